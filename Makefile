@@ -1,0 +1,30 @@
+# `make demo` annotates the speech that ships with the package; `make test` runs every check.
+# Both set up .venv first and do nothing twice.
+
+PYTHON ?= python3.11
+VENV := .venv
+SETUP := $(VENV)/.setup-done
+CONSTRAINTS := fcaps_pipeline/environment/constraints.txt
+
+.PHONY: demo test setup clean
+
+demo: $(SETUP)
+	$(VENV)/bin/fcaps annotate jobs/annotate_demo_cpu.yaml --out runs/demo
+
+test: $(SETUP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/pytest -q
+
+setup: $(SETUP)
+
+$(SETUP): pyproject.toml $(CONSTRAINTS)
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --constraint $(CONSTRAINTS) torch
+	$(VENV)/bin/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[cpu,dev]'
+	$(VENV)/bin/python -m fcaps_pipeline.environment.repair
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs

@@ -1,0 +1,1 @@
+"""The tested set of packages (`constraints.txt`) and what makes it importable on a fresh machine."""

@@ -1,0 +1,1 @@
+"""The words of this project as frozen pydantic models, from Recording to Annotation."""

@@ -1,0 +1,146 @@
+"""From a file to what is captioned: Recording, SpeechInterval, Segment, Acoustics, SegmentAudio.
+
+Time is integer samples at `SAMPLE_RATE_HZ`, whatever the rate of the source; `seconds_to_samples`
+is the only converter.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, StringConstraints
+
+from fcaps_pipeline.records.base import Record
+
+SAMPLE_RATE_HZ = 16_000
+
+SafeId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,200}$")]
+"""An identifier that is a legal file name, WebDataset key and Lhotse id: no dot, slash or space."""
+
+Channel = int | Literal["mix"]
+"""A channel counted from 0, or the mean of all channels."""
+
+
+def seconds_to_samples(seconds: float) -> int:
+    """Nearest sample at `SAMPLE_RATE_HZ`."""
+    return round(seconds * SAMPLE_RATE_HZ)
+
+
+class Interval(Record):
+    """A stretch of one Recording, in samples at 16 kHz: start included, end excluded."""
+
+    start_samples: Annotated[int, Field(ge=0)]
+    end_samples: Annotated[int, Field(gt=0)]
+
+    @property
+    def num_samples(self) -> int:
+        """Length in samples."""
+        return self.end_samples - self.start_samples
+
+    @property
+    def start_s(self) -> float:
+        """Start in seconds."""
+        return self.start_samples / SAMPLE_RATE_HZ
+
+    @property
+    def end_s(self) -> float:
+        """End in seconds."""
+        return self.end_samples / SAMPLE_RATE_HZ
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.num_samples / SAMPLE_RATE_HZ
+
+
+class SpeechInterval(Interval):
+    """Raw output of a voice activity detector."""
+
+
+class Cut(Interval):
+    """A stretch that the source itself declares to be one Segment: no detector runs on it."""
+
+    channel: Channel = 0
+    transcript: str | None = None
+    speaker: str | None = None
+
+
+class Recording(Record):
+    """One audio file and what its source says about it."""
+
+    recording_id: SafeId
+    location: str
+    """Absolute path of the audio."""
+    source: str
+    """Path relative to the source's root, as the shards show it."""
+    duration_s: Annotated[float, Field(ge=0)] | None = None
+    """Length by the file's header or the manifest; None when the header could not be read."""
+    cuts: tuple[Cut, ...] | None = None
+    """Segments declared by the source; None means that the detector finds them."""
+    transcript: str | None = None
+    speaker: str | None = None
+    language: str | None = None
+    tags: tuple[str, ...] = ()
+    licence: str | None = None
+
+
+class Segment(Interval):
+    """One channel interval of a Recording chosen for captioning.
+
+    The interval includes the padding around the detected speech.
+    """
+
+    segment_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,240}$")]
+    recording_id: SafeId
+    channel: Channel
+    transcript: str | None = None
+    """Words spoken in this interval, where the source says so."""
+    speaker: str | None = None
+
+    @staticmethod
+    def make_id(recording_id: str, channel: Channel, start_samples: int, end_samples: int) -> str:
+        """The id that follows from what the Segment is: recording, channel, first and last sample."""
+        return f"{recording_id}-c{channel}-{start_samples:09d}-{end_samples:09d}"
+
+
+class Acoustics(Record):
+    """What was measured in one Segment. None where the quantity is undefined (no voiced frame, no pause)."""
+
+    f0_median_hz: float | None
+    f0_p5_hz: float | None
+    f0_p95_hz: float | None
+    f0_slope_hz_per_s: float | None
+    """Least-squares slope of F0 over voiced frames."""
+    voiced_share: float
+    """Voiced frames over all frames, 0 to 1."""
+    syllables_per_s: float
+    """Syllable nuclei over the whole length."""
+    articulation_syllables_per_s: float
+    """Syllable nuclei over the length without pauses."""
+    loudness_lufs: float | None
+    """Integrated loudness, ITU-R BS.1770; None when everything is below the gate."""
+    level_range_db: float
+    """95th minus 5th percentile of the frame level during speech."""
+    num_pauses: int
+    pauses_total_s: float
+    pause_longest_s: float
+    snr_db: float | None
+    """Speech level over noise floor; None when no frame is free of speech."""
+    clipped_share: float
+    """Samples at full scale over all samples, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class SegmentAudio:
+    """A Segment ready to be heard: what the engine receives and the shard stores."""
+
+    recording: Recording
+    segment: Segment
+    acoustics: Acoustics
+    pcm_T: npt.NDArray[np.int16]
+    """Mono samples at 16 kHz."""
+
+    def float_T(self) -> npt.NDArray[np.float32]:
+        """The samples as float32 in [-1, 1)."""
+        return self.pcm_T.astype(np.float32) / 32768.0

@@ -1,0 +1,53 @@
+"""What a caption may say: the two granularities and the schema of a global caption.
+
+`GlobalCaption` is three things at once: the pydantic model that validates an answer, the JSON
+Schema in `schemas/`, and the grammar that vLLM decodes under. It is therefore small and flat.
+Free strings carry a character pattern, because length bounds alone let a model emit raw control
+characters inside strings. Words are bounded inside their pattern; the length of the prose is
+checked by pydantic afterwards, because a bound of hundreds of characters makes the grammar slow.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from fcaps_pipeline.records.base import Record
+
+MAX_CAPTION_CHARACTERS = 768
+
+
+class Granularity(StrEnum):
+    """How a caption describes speech, as in FCaps and CLSP."""
+
+    GLOBAL = "global"
+    """Atemporal profile of the voice."""
+    FINE = "fine"
+    """How the delivery unfolds in time."""
+
+
+def _at_most(limit: int) -> AfterValidator:
+    def check(text: str) -> str:
+        if len(text) > limit:
+            raise ValueError(f"has {len(text)} characters, at most {limit} are allowed")
+        return text
+
+    return AfterValidator(check)
+
+
+Prose = Annotated[str, Field(pattern=r'^[^\x00-\x1f"\\]+$'), _at_most(MAX_CAPTION_CHARACTERS)]
+Word = Annotated[str, Field(pattern=r"^[a-z][a-z ,-]{0,47}$")]
+
+
+class GlobalCaption(Record):
+    """Profile of one voice. Attributes come before the prose, so that the prose follows from them."""
+
+    gender: Literal["female", "male", "unknown"]
+    age_group: Literal["child", "young adult", "middle-aged", "elderly", "unknown"]
+    pitch: Literal["low", "medium", "high", "unknown"]
+    rate: Literal["slow", "measured", "fast", "unknown"]
+    volume: Literal["soft", "moderate", "loud", "unknown"]
+    timbre: Word
+    emotion: Word
+    accent: Word
+    caption: Prose

@@ -1,0 +1,1 @@
+"""Shards: what a row looks like, how a unit is written and committed, how shards are read back."""

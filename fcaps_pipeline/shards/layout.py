@@ -1,0 +1,136 @@
+"""Where the files of a run are, and what its commit records and its index say.
+
+A run folder: `job.json`, `plan/`, `data/`, `rejections/`, `failures/`, `commits/`, `tmp/`,
+`engines.json`, `index.json` and `report.json`. A unit is done when its commit record exists; the
+dataset is done when `index.json` exists.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from fcaps_pipeline.records.base import Record
+
+Table = Literal["data", "rejections", "failures"]
+
+_STEMS: dict[Table, str] = {"data": "train", "rejections": "rejections", "failures": "failures"}
+
+
+class ShardFile(Record):
+    """One committed Parquet file."""
+
+    table: Table
+    path: str
+    """Relative to the run folder."""
+    num_rows: int
+    num_bytes: int
+    sha256: str
+
+
+class RecordingOutcome(Record):
+    """What became of one planned Recording."""
+
+    recording_id: str
+    source: str
+    outcome: Literal["segmented", "no_speech", "too_short", "failed"]
+    num_segments: int
+    duration_s: float
+    """Audio decoded, per channel."""
+    speech_s: float
+    num_discarded: int
+    """Stretches of speech that no Segment could hold, because they were too short or too long."""
+    discarded_s: float
+
+
+class UnitCommit(Record):
+    """The record whose existence says that a WorkUnit is done."""
+
+    unit_index: int
+    num_segments: int
+    num_annotations: int
+    num_rejections: int
+    num_segment_failures: int
+    num_recording_failures: int
+    num_output_tokens: int
+    annotated_s: float
+    rejection_reasons: dict[str, int]
+    failure_messages: tuple[str, ...]
+    recordings: tuple[RecordingOutcome, ...]
+    files: tuple[ShardFile, ...]
+    duration_s: float
+    """Wall-clock time the unit took."""
+
+
+class Totals(Record):
+    """Sums over the commit records; the conservation check compares them with the files."""
+
+    num_recordings: int
+    num_recordings_no_speech: int
+    num_recordings_too_short: int
+    num_recordings_failed: int
+    num_segments: int
+    num_annotations: int
+    num_rejections: int
+    num_segment_failures: int
+    audio_hours: float
+    speech_hours: float
+    annotated_hours: float
+    num_discarded: int
+    discarded_hours: float
+    num_output_tokens: int
+
+
+class DatasetIndex(Record):
+    """`index.json`: the shards of a finished run."""
+
+    schema_version: int
+    fcaps_version: str
+    job_sha256: str
+    plan_sha256: str
+    totals: Totals
+    shards: tuple[ShardFile, ...]
+
+
+class RunLayout:
+    """Paths inside a run folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.job = root / "job.json"
+        self.engines = root / "engines.json"
+        self.plan = root / "plan" / "plan.json"
+        self.units = root / "plan" / "units.jsonl"
+        self.commits = root / "commits"
+        self.temporary = root / "tmp"
+        self.index = root / "index.json"
+        self.report = root / "report.json"
+        self.lock = root / ".lock"
+
+    def shard(self, table: Table, unit_index: int, num_units: int) -> Path:
+        """Final path of a unit's file of one table."""
+        return self.root / table / f"{_STEMS[table]}-{unit_index:05d}-of-{num_units:05d}.parquet"
+
+    def commit(self, unit_index: int) -> Path:
+        """Path of a unit's commit record."""
+        return self.commits / f"{unit_index:05d}.json"
+
+
+def write_durably(path: Path, content: str) -> None:
+    """Writes a small file so that it exists whole or not at all, even after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the folder's entries durable: a rename is safe only after this."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,164 @@
+"""The Shard as a transaction, and what consumers find in it."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from datasets import Audio, load_dataset
+
+from fcaps_pipeline.audio.flac import decode_flac
+from fcaps_pipeline.errors import AccountingError, CorruptRunError
+from fcaps_pipeline.records.annotations import Annotation, Failure, Rejection
+from fcaps_pipeline.records.audio import SegmentAudio
+from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout, UnitCommit
+from fcaps_pipeline.shards.reader import check_file, read_commits, read_rows, total
+from fcaps_pipeline.shards.writer import UnitWriter
+
+MakeAudio = Callable[..., SegmentAudio]
+
+
+def _outcome(num_segments: int) -> RecordingOutcome:
+    return RecordingOutcome(
+        recording_id="tale_wav",
+        source="tale.wav",
+        outcome="segmented",
+        num_segments=num_segments,
+        duration_s=60.0,
+        speech_s=40.0,
+        num_discarded=0,
+        discarded_s=0.0,
+    )
+
+
+@pytest.fixture
+def committed(
+    tmp_path: Path,
+    make_audio: MakeAudio,
+    annotate: Callable[[SegmentAudio], Annotation],
+    reject: Callable[[SegmentAudio], Rejection],
+    fail: Callable[[SegmentAudio], Failure],
+) -> tuple[RunLayout, UnitCommit]:
+    layout = RunLayout(tmp_path)
+    with UnitWriter(layout, 0, 2, row_group_bytes=100_000) as writer:
+        for index in range(5):
+            audio = make_audio(index)
+            writer.add(annotate(audio), audio)
+        writer.add(reject(make_audio(5)), make_audio(5))
+        writer.add(fail(make_audio(6)), make_audio(6))
+        return layout, writer.commit((_outcome(7),), 7, 1.0)
+
+
+def test_a_commit_accounts_for_every_segment(committed: tuple[RunLayout, UnitCommit]):
+    layout, commit = committed
+    assert (commit.num_annotations, commit.num_rejections, commit.num_segment_failures) == (5, 1, 1)
+    assert [file.path for file in commit.files] == [
+        "data/train-00000-of-00002.parquet",
+        "rejections/rejections-00000-of-00002.parquet",
+        "failures/failures-00000-of-00002.parquet",
+    ]
+    assert read_commits(layout) == [commit]
+    assert total([commit]).num_segments == 7
+    assert list(layout.temporary.iterdir()) == []
+    for file in commit.files:
+        check_file(layout, file)
+
+
+def test_datasets_reads_an_audio_feature_and_the_samples_are_those_of_the_segment(
+    committed: tuple[RunLayout, UnitCommit], make_audio: MakeAudio, tmp_path: Path
+):
+    files = [str(path) for path in committed[0].root.glob("data/*.parquet")]
+    dataset = load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+    assert dataset.features["audio"] == Audio(sampling_rate=16_000)
+    for index, row in enumerate(dataset.cast_column("audio", Audio(decode=False))):
+        audio = make_audio(index)
+        assert row["segment_id"] == audio.segment.segment_id
+        np.testing.assert_array_equal(decode_flac(row["audio"]["bytes"]), audio.pcm_T)
+
+
+def test_dropped_candidates_keep_text_and_reasons(committed: tuple[RunLayout, UnitCommit]):
+    row = next(read_rows(committed[0], "data"))
+    assert row["fine_captions"] == ["A man begins softly and grows louder."]
+    dropped = [one for one in row["candidates"] if not one["kept"]]  # type: ignore[attr-defined]
+    assert [(one["text"], one["reasons"]) for one in dropped] == [("No noise is heard.", ["absence"])]
+
+
+def test_row_groups_are_bounded_and_audio_is_stored_plain(committed: tuple[RunLayout, UnitCommit]):
+    metadata = pq.ParquetFile(committed[0].root / "data" / "train-00000-of-00002.parquet").metadata
+    assert metadata.num_row_groups == 5
+    columns = {metadata.row_group(0).column(index).path_in_schema: index for index in range(metadata.num_columns)}
+    audio = metadata.row_group(0).column(columns["audio.bytes"])
+    text = metadata.row_group(0).column(columns["candidates.list.element.text"])
+    assert (audio.compression, text.compression) == ("UNCOMPRESSED", "ZSTD")
+    assert "PLAIN_DICTIONARY" not in audio.encodings
+
+
+def test_a_unit_left_without_commit_leaves_nothing(
+    tmp_path: Path, make_audio: MakeAudio, annotate: Callable[[SegmentAudio], Annotation]
+):
+    layout = RunLayout(tmp_path)
+    with pytest.raises(KeyboardInterrupt), UnitWriter(layout, 0, 1, row_group_bytes=1) as writer:
+        for index in range(3):
+            writer.add(annotate(make_audio(index)), make_audio(index))
+        raise KeyboardInterrupt
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_lost_segment_stops_the_commit(
+    tmp_path: Path, make_audio: MakeAudio, annotate: Callable[[SegmentAudio], Annotation]
+):
+    with UnitWriter(RunLayout(tmp_path), 0, 1, row_group_bytes=1000) as writer:
+        writer.add(annotate(make_audio()), make_audio())
+        with pytest.raises(AccountingError, match="2 Segments became 1 Annotations"):
+            writer.commit((_outcome(2),), 2, 1.0)
+    assert not RunLayout(tmp_path).commit(0).exists()
+
+
+def test_a_unit_without_speech_still_has_a_shard(tmp_path: Path):
+    layout = RunLayout(tmp_path)
+    with UnitWriter(layout, 1, 2, row_group_bytes=1000) as writer:
+        commit = writer.commit((), 0, 0.1)
+    assert [(file.path, file.num_rows) for file in commit.files] == [("data/train-00001-of-00002.parquet", 0)]
+    assert list(read_rows(layout, "data")) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "bytes"),
+        (lambda path: path.unlink(), "is missing"),
+        (lambda path: path.write_bytes(path.read_bytes()[:500] + b"!" + path.read_bytes()[501:]), "was changed"),
+    ],
+)
+def test_damage_is_found(committed: tuple[RunLayout, UnitCommit], damage: Callable[[Path], object], expected: str):
+    layout, commit = committed
+    damage(layout.root / commit.files[0].path)
+    with pytest.raises(CorruptRunError, match=expected):
+        check_file(layout, commit.files[0])
+
+
+_FILLS_ITS_DISK = """
+import resource, sys
+from pathlib import Path
+from fcaps_pipeline.errors import OutputError
+from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.writer import writing, write_durably
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+path = Path(sys.argv[1]) / "record.json"
+try:
+    with writing(path):
+        write_durably(path, "x" * 5000)
+except OutputError as error:
+    print(error)
+"""
+
+
+def test_no_room_on_the_disk_is_one_line_that_names_the_file(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-c", _FILLS_ITS_DISK, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(f"cannot write {tmp_path}/record.json: File too large; make room")
+    assert not (tmp_path / "record.json").exists()
