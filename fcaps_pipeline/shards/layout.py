@@ -32,7 +32,7 @@ class RecordingOutcome(Record):
 
     recording_id: str
     source: str
-    outcome: Literal["segmented", "no_speech", "too_short", "failed"]
+    outcome: Literal["segmented", "no_speech", "too_short", "too_long", "failed"]
     num_segments: int
     duration_s: float
     """Audio decoded, per channel."""
@@ -40,6 +40,8 @@ class RecordingOutcome(Record):
     num_discarded: int
     """Stretches of speech that no Segment could hold, because they were too short or too long."""
     discarded_s: float
+    num_forced_cuts: int
+    """Segments that end inside speech, because it went on without a pause."""
 
 
 class UnitCommit(Record):
@@ -67,6 +69,7 @@ class Totals(Record):
     num_recordings: int
     num_recordings_no_speech: int
     num_recordings_too_short: int
+    num_recordings_too_long: int
     num_recordings_failed: int
     num_segments: int
     num_annotations: int

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from fcaps_pipeline.errors import AccountingError, CorruptRunError
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, ShardFile, Table, Totals, UnitCommit
-from fcaps_pipeline.shards.schema import FAILURE_SCHEMA, REJECTION_SCHEMA, SCHEMA_VERSION, data_schema
+from fcaps_pipeline.shards.schema import FAILURE_SCHEMA, REJECTION_SCHEMA, SCHEMA_VERSION, Row, data_schema
 
 
 def read_commits(layout: RunLayout) -> list[UnitCommit]:
@@ -48,11 +49,12 @@ def total(commits: list[UnitCommit]) -> Totals:
                 f"delete commits/{commit.unit_index:05d}.json to redo the unit, and report this defect"
             )
     recordings = [one for commit in commits for one in commit.recordings]
-    outcomes_by_name = {name: sum(one.outcome == name for one in recordings) for name in ("no_speech", "too_short")}
+    by_outcome = Counter(one.outcome for one in recordings)
     return Totals(
         num_recordings=len(recordings),
-        num_recordings_no_speech=outcomes_by_name["no_speech"],
-        num_recordings_too_short=outcomes_by_name["too_short"],
+        num_recordings_no_speech=by_outcome["no_speech"],
+        num_recordings_too_short=by_outcome["too_short"],
+        num_recordings_too_long=by_outcome["too_long"],
         num_recordings_failed=sum(commit.num_recording_failures for commit in commits),
         num_segments=sum(commit.num_segments for commit in commits),
         num_annotations=sum(commit.num_annotations for commit in commits),
@@ -111,7 +113,7 @@ def check_file(layout: RunLayout, file: ShardFile) -> None:
         raise CorruptRunError(f"{path} has {parquet.metadata.num_rows} rows, recorded {file.num_rows}")
 
 
-def read_rows(layout: RunLayout, table: Table, columns: list[str] | None = None) -> Iterator[dict[str, object]]:
+def read_rows(layout: RunLayout, table: Table, columns: list[str] | None = None) -> Iterator[Row]:
     """Rows of one table over all committed units, one row group in memory at a time."""
     for path in sorted((layout.root / table).glob("*.parquet")):
         parquet = pq.ParquetFile(path)

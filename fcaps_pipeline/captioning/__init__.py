@@ -1,0 +1,1 @@
+"""From a Segment to judged captions: engines, prompts asked, answers parsed, verified and selected."""

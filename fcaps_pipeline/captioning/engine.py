@@ -1,0 +1,72 @@
+"""The protocol behind which every audio LLM stands: one segment and one prompt in, Completions out.
+
+An Engine knows nothing of granularities, rules or retries; `captioner` does. Its errors say what
+to do: `EngineRequestError` never ask again, `EngineRetryableError` ask again, `EngineDeadError`
+replace the process.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fcaps_pipeline.records.annotations import Completion, Sampling
+from fcaps_pipeline.records.base import Record
+
+
+class EngineIdentity(Record):
+    """Who answers, for the provenance of every caption."""
+
+    engine: str
+    engine_version: str
+    model: str
+    model_revision: str
+    """Hub commit, or `sha256:` and a hash over the files of a local folder."""
+
+
+@dataclass(frozen=True)
+class CaptionRequest:
+    """One question about one Segment."""
+
+    request_key: str
+    """Content hash of the whole question; engines may use it as request id."""
+    audio_sha256: str
+    """Content hash of the samples, so that engines may reuse the encoded audio."""
+    audio_T: npt.NDArray[np.float32]
+    """Mono samples at 16 kHz in [-1, 1)."""
+    prompt: str
+    """The instruction; the engine puts it after the audio in one user message."""
+    sampling: Sampling
+    seed: int
+    """Seed of the first Completion; the others use the following integers."""
+    num_completions: int = 1
+    json_schema: dict[str, Any] | None = None
+    """Grammar of the answer; None for free text."""
+
+
+class Engine(Protocol):
+    """An audio LLM."""
+
+    async def start(self) -> EngineIdentity:
+        """Loads the model or reaches the server.
+
+        Raises:
+            ModelError: the model is missing or cannot be served.
+            EngineDeadError: the engine does not come up.
+        """
+        ...
+
+    async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
+        """Answers one request with exactly `num_completions` Completions, in seed order.
+
+        Raises:
+            EngineRequestError: this request is refused for good.
+            EngineRetryableError: this request failed for a passing reason.
+            EngineDeadError: no request will ever be answered again.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """Frees the model; safe to call twice and before `start`."""
+        ...

@@ -1,0 +1,62 @@
+"""`fcaps annotate` and `fcaps plan`."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fcaps_pipeline.cli.console import messages, result
+
+Source = Annotated[str, typer.Argument(help="A job (.yaml), or a folder, audio file, manifest or Lhotse JSONL.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one key of the job; may be repeated.")
+]
+
+_EXIT_NOT_WHOLE = 3
+_EXIT_INTERRUPTED = 130
+
+
+def annotate(
+    source: Source,
+    out: Annotated[Path, typer.Option(help="Run folder: new, or one to go on with.")],
+    overrides: Overrides = None,
+) -> None:
+    """Annotate speech: write validated caption shards into a run folder. Run again to go on."""
+    from fcaps_pipeline.cli.jobs import resolve_job
+    from fcaps_pipeline.cli.progress import ProgressBar
+    from fcaps_pipeline.cli.tables import print_report, print_segments
+    from fcaps_pipeline.pipeline.annotate import annotate as run
+    from fcaps_pipeline.pipeline.report import State
+    from fcaps_pipeline.shards.layout import RunLayout
+
+    job = resolve_job(source, overrides or [])
+    try:
+        with ProgressBar(messages) as bar:
+            report = run(job, out, bar)
+    except KeyboardInterrupt:
+        messages.print(f"interrupted; the same command goes on where {out} stopped", soft_wrap=True)
+        raise typer.Exit(_EXIT_INTERRUPTED) from None
+    print_segments(result, RunLayout(out))
+    print_report(result, report, out)
+    if report.state is not State.WHOLE:
+        raise typer.Exit(_EXIT_NOT_WHOLE)
+
+
+def plan(
+    source: Source,
+    out: Annotated[Path | None, typer.Option(help="Run folder: store the plan there, or see what is pending.")] = None,
+    overrides: Overrides = None,
+    tokens_per_s: Annotated[float, typer.Option(help="Assumed output tokens per second of one GPU.")] = 10_000,
+) -> None:
+    """Show hours, units and expected work of a job. Starts no engine and needs no GPU."""
+    from fcaps_pipeline.cli.jobs import resolve_job
+    from fcaps_pipeline.cli.tables import print_plan
+    from fcaps_pipeline.pipeline.inspection import status
+    from fcaps_pipeline.pipeline.plan import load_or_make
+    from fcaps_pipeline.pipeline.run_folder import opened
+
+    job = resolve_job(source, overrides or [])
+    with tempfile.TemporaryDirectory() as scratch, opened(out or Path(scratch), job) as layout:
+        load_or_make(layout, job)
+        print_plan(result, job, status(layout), tokens_per_s)

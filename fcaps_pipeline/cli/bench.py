@@ -1,0 +1,47 @@
+"""`fcaps bench`: speed on this machine."""
+
+import typer
+
+from fcaps_pipeline.cli.annotate import Overrides, Source
+from fcaps_pipeline.cli.console import messages, result
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def _bench() -> None:
+    """Makes `annotate` a subcommand although it is the only one."""
+
+
+@app.command("annotate")
+def bench_annotate(
+    source: Source = "jobs/annotate_demo_cpu.yaml",
+    overrides: Overrides = None,
+) -> None:
+    """Compare the whole pipeline with its bare parts, on the same clips in one run."""
+    from rich.table import Table
+
+    from fcaps_pipeline.bench.annotate import bench_annotate as measure
+    from fcaps_pipeline.cli.jobs import resolve_job
+    from fcaps_pipeline.cli.progress import ProgressBar
+
+    with ProgressBar(messages) as bar:
+        found = measure(resolve_job(source, overrides or []), bar)
+    table = Table("part", "seconds", "times real time")
+    for name, seconds in (
+        ("decode and resample, plain loop", found.decode_s),
+        ("decode, VAD and acoustics, plain loop", found.segments_s),
+        ("  of which acoustics", found.acoustics_s),
+        ("bare engine, all requests at once", found.engine_s),
+        ("the two bare parts together", found.bare_s),
+        ("whole pipeline", found.pipeline_s),
+    ):
+        table.add_row(name, f"{seconds:.1f}", f"{found.audio_s / seconds:.0f}")
+    result.print(f"{found.num_recordings} recordings, {found.audio_s / 60:.1f} min, {found.num_segments} segments")
+    result.print(found.machine)
+    result.print(table)
+    result.print(f"whole pipeline / bare parts: {found.ratio:.2f}")
+    result.print(
+        f"start-up: bare engine {found.engine_startup_s:.1f} s, pipeline {found.pipeline_startup_s:.1f} s; "
+        f"bare engine: {found.num_output_tokens / found.engine_s:.0f} tokens/s"
+    )

@@ -1,0 +1,28 @@
+"""What SOURCE means on the command line: a job file, or audio that the default job annotates."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fcaps_pipeline.config import Job, load_job
+from fcaps_pipeline.resources import resolve_path, shipped_folder
+
+_DEFAULT_JOB = "annotate_demo_cpu.yaml"
+
+
+def resolve_job(source: str, overrides: Sequence[str]) -> Job:
+    """The job that a command line asks for.
+
+    Args:
+        source: a `.yaml` job, or a folder, audio file, manifest or Lhotse JSONL.
+        overrides: `--set` items.
+
+    Raises:
+        JobError: the job is invalid.
+        SourceError: there is nothing at `source`, or nothing that can be annotated.
+    """
+    if source.endswith((".yaml", ".yml")):
+        return load_job(Path(source), overrides)
+    from fcaps_pipeline.sources.listing import detect_source
+
+    default = shipped_folder("jobs") / _DEFAULT_JOB
+    return load_job(default, overrides, source=detect_source(resolve_path(source)))

@@ -1,0 +1,45 @@
+"""The `fcaps` command. Commands import what they need when they run, so that `--help` is instant."""
+
+import sys
+import traceback
+
+import typer
+
+from fcaps_pipeline.cli import annotate, bench, inspect
+from fcaps_pipeline.cli.console import messages
+from fcaps_pipeline.errors import FcapsError
+
+app = typer.Typer(
+    name="fcaps",
+    help="Raw speech in, validated style-caption shards out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("annotate")(annotate.annotate)
+app.command("plan")(annotate.plan)
+app.command("status")(inspect.status)
+app.command("verify")(inspect.verify)
+app.command("show")(inspect.show)
+app.command("schema")(inspect.schema)
+app.add_typer(bench.app, name="bench", help="Measure speed on this machine.")
+
+
+def main() -> None:
+    """Entry point: one line and an exit code for every error, a traceback for none."""
+    try:
+        app()
+    except FcapsError as error:
+        messages.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - the outermost border of the program
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        messages.print(
+            f"internal error: {type(error).__name__}: {error} ({frame.filename}:{frame.lineno}); "
+            "this is a defect, please report it",
+            style="red",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        sys.exit(1)

@@ -1,0 +1,88 @@
+"""The progress bar of `fcaps annotate`, on stderr."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fcaps_pipeline.captioning.engine import EngineIdentity
+from fcaps_pipeline.pipeline.plan import Plan
+from fcaps_pipeline.pipeline.progress import Progress as Step
+from fcaps_pipeline.shards.layout import Totals, UnitCommit
+
+
+class ProgressBar:
+    """Hours done, Segments and tokens per second, rejected, failed, time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.2f}/{task.total:.2f} h  {task.fields[rates]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("planning", total=None, rates="", visible=False)
+        self._begun_s = time.monotonic()
+        self._num_segments = self._num_tokens = self._num_rejections = self._num_failures = 0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def planned(self, plan: Plan, done: Totals, num_units_done: int) -> None:
+        """Says what there is to do."""
+        if num_units_done == plan.num_units:
+            self._console.print("nothing to do: every unit of this run is committed")
+            return
+        self._console.print(
+            f"{plan.num_recordings} recordings, {plan.duration_s / 3600:.3f} h, {plan.num_units} units, "
+            f"{num_units_done} of them done; starting the engines"
+        )
+        for suffix, count in sorted(plan.num_ignored_files.items()):
+            self._console.print(f"ignored {count} files ending in {suffix or 'nothing'}: not audio")
+        self._bar.update(
+            self._task,
+            description="starting",
+            total=plan.duration_s / 3600,
+            completed=done.audio_hours,
+            visible=True,
+        )
+
+    def ready(self, engines: dict[str, EngineIdentity], startup_s: float) -> None:
+        """Starts the clock of the rates."""
+        names = ", ".join(f"{name} ({one.engine} {one.engine_version})" for name, one in engines.items())
+        self._console.print(f"engines ready after {startup_s:.1f} s: {names}")
+        self._bar.update(self._task, description="annotating")
+        self._begun_s = time.monotonic()
+
+    def progressed(self, progress: Step) -> None:
+        """Moves the bar."""
+        self._num_segments += progress.num_segments
+        self._num_tokens += progress.num_output_tokens
+        self._num_rejections += progress.num_rejections
+        self._num_failures += progress.num_failures
+        elapsed_s = max(time.monotonic() - self._begun_s, 1e-3)
+        rates = (
+            f"{self._num_segments / elapsed_s:.1f} clips/s  {self._num_tokens / elapsed_s:.0f} tokens/s  "
+            f"{self._num_rejections} rejected  {self._num_failures} failed"
+        )
+        self._bar.update(self._task, advance=progress.audio_s / 3600, rates=rates)
+
+    def unit_done(self, commit: UnitCommit) -> None:
+        """Says what failed in a unit, line by line."""
+        for line in commit.failure_messages:
+            self._console.print(f"failed: {line}", style="yellow", markup=False, soft_wrap=True)
+
+    def unit_failed(self, unit_index: int, message: str) -> None:
+        """Says which unit was given up."""
+        self._console.print(f"unit {unit_index} given up: {message}", style="red", markup=False, soft_wrap=True)

@@ -1,0 +1,86 @@
+"""Log-mel features of a corpus, computed once and kept as float16 beside the blocks.
+
+Enters: block folders of `synthesis.corpus`. Leaves: one `.npy` per block with the frames of all its
+clips, `(frames, 128)`, and the clips' lengths; training never decodes audio again.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import torch
+
+from fcaps_pipeline.embedded.architecture import HOP_SAMPLES, SAMPLE_RATE_HZ, build_feature_extractor
+from fcaps_pipeline.synthesis.corpus import read_truths
+from fcaps_pipeline.synthesis.truth import ClipTruth
+
+Mel = npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What training knows of one clip."""
+
+    truth: ClipTruth
+    mel_FM: Mel
+    """Frames by mel bands."""
+
+
+def mel_features(audio_T: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Features as vLLM computes them: padded to whole hops, `(frames, 128)`."""
+    padding = -len(audio_T) % HOP_SAMPLES
+    made = build_feature_extractor()(
+        np.pad(audio_T, (0, padding)),
+        sampling_rate=SAMPLE_RATE_HZ,
+        padding=True,
+        truncation=False,
+        return_attention_mask=True,
+        return_tensors="np",
+    )
+    num_frames = int(made["attention_mask"].sum())
+    return np.asarray(made["input_features"][0, :, :num_frames].T, dtype=np.float32)
+
+
+def load_block(block: Path, cache: Path) -> list[Clip]:
+    """The clips of a block, from the cache where it has them."""
+    truths = [truth for truth, _ in read_truths(block)]
+    stored = cache / f"{block.name}.npy"
+    if not stored.is_file():
+        _store([path for _, path in read_truths(block)], stored)
+    frames_FM = np.load(stored)
+    counts = [-(-truth.num_samples // HOP_SAMPLES) for truth in truths]
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    return [
+        Clip(truth=truth, mel_FM=frames_FM[start : start + count])
+        for truth, start, count in zip(truths, starts, counts, strict=False)
+    ]
+
+
+def _store(paths: list[Path], stored: Path) -> None:
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    mels = []
+    for path in paths:
+        audio_T, _ = soundfile.read(path, dtype="float32")
+        mels.append(mel_features(audio_T).astype(np.float16))
+    partial = stored.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.save(file, np.concatenate(mels))
+    os.replace(partial, stored)
+
+
+def pad_mels(mels: list[Mel], frames_per_chunk: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stacks clips of unequal length.
+
+    Returns:
+        Features `(B, F, M)` in float32, F a whole number of chunks, zero after each clip's end;
+        and the number of frames of each clip `(B,)`.
+    """
+    lengths = torch.tensor([len(mel) for mel in mels])
+    num_frames = -(-int(lengths.max()) // frames_per_chunk) * frames_per_chunk
+    padded_BFM = torch.zeros(len(mels), num_frames, mels[0].shape[1])
+    for row, mel in enumerate(mels):
+        padded_BFM[row, : len(mel)] = torch.from_numpy(np.asarray(mel, dtype=np.float32))
+    return padded_BFM, lengths

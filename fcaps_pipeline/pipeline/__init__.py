@@ -1,0 +1,1 @@
+"""From a Job to a finished run: plan, units of work, the Ray runtime, index and report."""

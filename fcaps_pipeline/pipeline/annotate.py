@@ -1,0 +1,134 @@
+"""The main job: plans, runs what is missing, checks conservation, writes report and index.
+
+Everything is resumable: what a finished unit committed is never done again, and the index, written
+last, says that the dataset is complete.
+"""
+
+import time
+from pathlib import Path
+
+from fcaps_pipeline import __version__
+from fcaps_pipeline.captioning.engine import EngineIdentity
+from fcaps_pipeline.captioning.model_folder import check_model_folder, model_folder
+from fcaps_pipeline.config import Job, VllmEngineConfig
+from fcaps_pipeline.errors import AccountingError, JobError
+from fcaps_pipeline.pipeline.plan import Plan, load_or_make, load_units
+from fcaps_pipeline.pipeline.progress import Listener
+from fcaps_pipeline.pipeline.report import RunReport, Session, make_report
+from fcaps_pipeline.pipeline.run_folder import job_sha256, opened
+from fcaps_pipeline.prompts import load_prompt
+from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit, write_durably
+from fcaps_pipeline.shards.reader import read_commits, total
+from fcaps_pipeline.shards.schema import SCHEMA_VERSION
+from fcaps_pipeline.shards.writer import writing
+
+
+def annotate(job: Job, out: Path, listener: Listener) -> RunReport:
+    """Runs a job to its end, or goes on where an earlier call stopped.
+
+    Args:
+        job: what to do.
+        out: run folder; created, or one that the same job was started in.
+        listener: told about progress.
+
+    Returns:
+        What `report.json` says.
+
+    Raises:
+        FcapsError: with the class that says how to handle it; finished units stay finished.
+    """
+    check_inputs(job)
+    with opened(out, job) as layout:
+        plan = load_or_make(layout, job)
+        commits = read_commits(layout)
+        listener.planned(plan, total(commits), len(commits))
+        done = frozenset(commit.unit_index for commit in commits)
+        session = Session()
+        if len(done) < plan.num_units:
+            session = _run_missing(job, layout, plan, done, listener)
+        elif layout.index.is_file() and layout.report.is_file():
+            return RunReport.model_validate_json(layout.report.read_bytes())
+        return _finish(job, layout, plan, read_commits(layout), session)
+
+
+def check_inputs(job: Job) -> None:
+    """Finds before anything starts what would otherwise stop the engines minutes later.
+
+    Raises:
+        UsageError: a prompt does not exist.
+        ModelError: a model folder is missing or incomplete.
+    """
+    for caption in job.captions.values():
+        for reference in filter(None, (caption.prompt, caption.prompt_with_tags)):
+            load_prompt(reference)
+    for engine in job.engines.values():
+        if isinstance(engine, VllmEngineConfig) and (folder := model_folder(engine.model)) is not None:
+            check_model_folder(folder)
+
+
+class _Engines(Record):
+    """Content of `engines.json`: who answered in this run."""
+
+    engines: dict[str, EngineIdentity]
+
+
+def _run_missing(job: Job, layout: RunLayout, plan: Plan, done: frozenset[int], listener: Listener) -> Session:
+    from fcaps_pipeline.pipeline.ray_runtime import RayRuntime, UnitFailure
+
+    begun_s = time.monotonic()
+    failed_units = []
+    with RayRuntime(job, layout, plan.num_units) as runtime:
+        engines = runtime.start_engines()
+        _remember(layout, engines)
+        ready_s = time.monotonic()
+        listener.ready(engines, ready_s - begun_s)
+        for outcome in runtime.run(load_units(layout, without=done), listener.progressed):
+            if isinstance(outcome, UnitFailure):
+                failed_units.append(f"unit {outcome.unit_index}: {outcome.message}")
+                listener.unit_failed(outcome.unit_index, outcome.message)
+            else:
+                listener.unit_done(outcome)
+        annotating_s = time.monotonic() - ready_s
+    return Session(failed_units=tuple(failed_units), startup_s=ready_s - begun_s, annotating_s=annotating_s)
+
+
+def _remember(layout: RunLayout, engines: dict[str, EngineIdentity]) -> None:
+    """One dataset comes from one set of models: a run is not continued with others."""
+    before = _remembered(layout)
+    if not before:
+        with writing(layout.engines):
+            write_durably(layout.engines, _Engines(engines=engines).model_dump_json(indent=1))
+    elif before != engines:
+        differing = next(name for name in engines if before.get(name) != engines[name])
+        raise JobError(
+            f"{layout.root}: engine {differing} was {before.get(differing)!r}, now it is {engines[differing]!r}; "
+            "put the earlier model and version back, or choose another --out"
+        )
+
+
+def _remembered(layout: RunLayout) -> dict[str, EngineIdentity]:
+    return _Engines.model_validate_json(layout.engines.read_bytes()).engines if layout.engines.is_file() else {}
+
+
+def _finish(job: Job, layout: RunLayout, plan: Plan, commits: list[UnitCommit], session: Session) -> RunReport:
+    report = make_report(plan, commits, _remembered(layout), session)
+    complete = len(commits) == plan.num_units
+    if complete and report.totals.num_recordings != plan.num_recordings:
+        raise AccountingError(
+            f"{layout.root}: {plan.num_recordings} Recordings were planned, {report.totals.num_recordings} accounted "
+            "for; this is a defect, please report it with the run folder"
+        )
+    index = DatasetIndex(
+        schema_version=SCHEMA_VERSION,
+        fcaps_version=__version__,
+        job_sha256=job_sha256(job),
+        plan_sha256=plan.sha256,
+        totals=report.totals,
+        shards=tuple(file for commit in commits for file in commit.files),
+    )
+    with writing(layout.report):
+        write_durably(layout.report, report.model_dump_json(indent=1))
+        if complete:
+            write_durably(layout.index, index.model_dump_json(indent=1))
+    return report

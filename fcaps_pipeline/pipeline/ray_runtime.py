@@ -1,0 +1,324 @@
+"""Runs unit workers and captioners as Ray actors. The only module that knows Ray.
+
+A pool of segmenting actors (CPU) has one WorkUnit in flight each; every engine of the job is a
+pool of captioning actors, one engine per actor. Segments travel from the first to the second
+through Ray's object store; commits happen in the segmenting actors. Engines that die are
+restarted by Ray and asked again what they left open, a few times, never for ever.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import RayActorError, RayTaskError
+
+from fcaps_pipeline.captioning.build import build_engine
+from fcaps_pipeline.captioning.captioner import Captioner
+from fcaps_pipeline.captioning.engine import EngineIdentity
+from fcaps_pipeline.config import CaptionConfig, EngineConfig, Job, VerificationConfig, VllmEngineConfig
+from fcaps_pipeline.errors import EngineDeadError, FcapsError, ResourceError
+from fcaps_pipeline.pipeline.progress import Progress
+from fcaps_pipeline.pipeline.unit_worker import CaptioningPool, PendingCaptions, UnitWorker
+from fcaps_pipeline.records.annotations import CaptionSet, WorkUnit
+from fcaps_pipeline.records.audio import SegmentAudio
+from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.records.captions import Granularity
+from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
+
+_MAX_ENGINE_RESTARTS = 2
+_POLL_S = 0.25
+_BOARD_NAME = "progress-board"
+_LOCAL_OBJECT_STORE_BYTES = 512 * 2**20
+_MAX_CONCURRENT_SEGMENTS = 1000
+
+# vLLM's engine process must not outlive a killed actor and hold the GPU (vllm issue 55510).
+_RAY_SETTINGS = {
+    "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
+    "RAY_process_group_cleanup_enabled": "true",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+class UnitFailure(Record):
+    """A WorkUnit that could not be committed; the next run tries it again."""
+
+    unit_index: int
+    attempts: int
+    message: str
+
+
+class RayRuntime:
+    """Actors for one job, from start to stop."""
+
+    def __init__(self, job: Job, layout: RunLayout, num_units: int) -> None:
+        self._job = job
+        self._layout = layout
+        self._num_units = num_units
+        self._captioners: dict[str, list[ActorHandle]] = {}
+        self._workers: list[ActorHandle] = []
+        self._board: ActorHandle | None = None
+
+    def __enter__(self) -> Self:
+        """Starts or joins Ray and creates the actors.
+
+        Raises:
+            ResourceError: the job wants more than the machine or cluster has.
+        """
+        for name, value in _RAY_SETTINGS.items():
+            os.environ.setdefault(name, value)
+        self._connect()
+        try:
+            _check_resources(self._job)
+            self._create_actors()
+        except BaseException:
+            ray.shutdown()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            stopping = [actor.stop.remote() for pool in self._captioners.values() for actor in pool]
+            ray.wait(stopping, num_returns=len(stopping), timeout=10)
+        ray.shutdown()
+
+    def start_engines(self) -> dict[str, EngineIdentity]:
+        """Waits until every engine answers.
+
+        Raises:
+            ModelError: a model is missing or cannot be served.
+            EngineDeadError: an engine does not come up.
+        """
+        started = {name: [actor.start.remote() for actor in pool] for name, pool in self._captioners.items()}
+        try:
+            return {name: ray.get(references)[0] for name, references in started.items()}
+        except (RayTaskError, RayActorError) as error:
+            raise _cause(error) from error
+
+    def run(
+        self, units: Iterable[WorkUnit], on_progress: Callable[[Progress], None]
+    ) -> Iterator[UnitCommit | UnitFailure]:
+        """Processes units, one per segmenting actor at a time, and yields what became of each.
+
+        Raises:
+            FcapsError: something that would meet every unit alike, such as a full disk or a dead engine.
+        """
+        remaining = iter(units)
+        idle = list(self._workers)
+        in_flight: dict[Any, tuple[ActorHandle, WorkUnit, int]] = {}
+
+        def submit(worker: ActorHandle, unit: WorkUnit, attempt: int) -> None:
+            in_flight[worker.run.remote(unit)] = (worker, unit, attempt)
+
+        while True:
+            while idle and (unit := next(remaining, None)) is not None:
+                submit(idle.pop(), unit, 1)
+            if not in_flight:
+                break
+            done, _ = ray.wait(list(in_flight), timeout=_POLL_S)
+            self._pass_on_progress(on_progress)
+            for reference in done:
+                worker, unit, attempt = in_flight.pop(reference)
+                try:
+                    yield ray.get(reference)
+                except Exception as error:  # noqa: BLE001 - the unit border: see _unit_failure
+                    failure = _unit_failure(error, unit, attempt)
+                    if attempt < self._job.resources.unit_attempts:
+                        submit(worker, unit, attempt + 1)
+                        continue
+                    yield failure
+                idle.append(worker)
+        self._pass_on_progress(on_progress)
+
+    def _pass_on_progress(self, on_progress: Callable[[Progress], None]) -> None:
+        assert self._board is not None
+        for progress in ray.get(self._board.take.remote()):
+            on_progress(progress)
+
+    def _connect(self) -> None:
+        address = self._job.resources.ray_address
+        local = {} if address else {"include_dashboard": False, "object_store_memory": _LOCAL_OBJECT_STORE_BYTES}
+        try:
+            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **local)
+        except ConnectionError as error:
+            raise ResourceError(
+                f"no Ray cluster answers at {address}; start one, or leave resources.ray_address out"
+            ) from error
+
+    def _create_actors(self) -> None:
+        for name, engine in self._job.engines.items():
+            captions = {key: one for key, one in self._job.captions.items() if one.engine == name}
+            actor = ray.remote(_CaptioningActor)
+            self._captioners[name] = [
+                actor.options(name=actor_name, **_captioning_options(engine)).remote(
+                    engine, captions, self._job.verification
+                )
+                for actor_name in _captioner_names(name, engine)
+            ]
+        self._board = ray.remote(_ProgressBoard).options(name=_BOARD_NAME, num_cpus=0).remote()
+        worker = ray.remote(_SegmentingActor).options(
+            num_cpus=self._job.resources.cpus_per_segmenter,
+            max_restarts=self._job.resources.unit_attempts,
+            runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
+        )
+        self._workers = [
+            worker.remote(self._job, self._layout, self._num_units) for _ in range(self._job.resources.num_segmenters)
+        ]
+
+
+class _CaptioningActor:
+    """One engine with the captioner that asks it."""
+
+    def __init__(
+        self, engine: EngineConfig, captions: dict[Granularity, CaptionConfig], verification: VerificationConfig
+    ) -> None:
+        self._captioner = Captioner(build_engine(engine), captions, verification)
+
+    async def start(self) -> EngineIdentity:
+        return await self._captioner.start()
+
+    async def caption(self, segment: SegmentAudio) -> tuple[CaptionSet, ...]:
+        try:
+            await self._captioner.start()
+            return await self._captioner.caption(segment)
+        except EngineDeadError:
+            # Raising would let Ray ask the same dead engine again; a dead process gets a new one.
+            os._exit(1)
+
+    async def stop(self) -> None:
+        await self._captioner.stop()
+
+
+class _SegmentingActor:
+    """One unit worker, connected to the captioning actors by their names, so that it can be restarted."""
+
+    def __init__(self, job: Job, layout: RunLayout, num_units: int) -> None:
+        board = ray.get_actor(_BOARD_NAME)
+
+        def report(progress: Progress) -> None:
+            board.add.remote(progress)
+
+        pools = [[ray.get_actor(one) for one in _captioner_names(*item)] for item in job.engines.items()]
+        self._worker = UnitWorker(job, layout, num_units, _ActorPool(pools), report)
+
+    def run(self, unit: WorkUnit) -> UnitCommit:
+        return self._worker.run(unit)
+
+
+class _ActorPool(CaptioningPool):
+    """Sends a Segment to the replica of every engine that has least to do."""
+
+    def __init__(self, pools: list[list[ActorHandle]]) -> None:
+        self._pools = pools
+        self._num_open = [[0] * len(pool) for pool in pools]
+
+    def submit(self, segment: SegmentAudio) -> PendingCaptions:
+        shared = ray.put(segment)
+        chosen = [
+            min(range(len(pool)), key=counts.__getitem__)
+            for pool, counts in zip(self._pools, self._num_open, strict=True)
+        ]
+        references = []
+        for pool, counts, replica in zip(self._pools, self._num_open, chosen, strict=True):
+            counts[replica] += 1
+            references.append(pool[replica].caption.remote(shared))
+
+        def wait() -> tuple[CaptionSet, ...]:
+            try:
+                answers: Sequence[tuple[CaptionSet, ...]] = ray.get(references)
+            except (RayTaskError, RayActorError) as error:
+                raise _cause(error) from error
+            finally:
+                for counts, replica in zip(self._num_open, chosen, strict=True):
+                    counts[replica] -= 1
+            return tuple(found for answer in answers for found in answer)
+
+        return wait
+
+
+class _ProgressBoard:
+    """Collects progress of all unit workers for the driver."""
+
+    def __init__(self) -> None:
+        self._collected: list[Progress] = []
+
+    def add(self, progress: Progress) -> None:
+        self._collected.append(progress)
+
+    def take(self) -> list[Progress]:
+        collected, self._collected = self._collected, []
+        return collected
+
+
+def _captioner_names(name: str, engine: EngineConfig) -> list[str]:
+    return [f"captioner-{name}-{replica}" for replica in range(_num_replicas(engine))]
+
+
+def _captioning_options(engine: EngineConfig) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "max_concurrency": _MAX_CONCURRENT_SEGMENTS,
+        "max_restarts": _MAX_ENGINE_RESTARTS,
+        "max_task_retries": _MAX_ENGINE_RESTARTS,
+        **_needs(engine),
+    }
+    return options
+
+
+def _needs(engine: EngineConfig) -> dict[str, float]:
+    """Cores and GPUs that Ray reserves for one replica."""
+    if not isinstance(engine, VllmEngineConfig):
+        return {"num_cpus": 0}
+    num_gpus = engine.gpus_per_replica if engine.device == "gpu" else 0
+    return {"num_cpus": engine.cpus_per_replica, "num_gpus": num_gpus}
+
+
+def _num_replicas(engine: EngineConfig) -> int:
+    return engine.num_replicas if isinstance(engine, VllmEngineConfig) else 1
+
+
+def _check_resources(job: Job) -> None:
+    has = ray.cluster_resources()
+    wants = {"CPU": job.resources.num_segmenters * job.resources.cpus_per_segmenter, "GPU": 0.0}
+    for engine in job.engines.values():
+        needs = _needs(engine)
+        wants["CPU"] += _num_replicas(engine) * needs["num_cpus"]
+        wants["GPU"] += _num_replicas(engine) * needs.get("num_gpus", 0)
+    for kind, wanted, keys in (
+        ("GPU", wants["GPU"], "engines.*.num_replicas or gpus_per_replica"),
+        ("CPU", wants["CPU"], "resources.num_segmenters, cpus_per_segmenter or engines.*.cpus_per_replica"),
+    ):
+        if wanted > has.get(kind, 0):
+            raise ResourceError(
+                f"the job wants {wanted:g} {kind}s, the {'cluster' if job.resources.ray_address else 'machine'} "
+                f"has {has.get(kind, 0):g}; lower {keys}"
+            )
+
+
+def _unit_failure(error: Exception, unit: WorkUnit, attempt: int) -> UnitFailure:
+    """A Failure of this unit alone; errors that would meet every unit alike are raised instead."""
+    if isinstance(error, RayActorError):
+        message = "the segmenting process died; if it happens again, look for a lack of memory on its machine"
+        return UnitFailure(unit_index=unit.unit_index, attempts=attempt, message=message)
+    cause = _cause(error)
+    if isinstance(cause, FcapsError):
+        raise cause from error
+    message = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
+    return UnitFailure(unit_index=unit.unit_index, attempts=attempt, message=message)
+
+
+def _cause(error: BaseException) -> Exception:
+    """What happened inside an actor, or that its process is gone for good."""
+    if isinstance(error, RayTaskError):
+        inner = error.cause
+        return _cause(inner) if isinstance(inner, RayTaskError) else inner
+    if isinstance(error, RayActorError):
+        return EngineDeadError(
+            "a captioning process died and restarting it did not help; its log is in Ray's session folder; "
+            "run the same command again to go on where this run stopped"
+        )
+    return error if isinstance(error, Exception) else RuntimeError(str(error))

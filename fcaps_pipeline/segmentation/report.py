@@ -1,0 +1,60 @@
+"""What became of one Recording on its way to Segments, as a record and as running counts."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
+from fcaps_pipeline.records.base import Record
+
+SegmentationOutcome = Literal["segmented", "no_speech", "too_short", "too_long"]
+
+
+class SegmentationReport(Record):
+    """The account of one Recording, complete once all its Segments are out."""
+
+    recording_id: str
+    duration_s: float
+    """Decoded length; for declared segments, up to where decoding had to go."""
+    num_segments: int
+    speech_s: float
+    """Speech found by the detector or declared by the source, over all channels, kept or not."""
+    discarded_s: float
+    """Part of it that became no Segment."""
+    num_discarded: int
+    """Stretches of speech that were too short or, if declared by the source, too long."""
+    num_forced_cuts: int
+    """Segments that end inside speech, because it went on without a pause."""
+    outcome: SegmentationOutcome
+
+
+@dataclass
+class SegmentationTally:
+    """Counts while a Recording is being read."""
+
+    num_samples: int = 0
+    num_segments: int = 0
+    speech_samples: int = 0
+    discarded_samples: int = 0
+    num_too_short: int = 0
+    num_too_long: int = 0
+    num_forced_cuts: int = 0
+
+    def report(self, recording_id: str) -> SegmentationReport:
+        """The counts as a record."""
+        return SegmentationReport(
+            recording_id=recording_id,
+            duration_s=self.num_samples / SAMPLE_RATE_HZ,
+            num_segments=self.num_segments,
+            speech_s=self.speech_samples / SAMPLE_RATE_HZ,
+            discarded_s=self.discarded_samples / SAMPLE_RATE_HZ,
+            num_discarded=self.num_too_short + self.num_too_long,
+            num_forced_cuts=self.num_forced_cuts,
+            outcome=self._outcome(),
+        )
+
+    def _outcome(self) -> SegmentationOutcome:
+        if self.num_segments:
+            return "segmented"
+        if self.num_too_short:
+            return "too_short"
+        return "too_long" if self.num_too_long else "no_speech"

@@ -1,0 +1,1 @@
+"""Where Recordings come from: folders, JSONL manifests, Lhotse recordings and cuts."""

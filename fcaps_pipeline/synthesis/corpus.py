@@ -1,0 +1,87 @@
+"""Writes a corpus of clips in blocks: `blocks/train-00012/` with FLAC files and `truth.jsonl`.
+
+Enters: a folder, a split, a number of clips and a seed. Leaves: the blocks, each renamed into place
+when whole, so that a killed run continues where it was. A block is made by a process of its own,
+which makes its bytes independent of the number of workers and of every other block.
+"""
+
+import logging
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from fcaps_pipeline.synthesis.clip import make_clip
+from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ
+from fcaps_pipeline.synthesis.truth import SPLITS, ClipTruth, Split
+
+BLOCK_CLIPS = 48
+TRUTH_FILE = "truth.jsonl"
+
+_logger = logging.getLogger(__name__)
+
+
+def write_corpus(
+    folder: Path,
+    split: Split,
+    *,
+    num_clips: int,
+    seed: int,
+    workers: int,
+    on_block: Callable[[int], None] = lambda _: None,
+) -> list[Path]:
+    """Makes what is missing of a corpus.
+
+    Args:
+        folder: where the blocks are.
+        split: whose voices and sentences to use.
+        num_clips: rounded up to whole blocks.
+        seed: with the split, decides every byte.
+        workers: processes at a time.
+        on_block: told the number of clips of every block that is there.
+
+    Returns:
+        The block folders in order.
+
+    Raises:
+        DependencyError: a synthesizer is missing.
+    """
+    blocks = [folder / f"{split}-{index:05d}" for index in range(-(-num_clips // BLOCK_CLIPS))]
+    missing = [(index, block) for index, block in enumerate(blocks) if not (block / TRUTH_FILE).is_file()]
+    on_block(BLOCK_CLIPS * (len(blocks) - len(missing)))
+    _logger.info("%s: %d of %d blocks are there", folder, len(blocks) - len(missing), len(blocks))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
+        tasks = [pool.submit(write_block, block, split, index, seed) for index, block in missing]
+        for task in as_completed(tasks):
+            task.result()
+            on_block(BLOCK_CLIPS)
+    return blocks
+
+
+def write_block(block: Path, split: Split, index: int, seed: int) -> None:
+    """Makes one block; to be called in a fresh process, because espeak-ng keeps state."""
+    partial = block.with_name(f".{block.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    lines: list[str] = []
+    for number in range(BLOCK_CLIPS):
+        rng = np.random.default_rng([seed, SPLITS.index(split), index, number])
+        audio_T, truth = make_clip(f"{split}-{index:05d}-{number:03d}", split, rng)
+        soundfile.write(partial / f"{truth.clip_id}.flac", audio_T, SAMPLE_RATE_HZ, subtype="PCM_16")
+        lines.append(truth.model_dump_json() + "\n")
+    (partial / TRUTH_FILE).write_text("".join(lines), encoding="utf-8")
+    os.replace(partial, block)
+
+
+def read_truths(block: Path) -> Iterator[tuple[ClipTruth, Path]]:
+    """The clips of a block: what is true of each, and its FLAC file."""
+    for line in (block / TRUTH_FILE).read_text(encoding="utf-8").splitlines():
+        truth = ClipTruth.model_validate_json(line)
+        yield truth, block / f"{truth.clip_id}.flac"

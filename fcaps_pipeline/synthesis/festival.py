@@ -1,0 +1,130 @@
+"""festival through its command: diphone and HMM voices recorded from real people.
+
+Pitch and tempo are turned afterwards with praat, because the voices disagree on their own knobs.
+"""
+
+import atexit
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from fcaps_pipeline.errors import DependencyError
+from fcaps_pipeline.synthesis.praat import change_voice
+from fcaps_pipeline.synthesis.speaking import Knobs, SpokenPhrase, count_syllables
+
+_F0_RANGE_HZ = {
+    "ked_diphone": (80.0, 190.0),
+    "pc_diphone": (80.0, 190.0),
+    "hy_fi_mv_diphone": (80.0, 190.0),
+    "lp_diphone": (125.0, 290.0),
+    "upc_ca_ona_hts": (125.0, 290.0),
+    "suo_fi_lj_diphone": (125.0, 290.0),
+    "czech_dita": (125.0, 290.0),
+}
+_PACKAGES = {
+    "ked_diphone": "festvox-kdlpc16k",
+    "pc_diphone": "festvox-itapc16k",
+    "lp_diphone": "festvox-italp16k",
+    "hy_fi_mv_diphone": "festvox-suopuhe-mv",
+    "suo_fi_lj_diphone": "festvox-suopuhe-lj",
+    "upc_ca_ona_hts": "festvox-ca-ona-hts",
+    "czech_dita": "festvox-czech-dita",
+}
+_SCRIPT = """(voice_{name})
+(set! spoken (Utterance Text "{text}"))
+(utt.synth spoken)
+(utt.save.wave spoken "{wave}" 'riff)
+(mapcar (lambda (phone) (format t "%s:%f\\n" (item.name phone) (item.feat phone "end")))
+  (utt.relation.items spoken 'Segment))
+(format t "{end}\n")
+(fflush nil)
+"""
+_END = "end-of-phrase"
+_SILENCES = frozenset({"pau", "#", "_", "sil", "h#", "##"})
+
+
+class _Festival:
+    """One festival process, fed phrase by phrase: starting it costs as much as ten phrases."""
+
+    def __init__(self) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="festival-")
+        try:
+            self.process = subprocess.Popen(
+                ["festival", "--pipe"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                encoding="latin-1",
+            )
+        except OSError as error:
+            raise DependencyError("festival does not start; install the Debian package festival") from error
+        atexit.register(self.process.kill)
+
+    def speak(self, name: str, text: str) -> tuple[npt.NDArray[np.float64], int, list[str]]:
+        """Samples, their rate and the lines festival printed; the samples are empty on failure."""
+        wave = Path(self.folder.name) / "phrase.wav"
+        wave.unlink(missing_ok=True)
+        script = _SCRIPT.format(name=name, text=text.replace("'", ""), wave=wave, end=_END)
+        lines: list[str] = []
+        if self.process.stdin is not None and self.process.stdout is not None:
+            self.process.stdin.write(script)
+            self.process.stdin.flush()
+            for line in self.process.stdout:
+                if line.strip() == _END:
+                    break
+                lines.append(line.strip().strip('"'))
+        if not wave.is_file():
+            return np.zeros(0), 0, lines
+        audio_T, rate_hz = soundfile.read(wave, dtype="float64")
+        return audio_T, rate_hz, lines
+
+
+@cache
+def _festival() -> _Festival:
+    return _Festival()
+
+
+def speak(name: str, text: str, knobs: Knobs) -> SpokenPhrase:
+    """Speaks one phrase and moves it to the wanted pitch and tempo.
+
+    Raises:
+        DependencyError: festival or the voice is not installed.
+        PhraseError: the phrase has nothing voiced in it.
+    """
+    audio_T, rate_hz, lines = _festival().speak(name, text)
+    if len(audio_T) == 0:
+        raise DependencyError(
+            f"festival did not speak with voice {name}; install the Debian packages festival and {_PACKAGES[name]}"
+        )
+    phones, speech_s = _read_phones(lines)
+    low, high = _F0_RANGE_HZ[name]
+    f0_hz = low * (high / low) ** knobs.pitch
+    changed_T = change_voice(
+        audio_T, rate_hz, f0_hz=f0_hz, range_factor=2 * knobs.pitch_range, tempo=knobs.tempo
+    )
+    return SpokenPhrase(
+        audio_T=changed_T,
+        rate_hz=rate_hz,
+        num_syllables=count_syllables(phones),
+        speech_s=speech_s / knobs.tempo,
+    )
+
+
+def _read_phones(lines: list[str]) -> tuple[list[str], float]:
+    """Labels and total time of the phones in lines such as `aa:1.25`, where numbers are ends in seconds."""
+    phones: list[str] = []
+    speech_s, previous_s = 0.0, 0.0
+    for line in lines:
+        label, colon, end = line.rpartition(":")
+        if not colon or not end.replace(".", "", 1).isdigit():
+            continue
+        if label not in _SILENCES:
+            phones.append(label)
+            speech_s += float(end) - previous_s
+        previous_s = float(end)
+    return phones, speech_s

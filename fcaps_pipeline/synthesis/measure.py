@@ -1,0 +1,62 @@
+"""Measurements that labels rest on: level, loudness, fundamental frequency.
+
+Leaves floats with their unit in the name. All input is mono at 16 kHz.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import parselmouth
+import pyloudnorm
+
+_RATE_HZ = 16_000
+_F0_FLOOR_HZ, _F0_CEILING_HZ = 60.0, 450.0
+_FRAME_S = 0.01
+_SPEECH_FLOOR_DB = 30.0
+_MIN_VOICED_FRAMES = 12
+
+_METER = pyloudnorm.Meter(_RATE_HZ)
+
+
+def rms_db(audio_T: npt.NDArray[np.float64]) -> float:
+    """Level over the whole signal in dB relative to full scale."""
+    return float(10 * np.log10(np.mean(audio_T**2) + 1e-12))
+
+
+def loudness_lufs(audio_T: npt.NDArray[np.float64]) -> float:
+    """Integrated loudness, ITU-R BS.1770; minus infinity for silence."""
+    return float(_METER.integrated_loudness(audio_T))
+
+
+def speech_level_db(audio_T: npt.NDArray[np.float64]) -> float:
+    """Level of the frames within 30 dB of the loudest 10 ms: pauses do not count."""
+    frame = round(_FRAME_S * _RATE_HZ)
+    frames = audio_T[: len(audio_T) // frame * frame].reshape(-1, frame)
+    power = np.mean(frames**2, axis=1) + 1e-12
+    heard = power > power.max() * 10 ** (-_SPEECH_FLOOR_DB / 10)
+    return float(10 * np.log10(np.mean(power[heard])))
+
+
+def level_change_db(audio_T: npt.NDArray[np.float64]) -> float:
+    """Speech level of the last third against the first third; positive when it grows louder."""
+    third = len(audio_T) // 3
+    return speech_level_db(audio_T[-third:]) - speech_level_db(audio_T[:third])
+
+
+def f0_track_hz(audio_T: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """F0 every 10 ms by autocorrelation (praat); 0 where unvoiced."""
+    pitch = parselmouth.Sound(audio_T, _RATE_HZ).to_pitch(_FRAME_S, _F0_FLOOR_HZ, _F0_CEILING_HZ)
+    return np.asarray(pitch.selected_array["frequency"], dtype=np.float64)
+
+
+def median_f0_hz(track: npt.NDArray[np.float64]) -> float | None:
+    """Median of the voiced frames, None when fewer than 12 are voiced."""
+    voiced = track[track > 0]
+    return float(np.median(voiced)) if len(voiced) >= _MIN_VOICED_FRAMES else None
+
+
+def pitch_change_semitones(track: npt.NDArray[np.float64]) -> float | None:
+    """Median F0 of the second half against the first, None when a half is hardly voiced."""
+    first, second = median_f0_hz(track[: len(track) // 2]), median_f0_hz(track[len(track) // 2 :])
+    if first is None or second is None:
+        return None
+    return float(12 * np.log2(second / first))

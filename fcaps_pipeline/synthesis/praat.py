@@ -1,0 +1,33 @@
+"""Pitch-synchronous changes by praat: median F0, its range, tempo; formants stay."""
+
+import numpy as np
+import numpy.typing as npt
+import parselmouth
+from parselmouth.praat import call
+
+from fcaps_pipeline.synthesis.speaking import PhraseError
+
+_FLOOR_HZ, _CEILING_HZ = 60, 450
+
+
+def change_voice(
+    audio_T: npt.NDArray[np.float64], rate_hz: int, *, f0_hz: float, range_factor: float, tempo: float = 1.0
+) -> npt.NDArray[np.float64]:
+    """Resynthesizes a phrase by overlap-add.
+
+    Args:
+        audio_T: mono samples.
+        rate_hz: their rate.
+        f0_hz: median F0 of the result.
+        range_factor: multiplies the excursions around the median.
+        tempo: 2 halves the duration.
+
+    Raises:
+        PhraseError: praat finds nothing voiced in the phrase.
+    """
+    sound = parselmouth.Sound(audio_T, rate_hz)
+    try:
+        changed = call(sound, "Change gender", _FLOOR_HZ, _CEILING_HZ, 1.0, f0_hz, range_factor, 1 / tempo)
+    except parselmouth.PraatError as error:
+        raise PhraseError(f"praat cannot change a phrase of {len(audio_T)} samples: {error}") from error
+    return np.asarray(changed.values[0], dtype=np.float64)

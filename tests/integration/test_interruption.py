@@ -1,0 +1,121 @@
+"""Runs that are killed, interrupted or lose their engine, and what the next run makes of them."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fcaps_pipeline.resources import resolve_path
+from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.reader import read_rows
+
+from .conftest import FCAPS, Fcaps
+
+# Units of a few seconds, so that a run has many commits to be killed between.
+SETTINGS = ("--set", "shards.unit_hours=0.001", "--set", "resources.num_segmenters=1")
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Path:
+    return resolve_path("package:demo_speech")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(fcaps: Fcaps, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("uninterrupted") / "run"
+    done = fcaps("annotate", corpus, "--out", run, *SETTINGS)
+    assert done.returncode == 0, done.stderr
+    return run
+
+
+def _start(corpus: Path, run: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [*FCAPS, "annotate", str(corpus), "--out", str(run), *SETTINGS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _wait_for_commits(process: "subprocess.Popen[str]", run: Path, count: int) -> None:
+    deadline_s = time.monotonic() + 180
+    while len(list(RunLayout(run).commits.glob("*.json"))) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline_s, "no commit within three minutes"
+        time.sleep(0.05)
+
+
+def _texts(run: Path) -> dict[str, Any]:
+    columns = ["segment_id", "fine_captions", "global_captions", "audio_sha256"]
+    return {str(row.pop("segment_id")): row for row in read_rows(RunLayout(run), "data", columns)}
+
+
+def _actors(name: str) -> Iterator[int]:
+    for entry in Path("/proc").iterdir():
+        try:
+            title = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+        except OSError:
+            continue
+        if title.startswith(f"ray::{name}".encode()):
+            yield int(entry.name)
+
+
+def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(
+    fcaps: Fcaps, corpus: Path, uninterrupted: Path, tmp_path: Path
+):
+    run = tmp_path / "run"
+    process = _start(corpus, run)
+    _wait_for_commits(process, run, 1)
+    process.kill()
+    process.communicate()
+    assert not RunLayout(run).index.exists()
+    committed = {path: path.stat().st_mtime_ns for path in RunLayout(run).commits.iterdir()}
+    resumed = fcaps("annotate", corpus, "--out", run, *SETTINGS)
+    assert resumed.returncode == 0, resumed.stderr
+    assert {path: path.stat().st_mtime_ns for path in committed} == committed
+    assert _texts(run) == _texts(uninterrupted)
+    assert not RunLayout(run).temporary.exists() or not list(RunLayout(run).temporary.iterdir())
+
+
+def test_an_interrupted_run_says_that_it_can_go_on(corpus: Path, tmp_path: Path):
+    process = _start(corpus, tmp_path / "run")
+    _wait_for_commits(process, tmp_path / "run", 1)
+    process.send_signal(signal.SIGINT)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on" in messages.replace("\n", " ")
+    assert "Traceback" not in messages
+
+
+def test_a_killed_engine_is_replaced_and_nothing_is_lost(corpus: Path, uninterrupted: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    process = _start(corpus, run)
+    _wait_for_commits(process, run, 1)
+    for pid in list(_actors("_CaptioningActor")):
+        os.kill(pid, signal.SIGKILL)
+    _, messages = process.communicate(timeout=240)
+    assert process.returncode == 0, messages
+    assert _texts(run).keys() == _texts(uninterrupted).keys()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (("resources.num_segmenters=1000",), "CPUs"),
+        (("engines.embedded.device=gpu", "engines.embedded.num_replicas=64"), "the job wants 64 GPUs"),
+    ],
+)
+def test_a_job_too_large_for_the_machine_is_refused_at_once(
+    fcaps: Fcaps, corpus: Path, tmp_path: Path, settings: tuple[str, ...], expected: str
+):
+    overrides = [part for item in settings for part in ("--set", item)]
+    refused = fcaps("annotate", corpus, "--out", tmp_path / "run", *overrides, timeout_s=60)
+    assert refused.returncode == 2
+    assert expected in refused.stderr.replace("\n", " ")
+    assert "Traceback" not in refused.stderr

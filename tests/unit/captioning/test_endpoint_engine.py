@@ -1,0 +1,219 @@
+"""How the endpoint engine reads a server's refusals, against a small HTTP server of this test."""
+
+import asyncio
+import base64
+import io
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from fcaps_pipeline.captioning.endpoint_engine import EndpointEngine
+from fcaps_pipeline.captioning.engine import CaptionRequest
+from fcaps_pipeline.config import EndpointEngineConfig
+from fcaps_pipeline.errors import (
+    EngineDeadError,
+    EngineRequestError,
+    EngineRetryableError,
+    FcapsError,
+    JobError,
+    ModelError,
+)
+from fcaps_pipeline.records.annotations import Completion, Sampling
+
+_KEY = "sk-very-secret"
+
+
+class _Server(ThreadingHTTPServer):
+    """Lists one model and answers questions with `status` and `body`."""
+
+    status = 200
+    list_status = 200
+    delay_s = 0.0
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.body: Any = {}
+        self.questions: list[Any] = []
+        self.keys: list[str | None] = []
+        self.released = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        self.server.keys.append(self.headers["Authorization"])
+        if self.path == "/v1/models":
+            models = [{"id": "m", "object": "model", "created": 0, "owned_by": "test"}]
+            self._answer(self.server.list_status, {"object": "list", "data": models})
+        else:
+            self._answer(404, {"error": {"message": "no such page"}})
+
+    def do_POST(self) -> None:
+        self.server.questions.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.server.released.wait(self.server.delay_s)
+        self._answer(self.server.status, self.server.body)
+
+    def log_message(self, *_: object) -> None:
+        """Keeps quiet."""
+
+    def _answer(self, status: int, body: object) -> None:
+        payload = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+
+@pytest.fixture
+def server() -> Iterator[_Server]:
+    with _Server() as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.released.set()
+        running.shutdown()
+        thread.join()
+
+
+def _config(server: _Server, **changes: Any) -> EndpointEngineConfig:
+    return EndpointEngineConfig(kind="endpoint", base_url=server.url, **{"model": "m", **changes})
+
+
+def _request(num_completions: int = 2) -> CaptionRequest:
+    audio_T = (np.arange(-8_000, 8_000) / 32_768).astype(np.float32)
+    sampling = Sampling(temperature=0.7, top_p=0.8, top_k=9, max_tokens=77, repetition_penalty=1.1)
+    return CaptionRequest("k" * 64, "a" * 64, audio_T, "Describe.", sampling, 40, num_completions, {"type": "object"})
+
+
+def _answer(*reasons: str) -> dict[str, Any]:
+    choices = [
+        {"index": index, "finish_reason": reason, "message": {"role": "assistant", "content": f"text {index}"}}
+        for index, reason in enumerate(reasons)
+    ]
+    usage = {"prompt_tokens": 30, "completion_tokens": 11, "total_tokens": 41}
+    return {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "m",
+        "choices": choices[::-1],
+        "usage": usage,
+    }
+
+
+def _complete(config: EndpointEngineConfig, num_completions: int = 2) -> tuple[Completion, ...]:
+    async def run() -> tuple[Completion, ...]:
+        engine = EndpointEngine(config)
+        await engine.start()
+        try:
+            return await engine.complete(_request(num_completions))
+        finally:
+            await engine.stop()
+
+    return asyncio.run(run())
+
+
+def test_the_question_carries_audio_prompt_sampling_and_grammar(server: _Server):
+    server.body = _answer("stop", "length")
+    completions = _complete(_config(server))
+    assert [(one.text, one.finish_reason, one.seed, one.num_output_tokens) for one in completions] == [
+        ("text 0", "stop", 40, 6),
+        ("text 1", "length", 41, 5),
+    ]
+    (question,) = server.questions
+    audio, text = question.pop("messages")[0]["content"]
+    pcm_T, rate_hz = soundfile.read(io.BytesIO(base64.b64decode(audio["input_audio"]["data"])), dtype="float32")
+    assert (rate_hz, text) == (16_000, {"type": "text", "text": "Describe."})
+    assert np.array_equal(pcm_T, _request().audio_T)
+    assert question == {
+        "model": "m",
+        "n": 2,
+        "seed": 40,
+        "temperature": 0.7,
+        "top_p": 0.8,
+        "top_k": 9,
+        "max_tokens": 77,
+        "repetition_penalty": 1.1,
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "schema": {"type": "object"}, "strict": True},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, EngineRequestError),
+        (413, EngineRequestError),
+        (422, EngineRequestError),
+        (401, EngineDeadError),
+        (404, EngineDeadError),
+        (408, EngineRetryableError),
+        (429, EngineRetryableError),
+        (500, EngineRetryableError),
+        (503, EngineRetryableError),
+    ],
+)
+def test_every_refusal_has_its_class_and_is_asked_once(server: _Server, status: int, expected: type[FcapsError]):
+    server.status, server.body = status, {"error": {"message": "bad\n audio", "code": status}}
+    with pytest.raises(expected, match=f"HTTP {status}"):
+        _complete(_config(server))
+    assert len(server.questions) == 1
+
+
+def test_a_slow_server_is_worth_another_try(server: _Server):
+    server.delay_s = 5
+    with pytest.raises(EngineRetryableError, match="no answer within the time limit"):
+        _complete(_config(server, timeout_s=0.2))
+
+
+@pytest.mark.parametrize("reasons", [("stop",), ("stop", "stop", "stop"), ("stop", "error")])
+def test_incomplete_answers_are_worth_another_try(server: _Server, reasons: tuple[str, ...]):
+    server.body = _answer(*reasons)
+    with pytest.raises(EngineRetryableError):
+        _complete(_config(server))
+
+
+def test_a_model_the_server_lacks_is_named_with_those_it_has(server: _Server):
+    with pytest.raises(ModelError, match="does not serve the model 'other'; it has m"):
+        _complete(_config(server, model="other"))
+
+
+def test_a_server_that_is_not_there(server: _Server):
+    config = _config(server).model_copy(update={"base_url": "http://127.0.0.1:9/v1"})
+    with pytest.raises(EngineDeadError, match="cannot be reached"):
+        _complete(config)
+
+
+def test_the_key_comes_from_the_environment_and_shows_nowhere(server: _Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CAPTION_KEY", _KEY)
+    server.list_status = 401
+    config = _config(server, api_key_env="CAPTION_KEY")
+    with pytest.raises(ModelError, match="HTTP 401") as caught:
+        _complete(config)
+    assert server.keys[0] == f"Bearer {_KEY}"
+    assert _KEY not in f"{caught.value!r} {config!r} {EndpointEngine(config)!r}"
+
+
+def test_a_key_that_is_not_set_is_asked_for_by_name(server: _Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("CAPTION_KEY", raising=False)
+    with pytest.raises(JobError, match="the environment variable CAPTION_KEY is not set"):
+        _complete(_config(server, api_key_env="CAPTION_KEY"))
+
+
+def test_an_engine_that_was_not_started_answers_nothing(server: _Server):
+    with pytest.raises(EngineDeadError, match="call start first"):
+        asyncio.run(EndpointEngine(_config(server)).complete(_request()))
