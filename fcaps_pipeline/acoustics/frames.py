@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import parselmouth
+from scipy.ndimage import convolve1d
 
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 
@@ -63,7 +64,7 @@ def make_frames(pcm_T: npt.NDArray[np.int16]) -> Frames | None:
         time_s_N=time_s_N,
         f0_hz_N=f0_hz_N,
         level_db_N=_smoothed_db(power_B, np.ones(_LEVEL_BINS))[bin_N],
-        intensity_db_N=_smoothed_db(power_B, np.hanning(_INTENSITY_BINS + 2))[bin_N],
+        intensity_db_N=_smoothed_db(power_B, np.asarray(np.hanning(_INTENSITY_BINS + 2), dtype=np.float64))[bin_N],
     )
 
 
@@ -71,15 +72,15 @@ def _pitch(sound: parselmouth.Sound) -> tuple[FloatArray, FloatArray]:
     """Times and F0, with a range fitted to the voice: a fixed range invites octave errors.
 
     Source: Boersma (1993), Accurate short-term analysis of the fundamental frequency, for the
-    method; De Looze & Rauzy (2009), Automatic detection and prediction of topic changes, for the
-    limits 0.83 Q35 and 1.92 Q65 of the second pass.
+    method; Hirst (2011), The analysis by synthesis of speech melody, for a second pass from
+    0.75 Q25 up to 1.5 Q75 (neutral speech) or 2.5 Q75 (expressive speech), of which 2.0 is the mean.
     """
     floor_hz, ceiling_hz = _PITCH_FLOOR_HZ, _PITCH_CEILING_HZ
     first = sound.to_pitch_ac(time_step=_FIRST_PASS_STEP_S, pitch_floor=floor_hz, pitch_ceiling=ceiling_hz)
     f0_hz = first.selected_array["frequency"]
     if (f0_hz > 0).any():
-        low_hz, high_hz = np.percentile(f0_hz[f0_hz > 0], (35, 65))
-        floor_hz, ceiling_hz = max(floor_hz, 0.83 * low_hz), min(ceiling_hz, 1.92 * high_hz)
+        low_hz, high_hz = np.percentile(f0_hz[f0_hz > 0], (25, 75))
+        floor_hz, ceiling_hz = max(floor_hz, 0.75 * low_hz), min(ceiling_hz, 2.0 * high_hz)
     pitch = sound.to_pitch_ac(time_step=FRAME_STEP_S, pitch_floor=floor_hz, pitch_ceiling=ceiling_hz)
     return np.asarray(pitch.xs(), dtype=np.float64), np.asarray(pitch.selected_array["frequency"], dtype=np.float64)
 
@@ -88,10 +89,11 @@ def _binned_power(samples_T: FloatArray) -> FloatArray:
     """Mean power of every 2.5 ms."""
     num_bins = -(-len(samples_T) // _BIN_SAMPLES)
     padded_T = np.pad(samples_T, (0, num_bins * _BIN_SAMPLES - len(samples_T)))
-    return np.square(padded_T).reshape(num_bins, _BIN_SAMPLES).mean(axis=1)
+    power_B: FloatArray = np.square(padded_T).reshape(num_bins, _BIN_SAMPLES).mean(axis=1)
+    return power_B
 
 
 def _smoothed_db(power_B: FloatArray, window: FloatArray) -> FloatArray:
     """Weighted mean power around each bin, in dB relative to full scale."""
-    smooth_B = np.convolve(power_B, window / window.sum(), mode="same")[: len(power_B)]
-    return 10.0 * np.log10(smooth_B + _QUANTIZATION_POWER) - _FULL_SCALE_DB
+    smooth_B = convolve1d(power_B, window / window.sum(), mode="constant")
+    return np.asarray(10.0 * np.log10(smooth_B + _QUANTIZATION_POWER) - _FULL_SCALE_DB)

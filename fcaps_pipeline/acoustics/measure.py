@@ -11,6 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pyloudnorm
+from scipy.ndimage import binary_dilation
 
 from fcaps_pipeline.acoustics.activity import Activity, find_activity
 from fcaps_pipeline.acoustics.frames import Frames, make_frames
@@ -20,6 +21,8 @@ _GATE_BLOCK_S = 0.4
 """Source: ITU-R BS.1770-4, length of a gating block."""
 _MIN_SLOPE_FRAMES = 10
 _MIN_NOISE_FRAMES = 5
+_LEVEL_REACH_FRAMES = 2
+"""The 25 ms window of the level of so many frames next to speech reaches into it."""
 _FULL_SCALE = 32767
 
 
@@ -113,18 +116,12 @@ def _snr(frames: Frames, activity: Activity) -> float | None:
     than 0.05 s free of speech, or when the rest is no louder than the noise.
     """
     power_N = 10.0 ** (frames.level_db_N / 10.0)
-    noise_N = ~activity.is_speech_N & ~_next_to(activity.is_speech_N)
+    noise_N = ~binary_dilation(activity.is_speech_N, iterations=_LEVEL_REACH_FRAMES)
     if noise_N.sum() < _MIN_NOISE_FRAMES or not activity.is_speech_N.any():
         return None
     noise = float(power_N[noise_N].mean())
     speech = float(power_N[activity.is_speech_N].mean()) - noise
     return 10.0 * math.log10(speech / noise) if speech > 0 else None
-
-
-def _next_to(is_speech_N: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Frames whose 25 ms window reaches into speech."""
-    reach = 2
-    return np.convolve(is_speech_N, np.ones(2 * reach + 1), mode="same") > 0
 
 
 def _clipped_share(pcm_T: npt.NDArray[np.int16]) -> float:

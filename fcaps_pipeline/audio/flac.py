@@ -32,7 +32,9 @@ def decode_flac(content: bytes) -> npt.NDArray[np.int16]:
             kind = (file.format, int(file.channels), int(file.samplerate))
             num_frames = int(file.frames)
     except soundfile.LibsndfileError as error:
-        raise RecordingError(f"{len(content)} bytes of stored audio are not whole FLAC (libsndfile {error.code})") from error
+        raise RecordingError(
+            f"{len(content)} bytes of stored audio are not whole FLAC (libsndfile {error.code})"
+        ) from error
     if kind != ("FLAC", 1, SAMPLE_RATE_HZ) or len(pcm_T) != num_frames:
         raise RecordingError(
             f"stored audio is {kind[0]}, {kind[1]} channels, {kind[2]} Hz, {len(pcm_T)} of {num_frames} samples; "

@@ -40,7 +40,7 @@ def _frames_by_sizes(file: soundfile.SoundFile) -> int:
     header_bytes, actual_bytes = int(mismatch[2]), int(mismatch[3])
     if header_bytes >= _STREAMED_SIZE_BYTES or actual_bytes == 0:
         return int(file.frames)
-    return max(int(file.frames), file.frames * header_bytes // actual_bytes)
+    return max(int(file.frames), int(file.frames) * header_bytes // actual_bytes)
 
 
 def _sphere_frames(path: Path) -> int | None:

@@ -80,7 +80,8 @@ class SoundFileReader:
             try:
                 block_TC = self._file.read(block_frames, dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
-                raise RecordingError(_broken(self._path, num_read / self.rate_hz, f"libsndfile {error.code}")) from error
+                read_s = num_read / self.rate_hz
+                raise RecordingError(_broken(self._path, read_s, f"libsndfile {error.code}")) from error
             if not len(block_TC):
                 return
             num_read += len(block_TC)
@@ -185,7 +186,9 @@ def _check_readable(path: Path) -> None:
     except IsADirectoryError:
         raise RecordingError(f"{path} is a folder, expected an audio file") from None
     except OSError as error:
-        raise RecordingError(f"{path} cannot be opened: {error.strerror}; check the path and its permissions") from error
+        raise RecordingError(
+            f"{path} cannot be opened: {error.strerror}; check the path and its permissions"
+        ) from error
     if is_empty:
         raise RecordingError(f"{path} is empty (0 bytes); copy it again or take it out of the source")
 

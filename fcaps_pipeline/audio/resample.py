@@ -38,7 +38,8 @@ class StreamResampler:
             )
         self._resample = torchaudio.transforms.Resample(rate_hz, SAMPLE_RATE_HZ)
         # Whole periods on either side, so that every block starts at the same phase of the filter.
-        self._context_periods = math.ceil(self._resample.width / self._period_in) + 1 if rate_hz != SAMPLE_RATE_HZ else 0
+        filter_periods = 0 if rate_hz == SAMPLE_RATE_HZ else math.ceil(self._resample.width / self._period_in) + 1
+        self._context_periods = filter_periods
         self._pending_CT = torch.zeros(num_channels, 0)
         self._lead_periods = 0
         self._num_in = 0
@@ -53,7 +54,8 @@ class StreamResampler:
         ready_periods = self._pending_CT.shape[1] // self._period_in - self._context_periods
         if ready_periods <= self._lead_periods:
             return block_CT.new_zeros(block_CT.shape[0], 0)
-        out_CT = self._resample(self._pending_CT)[:, self._lead_periods * self._period_out : ready_periods * self._period_out]
+        ready = slice(self._lead_periods * self._period_out, ready_periods * self._period_out)
+        out_CT: torch.Tensor = self._resample(self._pending_CT)[:, ready]
         keep_from = max(0, ready_periods - self._context_periods)
         self._pending_CT = self._pending_CT[:, keep_from * self._period_in :].clone()
         self._lead_periods = ready_periods - keep_from
@@ -66,4 +68,5 @@ class StreamResampler:
             return self._pending_CT
         total_out = -(-self._num_in * self._period_out // self._period_in)
         start = self._lead_periods * self._period_out
-        return self._resample(self._pending_CT)[:, start : start + total_out - self._num_out]
+        rest_CT: torch.Tensor = self._resample(self._pending_CT)[:, start : start + total_out - self._num_out]
+        return rest_CT

@@ -70,14 +70,15 @@ class VllmEngine:
 
     async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
         """Answers one request; see `Engine.complete`."""
-        from vllm.exceptions import GracefulHTTPError, VLLMClientError
-        from vllm.v1.engine.exceptions import EngineDeadError as VllmDeadError
-        from vllm.v1.engine.exceptions import EngineGenerateError
-
         check_request(request)
         where = f"request {request.request_key[:12]}"
         if self._llm is None:
             raise EngineDeadError(f"{where}: the engine is not running; call start first")
+
+        from vllm.exceptions import GracefulHTTPError, VLLMClientError
+        from vllm.v1.engine.exceptions import EngineDeadError as VllmDeadError
+        from vllm.v1.engine.exceptions import EngineGenerateError
+
         try:
             output = await self._generate(self._llm, request)
         except (VLLMClientError, ValueError) as error:

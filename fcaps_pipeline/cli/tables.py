@@ -51,8 +51,11 @@ def print_report(console: Console, report: RunReport, out: Path) -> None:
     )
     if totals.num_discarded:
         console.print(f"{totals.num_discarded} stretches of speech were too short or too long for a Segment")
-    for line in (*report.recordings_without_segments, *report.failures, *report.session.failed_units):
+    notes = (*report.session.failed_units, *report.failures, *report.recordings_without_segments)
+    for line in notes[:_MAX_LINES]:
         console.print(f"  {line}", markup=False, soft_wrap=True)
+    if len(notes) > _MAX_LINES:
+        console.print(f"  and {len(notes) - _MAX_LINES} more in {out / 'report.json'}", markup=False, soft_wrap=True)
     if report.state is State.UNFINISHED:
         console.print(f"{report.num_units_done} of {report.num_units} units done; the same command does the others")
     else:

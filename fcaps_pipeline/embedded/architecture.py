@@ -20,9 +20,9 @@ WINDOW_SAMPLES = 1024
 """Whisper's 400 samples blur the harmonics of low voices; 1024 (64 ms) separate them above 60 Hz."""
 
 MAX_SPEECH_S = 30
-AUDIO_WIDTH = 192
+AUDIO_WIDTH = 160
 AUDIO_LAYERS = 4
-TEXT_WIDTH = 192
+TEXT_WIDTH = 160
 TEXT_LAYERS = 3
 HEAD_SIZE = 32
 MAX_POSITIONS = 2048
@@ -93,7 +93,7 @@ def _audio_config() -> dict[str, Any]:
         # Attention over the whole segment: a 30 s segment is only 390 positions.
         "n_window_infer": MAX_SPEECH_S * 100,
         "output_dim": TEXT_WIDTH,
-        "downsample_hidden_size": 32,
+        "downsample_hidden_size": 16,
         "conv_chunksize": 500,
     }
 
@@ -119,10 +119,10 @@ def _text_config(tokenizer: Tokenizer) -> dict[str, Any]:
     return {
         "vocab_size": tokenizer.get_vocab_size(),
         "hidden_size": TEXT_WIDTH,
-        "intermediate_size": 512,
+        "intermediate_size": 448,
         "num_hidden_layers": TEXT_LAYERS,
         "num_attention_heads": TEXT_WIDTH // HEAD_SIZE,
-        "num_key_value_heads": 2,
+        "num_key_value_heads": 1,
         "head_dim": HEAD_SIZE,
         "max_position_embeddings": MAX_POSITIONS,
         "rope_parameters": {
@@ -135,7 +135,7 @@ def _text_config(tokenizer: Tokenizer) -> dict[str, Any]:
         "mlp_only_layers": list(range(TEXT_LAYERS - 1)),
         "num_experts": 4,
         "num_experts_per_tok": 2,
-        "moe_intermediate_size": 256,
+        "moe_intermediate_size": 224,
         "decoder_sparse_step": 1,
         "norm_topk_prob": True,
         "tie_word_embeddings": False,

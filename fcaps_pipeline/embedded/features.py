@@ -4,14 +4,15 @@ Enters: block folders of `synthesis.corpus`. Leaves: one `.npy` per block with t
 clips, `(frames, 128)`, and the clips' lengths; training never decodes audio again.
 """
 
-import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 import torch
+from transformers import WhisperFeatureExtractor
 
 from fcaps_pipeline.embedded.architecture import HOP_SAMPLES, SAMPLE_RATE_HZ, build_feature_extractor
 from fcaps_pipeline.synthesis.corpus import read_truths
@@ -32,7 +33,7 @@ class Clip:
 def mel_features(audio_T: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Features as vLLM computes them: padded to whole hops, `(frames, 128)`."""
     padding = -len(audio_T) % HOP_SAMPLES
-    made = build_feature_extractor()(
+    made = _extractor()(
         np.pad(audio_T, (0, padding)),
         sampling_rate=SAMPLE_RATE_HZ,
         padding=True,
@@ -44,10 +45,15 @@ def mel_features(audio_T: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.asarray(made["input_features"][0, :, :num_frames].T, dtype=np.float32)
 
 
-def load_block(block: Path, cache: Path) -> list[Clip]:
+@cache
+def _extractor() -> WhisperFeatureExtractor:
+    return build_feature_extractor()
+
+
+def load_block(block: Path, cache_folder: Path) -> list[Clip]:
     """The clips of a block, from the cache where it has them."""
     truths = [truth for truth, _ in read_truths(block)]
-    stored = cache / f"{block.name}.npy"
+    stored = cache_folder / f"{block.name}.npy"
     if not stored.is_file():
         _store([path for _, path in read_truths(block)], stored)
     frames_FM = np.load(stored)
@@ -68,7 +74,7 @@ def _store(paths: list[Path], stored: Path) -> None:
     partial = stored.with_suffix(".partial")
     with partial.open("wb") as file:
         np.save(file, np.concatenate(mels))
-    os.replace(partial, stored)
+    partial.replace(stored)
 
 
 def pad_mels(mels: list[Mel], frames_per_chunk: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,16 +1,17 @@
 """Batched forward passes through the thinker that training and evaluation share.
 
 They use the modules of transformers and give the same numbers, faster: clips of unequal length are
-padded and masked instead of looped over, and convolutions are matrix products, whose backward
-pass is quick on a CPU. Shapes: B clips, F frames, M mel bands, C channels, A audio positions, D width.
+padded and masked instead of looped over. Shapes: B clips, F frames, M mel bands, A audio positions,
+T, Q, K tokens, H heads, D width.
 """
 
+from typing import Any, TypeAlias
+
 import torch
-from torch import nn
 from torch.nn import functional
 from transformers import Qwen3OmniMoeThinkerForConditionalGeneration
 
-Thinker = Qwen3OmniMoeThinkerForConditionalGeneration
+Thinker: TypeAlias = Qwen3OmniMoeThinkerForConditionalGeneration
 
 FRAMES_PER_CHUNK = 100
 POSITIONS_PER_CHUNK = 13
@@ -37,10 +38,10 @@ def encode_audio(thinker: Thinker, mel_BFM: torch.Tensor, lengths_B: torch.Tenso
     tower = thinker.audio_tower
     batch, frames, bands = mel_BFM.shape
     chunks = frames // FRAMES_PER_CHUNK
-    x = mel_BFM.reshape(batch * chunks, FRAMES_PER_CHUNK, bands).transpose(1, 2).unsqueeze(-1)
+    x = mel_BFM.reshape(batch * chunks, FRAMES_PER_CHUNK, bands).transpose(1, 2).unsqueeze(1)
     for convolution in (tower.conv2d1, tower.conv2d2, tower.conv2d3):
-        x = functional.gelu(_convolve(convolution, x))
-    x = x.permute(0, 2, 3, 1).flatten(2)
+        x = functional.gelu(convolution(x))
+    x = x.permute(0, 3, 1, 2).flatten(2)
     x = tower.conv_out(x) + tower.positional_embedding.positional_embedding[: x.shape[1]]
     x_BAD = x.reshape(batch, chunks * POSITIONS_PER_CHUNK, -1)
     # Every chunk but a clip's last is full, so valid positions are a prefix.
@@ -55,9 +56,12 @@ def decode(
     thinker: Thinker, embeddings_BTD: torch.Tensor, allowed_BQK: torch.Tensor, positions_BT: torch.Tensor
 ) -> torch.Tensor:
     """Hidden states `(B, T, D)` of the text model under an explicit attention mask."""
+    # The plain attention of transformers adds its mask to the scores: a bool mask would hide nothing.
+    lowest = torch.finfo(torch.float32).min
+    mask_BHQK = torch.zeros(allowed_BQK.shape).masked_fill(~allowed_BQK, lowest).unsqueeze(1)
     output = thinker.model(
         inputs_embeds=embeddings_BTD,
-        attention_mask=allowed_BQK.unsqueeze(1),
+        attention_mask=mask_BHQK,
         position_ids=positions_BT,
         use_cache=False,
     )
@@ -65,16 +69,7 @@ def decode(
     return hidden
 
 
-def _convolve(convolution: nn.Conv2d, x_NHWC: torch.Tensor) -> torch.Tensor:
-    """A 3x3 convolution of stride 2 and padding 1, as nine shifted slices and one product."""
-    height, width = x_NHWC.shape[1], x_NHWC.shape[2]
-    padded = functional.pad(x_NHWC, (0, 0, 1, 1, 1, 1))
-    slices = [padded[:, i : i + height : 2, j : j + width : 2] for i in range(3) for j in range(3)]
-    weight = convolution.weight.permute(0, 2, 3, 1).flatten(1)
-    return functional.linear(torch.cat(slices, dim=-1), weight, convolution.bias)
-
-
-def _encoder_layer(layer: nn.Module, x_BAD: torch.Tensor, mask_BA: torch.Tensor) -> torch.Tensor:
+def _encoder_layer(layer: Any, x_BAD: torch.Tensor, mask_BA: torch.Tensor) -> torch.Tensor:
     attention = layer.self_attn
     batch, length, width = x_BAD.shape
     normed = layer.self_attn_layer_norm(x_BAD)
@@ -82,7 +77,10 @@ def _encoder_layer(layer: nn.Module, x_BAD: torch.Tensor, mask_BA: torch.Tensor)
         projection(normed).view(batch, length, attention.num_heads, -1).transpose(1, 2)
         for projection in (attention.q_proj, attention.k_proj, attention.v_proj)
     )
-    mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask_BA[:, None, None])
+    scores = query @ key.transpose(2, 3) * attention.scaling
+    scores = scores.masked_fill(~mask_BA[:, None, None], torch.finfo(scores.dtype).min)
+    mixed = scores.softmax(-1).to(value.dtype) @ value
     x_BAD = x_BAD + attention.out_proj(mixed.transpose(1, 2).reshape(batch, length, width))
     inner = functional.gelu(layer.fc1(layer.final_layer_norm(x_BAD)))
-    return x_BAD + layer.fc2(inner)
+    output_BAD: torch.Tensor = x_BAD + layer.fc2(inner)
+    return output_BAD

@@ -14,7 +14,6 @@ from fcaps_pipeline.embedded import lexicon
 from fcaps_pipeline.records.captions import GlobalCaption
 from fcaps_pipeline.synthesis.truth import ClipTruth, SpeechTruth
 
-
 MIN_FINE_CHARACTERS = 132
 
 
@@ -40,7 +39,12 @@ _GLOBAL_OPENINGS = (
     "A {noun} characterised by a {pitch} pitch, a {rate} tempo and a {volume} level of voice.",
     "A {noun} whose voice is {pitch} in tone, whose pace is {rate} and whose volume is {volume}.",
 )
-_JOINS = ("{Pronoun} {clause}", "Then {pronoun} {clause}", "From there {pronoun} {clause}", "After that {pronoun} {clause}")
+_JOINS = (
+    "{Pronoun} {clause}",
+    "Then {pronoun} {clause}",
+    "From there {pronoun} {clause}",
+    "After that {pronoun} {clause}",
+)
 _MARK = re.compile(r"\[([^\]]*)\]")
 
 
@@ -67,9 +71,7 @@ def global_caption(truth: ClipTruth, rng: np.random.Generator) -> MarkedCaption:
     """Atemporal profile as compact JSON; what the truth lacks is `unknown`."""
     speech = truth.speech
     prose = (
-        _pick(lexicon.NO_SPEECH_GLOBAL, rng)
-        if speech is None
-        else _describe(_pick(_GLOBAL_OPENINGS, rng), speech, rng)
+        _pick(lexicon.NO_SPEECH_GLOBAL, rng) if speech is None else _describe(_pick(_GLOBAL_OPENINGS, rng), speech, rng)
     )
     caption = GlobalCaption(
         gender="unknown" if speech is None else speech.gender,

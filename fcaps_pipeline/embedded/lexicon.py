@@ -42,12 +42,28 @@ LOUDNESS_COURSES = {
     ),
 }
 PITCH_COURSES = {
-    "rising": ("[moves higher] in tone later on", "[climbs in pitch] through the second half", "[ends higher] than it began"),
-    "falling": ("[moves lower] in tone later on", "[drops in pitch] through the second half", "[ends lower] than it began"),
+    "rising": (
+        "[moves higher] in tone later on",
+        "[climbs in pitch] through the second half",
+        "[ends higher] than it began",
+    ),
+    "falling": (
+        "[moves lower] in tone later on",
+        "[drops in pitch] through the second half",
+        "[ends lower] than it began",
+    ),
 }
 RATE_COURSES = {
-    "rising": ("[speeds up] in the later part", "[becomes faster] as it proceeds", "[picks up pace] towards the close"),
-    "falling": ("[slows down] in the later part", "[becomes slower] as it proceeds", "[eases off the pace] towards the close"),
+    "rising": (
+        "[speeds up] in the later part",
+        "[becomes faster] as it proceeds",
+        "[picks up pace] towards the close",
+    ),
+    "falling": (
+        "[slows down] in the later part",
+        "[becomes slower] as it proceeds",
+        "[eases off the pace] towards the close",
+    ),
 }
 STEADY = (
     "[keeps] one even level and tone from start to finish",
@@ -57,9 +73,21 @@ STEADY = (
 )
 
 ONE_PAUSE = {
-    "beginning": ("[pauses] [early] on", "makes a [pause] near the [beginning]", "takes a [break] soon after the [start]"),
-    "middle": ("[pauses] [midway]", "makes a [pause] in the [middle]", "takes a [break] around the [halfway] point"),
-    "end": ("[pauses] [late] on", "makes a [pause] towards the [end]", "takes a [break] shortly before the [close]"),
+    "beginning": (
+        "[pauses] [early] on",
+        "makes a [pause] near the [beginning]",
+        "takes a [break] soon after the [start]",
+    ),
+    "middle": (
+        "[pauses] [midway]",
+        "makes a [pause] in the [middle]",
+        "takes a [break] around the [halfway] point",
+    ),
+    "end": (
+        "[pauses] [late] on",
+        "makes a [pause] towards the [end]",
+        "takes a [break] shortly before the [close]",
+    ),
 }
 SEVERAL_PAUSES = (
     "[pauses] [more than once] between the phrases",
@@ -73,7 +101,7 @@ CONTINUOUS = (
 )
 
 NO_SPEECH_FINE = (
-    "There is [no speech] to describe here, and every moment from the start to the end passes in the same wordless way.",
+    "There is [no speech] to describe here, and every moment from start to end passes in the same wordless way.",
     "There is [no voice] to follow here, from the first moment to the last.",
     "There is [no speech] here at any moment, so the delivery cannot be described.",
 )

@@ -50,9 +50,7 @@ def new_thinker(tokenizer: Tokenizer, *, seed: int) -> Qwen3OmniMoeThinkerForCon
     return model.to(torch.float32)
 
 
-def write_model_folder(
-    folder: Path, model: Qwen3OmniMoeThinkerForConditionalGeneration, tokenizer: Tokenizer
-) -> None:
+def write_model_folder(folder: Path, model: Qwen3OmniMoeThinkerForConditionalGeneration, tokenizer: Tokenizer) -> None:
     """Writes everything but the model card; existing files of the same names are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     config = build_config(tokenizer)

@@ -31,7 +31,7 @@ class ReadFacts(Record):
 _NO_SPEECH = re.compile(r"\bno (speech|voice|speaker)\b", re.IGNORECASE)
 _WORDS: dict[str, dict[str, str]] = {
     "gender": {"female": r"woman|female", "male": r"man|male"},
-    "pitch": {"low": r"low|deep|low-pitched", "medium": r"medium-pitched|mid-range|medium", "high": r"high|high-pitched"},
+    "pitch": {"low": r"low|deep", "medium": r"mid-range|medium", "high": r"high"},
     "rate": {"slow": r"slow|unhurried", "measured": r"measured|middling", "fast": r"fast|quick|rapid"},
     "volume": {"soft": r"soft|quiet", "moderate": r"moderate", "loud": r"loud|strong"},
     "loudness": {

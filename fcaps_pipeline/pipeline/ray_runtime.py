@@ -172,26 +172,33 @@ class RayRuntime:
 
 
 class _CaptioningActor:
-    """One engine with the captioner that asks it."""
+    """One engine with the captioner that asks it. Built in `start`, where an error reaches the driver whole."""
 
     def __init__(
         self, engine: EngineConfig, captions: dict[Granularity, CaptionConfig], verification: VerificationConfig
     ) -> None:
-        self._captioner = Captioner(build_engine(engine), captions, verification)
+        self._engine = engine
+        self._captions = captions
+        self._verification = verification
+        self._captioner: Captioner | None = None
 
     async def start(self) -> EngineIdentity:
-        return await self._captioner.start()
+        return await self._ready().start()
 
     async def caption(self, segment: SegmentAudio) -> tuple[CaptionSet, ...]:
         try:
-            await self._captioner.start()
-            return await self._captioner.caption(segment)
+            return await self._ready().caption(segment)
         except EngineDeadError:
             # Raising would let Ray ask the same dead engine again; a dead process gets a new one.
             os._exit(1)
 
     async def stop(self) -> None:
-        await self._captioner.stop()
+        await self._ready().stop()
+
+    def _ready(self) -> Captioner:
+        if self._captioner is None:
+            self._captioner = Captioner(build_engine(self._engine), self._captions, self._verification)
+        return self._captioner
 
 
 class _SegmentingActor:

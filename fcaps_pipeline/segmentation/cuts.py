@@ -72,9 +72,7 @@ def _shortened(recording: Recording, cut: Cut, num_samples: int) -> Cut:
     return cut.model_copy(update={"end_samples": num_samples})
 
 
-def _take(
-    recording: Recording, cut: Cut, buffers: dict[Channel, PcmBuffer], tally: SegmentationTally
-) -> CutAudio:
+def _take(recording: Recording, cut: Cut, buffers: dict[Channel, PcmBuffer], tally: SegmentationTally) -> CutAudio:
     tally.num_segments += 1
     start, end = cut.start_samples, cut.end_samples
     segment = Segment(

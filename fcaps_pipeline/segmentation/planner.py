@@ -144,9 +144,7 @@ class SegmentPlanner:
         )
 
 
-def plan_intervals(
-    intervals: Iterable[SpeechInterval], num_samples: int, rules: PlanRules
-) -> list[PlannedInterval]:
+def plan_intervals(intervals: Iterable[SpeechInterval], num_samples: int, rules: PlanRules) -> list[PlannedInterval]:
     """Plans a whole recording of `num_samples` samples at once.
 
     Raises:

@@ -111,9 +111,7 @@ class Segmenter:
 
     def _pieces(self, recording: Recording, tally: SegmentationTally) -> Iterator[_Piece]:
         with AudioStream(recording.location, self._config.channels) as stream:
-            passes = [
-                _ChannelPass(channel, self._detector.open_stream(), self._rules) for channel in stream.channels
-            ]
+            passes = [_ChannelPass(channel, self._detector.open_stream(), self._rules) for channel in stream.channels]
             for pcm_CT in stream.blocks():
                 tally.num_samples += pcm_CT.shape[1]
                 for row, channel_pass in enumerate(passes):

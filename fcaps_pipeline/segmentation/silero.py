@@ -9,13 +9,12 @@ Importing silero_vad sets torch to one thread for the whole process.
 
 Source: silero_vad 6.2, data/silero_vad.jit (16 kHz branch) and tinygrad_model.py for its layers.
 
-Shape suffixes: W windows, S samples of a window with its context, F frequency bins, T samples.
+Shape suffixes: W windows, S samples of a window with its context, T samples.
 """
 
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from silero_vad import load_silero_vad
 
 from fcaps_pipeline.config import SegmentationConfig
@@ -49,8 +48,8 @@ class SileroNetwork:
         self, windows_WS: torch.Tensor, state: LstmState | None
     ) -> tuple[npt.NDArray[np.float32], LstmState]:
         """Speech probability of each window; `state` is that of the window before the first, None at the start."""
-        padded_WS = F.pad(windows_WS, (0, _CONTEXT_SAMPLES), mode="reflect")
-        spectrum = F.conv1d(padded_WS.unsqueeze(1), self._basis, stride=_HOP_SAMPLES)
+        padded_WS = torch.nn.functional.pad(windows_WS, (0, _CONTEXT_SAMPLES), mode="reflect")
+        spectrum = torch.nn.functional.conv1d(padded_WS.unsqueeze(1), self._basis, stride=_HOP_SAMPLES)
         magnitude = torch.sqrt(spectrum[:, :_NUM_BINS] ** 2 + spectrum[:, _NUM_BINS:] ** 2)
         hidden, state = self._lstm(self._encoder(magnitude).squeeze(-1), state)
         probabilities_W = self._head(hidden.unsqueeze(-1)).flatten()

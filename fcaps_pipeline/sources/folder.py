@@ -16,8 +16,31 @@ from fcaps_pipeline.sources.ids import id_from_path
 from fcaps_pipeline.sources.located import Located
 
 AUDIO_SUFFIXES = frozenset(
-    ".aac .aif .aifc .aiff .amr .au .caf .flac .m4a .mka .mkv .mp3 .mp4 .nist .oga .ogg .opus .snd .sph .w64 .wav .webm .wma"
-    .split()
+    {
+        ".aac",
+        ".aif",
+        ".aifc",
+        ".aiff",
+        ".amr",
+        ".au",
+        ".caf",
+        ".flac",
+        ".m4a",
+        ".mka",
+        ".mkv",
+        ".mp3",
+        ".mp4",
+        ".nist",
+        ".oga",
+        ".ogg",
+        ".opus",
+        ".snd",
+        ".sph",
+        ".w64",
+        ".wav",
+        ".webm",
+        ".wma",
+    }
 )
 """Suffixes, in lower case, of files that libsndfile or FFmpeg may read."""
 
@@ -41,7 +64,7 @@ def list_folder(source: FolderSource, path: Path, passed_over: Counter[str]) -> 
             passed_over[file.suffix.lower() or "no suffix"] += 1
     if num_found == 0:
         others = ", ".join(f"{count} x {suffix}" for suffix, count in passed_over.most_common(3)) or "no other file"
-        raise SourceError(f"{path} holds no audio file (found: {others}); expected WAV, FLAC, MP3, OGG, M4A, SPH or the like")
+        raise SourceError(f"{path} holds no audio file, found {others}; expected WAV, FLAC, MP3, OGG, M4A or SPH")
 
 
 def _located(file: Path, root: Path, source: FolderSource) -> Located:

@@ -127,8 +127,8 @@ def _list_cuts(path: Path, root: Path) -> Iterator[Located]:
         members = list(group)
         if recording_id in last_where:
             raise SourceError(
-                f"{members[0].where}: the cuts of recording {recording_id!r} are not neighbours, the last of the others "
-                f"stands at {last_where[recording_id]}; sort the file by recording"
+                f"{members[0].where}: the cuts of recording {recording_id!r} are not neighbours, the last of the "
+                f"others stands at {last_where[recording_id]}; sort the file by recording"
             )
         last_where[recording_id] = members[-1].where
         yield from _group(members, root)

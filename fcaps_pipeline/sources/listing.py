@@ -56,9 +56,7 @@ def list_recordings(source: SourceConfig) -> Listing:
         SourceError: the path is missing or unreadable. Mistakes inside the source, such as a bad
             manifest line or a folder without audio, are raised while the Listing is read.
     """
-    path = resolve_path(source.path)
-    if not path.exists():
-        raise SourceError(f"{path} does not exist; check the path of the source")
+    path = _existing(source.path)
     passed_over: Counter[str] = Counter()
     match source:
         case FolderSource():
@@ -77,15 +75,25 @@ def detect_source(path: Path) -> SourceConfig:
     Raises:
         SourceError: the path is missing or of no known kind.
     """
-    resolved = resolve_path(str(path))
-    if not resolved.exists():
-        raise SourceError(f"{resolved} does not exist; give a folder, an audio file or a JSONL manifest")
+    resolved = _existing(str(path))
     if resolved.is_dir() or resolved.suffix.lower() in AUDIO_SUFFIXES:
         return FolderSource(kind="folder", path=str(path))
     if ".jsonl" in resolved.suffixes[-2:]:
-        is_lhotse = bool(_LHOTSE_KEYS & _first_keys(resolved))
-        return LhotseSource(kind="lhotse", path=str(path)) if is_lhotse else ManifestSource(kind="manifest", path=str(path))
+        if _LHOTSE_KEYS & _first_keys(resolved):
+            return LhotseSource(kind="lhotse", path=str(path))
+        return ManifestSource(kind="manifest", path=str(path))
     raise SourceError(f"{resolved} is neither a folder, an audio file nor a .jsonl or .jsonl.gz file")
+
+
+def _existing(location: str) -> Path:
+    path = resolve_path(location)
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise SourceError(f"{path} does not exist; give a folder, an audio file or a JSONL manifest") from None
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
+    return path
 
 
 def _first_keys(path: Path) -> frozenset[str]:

@@ -116,7 +116,8 @@ def unique_cuts(cuts: Iterator[Cut], where: str) -> tuple[Cut, ...]:
         place = (cut.start_samples, cut.end_samples, str(cut.channel))
         if place in by_place:
             raise SourceError(
-                f"{where}: two segments cover channel {cut.channel} from {cut.start_s:.3f} s to {cut.end_s:.3f} s; keep one"
+                f"{where}: two segments cover channel {cut.channel} from {cut.start_s:.3f} s "
+                f"to {cut.end_s:.3f} s; keep one"
             )
         by_place[place] = cut
     return tuple(by_place[place] for place in sorted(by_place))

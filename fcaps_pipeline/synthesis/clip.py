@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from fcaps_pipeline.synthesis import classes, effects, espeak, festival, flite, measure
 from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ, Samples
-from fcaps_pipeline.synthesis.praat import change_voice
 from fcaps_pipeline.synthesis.plan import PhrasePlan, SpeechPlan, draw_plan
+from fcaps_pipeline.synthesis.praat import change_voice
 from fcaps_pipeline.synthesis.sounds import draw_sound
 from fcaps_pipeline.synthesis.speaking import Knobs, PhraseError
 from fcaps_pipeline.synthesis.truth import ClipTruth, Pause, SpeechTruth, Split
@@ -35,9 +35,7 @@ class _Phrase:
     speech_s: float
 
 
-def make_clip(
-    clip_id: str, split: Split, rng: np.random.Generator
-) -> tuple[npt.NDArray[np.float32], ClipTruth]:
+def make_clip(clip_id: str, split: Split, rng: np.random.Generator) -> tuple[npt.NDArray[np.float32], ClipTruth]:
     """Draws plans until one yields a clip with certain labels.
 
     Raises:

@@ -7,7 +7,6 @@ which makes its bytes independent of the number of workers and of every other bl
 
 import logging
 import multiprocessing
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -77,7 +76,7 @@ def write_block(block: Path, split: Split, index: int, seed: int) -> None:
         soundfile.write(partial / f"{truth.clip_id}.flac", audio_T, SAMPLE_RATE_HZ, subtype="PCM_16")
         lines.append(truth.model_dump_json() + "\n")
     (partial / TRUTH_FILE).write_text("".join(lines), encoding="utf-8")
-    os.replace(partial, block)
+    partial.replace(block)
 
 
 def read_truths(block: Path) -> Iterator[tuple[ClipTruth, Path]]:

@@ -104,9 +104,7 @@ def speak(name: str, text: str, knobs: Knobs) -> SpokenPhrase:
     phones, speech_s = _read_phones(lines)
     low, high = _F0_RANGE_HZ[name]
     f0_hz = low * (high / low) ** knobs.pitch
-    changed_T = change_voice(
-        audio_T, rate_hz, f0_hz=f0_hz, range_factor=2 * knobs.pitch_range, tempo=knobs.tempo
-    )
+    changed_T = change_voice(audio_T, rate_hz, f0_hz=f0_hz, range_factor=2 * knobs.pitch_range, tempo=knobs.tempo)
     return SpokenPhrase(
         audio_T=changed_T,
         rate_hz=rate_hz,

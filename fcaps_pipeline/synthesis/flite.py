@@ -29,9 +29,7 @@ def speak(name: str, text: str, knobs: Knobs) -> SpokenPhrase:
             done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_TIMEOUT_S)
             audio_T, rate_hz = soundfile.read(out, dtype="float64")
         except (OSError, subprocess.SubprocessError) as error:
-            raise DependencyError(
-                f"flite did not speak with voice {name}; install the Debian package flite"
-            ) from error
+            raise DependencyError(f"flite did not speak with voice {name}; install the Debian package flite") from error
     phones, speech_s = _read_phones(done.stdout)
     return SpokenPhrase(audio_T=audio_T, rate_hz=rate_hz, num_syllables=count_syllables(phones), speech_s=speech_s)
 

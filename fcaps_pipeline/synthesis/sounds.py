@@ -80,7 +80,9 @@ def _barks(num_samples: int, rng: np.random.Generator) -> Samples:
         length = round(rng.uniform(0.1, 0.35) * SAMPLE_RATE_HZ)
         start = int(rng.integers(0, max(1, num_samples - length)))
         progress = np.linspace(0.0, 1.0, length)
-        f0_hz = base_hz * rng.uniform(0.9, 1.1) * (1 + rng.uniform(0.1, 0.6) * np.sin(np.pi * progress) - 0.2 * progress)
+        f0_hz = (
+            base_hz * rng.uniform(0.9, 1.1) * (1 + rng.uniform(0.1, 0.6) * np.sin(np.pi * progress) - 0.2 * progress)
+        )
         phase = 2 * np.pi * np.cumsum(f0_hz) / SAMPLE_RATE_HZ
         burst = signal.sawtooth(phase) + rng.uniform(0.2, 1.5) * rng.standard_normal(length)
         for resonance in resonances:

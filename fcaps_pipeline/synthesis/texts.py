@@ -10,54 +10,53 @@ from fcaps_pipeline.synthesis.truth import Split
 _NAMES = (
     "Anna Robert Maria Peter Helen Victor Laura Daniel Sophie Martin Clara Hugo Irene Thomas Nadia Oscar Julia Walter "
     "Emma Felix Greta Simon Vera Arthur"
-).split()
+)
 _PEOPLE = (
     "teacher doctor farmer sailor baker neighbour captain student painter driver mother uncle judge singer guard nurse "
     "builder waiter lawyer cousin manager gardener pilot writer"
-).split()
+)
 _NOUNS = (
-    "river window garden letter mountain table engine picture harbour blanket market candle bridge forest kettle ladder "
-    "valley button mirror pocket carriage lantern meadow station basket chimney feather island orchard cabin tunnel "
-    "village hammer bottle curtain saddle compass barrel library pencil umbrella telephone machine potato calendar"
-).split()
+    "river window garden letter mountain table engine picture harbour blanket market candle bridge forest kettle "
+    "ladder valley button mirror pocket carriage lantern meadow station basket chimney feather island orchard cabin "
+    "tunnel village hammer bottle curtain saddle compass barrel library pencil umbrella telephone machine potato "
+    "calendar"
+)
 _PLACES = (
     "harbour|old mill|railway station|village square|northern road|open field|town hall|river bank|upper floor|"
     "long corridor|quiet valley|crowded market|stone bridge|little shop|empty theatre|far shore|kitchen door|"
     "edge of the woods|corner of the street|back of the garden"
-).split("|")
+)
 _ADJECTIVES = (
     "old small heavy bright narrow yellow broken ancient gentle hollow silver crooked wooden enormous ordinary faded "
     "familiar remarkable curious delicate dusty pleasant terrible clever useful muddy elegant lonely splendid rusty"
-).split()
+)
 _VERBS = (
     "carried opened followed painted repaired forgot found noticed remembered ordered delivered admired borrowed "
     "covered measured polished lifted examined collected described discovered purchased returned arranged dropped"
-).split()
-_MOVES = (
-    "walked travelled hurried wandered sailed returned climbed marched drifted moved stumbled rode strolled ran"
-).split()
+)
+_MOVES = "walked travelled hurried wandered sailed returned climbed marched drifted moved stumbled rode strolled ran"
 _TIMES = (
     "yesterday|this morning|before the winter|late in the evening|at seven o'clock|after the storm|on Tuesday|"
     "in the early spring|many years ago|during the holiday|just before lunch|towards the end of August|at midnight|"
     "once in a while|every other week|on the following day"
-).split("|")
+)
 _ADVERBS = (
     "carefully quickly probably happily certainly finally usually silently honestly suddenly gradually easily rarely "
     "politely eagerly"
-).split()
-_NUMBERS = "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty sixty".split()
+)
+_NUMBERS = "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty sixty"
 
 _VOCABULARY = {
-    "name": _NAMES,
-    "person": _PEOPLE,
-    "noun": _NOUNS,
-    "place": _PLACES,
-    "adjective": _ADJECTIVES,
-    "verb": _VERBS,
-    "move": _MOVES,
-    "time": _TIMES,
-    "adverb": _ADVERBS,
-    "number": _NUMBERS,
+    "name": _NAMES.split(),
+    "person": _PEOPLE.split(),
+    "noun": _NOUNS.split(),
+    "place": _PLACES.split("|"),
+    "adjective": _ADJECTIVES.split(),
+    "verb": _VERBS.split(),
+    "move": _MOVES.split(),
+    "time": _TIMES.split("|"),
+    "adverb": _ADVERBS.split(),
+    "number": _NUMBERS.split(),
 }
 
 _TEMPLATES = (

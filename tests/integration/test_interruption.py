@@ -13,8 +13,7 @@ import pytest
 from fcaps_pipeline.resources import resolve_path
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_rows
-
-from .conftest import FCAPS, Fcaps
+from tests.integration.conftest import FCAPS, Fcaps
 
 # Units of a few seconds, so that a run has many commits to be killed between.
 SETTINGS = ("--set", "shards.unit_hours=0.001", "--set", "resources.num_segmenters=1")
@@ -68,7 +67,7 @@ def _actors(name: str) -> Iterator[int]:
 
 def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(
     fcaps: Fcaps, corpus: Path, uninterrupted: Path, tmp_path: Path
-):
+) -> None:
     run = tmp_path / "run"
     process = _start(corpus, run)
     _wait_for_commits(process, run, 1)
@@ -83,7 +82,7 @@ def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(
     assert not RunLayout(run).temporary.exists() or not list(RunLayout(run).temporary.iterdir())
 
 
-def test_an_interrupted_run_says_that_it_can_go_on(corpus: Path, tmp_path: Path):
+def test_an_interrupted_run_says_that_it_can_go_on(corpus: Path, tmp_path: Path) -> None:
     process = _start(corpus, tmp_path / "run")
     _wait_for_commits(process, tmp_path / "run", 1)
     process.send_signal(signal.SIGINT)
@@ -93,7 +92,7 @@ def test_an_interrupted_run_says_that_it_can_go_on(corpus: Path, tmp_path: Path)
     assert "Traceback" not in messages
 
 
-def test_a_killed_engine_is_replaced_and_nothing_is_lost(corpus: Path, uninterrupted: Path, tmp_path: Path):
+def test_a_killed_engine_is_replaced_and_nothing_is_lost(corpus: Path, uninterrupted: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = _start(corpus, run)
     _wait_for_commits(process, run, 1)
@@ -113,7 +112,7 @@ def test_a_killed_engine_is_replaced_and_nothing_is_lost(corpus: Path, uninterru
 )
 def test_a_job_too_large_for_the_machine_is_refused_at_once(
     fcaps: Fcaps, corpus: Path, tmp_path: Path, settings: tuple[str, ...], expected: str
-):
+) -> None:
     overrides = [part for item in settings for part in ("--set", item)]
     refused = fcaps("annotate", corpus, "--out", tmp_path / "run", *overrides, timeout_s=60)
     assert refused.returncode == 2

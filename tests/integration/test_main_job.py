@@ -15,8 +15,7 @@ from fcaps_pipeline.audio.flac import decode_flac
 from fcaps_pipeline.audio.stream import decode_all
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_rows
-
-from .conftest import Fcaps
+from tests.integration.conftest import Fcaps
 
 SETTINGS = ("--set", "shards.unit_hours=0.002")
 
@@ -43,14 +42,14 @@ def _report(run: Path) -> dict[str, Any]:
     return json.loads((run / "report.json").read_text())  # type: ignore[no-any-return]
 
 
-def test_it_finishes_and_says_that_some_files_failed(finished: CompletedProcess[str], run: Path):
+def test_it_finishes_and_says_that_some_files_failed(finished: CompletedProcess[str], run: Path) -> None:
     assert finished.returncode == 3, finished.stderr
     assert "Traceback" not in finished.stderr + finished.stdout
     assert _report(run)["state"] == "finished with failures"
     assert (run / "index.json").is_file()
 
 
-def test_each_bad_file_gives_one_line_and_one_row(finished: CompletedProcess[str], run: Path):
+def test_each_bad_file_gives_one_line_and_one_row(finished: CompletedProcess[str], run: Path) -> None:
     rows = {row["source"]: row for row in read_rows(RunLayout(run), "failures")}
     assert set(rows) == set(BAD_FILES)
     for name, word in BAD_FILES.items():
@@ -61,7 +60,7 @@ def test_each_bad_file_gives_one_line_and_one_row(finished: CompletedProcess[str
         assert [line for line in finished.stderr.splitlines() if line.startswith(f"failed: {name}")]
 
 
-def test_silence_and_noise_are_reported_and_are_no_error(finished: CompletedProcess[str], run: Path):
+def test_silence_and_noise_are_reported_and_are_no_error(finished: CompletedProcess[str], run: Path) -> None:
     without = " ".join(_report(run)["recordings_without_segments"])
     rejected = " ".join(row["source"] for row in read_rows(RunLayout(run), "rejections"))
     assert "silence.wav: no speech found" in without
@@ -69,7 +68,7 @@ def test_silence_and_noise_are_reported_and_are_no_error(finished: CompletedProc
     assert "ignored 1 files ending in .txt" in finished.stderr
 
 
-def test_every_segment_is_accounted_for(finished: CompletedProcess[str], fcaps: Fcaps, run: Path):
+def test_every_segment_is_accounted_for(finished: CompletedProcess[str], fcaps: Fcaps, run: Path) -> None:
     totals = _report(run)["totals"]
     assert totals["num_recordings"] == 11
     assert (
@@ -83,7 +82,7 @@ def test_every_segment_is_accounted_for(finished: CompletedProcess[str], fcaps: 
 
 def test_every_clip_holds_the_samples_of_its_source(
     finished: CompletedProcess[str], run: Path, mixed_corpus: Path, tmp_path: Path
-):
+) -> None:
     files = [str(path) for path in (run / "data").glob("*.parquet")]
     dataset = load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path))
     assert dataset.features["audio"] == Audio(sampling_rate=16_000)
@@ -95,7 +94,7 @@ def test_every_clip_holds_the_samples_of_its_source(
         np.testing.assert_allclose(clip_T, source_T, atol=1)
 
 
-def test_captions_are_validated_and_traceable(finished: CompletedProcess[str], run: Path):
+def test_captions_are_validated_and_traceable(finished: CompletedProcess[str], run: Path) -> None:
     for row in read_rows(RunLayout(run), "data"):
         assert row["fine_captions"]
         assert row["global_captions"]
@@ -106,7 +105,9 @@ def test_captions_are_validated_and_traceable(finished: CompletedProcess[str], r
             assert candidate["model_revision"].startswith("sha256:")
 
 
-def test_a_second_run_redoes_nothing(finished: CompletedProcess[str], fcaps: Fcaps, mixed_corpus: Path, run: Path):
+def test_a_second_run_redoes_nothing(
+    finished: CompletedProcess[str], fcaps: Fcaps, mixed_corpus: Path, run: Path
+) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and path.name != ".lock"}
     again = fcaps("annotate", mixed_corpus, "--out", run, *SETTINGS)
     assert again.returncode == 3
@@ -114,13 +115,13 @@ def test_a_second_run_redoes_nothing(finished: CompletedProcess[str], fcaps: Fca
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_a_changed_job_is_refused(finished: CompletedProcess[str], fcaps: Fcaps, mixed_corpus: Path, run: Path):
+def test_a_changed_job_is_refused(finished: CompletedProcess[str], fcaps: Fcaps, mixed_corpus: Path, run: Path) -> None:
     refused = fcaps("annotate", mixed_corpus, "--out", run, *SETTINGS, "--set", "captions.fine.keep=1")
     assert refused.returncode == 2
     assert "captions.fine.keep (was 2, is 1)" in refused.stderr.replace("\n", " ")
 
 
-def test_status_and_cards(finished: CompletedProcess[str], fcaps: Fcaps, run: Path):
+def test_status_and_cards(finished: CompletedProcess[str], fcaps: Fcaps, run: Path) -> None:
     status = fcaps("status", run)
     assert "the dataset is complete" in status.stdout
     row = next(read_rows(RunLayout(run), "data"))
@@ -133,7 +134,7 @@ def test_status_and_cards(finished: CompletedProcess[str], fcaps: Fcaps, run: Pa
     assert (missing.returncode, "has no Segment 'nothing'" in missing.stderr) == (2, True)
 
 
-def test_a_damaged_shard_is_found(finished: CompletedProcess[str], fcaps: Fcaps, run: Path):
+def test_a_damaged_shard_is_found(finished: CompletedProcess[str], fcaps: Fcaps, run: Path) -> None:
     shard = sorted((run / "data").glob("*.parquet"))[0]
     content = shard.read_bytes()
     try:
@@ -145,7 +146,7 @@ def test_a_damaged_shard_is_found(finished: CompletedProcess[str], fcaps: Fcaps,
     assert shard.name in damaged.stderr.replace("\n", "")
 
 
-def test_real_speech_ends_with_everything_accounted_for(fcaps: Fcaps, shared_audio: Path, tmp_path: Path):
+def test_real_speech_ends_with_everything_accounted_for(fcaps: Fcaps, shared_audio: Path, tmp_path: Path) -> None:
     done = fcaps("annotate", shared_audio / "clips", "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     totals = _report(tmp_path / "run")["totals"]

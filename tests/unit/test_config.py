@@ -20,7 +20,7 @@ def _content(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", sorted(shipped_folder("jobs").glob("*.yaml")), ids=lambda path: path.stem)
-def test_shipped_jobs_are_valid(path: Path):
+def test_shipped_jobs_are_valid(path: Path) -> None:
     assert load_job(path).captions
 
 
@@ -36,14 +36,14 @@ def test_shipped_jobs_are_valid(path: Path):
         ({"engines": {"small": {"kind": "vllm"}, "spare": {"kind": "vllm"}}}, "engines has 'spare', which no"),
     ],
 )
-def test_a_mistake_is_named_in_one_line(changes: dict[str, Any], expected: str):
+def test_a_mistake_is_named_in_one_line(changes: dict[str, Any], expected: str) -> None:
     with pytest.raises(JobError) as raised:
         parse_job(_content(**changes), "job.yaml")
     assert expected in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
-def test_overrides_replace_single_keys(tmp_path: Path):
+def test_overrides_replace_single_keys(tmp_path: Path) -> None:
     path = tmp_path / "job.yaml"
     path.write_text(
         "source: {kind: folder, path: a}\nengines: {e: {kind: vllm}}\ncaptions: {fine: {engine: e, prompt: p}}"
@@ -53,7 +53,7 @@ def test_overrides_replace_single_keys(tmp_path: Path):
 
 
 @pytest.mark.parametrize("item", ["nonsense", "=3", "source.path.deeper=1"])
-def test_a_bad_override_is_a_job_error(tmp_path: Path, item: str):
+def test_a_bad_override_is_a_job_error(tmp_path: Path, item: str) -> None:
     path = tmp_path / "job.yaml"
     path.write_text("source: {kind: folder, path: a}")
     with pytest.raises(JobError, match="--set"):
@@ -61,7 +61,7 @@ def test_a_bad_override_is_a_job_error(tmp_path: Path, item: str):
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", "", "\x00"])
-def test_what_is_not_a_job_is_one_line(tmp_path: Path, text: str):
+def test_what_is_not_a_job_is_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "job.yaml"
     path.write_text(text)
     with pytest.raises(JobError) as raised:
@@ -70,7 +70,7 @@ def test_what_is_not_a_job_is_one_line(tmp_path: Path, text: str):
     assert "\n" not in str(raised.value)
 
 
-def test_capacity_does_not_change_what_a_job_asks_for():
+def test_capacity_does_not_change_what_a_job_asks_for() -> None:
     one = Job.model_validate(_content())
     more = Job.model_validate(
         _content(

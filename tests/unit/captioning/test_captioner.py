@@ -95,14 +95,14 @@ def _log(found: CaptionSet) -> list[tuple[int, tuple[str, ...]]]:
     return [(one.attempt, one.verdict.reasons) for one in found.candidates]
 
 
-def test_a_good_answer_is_kept_at_once():
+def test_a_good_answer_is_kept_at_once() -> None:
     found = _ask(engine := ScriptedEngine([_GOOD]), _fine())
     assert (found.attempts, _log(found), found.error, found.reject_segment) == (1, [(1, ())], None, None)
     assert found.candidates[0].provenance.prompt_name == "captioner_fine"
     assert found.candidates[0].request_key == engine.requests[0].request_key
 
 
-def test_truncation_is_asked_again_longer_and_with_another_seed():
+def test_truncation_is_asked_again_longer_and_with_another_seed() -> None:
     found = _ask(engine := ScriptedEngine([_CUT], [_GOOD]), _fine())
     assert _log(found) == [(2, ()), (1, ("truncation",))]
     first, second = engine.requests
@@ -111,7 +111,7 @@ def test_truncation_is_asked_again_longer_and_with_another_seed():
     assert [one.provenance.sampling.max_tokens for one in found.candidates] == [768, 512]
 
 
-def test_only_faulty_candidates_are_drawn_anew_and_only_while_too_few_are_kept():
+def test_only_faulty_candidates_are_drawn_anew_and_only_while_too_few_are_kept() -> None:
     engine = ScriptedEngine([_GOOD, _CUT, _LOOP], [_OTHER, _CUT])
     found = _ask(engine, _fine(num_candidates=3, keep=2))
     assert [request.num_completions for request in engine.requests] == [3, 2]
@@ -119,17 +119,17 @@ def test_only_faulty_candidates_are_drawn_anew_and_only_while_too_few_are_kept()
     assert _log(found) == [(1, ()), (2, ()), (1, ("truncation",)), (1, ("repetition",)), (2, ("truncation",))]
 
 
-def test_enough_kept_needs_no_second_draw():
+def test_enough_kept_needs_no_second_draw() -> None:
     found = _ask(engine := ScriptedEngine([_GOOD, _CUT]), _fine(num_candidates=2))
     assert (len(engine.requests), found.attempts) == (1, 1)
 
 
-def test_a_fault_of_wording_is_not_drawn_anew():
+def test_a_fault_of_wording_is_not_drawn_anew() -> None:
     found = _ask(engine := ScriptedEngine([("Too short.", "stop")]), _fine())
     assert (len(engine.requests), _log(found)) == (1, [(1, ("length",))])
 
 
-def test_invalid_json_three_times_is_given_up_with_all_its_texts():
+def test_invalid_json_three_times_is_given_up_with_all_its_texts() -> None:
     script: list[Step] = [[("{", "stop")], [('{"gender":1}', "stop")], [("", "stop")]]
     found = _ask(engine := ScriptedEngine(*script), _GLOBAL)
     assert _log(found) == [(1, ("invalid_json",)), (2, ("invalid_json",)), (3, ("invalid_json",))]
@@ -138,19 +138,19 @@ def test_invalid_json_three_times_is_given_up_with_all_its_texts():
     assert {request.sampling for request in engine.requests} == {engine.requests[0].sampling}
 
 
-def test_a_global_answer_brings_its_fields():
+def test_a_global_answer_brings_its_fields() -> None:
     found = _ask(ScriptedEngine([(GOOD_GLOBAL.model_dump_json(), "stop")]), _GLOBAL)
     assert found.kept[0].attributes == GOOD_GLOBAL
     assert found.kept[0].text == GOOD_GLOBAL.caption
 
 
-def test_more_than_one_speaker_condemns_the_segment_and_ends_the_asking():
+def test_more_than_one_speaker_condemns_the_segment_and_ends_the_asking() -> None:
     engine = ScriptedEngine([_CUT, (f"{GOOD_FINE} A second speaker replies.", "stop")])
     found = _ask(engine, _fine(num_candidates=2))
     assert (found.reject_segment, len(engine.requests), found.kept) == ("multiple_speakers", 1, ())
 
 
-def test_passing_trouble_is_waited_out_with_the_same_request():
+def test_passing_trouble_is_waited_out_with_the_same_request() -> None:
     waits_s: list[float] = []
     engine = ScriptedEngine(EngineRetryableError("busy"), EngineRetryableError("busy"), [_GOOD])
     found = _ask(engine, _fine(), waits_s)
@@ -158,23 +158,23 @@ def test_passing_trouble_is_waited_out_with_the_same_request():
     assert len({request.request_key for request in engine.requests}) == 1
 
 
-def test_lasting_trouble_becomes_an_error_of_the_set():
+def test_lasting_trouble_becomes_an_error_of_the_set() -> None:
     found = _ask(engine := ScriptedEngine(EngineRetryableError("busy")), _fine())
     assert (len(engine.requests), found.candidates, found.error) == (3, (), "EngineRetryableError: busy")
 
 
-def test_a_refused_request_is_not_sent_again_and_keeps_earlier_answers():
+def test_a_refused_request_is_not_sent_again_and_keeps_earlier_answers() -> None:
     found = _ask(engine := ScriptedEngine([_CUT], EngineRequestError("too long")), _fine())
     assert (len(engine.requests), found.attempts, found.error) == (2, 2, "EngineRequestError: too long")
     assert _log(found) == [(1, ("truncation",))]
 
 
-def test_a_dead_engine_is_the_callers_business():
+def test_a_dead_engine_is_the_callers_business() -> None:
     with pytest.raises(EngineDeadError, match="gone"):
         _ask(ScriptedEngine(EngineDeadError("gone")), _fine())
 
 
-def test_tags_are_told_and_checked_where_a_prompt_takes_them():
+def test_tags_are_told_and_checked_where_a_prompt_takes_them() -> None:
     engine = ScriptedEngine([_GOOD])
     captioner = Captioner(engine, _fine(prompt_with_tags="captioner_fine_tagged.v1"), VerificationConfig())
     (tagged,) = asyncio.run(captioner.caption(segment_audio(tags=("slow speed", "whispered"))))
@@ -185,14 +185,14 @@ def test_tags_are_told_and_checked_where_a_prompt_takes_them():
     assert plain.candidates[0].provenance.prompt_name == "captioner_fine"
 
 
-def test_tags_stay_untold_without_a_prompt_for_them():
+def test_tags_stay_untold_without_a_prompt_for_them() -> None:
     (found,) = asyncio.run(
         Captioner(ScriptedEngine([_GOOD]), _fine(), VerificationConfig()).caption(segment_audio(tags=("whispered",)))
     )
     assert found.kept
 
 
-def test_the_transcript_of_the_segment_is_held_against_the_caption():
+def test_the_transcript_of_the_segment_is_held_against_the_caption() -> None:
     captioner = Captioner(ScriptedEngine([_GOOD]), _fine(), VerificationConfig())
     (found,) = asyncio.run(captioner.caption(segment_audio(transcript="then grows louder and faster, my dear")))
     assert found.candidates[0].verdict.reasons == ("transcript_content",)
@@ -205,12 +205,12 @@ def test_the_transcript_of_the_segment_is_held_against_the_caption():
         CaptionConfig(engine="e", prompt="captioner_fine.v1", prompt_with_tags="instruct_fine.v1"),
     ],
 )
-def test_a_prompt_in_the_wrong_place_is_refused(config: CaptionConfig):
+def test_a_prompt_in_the_wrong_place_is_refused(config: CaptionConfig) -> None:
     with pytest.raises(JobError, match="tags"):
         Captioner(ScriptedEngine([_GOOD]), {Granularity.FINE: config}, VerificationConfig())
 
 
-def test_a_batch_keeps_its_order_and_starts_the_engine_once():
+def test_a_batch_keeps_its_order_and_starts_the_engine_once() -> None:
     engine = EchoEngine([])
     captioner = Captioner(engine, {**_fine(), **_GLOBAL}, VerificationConfig())
     segments = [segment_audio(seed) for seed in range(6)]
@@ -226,7 +226,7 @@ def test_a_batch_keeps_its_order_and_starts_the_engine_once():
 
 
 @pytest.mark.parametrize("build", [lambda: ScriptedEngine([_CUT], [_LOOP], [_GOOD])])
-def test_the_same_segment_gets_the_same_records_again(build: Callable[[], ScriptedEngine]):
+def test_the_same_segment_gets_the_same_records_again(build: Callable[[], ScriptedEngine]) -> None:
     assert _ask(build(), _fine()) == _ask(build(), _fine())
 
 
@@ -234,7 +234,7 @@ def _seeds(engines: Iterable[ScriptedEngine]) -> list[list[int]]:
     return [[request.seed for request in engine.requests] for engine in engines]
 
 
-def test_the_root_seed_of_the_job_changes_all_seeds():
+def test_the_root_seed_of_the_job_changes_all_seeds() -> None:
     engines = [ScriptedEngine([_GOOD]), ScriptedEngine([_GOOD])]
     for seed, engine in enumerate(engines):
         _ask(engine, {Granularity.FINE: _fine()[Granularity.FINE].model_copy(update={"seed": seed})})

@@ -125,7 +125,7 @@ def _complete(config: EndpointEngineConfig, num_completions: int = 2) -> tuple[C
     return asyncio.run(run())
 
 
-def test_the_question_carries_audio_prompt_sampling_and_grammar(server: _Server):
+def test_the_question_carries_audio_prompt_sampling_and_grammar(server: _Server) -> None:
     server.body = _answer("stop", "length")
     completions = _complete(_config(server))
     assert [(one.text, one.finish_reason, one.seed, one.num_output_tokens) for one in completions] == [
@@ -167,38 +167,40 @@ def test_the_question_carries_audio_prompt_sampling_and_grammar(server: _Server)
         (503, EngineRetryableError),
     ],
 )
-def test_every_refusal_has_its_class_and_is_asked_once(server: _Server, status: int, expected: type[FcapsError]):
+def test_every_refusal_has_its_class_and_is_asked_once(
+    server: _Server, status: int, expected: type[FcapsError]
+) -> None:
     server.status, server.body = status, {"error": {"message": "bad\n audio", "code": status}}
     with pytest.raises(expected, match=f"HTTP {status}"):
         _complete(_config(server))
     assert len(server.questions) == 1
 
 
-def test_a_slow_server_is_worth_another_try(server: _Server):
+def test_a_slow_server_is_worth_another_try(server: _Server) -> None:
     server.delay_s = 5
     with pytest.raises(EngineRetryableError, match="no answer within the time limit"):
         _complete(_config(server, timeout_s=0.2))
 
 
 @pytest.mark.parametrize("reasons", [("stop",), ("stop", "stop", "stop"), ("stop", "error")])
-def test_incomplete_answers_are_worth_another_try(server: _Server, reasons: tuple[str, ...]):
+def test_incomplete_answers_are_worth_another_try(server: _Server, reasons: tuple[str, ...]) -> None:
     server.body = _answer(*reasons)
     with pytest.raises(EngineRetryableError):
         _complete(_config(server))
 
 
-def test_a_model_the_server_lacks_is_named_with_those_it_has(server: _Server):
+def test_a_model_the_server_lacks_is_named_with_those_it_has(server: _Server) -> None:
     with pytest.raises(ModelError, match="does not serve the model 'other'; it has m"):
         _complete(_config(server, model="other"))
 
 
-def test_a_server_that_is_not_there(server: _Server):
+def test_a_server_that_is_not_there(server: _Server) -> None:
     config = _config(server).model_copy(update={"base_url": "http://127.0.0.1:9/v1"})
     with pytest.raises(EngineDeadError, match="cannot be reached"):
         _complete(config)
 
 
-def test_the_key_comes_from_the_environment_and_shows_nowhere(server: _Server, monkeypatch: pytest.MonkeyPatch):
+def test_the_key_comes_from_the_environment_and_shows_nowhere(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAPTION_KEY", _KEY)
     server.list_status = 401
     config = _config(server, api_key_env="CAPTION_KEY")
@@ -208,12 +210,12 @@ def test_the_key_comes_from_the_environment_and_shows_nowhere(server: _Server, m
     assert _KEY not in f"{caught.value!r} {config!r} {EndpointEngine(config)!r}"
 
 
-def test_a_key_that_is_not_set_is_asked_for_by_name(server: _Server, monkeypatch: pytest.MonkeyPatch):
+def test_a_key_that_is_not_set_is_asked_for_by_name(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CAPTION_KEY", raising=False)
     with pytest.raises(JobError, match="the environment variable CAPTION_KEY is not set"):
         _complete(_config(server, api_key_env="CAPTION_KEY"))
 
 
-def test_an_engine_that_was_not_started_answers_nothing(server: _Server):
+def test_an_engine_that_was_not_started_answers_nothing(server: _Server) -> None:
     with pytest.raises(EngineDeadError, match="call start first"):
         asyncio.run(EndpointEngine(_config(server)).complete(_request()))

@@ -11,7 +11,7 @@ def _profile(**changes: str) -> GlobalCaption:
     return GOOD_GLOBAL.model_copy(update=changes)
 
 
-def test_a_pause_nobody_measured():
+def test_a_pause_nobody_measured() -> None:
     text = "She pauses briefly."
     assert find_contradiction(text, None, acoustics(num_pauses=0)) == "'pauses', but no pause was measured"
     assert find_contradiction(text, None, acoustics(num_pauses=1)) is None
@@ -34,7 +34,7 @@ def test_a_pause_nobody_measured():
         ("female", "unknown", 109.0, True),
     ],
 )
-def test_pitch_against_the_median_f0(gender: str, pitch: str, f0_hz: float, *, is_wrong: bool):
+def test_pitch_against_the_median_f0(gender: str, pitch: str, f0_hz: float, *, is_wrong: bool) -> None:
     profile = _profile(gender=gender, pitch=pitch, caption="A calm voice.")
     assert (find_contradiction(profile.caption, profile, acoustics(f0_median_hz=f0_hz)) is not None) == is_wrong
     assert find_contradiction(profile.caption, profile, acoustics(f0_median_hz=None)) is None
@@ -52,7 +52,7 @@ def test_pitch_against_the_median_f0(gender: str, pitch: str, f0_hz: float, *, i
         ("A speaker with a deep voice.", 250.0, False),
     ],
 )
-def test_pitch_in_prose_counts_where_it_describes_the_voice(text: str, f0_hz: float, *, is_wrong: bool):
+def test_pitch_in_prose_counts_where_it_describes_the_voice(text: str, f0_hz: float, *, is_wrong: bool) -> None:
     assert (find_contradiction(text, None, acoustics(f0_median_hz=f0_hz)) is not None) == is_wrong
 
 
@@ -60,13 +60,13 @@ def test_pitch_in_prose_counts_where_it_describes_the_voice(text: str, f0_hz: fl
     ("rate", "syllables_per_s", "is_wrong"),
     [("slow", 6.1, True), ("slow", 5.9, False), ("fast", 2.9, True), ("fast", 3.1, False), ("fast", 0.0, False)],
 )
-def test_rate_against_the_articulation_rate(rate: str, syllables_per_s: float, *, is_wrong: bool):
+def test_rate_against_the_articulation_rate(rate: str, syllables_per_s: float, *, is_wrong: bool) -> None:
     profile = _profile(rate=rate)
     measured = acoustics(articulation_syllables_per_s=syllables_per_s)
     assert (find_contradiction(profile.caption, profile, measured) is not None) == is_wrong
 
 
-def test_prose_against_its_own_fields():
+def test_prose_against_its_own_fields() -> None:
     assert find_self_contradiction("A man speaks.", _profile(gender="female")) == "gender is female, the text says male"
     assert find_self_contradiction("A woman speaks.", _profile(gender="female")) is None
     assert find_self_contradiction("A woman speaks.", _profile(gender="unknown")) is None

@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_whole_folder_passes(folder: Path):
+def test_a_whole_folder_passes(folder: Path) -> None:
     check_model_folder(folder)
 
 
@@ -31,18 +31,20 @@ def test_a_whole_folder_passes(folder: Path):
         ("preprocessor_config.json", "has no audio processor"),
     ],
 )
-def test_what_is_missing_is_named(folder: Path, name: str, message: str):
+def test_what_is_missing_is_named(folder: Path, name: str, message: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ModelError, match=message):
         check_model_folder(folder)
 
 
-def test_a_missing_folder_is_named(tmp_path: Path):
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="does not exist"):
         check_model_folder(tmp_path / "absent")
 
 
-def test_the_revision_follows_the_content_and_not_the_place(folder: Path, tmp_path_factory: pytest.TempPathFactory):
+def test_the_revision_follows_the_content_and_not_the_place(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     copy = tmp_path_factory.mktemp("copy")
     for name in _FILES:
         (copy / name).write_text(name)
@@ -53,7 +55,7 @@ def test_the_revision_follows_the_content_and_not_the_place(folder: Path, tmp_pa
     assert folder_revision(copy) != folder_revision(folder)
 
 
-def test_large_weights_count_by_size_and_head(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_large_weights_count_by_size_and_head(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_WHOLE_BYTES", 8)
     monkeypatch.setattr(module, "_HEAD_BYTES", 4)
     weights, before = folder / "model.safetensors", folder_revision(folder)
@@ -63,7 +65,7 @@ def test_large_weights_count_by_size_and_head(folder: Path, monkeypatch: pytest.
     assert folder_revision(folder) != before
 
 
-def test_hub_names_and_folders_are_told_apart(tmp_path: Path):
+def test_hub_names_and_folders_are_told_apart(tmp_path: Path) -> None:
     assert model_folder("Qwen/Qwen3-Omni-30B-A3B-Captioner") is None
     assert model_folder(str(tmp_path)) == tmp_path
     assert model_folder("./captioner/v1") == Path("captioner/v1")

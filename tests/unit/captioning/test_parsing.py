@@ -13,13 +13,13 @@ from tests.unit.captioning.building import GOOD_GLOBAL
 _FIELDS = GOOD_GLOBAL.model_dump()
 
 
-def test_fine_text_loses_what_ends_a_turn_and_nothing_else():
+def test_fine_text_loses_what_ends_a_turn_and_nothing_else() -> None:
     assert (
         parse_answer(Granularity.FINE, " A calm <|x|> voice.<|im_end|>\n<|endoftext|> ").text == "A calm <|x|> voice."
     )
 
 
-def test_a_global_answer_gives_its_caption_and_all_fields():
+def test_a_global_answer_gives_its_caption_and_all_fields() -> None:
     parsed = parse_answer(Granularity.GLOBAL, GOOD_GLOBAL.model_dump_json() + "<|im_end|>")
     assert (parsed.text, parsed.attributes, parsed.fault) == (GOOD_GLOBAL.caption, GOOD_GLOBAL, None)
 
@@ -37,7 +37,7 @@ def test_a_global_answer_gives_its_caption_and_all_fields():
         ({"mood": "calm"}, "mood: Extra inputs are not permitted"),
     ],
 )
-def test_a_field_outside_the_schema_is_named(changes: dict[str, str], fault: str):
+def test_a_field_outside_the_schema_is_named(changes: dict[str, str], fault: str) -> None:
     text = json.dumps({**_FIELDS, **changes})
     parsed = parse_answer(Granularity.GLOBAL, text)
     assert parsed.fault is not None
@@ -45,15 +45,15 @@ def test_a_field_outside_the_schema_is_named(changes: dict[str, str], fault: str
     assert (parsed.text, parsed.attributes) == (text, None)
 
 
-def test_broken_json_is_a_fault():
+def test_broken_json_is_a_fault() -> None:
     assert "Invalid JSON" in (parse_answer(Granularity.GLOBAL, '{"gender":"fem').fault or "")
 
 
-def test_many_faults_are_cut_short():
+def test_many_faults_are_cut_short() -> None:
     assert (parse_answer(Granularity.GLOBAL, "{}").fault or "").endswith("and 6 more")
 
 
 @given(st.text(), st.sampled_from(Granularity))
-def test_no_answer_makes_it_fail(text: str, granularity: Granularity):
+def test_no_answer_makes_it_fail(text: str, granularity: Granularity) -> None:
     parsed = parse_answer(granularity, text)
     assert (parsed.attributes is None) or parsed.fault is None

@@ -28,12 +28,12 @@ def _question(**changes: Any) -> Question:
     return Question(**{**parts, **changes})
 
 
-def test_the_same_question_has_the_same_key_and_seed():
+def test_the_same_question_has_the_same_key_and_seed() -> None:
     first, second = (_question().request(Sampling(), 2, 1) for _ in range(2))
     assert (first.request_key, first.seed) == (second.request_key, second.seed)
 
 
-def test_the_place_of_the_segment_and_the_engine_version_change_nothing():
+def test_the_place_of_the_segment_and_the_engine_version_change_nothing() -> None:
     moved = segment_audio()
     moved = type(moved)(
         moved.recording.model_copy(update={"recording_id": "other"}), moved.segment, moved.acoustics, moved.pcm_T
@@ -54,13 +54,13 @@ def test_the_place_of_the_segment_and_the_engine_version_change_nothing():
         {"identity": _IDENTITY.model_copy(update={"model_revision": "sha256:2"})},
     ],
 )
-def test_everything_else_counts(changes: dict[str, Any]):
+def test_everything_else_counts(changes: dict[str, Any]) -> None:
     before, after = _question().request(Sampling(), 2, 1), _question(**changes).request(Sampling(), 2, 1)
     assert before.request_key != after.request_key
     assert before.seed != after.seed
 
 
-def test_tags_sampling_attempt_and_number_count_too():
+def test_tags_sampling_attempt_and_number_count_too() -> None:
     tagged = _question(prompt=load_prompt("captioner_fine_tagged.v1"), tags=("slow",))
     requests = [
         _question().request(Sampling(), 2, 1),
@@ -74,18 +74,18 @@ def test_tags_sampling_attempt_and_number_count_too():
     assert all(0 <= request.seed < 2**31 - 1000 for request in requests)
 
 
-def test_only_global_questions_have_a_grammar():
+def test_only_global_questions_have_a_grammar() -> None:
     assert _question().request(Sampling(), 1, 1).json_schema is None
     assert _question(granularity=Granularity.GLOBAL).request(Sampling(), 1, 1).json_schema == global_caption_schema()
 
 
-def test_truncation_asks_for_longer_answers_up_to_a_bound():
+def test_truncation_asks_for_longer_answers_up_to_a_bound() -> None:
     sampling = Sampling(max_tokens=512)
     assert [(sampling := changed_sampling(sampling, {"truncation"})).max_tokens for _ in range(3)] == [768, 1024, 1024]
     assert changed_sampling(Sampling(max_tokens=2000), {"truncation"}).max_tokens == 2000
 
 
-def test_repetition_stirs_and_goes_before_truncation():
+def test_repetition_stirs_and_goes_before_truncation() -> None:
     sampling = Sampling(temperature=0.9)
     found = []
     for _ in range(4):
@@ -97,5 +97,5 @@ def test_repetition_stirs_and_goes_before_truncation():
     )
 
 
-def test_invalid_json_changes_the_seed_only():
+def test_invalid_json_changes_the_seed_only() -> None:
     assert changed_sampling(Sampling(), {"invalid_json"}) == Sampling()

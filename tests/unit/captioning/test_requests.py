@@ -16,7 +16,7 @@ def _request(audio_T: Any, num_completions: int = 1) -> CaptionRequest:
 
 
 @pytest.mark.parametrize("num_samples", [1, 480_000])
-def test_good_audio_passes(num_samples: int):
+def test_good_audio_passes(num_samples: int) -> None:
     check_request(_request(np.full(num_samples, -1.0, np.float32)))
 
 
@@ -32,11 +32,11 @@ def test_good_audio_passes(num_samples: int):
         (np.array([0.0, 32767.0], np.float32), r"found a peak of 3\.28e\+04"),
     ],
 )
-def test_bad_audio_is_refused_with_what_was_found(audio: Any, found: str):
+def test_bad_audio_is_refused_with_what_was_found(audio: Any, found: str) -> None:
     with pytest.raises(EngineRequestError, match=found):
         check_request(_request(audio))
 
 
-def test_asking_for_nothing_is_refused():
+def test_asking_for_nothing_is_refused() -> None:
     with pytest.raises(EngineRequestError, match="at least one completion"):
         check_request(_request(np.zeros(16_000, np.float32), 0))

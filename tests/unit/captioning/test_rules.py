@@ -51,7 +51,7 @@ _FINE_FAULTS = [
 
 
 @pytest.mark.parametrize(("rule", "fault"), _FINE_FAULTS)
-def test_a_fault_is_found_by_its_rule(rule: str, fault: str):
+def test_a_fault_is_found_by_its_rule(rule: str, fault: str) -> None:
     assert rule in judge(answer(f"{GOOD_FINE} {fault}")).reasons
 
 
@@ -69,16 +69,16 @@ def test_a_fault_is_found_by_its_rule(rule: str, fault: str):
         "It is low at first, then medium-high pitched.",
     ],
 )
-def test_words_are_matched_whole(harmless: str):
+def test_words_are_matched_whole(harmless: str) -> None:
     assert judge(answer(f"{GOOD_FINE} {harmless}")) == Verdict()
 
 
 @pytest.mark.parametrize("text", [GOOD_FINE, OTHER_FINE])
-def test_a_good_fine_caption_passes(text: str):
+def test_a_good_fine_caption_passes(text: str) -> None:
     assert judge(answer(text)).kept
 
 
-def test_a_good_global_caption_passes():
+def test_a_good_global_caption_passes() -> None:
     assert judge(answer(GOOD_GLOBAL.model_dump_json(), Granularity.GLOBAL)).kept
 
 
@@ -95,7 +95,7 @@ def test_a_good_global_caption_passes():
         (Granularity.GLOBAL, 513, False),
     ],
 )
-def test_bounds_of_length_are_included(granularity: Granularity, num_characters: int, *, is_kept: bool):
+def test_bounds_of_length_are_included(granularity: Granularity, num_characters: int, *, is_kept: bool) -> None:
     words = " ".join(f"warm{chr(97 + index % 26)}{index}" for index in range(200))
     text = words[:num_characters]
     assert len(text) == num_characters
@@ -111,42 +111,42 @@ def test_bounds_of_length_are_included(granularity: Granularity, num_characters:
 
 
 @pytest.mark.parametrize(("reason", "rule"), [("length", "truncation"), ("repetition", "repetition")])
-def test_how_an_answer_ended_counts(reason: FinishReason, rule: str):
+def test_how_an_answer_ended_counts(reason: FinishReason, rule: str) -> None:
     assert rule in judge(answer(GOOD_FINE, finish_reason=reason)).reasons
 
 
-def test_a_truncated_json_answer_is_truncated_and_nothing_more():
+def test_a_truncated_json_answer_is_truncated_and_nothing_more() -> None:
     assert judge(answer('{"gender":"female","age', Granularity.GLOBAL, finish_reason="length")).reasons == (
         "truncation",
     )
 
 
-def test_invalid_json_is_judged_by_no_rule_on_words():
+def test_invalid_json_is_judged_by_no_rule_on_words() -> None:
     verdict = judge(answer("no background", Granularity.GLOBAL))
     assert verdict.reasons == ("invalid_json",)
     assert "Invalid JSON" in verdict.details[0]
 
 
-def test_words_of_the_transcript_are_found():
+def test_words_of_the_transcript_are_found() -> None:
     text = f"{GOOD_FINE} We choose to go to the moon."
     assert "transcript_content" in judge(answer(text, transcript="... WE CHOOSE TO GO, in this decade")).reasons
     assert "transcript_content" not in judge(answer(text, transcript="we chose to stay at home")).reasons
 
 
-def test_tags_the_model_was_told_must_show():
+def test_tags_the_model_was_told_must_show() -> None:
     text = f"{GOOD_FINE} It has an Irish accent and sounds sarcastic."
     assert judge(answer(text, tags=("Irish accent", "sarcastically"))).kept
     verdict = judge(answer(text, tags=("Irish accent", "whispered")))
     assert (verdict.reasons, verdict.details) == (("tags_not_honoured",), ("whispered",))
 
 
-def test_only_more_than_one_speaker_condemns_the_segment():
+def test_only_more_than_one_speaker_condemns_the_segment() -> None:
     assert condemning_rule(Verdict(reasons=("length", "multiple_speakers"), details=("", ""))) == "multiple_speakers"
     others = tuple(rule.name for rule in RULES if rule.name != "multiple_speakers")
     assert condemning_rule(Verdict(reasons=others, details=others)) is None
 
 
-def test_every_reason_comes_with_its_detail():
+def test_every_reason_comes_with_its_detail() -> None:
     verdict = judge(answer("No background noise.\n"))
     assert dict(zip(verdict.reasons, verdict.details, strict=True)) == {
         "length": "20 characters, expected 128 to 768",
@@ -155,7 +155,7 @@ def test_every_reason_comes_with_its_detail():
     }
 
 
-def test_published_fine_captions_pass_and_those_on_the_room_do_not(shared_audio: Path):
+def test_published_fine_captions_pass_and_those_on_the_room_do_not(shared_audio: Path) -> None:
     lines = [json.loads(line) for line in (shared_audio / "fcaps" / "captions.jsonl").read_text().splitlines()]
     measured = acoustics(f0_median_hz=None)
     assert [judge(answer(line["fine_caption"], measured=measured)) for line in lines] == [Verdict()] * len(lines)
@@ -167,7 +167,7 @@ def test_published_fine_captions_pass_and_those_on_the_room_do_not(shared_audio:
 
 
 @given(st.text(max_size=300), st.sampled_from(Granularity))
-def test_any_text_can_be_judged(text: str, granularity: Granularity):
+def test_any_text_can_be_judged(text: str, granularity: Granularity) -> None:
     verdict = judge(answer(text, granularity, transcript=text, tags=(text,)))
     assert len(verdict.reasons) == len(verdict.details)
     assert set(verdict.reasons) <= {rule.name for rule in RULES}

@@ -10,16 +10,16 @@ from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.resources import shipped_folder
 
 
-def test_the_committed_schemas_are_up_to_date():
+def test_the_committed_schemas_are_up_to_date() -> None:
     check_schemas()
 
 
-def test_the_file_is_the_grammar():
+def test_the_file_is_the_grammar() -> None:
     file = shipped_folder("schemas") / "global_caption.schema.json"
     assert json.loads(file.read_text()) == global_caption_schema()
 
 
-def test_a_changed_a_missing_and_a_stray_file_are_named(tmp_path: Path):
+def test_a_changed_a_missing_and_a_stray_file_are_named(tmp_path: Path) -> None:
     paths = write_schemas(tmp_path)
     check_schemas(tmp_path)
     paths[0].write_text("{}")
@@ -29,7 +29,7 @@ def test_a_changed_a_missing_and_a_stray_file_are_named(tmp_path: Path):
         check_schemas(tmp_path)
 
 
-def test_the_grammar_is_flat_closed_and_free_of_what_xgrammar_refuses():
+def test_the_grammar_is_flat_closed_and_free_of_what_xgrammar_refuses() -> None:
     schema = global_caption_schema()
     assert schema["additionalProperties"] is False
     assert schema["required"] == list(schema["properties"])

@@ -9,7 +9,7 @@ from tests.unit.captioning.building import candidate
 _TEXTS = st.lists(st.text(st.sampled_from("abc "), max_size=12), max_size=8)
 
 
-def test_the_shortest_distinct_ones_are_kept():
+def test_the_shortest_distinct_ones_are_kept() -> None:
     texts = ["one two three four five", "alpha beta", "Beta, ALPHA!", "gamma delta epsilon", "x"]
     given_ = [candidate(text, seed=index) for index, text in enumerate(texts)]
     given_[4] = candidate("x", reasons=("length",), seed=4)
@@ -23,14 +23,14 @@ def test_the_shortest_distinct_ones_are_kept():
     ]
 
 
-def test_selecting_again_changes_nothing():
+def test_selecting_again_changes_nothing() -> None:
     given_ = tuple(candidate(text, seed=index) for index, text in enumerate(["a b", "b a", "c d e"]))
     once = select(given_, keep=1, max_similarity=0.9)
     assert select(once, keep=1, max_similarity=0.9) == once
 
 
 @given(_TEXTS, st.integers(1, 4), st.sampled_from([0.5, 0.9, 1.0]))
-def test_every_candidate_comes_out_once(texts: list[str], keep: int, max_similarity: float):
+def test_every_candidate_comes_out_once(texts: list[str], keep: int, max_similarity: float) -> None:
     given_ = tuple(candidate(text, seed=index) for index, text in enumerate(texts))
     found = select(given_, keep=keep, max_similarity=max_similarity)
     kept = [one for one in found if one.verdict.kept]

@@ -16,20 +16,20 @@ def _run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize(
     "command", ["", "annotate", "plan", "status", "verify", "show", "schema", "captioner", "bench"]
 )
-def test_help_of_every_command(command: str):
+def test_help_of_every_command(command: str) -> None:
     done = _run(*([command] if command else []), "--help")
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
 
 
-def test_a_path_that_does_not_exist(tmp_path: Path):
+def test_a_path_that_does_not_exist(tmp_path: Path) -> None:
     done = _run("annotate", tmp_path / "nowhere", "--out", tmp_path / "run")
     assert done.returncode == 2
     assert done.stderr.replace("\n", "").startswith(f"error: {tmp_path}/nowhere does not exist")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_folder_without_audio(tmp_path: Path):
+def test_a_folder_without_audio(tmp_path: Path) -> None:
     (tmp_path / "speech").mkdir()
     (tmp_path / "speech" / "notes.txt").write_text("hello")
     done = _run("annotate", tmp_path / "speech", "--out", tmp_path / "run")
@@ -38,14 +38,14 @@ def test_a_folder_without_audio(tmp_path: Path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_missing_prompt(tmp_path: Path):
+def test_a_missing_prompt(tmp_path: Path) -> None:
     done = _run("annotate", "package:demo_speech", "--out", tmp_path / "run", "--set", "captions.fine.prompt=poem.v9")
     assert done.returncode == 2
     assert "poem.v9" in done.stderr
     assert "embedded_fine.v1" in done.stderr
 
 
-def test_a_model_folder_without_weights(tmp_path: Path):
+def test_a_model_folder_without_weights(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     done = _run(
         "annotate",
@@ -60,13 +60,13 @@ def test_a_model_folder_without_weights(tmp_path: Path):
     assert "Traceback" not in done.stderr
 
 
-def test_plan_needs_no_engine_and_no_run_folder():
+def test_plan_needs_no_engine_and_no_run_folder() -> None:
     done = _run("plan", "jobs/annotate_qwen3omni_h100.yaml", "--set", "source.path=package:demo_speech")
     assert done.returncode == 0, done.stderr
     assert "GPU-hours" in done.stdout
     assert "pending" in done.stdout
 
 
-def test_status_of_something_else(tmp_path: Path):
+def test_status_of_something_else(tmp_path: Path) -> None:
     done = _run("status", tmp_path)
     assert (done.returncode, "is not a run folder" in done.stderr) == (2, True)

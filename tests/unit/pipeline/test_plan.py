@@ -20,7 +20,7 @@ def _recordings(durations_s: list[float | None]) -> list[Recording]:
 
 
 @given(lengths_s)
-def test_units_hold_every_recording_once_in_order(durations_s: list[float | None]):
+def test_units_hold_every_recording_once_in_order(durations_s: list[float | None]) -> None:
     recordings = _recordings(durations_s)
     units = list(divide(recordings, ShardConfig(unit_hours=1)))
     assert [one for unit in units for one in unit.recordings] == recordings
@@ -28,13 +28,13 @@ def test_units_hold_every_recording_once_in_order(durations_s: list[float | None
 
 
 @given(lengths_s)
-def test_only_a_long_recording_makes_a_long_unit(durations_s: list[float | None]):
+def test_only_a_long_recording_makes_a_long_unit(durations_s: list[float | None]) -> None:
     for unit in divide(_recordings(durations_s), ShardConfig(unit_hours=1)):
         assert unit.duration_s <= 3600 or len([one for one in unit.recordings if one.duration_s]) == 1
 
 
 @given(lengths_s)
-def test_no_two_neighbours_would_have_fitted_into_one(durations_s: list[float | None]):
+def test_no_two_neighbours_would_have_fitted_into_one(durations_s: list[float | None]) -> None:
     units = list(divide(_recordings(durations_s), ShardConfig(unit_hours=1)))
     for before, after in itertools.pairwise(units):
         assert before.duration_s + (after.recordings[0].duration_s or 0) > 3600

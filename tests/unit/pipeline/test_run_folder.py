@@ -19,7 +19,7 @@ JOB = Job.model_validate(
 )
 
 
-def test_a_new_folder_remembers_its_job_and_the_same_job_may_go_on(tmp_path: Path):
+def test_a_new_folder_remembers_its_job_and_the_same_job_may_go_on(tmp_path: Path) -> None:
     root = tmp_path / "run"
     with opened(root, JOB) as layout:
         assert json.loads(layout.job.read_text()) == JOB.content()
@@ -29,7 +29,7 @@ def test_a_new_folder_remembers_its_job_and_the_same_job_may_go_on(tmp_path: Pat
     assert existing(root).root == root
 
 
-def test_another_job_is_refused_with_the_differing_keys(tmp_path: Path):
+def test_another_job_is_refused_with_the_differing_keys(tmp_path: Path) -> None:
     with opened(tmp_path, JOB) as layout:
         layout.plan.parent.mkdir()
         layout.plan.write_text("{}")
@@ -38,7 +38,7 @@ def test_another_job_is_refused_with_the_differing_keys(tmp_path: Path):
         pass
 
 
-def test_a_job_without_a_plan_may_still_change(tmp_path: Path):
+def test_a_job_without_a_plan_may_still_change(tmp_path: Path) -> None:
     with opened(tmp_path, JOB):
         pass
     changed = JOB.model_copy(update={"shards": JOB.shards.model_copy(update={"unit_hours": 0.5})})
@@ -46,20 +46,20 @@ def test_a_job_without_a_plan_may_still_change(tmp_path: Path):
         assert json.loads(layout.job.read_text())["shards"]["unit_hours"] == 0.5
 
 
-def test_a_folder_with_other_content_is_left_alone(tmp_path: Path):
+def test_a_folder_with_other_content_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(UsageError, match=r"thesis\.tex"), opened(tmp_path, JOB):
         pass
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
-def test_a_file_in_place_of_the_folder_is_an_output_error(tmp_path: Path):
+def test_a_file_in_place_of_the_folder_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("")
     with pytest.raises(OutputError, match="another --out"), opened(tmp_path / "run", JOB):
         pass
 
 
-def test_what_is_no_run_folder_cannot_be_inspected(tmp_path: Path):
+def test_what_is_no_run_folder_cannot_be_inspected(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a run folder"):
         existing(tmp_path)
 
@@ -70,7 +70,7 @@ def _hold(root: Path, held: "multiprocessing.synchronize.Event", release: "multi
         release.wait(30)
 
 
-def test_two_processes_cannot_annotate_into_one_folder(tmp_path: Path):
+def test_two_processes_cannot_annotate_into_one_folder(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     held, release = context.Event(), context.Event()
     other = context.Process(target=_hold, args=(tmp_path, held, release))

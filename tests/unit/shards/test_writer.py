@@ -53,7 +53,7 @@ def committed(
         return layout, writer.commit((_outcome(7),), 7, 1.0)
 
 
-def test_a_commit_accounts_for_every_segment(committed: tuple[RunLayout, UnitCommit]):
+def test_a_commit_accounts_for_every_segment(committed: tuple[RunLayout, UnitCommit]) -> None:
     layout, commit = committed
     assert (commit.num_annotations, commit.num_rejections, commit.num_segment_failures) == (5, 1, 1)
     assert [file.path for file in commit.files] == [
@@ -70,7 +70,7 @@ def test_a_commit_accounts_for_every_segment(committed: tuple[RunLayout, UnitCom
 
 def test_datasets_reads_an_audio_feature_and_the_samples_are_those_of_the_segment(
     committed: tuple[RunLayout, UnitCommit], make_audio: MakeAudio, tmp_path: Path
-):
+) -> None:
     files = [str(path) for path in committed[0].root.glob("data/*.parquet")]
     dataset = load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
     assert dataset.features["audio"] == Audio(sampling_rate=16_000)
@@ -80,14 +80,14 @@ def test_datasets_reads_an_audio_feature_and_the_samples_are_those_of_the_segmen
         np.testing.assert_array_equal(decode_flac(row["audio"]["bytes"]), audio.pcm_T)
 
 
-def test_dropped_candidates_keep_text_and_reasons(committed: tuple[RunLayout, UnitCommit]):
+def test_dropped_candidates_keep_text_and_reasons(committed: tuple[RunLayout, UnitCommit]) -> None:
     row = next(read_rows(committed[0], "data"))
     assert row["fine_captions"] == ["A man begins softly and grows louder."]
     dropped = [one for one in row["candidates"] if not one["kept"]]
     assert [(one["text"], one["reasons"]) for one in dropped] == [("No noise is heard.", ["absence"])]
 
 
-def test_row_groups_are_bounded_and_audio_is_stored_plain(committed: tuple[RunLayout, UnitCommit]):
+def test_row_groups_are_bounded_and_audio_is_stored_plain(committed: tuple[RunLayout, UnitCommit]) -> None:
     metadata = pq.ParquetFile(committed[0].root / "data" / "train-00000-of-00002.parquet").metadata
     assert metadata.num_row_groups == 5
     columns = {metadata.row_group(0).column(index).path_in_schema: index for index in range(metadata.num_columns)}
@@ -99,7 +99,7 @@ def test_row_groups_are_bounded_and_audio_is_stored_plain(committed: tuple[RunLa
 
 def test_a_unit_left_without_commit_leaves_nothing(
     tmp_path: Path, make_audio: MakeAudio, annotate: Callable[[SegmentAudio], Annotation]
-):
+) -> None:
     with UnitWriter(RunLayout(tmp_path), 0, 1, row_group_bytes=1) as writer:
         for index in range(3):
             writer.add(annotate(make_audio(index)), make_audio(index))
@@ -109,7 +109,7 @@ def test_a_unit_left_without_commit_leaves_nothing(
 
 def test_a_lost_segment_stops_the_commit(
     tmp_path: Path, make_audio: MakeAudio, annotate: Callable[[SegmentAudio], Annotation]
-):
+) -> None:
     with UnitWriter(RunLayout(tmp_path), 0, 1, row_group_bytes=1000) as writer:
         writer.add(annotate(make_audio()), make_audio())
         with pytest.raises(AccountingError, match="2 Segments became 1 Annotations"):
@@ -117,7 +117,7 @@ def test_a_lost_segment_stops_the_commit(
     assert not RunLayout(tmp_path).commit(0).exists()
 
 
-def test_a_unit_without_speech_still_has_a_shard(tmp_path: Path):
+def test_a_unit_without_speech_still_has_a_shard(tmp_path: Path) -> None:
     layout = RunLayout(tmp_path)
     with UnitWriter(layout, 1, 2, row_group_bytes=1000) as writer:
         commit = writer.commit((), 0, 0.1)
@@ -133,7 +133,9 @@ def test_a_unit_without_speech_still_has_a_shard(tmp_path: Path):
         (lambda path: path.write_bytes(path.read_bytes()[:500] + b"!" + path.read_bytes()[501:]), "was changed"),
     ],
 )
-def test_damage_is_found(committed: tuple[RunLayout, UnitCommit], damage: Callable[[Path], object], expected: str):
+def test_damage_is_found(
+    committed: tuple[RunLayout, UnitCommit], damage: Callable[[Path], object], expected: str
+) -> None:
     layout, commit = committed
     damage(layout.root / commit.files[0].path)
     with pytest.raises(CorruptRunError, match=expected):
@@ -156,7 +158,7 @@ except OutputError as error:
 """
 
 
-def test_no_room_on_the_disk_is_one_line_that_names_the_file(tmp_path: Path):
+def test_no_room_on_the_disk_is_one_line_that_names_the_file(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _FILLS_ITS_DISK, str(tmp_path)], capture_output=True, text=True, check=True
     )

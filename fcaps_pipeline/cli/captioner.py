@@ -1,0 +1,141 @@
+"""`fcaps captioner`: make the shipped captioner anew, measure it, make the demo speech."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fcaps_pipeline.cli.console import messages, result
+
+if TYPE_CHECKING:
+    from fcaps_pipeline.embedded.evaluation import RealClip
+    from fcaps_pipeline.embedded.scores import Score
+
+app = typer.Typer(no_args_is_help=True)
+
+Work = Annotated[Path, typer.Option(help="Where the corpus, its features and the checkpoint are kept.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes for synthesis and threads for training.")]
+Clips = Annotated[int, typer.Option(min=1, help="Synthetic clips to train on.")]
+TestClips = Annotated[int, typer.Option(min=1, help="Synthetic clips of held-out voices to measure on.")]
+Steps = Annotated[int, typer.Option(min=1, help="Training steps.")]
+BatchClips = Annotated[int, typer.Option(min=1, help="Clips per step.")]
+Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
+Seed = Annotated[int, typer.Option(help="Decides the corpus and, with it, the weights.")]
+RealSpeakers = Annotated[
+    Path | None, typer.Option(help="CSV with columns file and gender: real speech, for measuring only.")
+]
+RealSounds = Annotated[Path | None, typer.Option(help="Folder of WAV files without speech, for measuring only.")]
+
+_WORK = Path("captioner-work")
+
+
+@app.command("train")
+def train(
+    out: Annotated[Path, typer.Option(help="Model folder to write.")],
+    work: Work = _WORK,
+    clips: Clips = 2880,
+    test_clips: TestClips = 480,
+    steps: Steps = 1250,
+    batch_clips: BatchClips = 20,
+    learning_rate: Rate = 2e-3,
+    seed: Seed = 1,
+    workers: Workers = 2,
+    real_speakers: RealSpeakers = None,
+    real_sounds: RealSounds = None,
+) -> None:
+    """Synthesize a corpus, train on it, measure on held-out voices, write folder and card."""
+    from fcaps_pipeline.embedded.recipe import Recipe, make_captioner
+    from fcaps_pipeline.embedded.training import TrainingSettings
+
+    settings = TrainingSettings(steps=steps, batch_clips=batch_clips, peak_learning_rate=learning_rate)
+    recipe = Recipe(training_clips=clips, test_clips=test_clips, corpus_seed=seed, settings=settings)
+    with _Bar() as bar:
+        real = _read_real(real_speakers, real_sounds)
+        scores = make_captioner(recipe, out, work, workers=workers, real=real, watcher=bar)
+    _print_scores(scores)
+
+
+@app.command("evaluate")
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="Model folder made by `train`; its card is rewritten.")],
+    work: Work = _WORK,
+    test_clips: TestClips = 480,
+    seed: Seed = 1,
+    workers: Workers = 2,
+    real_speakers: RealSpeakers = None,
+    real_sounds: RealSounds = None,
+) -> None:
+    """Measure a captioner on held-out voices and, where given, on real recordings."""
+    from fcaps_pipeline.embedded.recipe import Recipe, evaluate_captioner
+    from fcaps_pipeline.embedded.training import TrainingSettings
+
+    recipe = Recipe(training_clips=1, test_clips=test_clips, corpus_seed=seed, settings=TrainingSettings(steps=1))
+    with _Bar() as bar:
+        real = _read_real(real_speakers, real_sounds)
+        scores = evaluate_captioner(folder, recipe, work, workers=workers, real=real, watcher=bar)
+    _print_scores(scores)
+
+
+@app.command("demo-speech")
+def demo_speech(
+    out: Annotated[Path, typer.Option(help="Folder to write FLAC files and manifest.jsonl to.")],
+    seed: Seed = 7,
+) -> None:
+    """Make the demo speech: short files of held-out voices, one talk, one file without speech."""
+    from fcaps_pipeline.synthesis.demo import write_demo_speech
+
+    for name in write_demo_speech(out, seed):
+        result.print(str(out / name), soft_wrap=True)
+
+
+def _read_real(speakers: Path | None, sounds: Path | None) -> "list[RealClip]":
+    from fcaps_pipeline.embedded.evaluation import read_real_clip
+    from fcaps_pipeline.embedded.recipe import read_real_speakers
+
+    clips = [] if speakers is None else read_real_speakers(speakers)
+    paths = [] if sounds is None else sorted(sounds.glob("*.wav"))
+    return clips + [read_real_clip(path, None) for path in paths]
+
+
+def _print_scores(scores: "list[Score]") -> None:
+    from rich.table import Table
+
+    table = Table("what", "measure", "captioner", "constant", "rule", "clips")
+    for score in scores:
+        baselines = ["" if value is None else f"{value:.2f}" for value in (score.constant, score.rule)]
+        table.add_row(score.name, score.measure, f"{score.value:.3f}", *baselines, str(score.num_clips))
+    result.print(table)
+
+
+class _Bar:
+    """Progress of one stage after the other, on stderr."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=messages,
+        )
+        self._task = self._progress.add_task("starting", total=None, note="")
+
+    def begin(self, what: str, total: int) -> None:
+        """Shows a new stage."""
+        self._progress.reset(self._task, description=what, total=total, note="")
+
+    def advance(self, units: int, note: str = "") -> None:
+        """Moves the stage on."""
+        self._progress.update(self._task, advance=units, note=note)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()

@@ -1,0 +1,140 @@
+"""Turns clips into training batches: augmented features, both captions in one masked sequence.
+
+Enters: clips, tokenizer, prompts and a random generator. Leaves: a `Batch` whose sequences are
+`prefix | fine request and answer | global request and answer`. The global branch neither sees the
+fine one nor comes after it in position, so each equals its own request, and the audio is read once.
+Shapes: B clips, T tokens, F frames, M mel bands.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tokenizers import Tokenizer
+
+from fcaps_pipeline.embedded import tokenizer as tok
+from fcaps_pipeline.embedded.architecture import token_id
+from fcaps_pipeline.embedded.features import Clip, pad_mels
+from fcaps_pipeline.embedded.forward import FRAMES_PER_CHUNK, audio_positions
+from fcaps_pipeline.embedded.grammar import MarkedCaption, fine_caption, global_caption
+from fcaps_pipeline.embedded.model_folder import request_text
+
+FACT_WEIGHT = 6.0
+FORCED_WEIGHT = 0.1
+"""Weight of tokens the decoding grammar leaves no choice about: JSON keys and punctuation."""
+PLAIN_WEIGHT = 0.7
+
+_PREFIX, _FINE, _GLOBAL, _PADDING = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The two instructions the captioner answers to."""
+
+    fine: str
+    global_: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One training step."""
+
+    mel_BFM: torch.Tensor
+    lengths_B: torch.Tensor
+    tokens_BT: torch.Tensor
+    positions_BT: torch.Tensor
+    branch_BT: torch.Tensor
+    """0 prefix, 1 fine, 2 global, 3 padding."""
+    weight_BT: torch.Tensor
+    """Weight of predicting the token at this place; 0 where it is given."""
+
+    def allowed(self) -> torch.Tensor:
+        """Which positions may attend to which, `(B, T, T)` bool."""
+        branch = self.branch_BT
+        length = branch.shape[1]
+        causal = torch.ones(length, length, dtype=torch.bool).tril()
+        same_request = (branch[:, None, :] == _PREFIX) | (branch[:, None, :] == branch[:, :, None])
+        return causal & same_request
+
+
+class BatchMaker:
+    """Builds batches; holds what does not change between them."""
+
+    def __init__(self, tokenizer: Tokenizer, prompts: Prompts) -> None:
+        self._tokenizer = tokenizer
+        self._audio_pad = token_id(tokenizer, tok.AUDIO_PAD)
+        self._turn_end = token_id(tokenizer, tok.TURN_END)
+        self._padding = token_id(tokenizer, tok.END_OF_TEXT)
+        before, after_fine = request_text(prompts.fine).split(tok.AUDIO_PAD)
+        after_global = request_text(prompts.global_).split(tok.AUDIO_PAD)[1]
+        self._before = tokenizer.encode(before).ids
+        self._fine_request = tokenizer.encode(after_fine).ids
+        self._global_request = tokenizer.encode(after_global).ids
+
+    def request_ids(self, num_frames: int, *, fine: bool) -> list[int]:
+        """Tokens of one request over a clip of so many frames."""
+        audio = [self._audio_pad] * int(audio_positions(torch.tensor(num_frames)))
+        return self._before + audio + (self._fine_request if fine else self._global_request)
+
+    def batch(self, clips: list[Clip], rng: np.random.Generator, *, augment: bool) -> Batch:
+        """Draws captions, and variations of the features where asked, and pads them."""
+        mels = [_augment(clip.mel_FM, rng) if augment else clip.mel_FM for clip in clips]
+        rows = [self._row(clip, rng) for clip in clips]
+        mel_BFM, lengths_B = pad_mels(mels, FRAMES_PER_CHUNK)
+        longest = max(len(row[0]) for row in rows)
+        fills = (self._padding, 0, _PADDING, 0.0)
+        stacked = [
+            torch.tensor([[*row[column], *[fill] * (longest - len(row[column]))] for row in rows])
+            for column, fill in enumerate(fills)
+        ]
+        tokens_BT, positions_BT, branch_BT, weight_BT = stacked
+        return Batch(
+            mel_BFM=mel_BFM,
+            lengths_B=lengths_B,
+            tokens_BT=tokens_BT,
+            positions_BT=positions_BT,
+            branch_BT=branch_BT,
+            weight_BT=weight_BT,
+        )
+
+    def _row(self, clip: Clip, rng: np.random.Generator) -> tuple[list[int], list[int], list[int], list[float]]:
+        """Tokens, positions, branches and weights of one clip."""
+        num_audio = int(audio_positions(torch.tensor(len(clip.mel_FM))))
+        tokens = self._before + [self._audio_pad] * num_audio
+        prefix = len(tokens)
+        positions, branches, weights = list(range(prefix)), [_PREFIX] * prefix, [0.0] * prefix
+        answers = (
+            (_FINE, self._fine_request, fine_caption(clip.truth, rng), PLAIN_WEIGHT),
+            (_GLOBAL, self._global_request, global_caption(clip.truth, rng), FORCED_WEIGHT),
+        )
+        for branch, request, caption, plain in answers:
+            ids, answer_weights = self._answer(caption, plain)
+            tokens += request + ids
+            positions += range(prefix, prefix + len(request) + len(ids))
+            branches += [branch] * (len(request) + len(ids))
+            weights += [0.0] * len(request) + answer_weights
+        return tokens, positions, branches, weights
+
+    def _answer(self, caption: MarkedCaption, plain: float) -> tuple[list[int], list[float]]:
+        encoded = self._tokenizer.encode(caption.text)
+        weights = [
+            FACT_WEIGHT if any(start < to and at < end for at, to in caption.fact_spans) else plain
+            for start, end in encoded.offsets
+        ]
+        return [*encoded.ids, self._turn_end], [*weights, plain]
+
+
+def _augment(mel_FM: npt.NDArray[np.float16], rng: np.random.Generator) -> npt.NDArray[np.float16]:
+    """A smooth change of the spectrum and a raised floor, neither of which alters a label.
+
+    Features are (log10 power + 4) / 4, so 0.1 is 4 dB.
+    """
+    mel = mel_FM.astype(np.float32)
+    if rng.random() < 0.7:
+        knots = rng.normal(0.0, 0.06, 6)
+        curve = np.interp(np.linspace(0, 5, mel.shape[1]), np.arange(6), knots)
+        mel = mel + (curve - curve.mean()).astype(np.float32)
+    if rng.random() < 0.3:
+        mel = np.maximum(mel, mel.max() - rng.uniform(0.7, 1.9))
+    return mel.astype(np.float16)

@@ -1,0 +1,105 @@
+"""Writes the model card from measured figures; nothing in it is typed in by hand but the prose.
+
+Enters: scores and what is known of the training run. Leaves: `README.md` in the model folder.
+"""
+
+import json
+import os
+import platform
+from pathlib import Path
+
+from fcaps_pipeline.embedded.scores import Score
+from fcaps_pipeline.records.base import Record
+
+CARD_FILE = "README.md"
+RUN_FILE = "training.json"
+
+
+class TrainingRun(Record):
+    """Facts about how the weights came to be; kept in the model folder as `training.json`."""
+
+    machine: str
+    training_clips: int
+    training_hours: float
+    steps: int
+    batch_clips: int
+    training_minutes: float
+    parameters: int
+    corpus_seed: int
+    training_seed: int
+
+
+_TEMPLATE = """---
+license: cc0-1.0
+language: en
+pipeline_tag: audio-text-to-text
+---
+
+# Embedded captioner of fcaps-pipeline
+
+A demonstration captioner: a Qwen3-Omni thinker with {parameters:.1f} M parameters that ships with the package, so that
+the demo, the tests and a laptop take the path of the cluster. It answers two prompts about one segment of speech:
+`embedded_fine.v1` (prose over time) and `embedded_global.v1` (JSON of the global schema). Use a real audio LLM for data
+you mean to keep.
+
+## Figures
+
+Greedy captions in float32 on synthetic clips of voices and sentences that training never saw, read back by a
+reader of the caption grammar. *Constant* is the best answer that ignores the sound. *Rule* calls a median F0 above
+165 Hz female. Figures on real speech are evaluation only.
+
+| what | measure | captioner | constant | rule | clips |
+|---|---|---|---|---|---|
+{rows}
+
+## What it cannot do
+
+- It says gender, pitch, pace, volume, their course and pauses. Age, accent, timbre and emotion are always `unknown`.
+- Its words are those of a grammar with many paraphrases; it does not transcribe and does not describe content.
+- It was made from synthetic voices only. On real voices it is weaker than the figures on synthetic ones; see the
+  rows on real speech where they are given.
+- Changes of pitch and pace are heard less surely than changes of loudness, and some are invented on steady speech.
+- Several voices at once, singing, whispering, children and languages other than English were not trained.
+
+## How it was made
+
+- Data: synthetic speech by espeak-ng, flite and festival (Debian packages espeak-ng, flite, festival,
+  festvox-kdlpc16k, festvox-italp16k, festvox-itapc16k, festvox-suopuhe-mv, festvox-suopuhe-lj,
+  festvox-ca-ona-hts, festvox-czech-dita) with formant scaling, praat resynthesis, rooms, noise and level; labels are
+  measured. No recordings of real people were used for training beyond what these voices contain.
+- {training_clips} clips, {training_hours:.1f} h, corpus seed {corpus_seed}; {steps} steps of {batch_clips} clips,
+  training seed {training_seed}.
+- {training_minutes:.0f} minutes of training on: {machine}.
+- Pitch classes: men below 115.7 and above 149.7 Hz, women below 141.6 and above 184.5 Hz; pace: below 3.7 and above 5.5
+  syllables per second of speech; volume: below -30 and above -20 LUFS; a pause is a silence of 0.4 s or more.
+- Made with `fcaps captioner train --out DIR`. Weights and demo speech are our own output, CC0.
+"""
+
+
+def write_card(folder: Path, run: TrainingRun, scores: list[Score]) -> None:
+    """Writes the card and the facts it was made from."""
+    fields = run.model_dump()
+    fields["parameters"] = run.parameters / 1e6
+    card = _TEMPLATE.format(rows="\n".join(_row(score) for score in scores), **fields)
+    (folder / CARD_FILE).write_text(card, encoding="utf-8")
+    (folder / RUN_FILE).write_text(json.dumps(run.model_dump(), indent=2) + "\n", encoding="utf-8")
+
+
+def read_run(folder: Path) -> TrainingRun:
+    """Facts of an earlier training run, from its model folder."""
+    return TrainingRun.model_validate_json((folder / RUN_FILE).read_text(encoding="utf-8"))
+
+
+def describe_machine() -> str:
+    """Processor and cores of this machine."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    return f"{model}, {os.cpu_count()} cores, no GPU"
+
+
+def _row(score: Score) -> str:
+    constant, rule = ("" if value is None else f"{value:.2f}" for value in (score.constant, score.rule))
+    return f"| {score.name} | {score.measure} | {score.value:.3f} | {constant} | {rule} | {score.num_clips} |"

@@ -1,0 +1,164 @@
+"""Trains the captioner: caption loss plus helper heads, resumable after any kill.
+
+Enters: clips, tokenizer, settings and a work folder. Leaves: a trained thinker. Batches depend on
+the seed and the step alone, so that a resumed run takes the steps an uninterrupted one would.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch.nn import functional
+
+from fcaps_pipeline.embedded.batches import Batch, BatchMaker, Prompts
+from fcaps_pipeline.embedded.features import Clip
+from fcaps_pipeline.embedded.forward import Thinker, decode, encode_audio
+from fcaps_pipeline.embedded.helpers import HelperHeads
+from fcaps_pipeline.embedded.model_folder import new_thinker
+from fcaps_pipeline.records.base import Record
+
+_BUCKET_BATCHES = 16
+
+
+class TrainingSettings(Record):
+    """What decides the weights besides the corpus."""
+
+    steps: int
+    batch_clips: int = 32
+    peak_learning_rate: float = 1.5e-3
+    warmup_steps: int = 150
+    weight_decay: float = 0.05
+    helper_weight: float = 1.0
+    clip_gradient: float = 1.0
+    seed: int = 0
+    checkpoint_every: int = 100
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one step cost."""
+
+    step: int
+    caption_loss: float
+    helper_loss: float
+
+
+def train(
+    clips: list[Clip],
+    tokenizer: Tokenizer,
+    prompts: Prompts,
+    settings: TrainingSettings,
+    checkpoint: Path,
+    on_step: Callable[[StepReport], None] = lambda _: None,
+) -> Thinker:
+    """Trains from the checkpoint, or from nothing where there is none.
+
+    Args:
+        clips: the training corpus, in a fixed order.
+        tokenizer: of the model.
+        prompts: of the two requests.
+        settings: of the run; a checkpoint belongs to one of them.
+        checkpoint: file that is replaced every so many steps.
+        on_step: told after every step.
+    """
+    thinker = new_thinker(tokenizer, seed=settings.seed)
+    thinker.visual.requires_grad_(requires_grad=False)
+    # Plain products beat the fused kernel here: short sequences, explicit masks, a backward pass.
+    thinker.model.set_attn_implementation("eager")
+    heads = HelperHeads(thinker.config.text_config.hidden_size)
+    maker = BatchMaker(tokenizer, prompts)
+    parameters = [p for p in [*thinker.parameters(), *heads.parameters()] if p.requires_grad]
+    optimizer = torch.optim.AdamW(_decay_groups(parameters, settings), lr=1.0, betas=(0.9, 0.98))
+    first = _resume(checkpoint, thinker, heads, optimizer)
+    thinker.train()
+    for step in range(first, settings.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, settings)
+        chosen = choose_clips([len(clip.mel_FM) for clip in clips], step, settings)
+        rng = np.random.default_rng([settings.seed, 1, step])
+        batch_clips = [clips[index] for index in chosen]
+        batch = maker.batch(batch_clips, rng, augment=True)
+        with torch.autocast("cpu", torch.bfloat16):
+            audio_BAD, mask_BA = encode_audio(thinker, batch.mel_BFM, batch.lengths_B)
+            caption_loss = _caption_loss(thinker, batch, audio_BAD, mask_BA)
+            helper_loss = heads(audio_BAD, mask_BA, [clip.truth for clip in batch_clips])
+        (caption_loss + settings.helper_weight * helper_loss).backward()
+        torch.nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
+            _save(checkpoint, step + 1, thinker, heads, optimizer)
+        on_step(StepReport(step, caption_loss.item(), helper_loss.item()))
+    return thinker
+
+
+def learning_rate(step: int, settings: TrainingSettings) -> float:
+    """Linear warm-up, then a cosine down to a hundredth of the peak."""
+    if step < settings.warmup_steps:
+        return settings.peak_learning_rate * (step + 1) / settings.warmup_steps
+    progress = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
+    return settings.peak_learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
+
+
+def choose_clips(lengths: list[int], step: int, settings: TrainingSettings) -> list[int]:
+    """Clips of one step: every epoch shuffles, then sorts within buckets so that a batch pads little."""
+    per_epoch = max(1, len(lengths) // settings.batch_clips)
+    epoch, place = divmod(step, per_epoch)
+    rng = np.random.default_rng([settings.seed, 0, epoch])
+    order = rng.permutation(len(lengths))
+    bucket_size = _BUCKET_BATCHES * settings.batch_clips
+    batches: list[list[int]] = []
+    for start in range(0, len(order), bucket_size):
+        bucket = sorted(order[start : start + bucket_size].tolist(), key=lambda index: lengths[index])
+        batches += [bucket[at : at + settings.batch_clips] for at in range(0, len(bucket), settings.batch_clips)]
+    return batches[rng.permutation(len(batches))[place]]
+
+
+def _caption_loss(thinker: Thinker, batch: Batch, audio_BAD: torch.Tensor, mask_BA: torch.Tensor) -> torch.Tensor:
+    """Weighted mean of the cross entropy over the answer tokens."""
+    embeddings_BTD = thinker.model.embed_tokens(batch.tokens_BT).to(audio_BAD.dtype)
+    is_audio = batch.tokens_BT == thinker.config.audio_token_id
+    embeddings_BTD = embeddings_BTD.masked_scatter(is_audio[..., None], audio_BAD[mask_BA])
+    hidden_BTD = decode(thinker, embeddings_BTD, batch.allowed(), batch.positions_BT)
+    # The first answer token follows its own request, so the place before it lies in the same branch.
+    predicted = batch.weight_BT[:, 1:] > 0
+    logits = thinker.lm_head(hidden_BTD[:, :-1][predicted]).float()
+    losses = functional.cross_entropy(logits, batch.tokens_BT[:, 1:][predicted], reduction="none")
+    weights = batch.weight_BT[:, 1:][predicted]
+    return (losses * weights).sum() / weights.sum()
+
+
+def _decay_groups(parameters: list[torch.nn.Parameter], settings: TrainingSettings) -> list[dict[str, object]]:
+    """Matrices decay, vectors do not."""
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _resume(checkpoint: Path, thinker: Thinker, heads: HelperHeads, optimizer: torch.optim.Optimizer) -> int:
+    """Loads a checkpoint and gives the step to go on from."""
+    if not checkpoint.is_file():
+        return 0
+    state = torch.load(checkpoint, weights_only=True)
+    thinker.load_state_dict(state["thinker"])
+    heads.load_state_dict(state["heads"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
+
+
+def _save(checkpoint: Path, step: int, thinker: Thinker, heads: HelperHeads, optimizer: torch.optim.Optimizer) -> None:
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    partial = checkpoint.with_suffix(".partial")
+    state = {
+        "step": step,
+        "thinker": thinker.state_dict(),
+        "heads": heads.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    torch.save(state, partial)
+    partial.replace(checkpoint)

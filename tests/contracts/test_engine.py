@@ -1,0 +1,263 @@
+"""What every Engine promises, kept by both: vLLM in a child process, and a real vLLM server.
+
+The engines are started once each; the last test kills them.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Coroutine, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+from fcaps_pipeline.captioning.endpoint_engine import EndpointEngine
+from fcaps_pipeline.captioning.engine import CaptionRequest, Engine, EngineIdentity
+from fcaps_pipeline.captioning.model_folder import folder_revision
+from fcaps_pipeline.captioning.schemas import global_caption_schema
+from fcaps_pipeline.config import EndpointEngineConfig, VllmEngineConfig
+from fcaps_pipeline.errors import EngineDeadError, EngineRequestError, EngineRetryableError
+from fcaps_pipeline.prompts import load_prompt
+from fcaps_pipeline.records.annotations import Completion, Sampling
+from fcaps_pipeline.records.captions import GlobalCaption
+from fcaps_pipeline.resources import resolve_path
+from tests.contracts.hosting import HostedVllmEngine, VllmServer
+
+_T = TypeVar("_T")
+_RATE_HZ = 16_000
+_SMALL_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "gender": {"enum": ["female", "male", "unknown"]},
+        "word": {"type": "string", "pattern": "^[a-z]{1,12}$"},
+    },
+    "required": ["gender", "word"],
+    "additionalProperties": False,
+}
+
+
+class Killable(Protocol):
+    """Whatever holds the model."""
+
+    def kill(self) -> None: ...
+
+
+@dataclass
+class Running:
+    """A started engine and the loop it lives in."""
+
+    kind: str
+    engine: Engine
+    identity: EngineIdentity
+    holder: Killable
+    runner: asyncio.Runner
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        return self.runner.run(asyncio.wait_for(work, 120))
+
+    def complete(self, *requests: CaptionRequest) -> list[tuple[Completion, ...]]:
+        async def together() -> list[tuple[Completion, ...]]:
+            answers: list[Awaitable[tuple[Completion, ...]]] = [self.engine.complete(request) for request in requests]
+            return list(await asyncio.gather(*answers))
+
+        return self.run(together())
+
+
+@pytest.fixture(scope="session", params=["vllm", "endpoint"])
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
+        engine: HostedVllmEngine | EndpointEngine
+        if request.param == "vllm":
+            holder: HostedVllmEngine | VllmServer = (engine := HostedVllmEngine(VllmEngineConfig(enforce_eager=True)))
+        else:
+            holder = server = VllmServer(tmp_path_factory.mktemp("server") / "log.txt")
+            server.start()
+            patch.setenv("CAPTIONER_KEY", "sesame")
+            config = EndpointEngineConfig(
+                kind="endpoint", base_url=server.url, model="captioner", revision="r7", api_key_env="CAPTIONER_KEY"
+            )
+            engine = EndpointEngine(config)
+        identity = runner.run(engine.start())
+        yield Running(request.param, engine, identity, holder, runner)
+        runner.run(_stop(engine))
+        if isinstance(holder, VllmServer):
+            holder.kill()
+
+
+async def _stop(engine: Engine) -> None:
+    await engine.stop()
+    await engine.stop()
+    # Connections that the server's death broke are closed by the loop's next rounds.
+    await asyncio.sleep(0.2)
+
+
+def _tone_T(hz: float, seconds: float = 2.0) -> npt.NDArray[np.float32]:
+    wave_T = 0.5 * np.sin(2 * np.pi * hz * np.arange(round(seconds * _RATE_HZ)) / _RATE_HZ)
+    return (np.round(wave_T * 32_768) / 32_768).astype(np.float32)
+
+
+def _noise_T(seed: int, seconds: float = 2.0) -> npt.NDArray[np.float32]:
+    wave_T = np.random.default_rng(seed).uniform(-0.5, 0.5, round(seconds * _RATE_HZ))
+    return (np.round(wave_T * 32_768) / 32_768).astype(np.float32)
+
+
+def _speech_T(index: int) -> npt.NDArray[np.float32]:
+    path = sorted(resolve_path("package:demo_speech").glob("*.flac"))[index]
+    speech_T, rate_hz = soundfile.read(path, frames=2 * _RATE_HZ, dtype="float32")
+    assert rate_hz == _RATE_HZ
+    return cast("npt.NDArray[np.float32]", speech_T)
+
+
+def _request(audio_T: npt.NDArray[np.float32], **changes: Any) -> CaptionRequest:
+    digest = hashlib.sha256(audio_T.tobytes() + repr(changes).encode()).hexdigest()
+    plain = CaptionRequest(
+        request_key=digest,
+        audio_sha256=hashlib.sha256(audio_T.tobytes()).hexdigest(),
+        audio_T=audio_T,
+        prompt=load_prompt("embedded_fine.v1").render(),
+        sampling=Sampling(temperature=1.0, top_p=1.0, top_k=0, max_tokens=60),
+        seed=7,
+    )
+    return replace(plain, **changes)
+
+
+def _texts(answers: tuple[Completion, ...]) -> list[str]:
+    return [answer.text for answer in answers]
+
+
+def test_the_engine_says_who_it_is(running: Running) -> None:
+    if running.kind == "vllm":
+        folder = resolve_path("package:captioner")
+        assert (running.identity.model, running.identity.model_revision) == (
+            "package:captioner",
+            folder_revision(folder),
+        )
+        assert running.identity.engine_version[0].isdigit()
+    else:
+        assert (running.identity.model, running.identity.model_revision) == ("captioner", "r7")
+        assert running.identity.engine_version.startswith("vllm ")
+
+
+def test_n_completions_come_in_the_order_of_their_seeds(running: Running) -> None:
+    (answers,) = running.complete(_request(_noise_T(0), num_completions=4))
+    assert [answer.seed for answer in answers] == [7, 8, 9, 10]
+    assert len(set(_texts(answers))) == 4
+    assert all(answer.num_output_tokens > 0 for answer in answers)
+
+
+def test_a_completion_of_many_is_the_one_its_seed_gives_alone(running: Running) -> None:
+    (many,) = running.complete(_request(_noise_T(0), num_completions=3))
+    (alone,) = running.complete(_request(_noise_T(0), seed=9))
+    assert _texts(many)[2] == _texts(alone)[0]
+
+
+def test_the_same_seed_gives_the_same_text_again(running: Running) -> None:
+    first, second = (running.complete(_request(_noise_T(1), num_completions=2))[0] for _ in range(2))
+    assert _texts(first) == _texts(second)
+
+
+def test_answers_under_a_grammar_are_valid_whatever_the_weights_say(running: Running) -> None:
+    requests = [
+        _request(_noise_T(seed), seed=seed * 10, num_completions=4, json_schema=_SMALL_SCHEMA) for seed in range(8)
+    ]
+    answers = [json.loads(answer.text) for answers in running.complete(*requests) for answer in answers]
+    assert len(answers) == 32
+    assert all(set(answer) == {"gender", "word"} and answer["word"].isalpha() for answer in answers)
+
+
+def test_global_captions_that_come_to_an_end_are_valid(running: Running) -> None:
+    request = _request(
+        _noise_T(2),
+        prompt=load_prompt("embedded_global.v1").render(),
+        sampling=Sampling(temperature=1.0, top_p=1.0, top_k=0, max_tokens=300),
+        num_completions=16,
+        json_schema=global_caption_schema(),
+    )
+    (answers,) = running.complete(request)
+    assert all(answer.text.startswith('{"gender":"') for answer in answers)
+    for answer in answers:
+        if answer.finish_reason == "stop":
+            GlobalCaption.model_validate_json(answer.text)
+
+
+def test_an_answer_cut_off_says_so(running: Running) -> None:
+    sampling = Sampling(temperature=0, max_tokens=3)
+    ((answer,),) = running.complete(_request(_noise_T(0), sampling=sampling, json_schema=_SMALL_SCHEMA))
+    assert (answer.finish_reason, answer.num_output_tokens) == ("length", 3)
+
+
+def test_the_prompt_is_the_audio_and_the_text_as_given(running: Running) -> None:
+    """Every second of audio is 13 tokens, and a longer instruction adds its own tokens only."""
+    word, words = "slow", "slow slow slow"
+    requests = [
+        _request(_tone_T(200, seconds), prompt=prompt) for seconds, prompt in ((2, word), (4, word), (2, words))
+    ]
+    base, longer_audio, longer_text = (answers[0].num_prompt_tokens for answers in running.complete(*requests))
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(resolve_path("package:captioner"))
+    rendered = [
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": [{"type": "audio"}, {"type": "text", "text": text}]}],
+            add_generation_prompt=True,
+            tokenize=False,
+        )
+        for text in (word, words)
+    ]
+    num_tokens = [len(tokenizer(text).input_ids) for text in rendered]
+    assert longer_audio - base == 26
+    assert base == num_tokens[0] - 1 + 26
+    assert longer_text == num_tokens[1] - 1 + 26
+
+
+def test_encoded_audio_is_reused_for_the_same_sound_only(running: Running) -> None:
+    """Sounds of one length with one prompt and one seed differ in nothing but what is heard."""
+    sounds = [_noise_T(11), *(_speech_T(index) for index in range(3))]
+    alone = [_texts(running.complete(_request(sound, num_completions=4))[0]) for sound in sounds]
+    again = [_texts(running.complete(_request(sound, num_completions=4))[0]) for sound in reversed(sounds)]
+    assert again[::-1] == alone
+    assert len({tuple(texts) for texts in alone}) == len(sounds)
+
+
+@pytest.mark.parametrize(
+    "audio_T",
+    [
+        np.zeros(0, np.float32),
+        np.zeros(31 * _RATE_HZ, np.float32),
+        np.full(_RATE_HZ, np.nan, np.float32),
+        np.zeros((2, _RATE_HZ), np.float32),
+    ],
+    ids=["empty", "31 s", "NaN", "stereo"],
+)
+def test_bad_audio_is_refused_and_the_engine_goes_on(running: Running, audio_T: npt.NDArray[np.float32]) -> None:
+    with pytest.raises(EngineRequestError):
+        running.complete(_request(audio_T))
+    assert running.complete(_request(_noise_T(0)))
+
+
+def test_a_prompt_beyond_the_model_is_refused_and_the_engine_goes_on(running: Running) -> None:
+    with pytest.raises(EngineRequestError):
+        running.complete(_request(_noise_T(0), prompt="slow " * 5_000))
+    assert running.complete(_request(_noise_T(0)))
+
+
+def test_the_shortest_audio_is_answered(running: Running) -> None:
+    ((answer,),) = running.complete(_request(_noise_T(0, 0.1)))
+    assert answer.num_output_tokens > 0
+
+
+def test_many_requests_are_in_flight_at_once(running: Running) -> None:
+    sampling = Sampling(temperature=1.0, max_tokens=30)
+    answers = running.complete(*(_request(_noise_T(seed), sampling=sampling) for seed in range(40)))
+    assert [len(each) for each in answers] == [1] * 40
+
+
+def test_a_model_that_died_is_told_of(running: Running) -> None:
+    running.holder.kill()
+    expected = EngineDeadError if running.kind == "vllm" else EngineRetryableError
+    with pytest.raises(expected):
+        running.complete(*(_request(_noise_T(seed)) for seed in range(20)))

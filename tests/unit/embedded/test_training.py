@@ -1,0 +1,149 @@
+"""Training and serving agree with transformers, and a killed run ends with the weights of a whole one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fcaps_pipeline.embedded import tokenizer as tok
+from fcaps_pipeline.embedded.architecture import build_feature_extractor, token_id
+from fcaps_pipeline.embedded.batches import Batch, BatchMaker, Prompts
+from fcaps_pipeline.embedded.decoding import caption_greedily
+from fcaps_pipeline.embedded.features import Clip, mel_features, pad_mels
+from fcaps_pipeline.embedded.forward import FRAMES_PER_CHUNK, Thinker, audio_positions, decode, encode_audio
+from fcaps_pipeline.embedded.grammar import fine_caption, global_caption
+from fcaps_pipeline.embedded.model_folder import new_thinker, read_model_folder, request_text, write_model_folder
+from fcaps_pipeline.embedded.tokenizer import train_tokenizer
+from fcaps_pipeline.embedded.training import StepReport, TrainingSettings, choose_clips, train
+from fcaps_pipeline.synthesis.truth import ClipTruth, SpeechTruth
+from tests.unit.embedded.test_captions import make_truths
+
+_PROMPTS = Prompts(fine="Tell how the voice unfolds.", global_="Profile the voice.")
+_LENGTHS = (130, 250, 300, 421)
+
+
+class _KilledError(Exception):
+    pass
+
+
+def _clips() -> list[Clip]:
+    rng = np.random.default_rng(0)
+    truths = make_truths()
+    return [
+        Clip(truth=truths[17 * index], mel_FM=rng.normal(0.0, 0.5, (length, 128)).astype(np.float16))
+        for index, length in enumerate(_LENGTHS)
+    ]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> tok.Tokenizer:
+    rng = np.random.default_rng(0)
+    texts = [text for clip in make_truths() for text in (fine_caption(clip, rng).text, global_caption(clip, rng).text)]
+    return train_tokenizer(texts)
+
+
+@pytest.fixture(scope="module")
+def thinker(tokenizer: tok.Tokenizer) -> Thinker:
+    return new_thinker(tokenizer, seed=0).eval()
+
+
+def _batch(tokenizer: tok.Tokenizer) -> Batch:
+    return BatchMaker(tokenizer, _PROMPTS).batch(_clips(), np.random.default_rng(1), augment=False)
+
+
+def test_audio_tower_equals_transformers(thinker: Thinker) -> None:
+    mel_BFM, lengths_B = pad_mels([clip.mel_FM for clip in _clips()], FRAMES_PER_CHUNK)
+    with torch.inference_mode():
+        ours_BAD, mask_BA = encode_audio(thinker, mel_BFM, lengths_B)
+        frames = (torch.arange(mel_BFM.shape[1])[None] < lengths_B[:, None]).long()
+        theirs = thinker.get_audio_features(mel_BFM.transpose(1, 2), feature_attention_mask=frames).last_hidden_state
+    assert mask_BA.sum(1).tolist() == audio_positions(lengths_B).tolist()
+    torch.testing.assert_close(ours_BAD[mask_BA], theirs, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_packed_branches_equal_separate_requests(tokenizer: tok.Tokenizer, attention: str) -> None:
+    thinker = new_thinker(tokenizer, seed=0).eval()
+    thinker.model.set_attn_implementation(attention)
+    batch = _batch(tokenizer)
+    with torch.inference_mode():
+        embeddings_BTD = thinker.model.embed_tokens(batch.tokens_BT)
+        packed_BTD = decode(thinker, embeddings_BTD, batch.allowed(), batch.positions_BT)
+        for branch in (1, 2):
+            places = ((batch.branch_BT[1] == 0) | (batch.branch_BT[1] == branch)).nonzero()[:, 0]
+            alone = thinker.model(inputs_embeds=embeddings_BTD[1:2, places], use_cache=False).last_hidden_state
+            torch.testing.assert_close(packed_BTD[1, places], alone[0], atol=1e-4, rtol=1e-3)
+
+
+def test_requests_are_what_the_chat_template_makes(tokenizer: tok.Tokenizer, tmp_path: Path, thinker: Thinker) -> None:
+    from transformers import AutoProcessor
+
+    write_model_folder(tmp_path, thinker, tokenizer)
+    processor = AutoProcessor.from_pretrained(tmp_path)
+    message = {"role": "user", "content": [{"type": "audio", "audio": ""}, {"type": "text", "text": "Profile it."}]}
+    rendered = processor.apply_chat_template([[message]], tokenize=False, add_generation_prompt=True)
+    assert rendered == [request_text("Profile it.")]
+    audio_T = np.random.default_rng(0).normal(0, 0.1, 20_001).astype(np.float32)
+    made = processor(text=request_text(_PROMPTS.fine), audio=audio_T, return_tensors="np")
+    ids = BatchMaker(tokenizer, _PROMPTS).request_ids(len(mel_features(audio_T)), fine=True)
+    assert made["input_ids"][0].tolist() == ids
+
+
+def test_model_folder_gives_back_the_weights_in_bfloat16(
+    tokenizer: tok.Tokenizer, tmp_path: Path, thinker: Thinker
+) -> None:
+    write_model_folder(tmp_path, thinker, tokenizer)
+    stored, same_tokenizer = read_model_folder(tmp_path)
+    assert same_tokenizer.get_vocab() == tokenizer.get_vocab()
+    for name, value in thinker.state_dict().items():
+        torch.testing.assert_close(stored.state_dict()[name], value.bfloat16().float(), rtol=0, atol=0)
+    assert (tmp_path / "model.safetensors").stat().st_size < 12_000_000
+
+
+def test_greedy_captions_do_not_depend_on_the_batch(tokenizer: tok.Tokenizer, thinker: Thinker) -> None:
+    maker = BatchMaker(tokenizer, _PROMPTS)
+    mels = [clip.mel_FM for clip in _clips()[:2]]
+    together = caption_greedily(thinker, tokenizer, maker, mels, fine=True)
+    alone = [caption_greedily(thinker, tokenizer, maker, [mel], fine=True)[0] for mel in mels]
+    assert together == alone
+
+
+def test_a_killed_run_ends_with_the_weights_of_a_whole_one(tokenizer: tok.Tokenizer, tmp_path: Path) -> None:
+    settings = TrainingSettings(steps=4, batch_clips=2, warmup_steps=1, checkpoint_every=2)
+    whole = train(_clips(), tokenizer, _PROMPTS, settings, tmp_path / "whole.pt")
+
+    def kill(report: StepReport) -> None:
+        if report.step == 2:
+            raise _KilledError
+
+    with pytest.raises(_KilledError):
+        train(_clips(), tokenizer, _PROMPTS, settings, tmp_path / "killed.pt", kill)
+    resumed = train(_clips(), tokenizer, _PROMPTS, settings, tmp_path / "killed.pt")
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_an_epoch_shows_every_clip_once() -> None:
+    settings = TrainingSettings(steps=1, batch_clips=5)
+    lengths = np.random.default_rng(0).integers(100, 900, 40).tolist()
+    seen = [index for step in range(8) for index in choose_clips(lengths, step, settings)]
+    assert sorted(seen) == list(range(40))
+
+
+def test_features_keep_the_level_of_the_input() -> None:
+    audio_T = np.random.default_rng(0).normal(0, 0.05, 32_000).astype(np.float32)
+    quiet, loud = mel_features(audio_T), mel_features(10 * audio_T)
+    assert float(np.median(loud - quiet)) == pytest.approx(0.5, abs=1e-3)  # 20 dB are 2 / 4
+    assert build_feature_extractor().n_fft == 1024
+
+
+def test_facts_weigh_more_than_filling(tokenizer: tok.Tokenizer) -> None:
+    batch = _batch(tokenizer)
+    male = token_id(tokenizer, "male")
+    weights = batch.weight_BT[batch.tokens_BT == male]
+    speech = [clip.truth.speech for clip in _clips()]
+    assert all(isinstance(s, SpeechTruth) for s in speech)
+    assert weights.numel() == 0 or float(weights.max()) > 1
+    assert float(batch.weight_BT[batch.branch_BT == 0].sum()) == 0.0
+    assert isinstance(_clips()[0].truth, ClipTruth)
