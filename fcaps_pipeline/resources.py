@@ -3,6 +3,7 @@
 In a checkout `prompts/` and `jobs/` stand beside the package; a wheel carries them inside it.
 """
 
+import os
 from pathlib import Path
 
 from fcaps_pipeline.errors import UsageError
@@ -12,13 +13,13 @@ _SCHEME = "package:"
 
 
 def resolve_path(location: str) -> Path:
-    """Path behind a location of a job: `package:NAME` is shipped with the package, `~` is the home.
+    """Absolute path behind a location of a job: `package:NAME` is shipped with the package, `~` is the home.
 
     Raises:
         UsageError: the package ships nothing of that name.
     """
     if not location.startswith(_SCHEME):
-        return Path(location).expanduser()
+        return Path(os.path.normpath(Path.cwd() / Path(location).expanduser()))
     name = location.removeprefix(_SCHEME)
     path = _PACKAGE / "assets" / name
     if not path.exists():

@@ -25,8 +25,8 @@ _SPEECH_PERCENTILE = 95.0
 _FLOOR_PERCENTILE = 10.0
 _THRESHOLD_SHARE = 0.9
 """In noise the threshold lies this share of the way down from speech to the floor: the best of five
-values on read speech with pauses of 0.5 s put in (recall above .95 from 6 to 60 dB SNR; precision
-.98 at 30 dB, .95 at 20 dB, .56 at 6 dB, where weak consonants drown in the noise)."""
+values on read speech with pauses of 0.5 s put in (recall above .92 from 6 to 60 dB SNR; precision
+.96 at 30 dB, .95 at 20 dB, .53 at 6 dB, where weak consonants drown in the noise)."""
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,8 @@ def _check_readable(path: Path) -> None:
         raise RecordingError(
             f"{path} cannot be opened: {error.strerror}; check the path and its permissions"
         ) from error
+    except ValueError as error:  # a null byte in the path
+        raise RecordingError(f"{str(path)!a} is not a path ({error}); correct the source") from error
     if is_empty:
         raise RecordingError(f"{path} is empty (0 bytes); copy it again or take it out of the source")
 

@@ -19,7 +19,8 @@ Work = Annotated[Path, typer.Option(help="Where the corpus, its features and the
 Workers = Annotated[int, typer.Option(min=1, help="Processes for synthesis and threads for training.")]
 Clips = Annotated[int, typer.Option(min=1, help="Synthetic clips to train on.")]
 TestClips = Annotated[int, typer.Option(min=1, help="Synthetic clips of held-out voices to measure on.")]
-Steps = Annotated[int, typer.Option(min=1, help="Training steps.")]
+Steps = Annotated[int, typer.Option(min=1, help="Training steps, those of hearing included.")]
+HearingSteps = Annotated[int, typer.Option(min=0, help="First steps, in which only the audio tower learns.")]
 BatchClips = Annotated[int, typer.Option(min=1, help="Clips per step.")]
 Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
 Seed = Annotated[int, typer.Option(help="Decides the corpus and, with it, the weights.")]
@@ -37,7 +38,8 @@ def train(
     work: Work = _WORK,
     clips: Clips = 2880,
     test_clips: TestClips = 480,
-    steps: Steps = 1250,
+    steps: Steps = 3000,
+    hearing_steps: HearingSteps = 2200,
     batch_clips: BatchClips = 20,
     learning_rate: Rate = 2e-3,
     seed: Seed = 1,
@@ -49,7 +51,9 @@ def train(
     from fcaps_pipeline.embedded.recipe import Recipe, make_captioner
     from fcaps_pipeline.embedded.training import TrainingSettings
 
-    settings = TrainingSettings(steps=steps, batch_clips=batch_clips, peak_learning_rate=learning_rate)
+    settings = TrainingSettings(
+        steps=steps, hearing_steps=hearing_steps, batch_clips=batch_clips, peak_learning_rate=learning_rate
+    )
     recipe = Recipe(training_clips=clips, test_clips=test_clips, corpus_seed=seed, settings=settings)
     with _Bar() as bar:
         real = _read_real(real_speakers, real_sounds)
@@ -109,10 +113,14 @@ def _print_scores(scores: "list[Score]") -> None:
     result.print(table)
 
 
+_NOTES_PER_STAGE = 30
+
+
 class _Bar:
-    """Progress of one stage after the other, on stderr."""
+    """Progress of one stage after the other, on stderr: a bar, or lines where there is no terminal."""
 
     def __init__(self) -> None:
+        self._what, self._total, self._done = "", 1, 0
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -120,15 +128,22 @@ class _Bar:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=messages,
+            disable=not messages.is_terminal,
         )
         self._task = self._progress.add_task("starting", total=None, note="")
 
     def begin(self, what: str, total: int) -> None:
         """Shows a new stage."""
+        self._what, self._total, self._done = what, max(1, total), 0
         self._progress.reset(self._task, description=what, total=total, note="")
 
     def advance(self, units: int, note: str = "") -> None:
         """Moves the stage on."""
+        before, self._done = self._done, self._done + units
+        if not messages.is_terminal and before * _NOTES_PER_STAGE // self._total != (
+            self._done * _NOTES_PER_STAGE // self._total
+        ):
+            messages.print(f"{self._what}: {self._done}/{self._total} {note}", soft_wrap=True)
         self._progress.update(self._task, advance=units, note=note)
 
     def __enter__(self) -> Self:

@@ -93,7 +93,7 @@ def _audio_config() -> dict[str, Any]:
         # Attention over the whole segment: a 30 s segment is only 390 positions.
         "n_window_infer": MAX_SPEECH_S * 100,
         "output_dim": TEXT_WIDTH,
-        "downsample_hidden_size": 16,
+        "downsample_hidden_size": 32,
         "conv_chunksize": 500,
     }
 

@@ -28,11 +28,14 @@ class TrainingSettings(Record):
     """What decides the weights besides the corpus."""
 
     steps: int
+    """All steps, those of hearing included."""
+    hearing_steps: int = 0
+    """First steps, in which the audio tower alone learns through the helper heads: a third of the cost."""
     batch_clips: int = 32
     peak_learning_rate: float = 1.5e-3
-    warmup_steps: int = 150
+    warmup_steps: int = 80
     weight_decay: float = 0.05
-    helper_weight: float = 1.0
+    helper_weight: float = 2.0
     clip_gradient: float = 1.0
     seed: int = 0
     checkpoint_every: int = 100
@@ -84,8 +87,9 @@ def train(
         batch = maker.batch(batch_clips, rng, augment=True)
         with torch.autocast("cpu", torch.bfloat16):
             audio_BAD, mask_BA = encode_audio(thinker, batch.mel_BFM, batch.lengths_B)
-            caption_loss = _caption_loss(thinker, batch, audio_BAD, mask_BA)
             helper_loss = heads(audio_BAD, mask_BA, [clip.truth for clip in batch_clips])
+            hearing = step < settings.hearing_steps
+            caption_loss = torch.zeros(()) if hearing else _caption_loss(thinker, batch, audio_BAD, mask_BA)
         (caption_loss + settings.helper_weight * helper_loss).backward()
         torch.nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
         optimizer.step()
@@ -97,10 +101,15 @@ def train(
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
-    """Linear warm-up, then a cosine down to a hundredth of the peak."""
-    if step < settings.warmup_steps:
-        return settings.peak_learning_rate * (step + 1) / settings.warmup_steps
-    progress = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
+    """Linear warm-up at the start of either phase; the second ends in a cosine down to a hundredth of the peak."""
+    hearing = step < settings.hearing_steps
+    into = step if hearing else step - settings.hearing_steps
+    if into < settings.warmup_steps:
+        return settings.peak_learning_rate * (into + 1) / settings.warmup_steps
+    if hearing:
+        return settings.peak_learning_rate
+    num_steps = settings.steps - settings.hearing_steps
+    progress = (into - settings.warmup_steps) / max(1, num_steps - settings.warmup_steps)
     return settings.peak_learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
 
 

@@ -16,7 +16,15 @@ import numpy.typing as npt
 from fcaps_pipeline.audio.stream import AudioStream
 from fcaps_pipeline.config import SegmentationConfig
 from fcaps_pipeline.errors import RecordingError
-from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Acoustics, Channel, Recording, Segment, SegmentAudio
+from fcaps_pipeline.records.audio import (
+    SAMPLE_RATE_HZ,
+    Acoustics,
+    Channel,
+    Recording,
+    Segment,
+    SegmentAudio,
+    seconds_to_samples,
+)
 from fcaps_pipeline.segmentation.cuts import cut_out
 from fcaps_pipeline.segmentation.detector import SpeechStream, VoiceDetector
 from fcaps_pipeline.segmentation.pcm_buffer import PcmBuffer
@@ -121,10 +129,11 @@ class Segmenter:
                 yield from channel_pass.finish()
 
     def _check_length(self, recording: Recording, num_samples: int) -> None:
-        if num_samples < self._rules.min_segment_samples:
+        """A Recording that is merely too short for a Segment is reported; one that cannot hold speech is broken."""
+        if num_samples < seconds_to_samples(self._config.min_speech_s):
             raise RecordingError(
-                f"{recording.location} is {num_samples / SAMPLE_RATE_HZ:.2f} s long, a segment needs at least "
-                f"{self._config.min_segment_s} s; leave it out or lower segmentation.min_segment_s"
+                f"{recording.location} is {num_samples / SAMPLE_RATE_HZ:.2f} s long, speech takes at least "
+                f"{self._config.min_speech_s} s; replace the file, leave it out or lower segmentation.min_speech_s"
             )
 
     def _count(self, planned: PlannedInterval, tally: SegmentationTally) -> None:

@@ -69,19 +69,18 @@ def list_folder(source: FolderSource, path: Path, passed_over: Counter[str]) -> 
 
 def _located(file: Path, root: Path, source: FolderSource) -> Located:
     relative = file.relative_to(root).as_posix()
+    if not relative.isprintable():
+        raise SourceError(
+            f"{root / ascii(relative)}: the name holds characters that are not UTF-8 text; rename the file"
+        )
     recording = Recording(
         recording_id=id_from_path(relative),
         location=str(file),
-        source=_printable(relative),
+        source=relative,
         language=source.language,
         licence=source.licence,
     )
     return Located(recording, str(file))
-
-
-def _printable(relative: str) -> str:
-    """File names may hold bytes that are no UTF-8; shards are UTF-8."""
-    return relative.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _walk(folder: Path, parents: frozenset[tuple[int, int]]) -> Iterator[Path]:

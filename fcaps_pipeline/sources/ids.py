@@ -43,4 +43,4 @@ def _capped(original: str, safe: str, *, is_exact: bool) -> str:
 
 
 def _digest(text: str, num_digits: int) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:num_digits]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:num_digits]

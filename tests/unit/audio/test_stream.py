@@ -189,7 +189,12 @@ def test_text_under_an_audio_name(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
-    for name, expected in (("empty.wav", "is empty"), ("missing.wav", "No such file"), ("", "is a folder")):
+    for name, expected in (
+        ("empty.wav", "is empty"),
+        ("missing.wav", "No such file"),
+        ("", "is a folder"),
+        ("a\0b", "is not a path"),
+    ):
         with pytest.raises(RecordingError, match=expected):
             probe(str(tmp_path / name))
 

@@ -81,9 +81,15 @@ def test_short_speech_is_counted(run: Run) -> None:
     assert report.discarded_s == report.speech_s == pytest.approx(1.0, abs=0.05)
 
 
-def test_a_recording_shorter_than_any_segment_is_an_error(run: Run) -> None:
-    with pytest.raises(RecordingError, match=r"is 0\.05 s long.* 2\.0 s;.*segmentation\.min_segment_s"):
+def test_a_recording_shorter_than_any_speech_is_an_error(run: Run) -> None:
+    with pytest.raises(RecordingError, match=r"is 0\.05 s long.* 0\.25 s;.*segmentation\.min_speech_s"):
         run(_sound((0.05, True)))
+
+
+def test_a_recording_merely_shorter_than_a_segment_is_reported(run: Run) -> None:
+    segments, report = run(_sound((1.5, True)))
+    assert segments == []
+    assert (report.outcome, report.num_discarded) == ("too_short", 1)
 
 
 def test_speech_without_end_is_cut_and_reported(run: Run) -> None:

@@ -98,6 +98,14 @@ def test_an_unreadable_folder(fill: Fill) -> None:
         (root / "a").chmod(0o700)
 
 
+@pytest.mark.parametrize("name", [b"a\xff.wav", b"a\n.wav"])
+def test_names_that_shards_cannot_hold(tmp_path: Path, name: bytes) -> None:
+    (tmp_path / os.fsdecode(name)).touch()
+    with pytest.raises(SourceError, match="rename the file") as caught:
+        list(list_recordings(_source(tmp_path)))
+    assert str(caught.value).isprintable()
+
+
 def test_a_file_that_is_no_source(fill: Fill) -> None:
     with pytest.raises(SourceError, match="neither a folder, an audio file nor"):
         detect_source(fill("a.txt") / "a.txt")
