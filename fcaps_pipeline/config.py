@@ -161,6 +161,12 @@ class CaptionConfig(Section):
     seed: Annotated[int, Field(ge=0)] = 0
     """Root of all seeds; the seed of a request follows from it and from the request's content."""
 
+    @model_validator(mode="after")
+    def _check_numbers(self) -> Self:
+        if self.keep > self.num_candidates:
+            raise ValueError(f"keep {self.keep} must not exceed num_candidates {self.num_candidates}")
+        return self
+
 
 class VerificationConfig(Section):
     """Bounds of the rules that judge candidates."""
@@ -177,6 +183,16 @@ class VerificationConfig(Section):
     """Share of common words (Jaccard) from which two captions count as the same."""
     max_attempts: Annotated[int, Field(gt=0, le=3)] = 3
     """Requests per Segment and granularity when answers are truncated, repetitive or invalid."""
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> Self:
+        for name, low, high in (
+            ("fine", self.fine_min_characters, self.fine_max_characters),
+            ("global", self.global_min_characters, self.global_max_characters),
+        ):
+            if low > high:
+                raise ValueError(f"{name}_min_characters {low} must not exceed {name}_max_characters {high}")
+        return self
 
 
 class ShardConfig(Section):

@@ -108,10 +108,15 @@ class PyAvReader:
             self._container.close()
             raise RecordingError(f"{path} holds no audio stream; take it out of the source")
         self._stream = self._container.streams.audio[0]
-        self.rate_hz = int(self._stream.rate)
-        self.num_channels = int(self._stream.channels)
+        if self._stream.codec_context is None:
+            self._container.close()
+            raise RecordingError(
+                f"{path}: FFmpeg has no decoder for its sound; convert it or take it out of the source"
+            )
+        self.rate_hz = int(self._stream.rate or 0)
+        self.num_channels = int(self._stream.channels or 0)
         duration_s = self._duration_s()
-        self.num_frames = None if duration_s is None else round(duration_s * self.rate_hz)
+        self.num_frames = None if duration_s is None else max(0, round(duration_s * self.rate_hz))
         trusted = self._container.format.name in _TRUSTED_CONTAINERS
         self.promised_frames = self.num_frames if trusted else None
         # Encoder delay and padding of AAC and Opus; containers count them or not.
@@ -167,9 +172,17 @@ def open_reader(path: Path) -> Reader:
         RecordingError: the file is missing, unreadable, empty or not audio.
     """
     _check_readable(path)
-    reader = _open_soundfile(path)
-    if reader is not None:
-        return reader
+    reader = _open_soundfile(path) or _open_pyav(path)
+    if reader.rate_hz <= 0 or reader.num_channels <= 0:
+        reader.close()
+        raise RecordingError(
+            f"{path}: its header tells {reader.num_channels} channels at {reader.rate_hz} Hz; the file is damaged, "
+            "replace it or take it out of the source"
+        )
+    return reader
+
+
+def _open_pyav(path: Path) -> PyAvReader:
     try:
         return PyAvReader(path)
     except (av.error.FFmpegError, ValueError) as error:

@@ -24,7 +24,7 @@ from fcaps_pipeline.captioning.build import build_engine
 from fcaps_pipeline.captioning.engine import CaptionRequest, Engine
 from fcaps_pipeline.captioning.schemas import global_caption_schema
 from fcaps_pipeline.config import CaptionConfig, Job
-from fcaps_pipeline.errors import RecordingError, UsageError
+from fcaps_pipeline.errors import AccountingError, RecordingError, UsageError
 from fcaps_pipeline.pipeline.annotate import annotate
 from fcaps_pipeline.pipeline.progress import Listener
 from fcaps_pipeline.prompts import load_prompt
@@ -85,6 +85,11 @@ def bench_annotate(job: Job, listener: Listener) -> AnnotateBench:
     engine_startup_s, engine_s, num_tokens = asyncio.run(_ask_all(job, segments))
     with tempfile.TemporaryDirectory() as scratch:
         report = annotate(job, Path(scratch) / "run", listener)
+    if report.totals.num_segments != len(segments) or report.totals.num_segment_failures:
+        raise AccountingError(
+            f"the pipeline captioned {report.totals.num_segments - report.totals.num_segment_failures} segments, the "
+            f"bare parts {len(segments)}; the comparison is void, look at the messages above"
+        )
     return AnnotateBench(
         machine=f"{os.cpu_count()} cores, {_processor()}",
         num_recordings=len(recordings),
@@ -147,9 +152,11 @@ async def _ask_all(job: Job, segments: Sequence[SegmentAudio]) -> tuple[float, f
         _request(segment, granularity, config) for segment in segments for granularity, config in job.captions.items()
     ]
     begun_s = time.perf_counter()
-    answers = await asyncio.gather(*(engine.complete(request) for request in requests))
-    elapsed_s = time.perf_counter() - begun_s
-    await engine.stop()
+    try:
+        answers = await asyncio.gather(*(engine.complete(request) for request in requests))
+        elapsed_s = time.perf_counter() - begun_s
+    finally:
+        await engine.stop()
     return startup_s, elapsed_s, sum(one.num_output_tokens for answer in answers for one in answer)
 
 

@@ -23,6 +23,7 @@ from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
 
 _FIRST_BACKOFF_S = 0.5
+_COVERING_SHARE = 0.8
 _T = TypeVar("_T")
 
 
@@ -140,7 +141,7 @@ class Captioner:
             completion=completion,
             bounds=self._verification,
             acoustics=question.segment.acoustics,
-            transcript=question.segment.segment.transcript or question.segment.recording.transcript,
+            transcript=_transcript(question.segment),
             tags=question.tags,
         )
         return Candidate(
@@ -171,6 +172,13 @@ class Captioner:
             reject_segment=_condemning(candidates),
             error=error,
         )
+
+
+def _transcript(audio: SegmentAudio) -> str | None:
+    """Words of the Segment; those of the Recording only stand for it where it covers most of the Recording."""
+    whole_s = audio.recording.duration_s
+    covers = whole_s is not None and audio.segment.duration_s >= _COVERING_SHARE * whole_s
+    return audio.segment.transcript or (audio.recording.transcript if covers else None)
 
 
 def _condemning(candidates: tuple[Candidate, ...]) -> str | None:

@@ -34,7 +34,7 @@ def decide(
     is_condemned = any(one.reject_segment for one in ordered)
     unanswered = [one for one in ordered if one.error and not one.kept]
     if unanswered and not is_condemned:
-        return _failure(segment, unanswered[0])
+        return _failure(segment, unanswered[0], ordered)
     if is_condemned or not all(one.kept for one in ordered):
         return Rejection(
             recording=segment.recording,
@@ -48,7 +48,7 @@ def decide(
     )
 
 
-def _failure(segment: SegmentAudio, unanswered: CaptionSet) -> Failure:
+def _failure(segment: SegmentAudio, unanswered: CaptionSet, caption_sets: tuple[CaptionSet, ...]) -> Failure:
     kind, _, message = (unanswered.error or "").partition(": ")
     return Failure(
         recording=segment.recording,
@@ -57,6 +57,7 @@ def _failure(segment: SegmentAudio, unanswered: CaptionSet) -> Failure:
         error=kind,
         message=f"{unanswered.granularity}: {message}",
         attempts=unanswered.attempts,
+        caption_sets=caption_sets,
     )
 
 

@@ -26,7 +26,7 @@ from fcaps_pipeline.errors import (
     JobError,
     ModelError,
 )
-from fcaps_pipeline.records.annotations import Completion, FinishReason
+from fcaps_pipeline.records.annotations import Completion, FinishReason, Sampling
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class EndpointEngine:
 
     async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
         """Answers one request; see `Engine.complete`."""
-        from openai import OpenAIError
+        from openai import APIConnectionError, APITimeoutError, OpenAIError
 
         check_request(request)
         where = f"request {request.request_key[:12]} to {self._config.base_url}"
@@ -100,9 +100,27 @@ class EndpointEngine:
         async with self._slots:
             try:
                 answer = await self._client.chat.completions.create(**self._arguments(request))
+            except APIConnectionError as error:
+                if not isinstance(error, APITimeoutError):
+                    await self._check_reachable(where)
+                raise _request_failure(error, where) from error
             except OpenAIError as error:
                 raise _request_failure(error, where) from error
         return _completions(answer, request, where)
+
+    async def _check_reachable(self, where: str) -> None:
+        """Tells a broken connection from a server that is gone: an outage must not fail a whole corpus.
+
+        Raises:
+            EngineDeadError: the server does not answer at all.
+        """
+        from openai import APIConnectionError
+
+        assert self._client is not None
+        try:
+            await self._client.models.list()
+        except APIConnectionError as error:
+            raise EngineDeadError(f"{where}: the server does not answer any more; bring it back and go on") from error
 
     async def stop(self) -> None:
         """Closes the connections."""
@@ -120,7 +138,7 @@ class EndpointEngine:
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,
-            "extra_body": {"top_k": sampling.top_k, "repetition_penalty": sampling.repetition_penalty},
+            "extra_body": _beyond_openai(sampling),
         }
         if request.json_schema is not None:
             schema = {"name": "answer", "schema": request.json_schema, "strict": True}
@@ -163,6 +181,16 @@ def _key(config: EndpointEngineConfig) -> str:
             "export the key in it, or leave api_key_env out for a server without one"
         )
     return key
+
+
+def _beyond_openai(sampling: Sampling) -> dict[str, float]:
+    """What OpenAI's own interface does not know, left out where it changes nothing: vendors refuse it."""
+    extra: dict[str, float] = {}
+    if sampling.top_k:
+        extra["top_k"] = sampling.top_k
+    if sampling.repetition_penalty != 1:
+        extra["repetition_penalty"] = sampling.repetition_penalty
+    return extra
 
 
 def _content(request: CaptionRequest) -> list[dict[str, Any]]:

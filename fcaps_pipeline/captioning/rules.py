@@ -130,7 +130,7 @@ def _tags_not_honoured(answer: Answer) -> str | None:
 
 
 def _tag_stems(tag: str) -> set[str]:
-    words = wording.split_words(tag.replace("_", " "))
+    words = wording.split_words(tag.split(": ")[-1].replace("_", " "))
     return {word[:_TAG_STEM_CHARACTERS] for word in words if word not in _EMPTY_TAG_WORDS}
 
 

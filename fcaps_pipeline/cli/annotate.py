@@ -19,7 +19,9 @@ _EXIT_INTERRUPTED = 130
 
 def annotate(
     source: Source,
-    out: Annotated[Path, typer.Option(help="Run folder: new, or one to go on with.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder: new, or one to go on with; runs/NAME by default.")
+    ] = None,
     overrides: Overrides = None,
 ) -> None:
     """Annotate speech: write validated caption shards into a run folder. Run again to go on."""
@@ -31,6 +33,7 @@ def annotate(
     from fcaps_pipeline.shards.layout import RunLayout
 
     job = resolve_job(source, overrides or [])
+    out = out or Path("runs") / Path(source).stem
     try:
         with ProgressBar(messages) as bar:
             report = run(job, out, bar)

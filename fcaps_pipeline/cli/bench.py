@@ -15,7 +15,7 @@ def _bench() -> None:
 
 @app.command("annotate")
 def bench_annotate(
-    source: Source = "jobs/annotate_demo_cpu.yaml",
+    source: Source = "package:demo_speech",
     overrides: Overrides = None,
 ) -> None:
     """Compare the whole pipeline with its bare parts, on the same clips in one run."""

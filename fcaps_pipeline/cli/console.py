@@ -7,8 +7,8 @@ from rich.console import Console
 _WIDTH_OF_FILES = 160
 """Columns of a table that no terminal shows."""
 
-result = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
+result = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
 """What the command was asked for: stdout."""
 
-messages = Console(stderr=True, highlight=False)
+messages = Console(stderr=True, highlight=False, markup=False)
 """Progress, notes and errors: stderr."""

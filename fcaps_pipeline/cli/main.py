@@ -5,7 +5,7 @@ import traceback
 
 import typer
 
-from fcaps_pipeline.cli import annotate, bench, inspect
+from fcaps_pipeline.cli import annotate, bench, captioner, inspect
 from fcaps_pipeline.cli.console import messages
 from fcaps_pipeline.errors import FcapsError
 
@@ -22,6 +22,7 @@ app.command("status")(inspect.status)
 app.command("verify")(inspect.verify)
 app.command("show")(inspect.show)
 app.command("schema")(inspect.schema)
+app.add_typer(captioner.app, name="captioner", help="Train and evaluate the embedded captioner.")
 app.add_typer(bench.app, name="bench", help="Measure speed on this machine.")
 
 
@@ -30,16 +31,15 @@ def main() -> None:
     try:
         app()
     except FcapsError as error:
-        messages.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        messages.print(f"error: {error}", style="red", soft_wrap=True)
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - the outermost border of the program
         frame = traceback.extract_tb(error.__traceback__)[-1]
         messages.print(
-            f"internal error: {type(error).__name__}: {error} ({frame.filename}:{frame.lineno}); "
+            f"internal error: {type(error).__name__}: {' '.join(str(error).split())} "
+            f"({frame.filename}:{frame.lineno}); "
             "this is a defect, please report it",
             style="red",
-            markup=False,
-            highlight=False,
             soft_wrap=True,
         )
         sys.exit(1)

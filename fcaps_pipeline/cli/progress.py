@@ -49,7 +49,7 @@ class ProgressBar:
             f"{num_units_done} of them done; starting the engines"
         )
         for suffix, count in sorted(plan.num_ignored_files.items()):
-            self._console.print(f"ignored {count} files ending in {suffix or 'nothing'}: not audio")
+            self._console.print(f"ignored {count} files of kind {suffix}: not audio")
         self._bar.update(
             self._task,
             description="starting",
@@ -79,10 +79,16 @@ class ProgressBar:
         self._bar.update(self._task, advance=progress.audio_s / 3600, rates=rates)
 
     def unit_done(self, commit: UnitCommit) -> None:
-        """Says what failed in a unit, line by line."""
+        """Says what failed in a unit, line by line; where no bar is seen, also how far the run is."""
+        if not self._console.is_terminal:
+            self._console.print(
+                f"unit {commit.unit_index} committed: {commit.num_annotations} annotated, {commit.num_rejections} "
+                f"rejected, {commit.num_segment_failures + commit.num_recording_failures} failed",
+                soft_wrap=True,
+            )
         for line in commit.failure_messages:
-            self._console.print(f"failed: {line}", style="yellow", markup=False, soft_wrap=True)
+            self._console.print(f"failed: {line}", style="yellow", soft_wrap=True)
 
     def unit_failed(self, unit_index: int, message: str) -> None:
         """Says which unit was given up."""
-        self._console.print(f"unit {unit_index} given up: {message}", style="red", markup=False, soft_wrap=True)
+        self._console.print(f"unit {unit_index} given up: {message}", style="red", soft_wrap=True)

@@ -53,9 +53,9 @@ def print_report(console: Console, report: RunReport, out: Path) -> None:
         console.print(f"{totals.num_discarded} stretches of speech were too short or too long for a Segment")
     notes = (*report.session.failed_units, *report.failures, *report.recordings_without_segments)
     for line in notes[:_MAX_LINES]:
-        console.print(f"  {line}", markup=False, soft_wrap=True)
+        console.print(f"  {line}", soft_wrap=True)
     if len(notes) > _MAX_LINES:
-        console.print(f"  and {len(notes) - _MAX_LINES} more in {out / 'report.json'}", markup=False, soft_wrap=True)
+        console.print(f"  and {len(notes) - _MAX_LINES} more in {out / 'report.json'}", soft_wrap=True)
     if report.state is State.UNFINISHED:
         console.print(f"{report.num_units_done} of {report.num_units} units done; the same command does the others")
     else:
@@ -99,10 +99,10 @@ def print_card(console: Console, row: dict[str, Any]) -> None:
     console.print(f"{row['source']} channel {row['channel']}, {row['start_s']:.3f} to {row['end_s']:.3f} s")
     for key in ("speaker", "language", "transcript", "recording_transcript", "tags", "licence"):
         if row.get(key):
-            console.print(f"{key}: {row[key]}", markup=False, soft_wrap=True)
+            console.print(f"{key}: {row[key]}", soft_wrap=True)
     for key in ("reason", "error", "message"):
         if key in row:
-            console.print(f"{key}: {row[key]}", markup=False, soft_wrap=True)
+            console.print(f"{key}: {row[key]}", soft_wrap=True)
     _print_acoustics(console, row)
     for candidate in row.get("candidates") or []:
         _print_candidate(console, candidate)
@@ -121,18 +121,17 @@ def _print_acoustics(console: Console, row: dict[str, Any]) -> None:
 def _print_candidate(console: Console, candidate: dict[str, Any]) -> None:
     state = "kept" if candidate["kept"] else "dropped: " + ", ".join(candidate["reasons"])
     console.print(f"{candidate['granularity']} caption, {state}", style="green" if candidate["kept"] else "yellow")
-    console.print(f"  {candidate['text']}", markup=False, soft_wrap=True)
+    console.print(f"  {candidate['text']}", soft_wrap=True)
     if candidate["attributes"]:
         attributes = json.loads(candidate["attributes"])
         attributes.pop("caption")
-        console.print("  " + ", ".join(f"{key} {value}" for key, value in attributes.items()), markup=False)
+        console.print("  " + ", ".join(f"{key} {value}" for key, value in attributes.items()))
     console.print(
         f"  {candidate['model']} {candidate['model_revision'][:19]}, {candidate['engine']} "
         f"{candidate['engine_version']}, prompt {candidate['prompt_name']}.v{candidate['prompt_version']}, "
         f"seed {candidate['seed']}, attempt {candidate['attempt']}, {candidate['finish_reason']}, "
         f"{candidate['num_output_tokens']} tokens",
         style="dim",
-        markup=False,
         soft_wrap=True,
     )
 

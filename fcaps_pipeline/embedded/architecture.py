@@ -26,6 +26,8 @@ TEXT_WIDTH = 160
 TEXT_LAYERS = 3
 HEAD_SIZE = 32
 MAX_POSITIONS = 2048
+INITIAL_STD = 0.06
+"""About one over the square root of the width."""
 
 
 def build_feature_extractor() -> WhisperFeatureExtractor:
@@ -94,6 +96,7 @@ def _audio_config() -> dict[str, Any]:
         "n_window_infer": MAX_SPEECH_S * 100,
         "output_dim": TEXT_WIDTH,
         "downsample_hidden_size": 32,
+        "initializer_range": INITIAL_STD,
         "conv_chunksize": 500,
     }
 
@@ -133,6 +136,7 @@ def _text_config(tokenizer: Tokenizer) -> dict[str, Any]:
             "interleaved": True,
         },
         "mlp_only_layers": list(range(TEXT_LAYERS - 1)),
+        "initializer_range": INITIAL_STD,
         "num_experts": 4,
         "num_experts_per_tok": 2,
         "moe_intermediate_size": 224,

@@ -46,8 +46,15 @@ def request_text(prompt: str) -> str:
 def new_thinker(tokenizer: Tokenizer, *, seed: int) -> Qwen3OmniMoeThinkerForConditionalGeneration:
     """An untrained thinker whose weights depend on the seed alone."""
     torch.manual_seed(seed)
-    model = Qwen3OmniMoeThinkerForConditionalGeneration(build_config(tokenizer).thinker_config)
-    return model.to(torch.float32)
+    model = Qwen3OmniMoeThinkerForConditionalGeneration(build_config(tokenizer).thinker_config).to(torch.float32)
+    # The weights of transformers are drawn for fine-tuning giants: through three small convolutions they would
+    # leave next to nothing of the sound beside the position embedding.
+    tower = model.audio_tower
+    for convolution in (tower.conv2d1, tower.conv2d2, tower.conv2d3):
+        torch.nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        torch.nn.init.zeros_(convolution.bias)
+    torch.nn.init.kaiming_normal_(tower.conv_out.weight, nonlinearity="linear")
+    return model
 
 
 def write_model_folder(folder: Path, model: Qwen3OmniMoeThinkerForConditionalGeneration, tokenizer: Tokenizer) -> None:

@@ -6,7 +6,6 @@ it was. Leaves: the model folder. Progress is told to a `Watcher`; nothing is pr
 
 import csv
 import logging
-import time
 from pathlib import Path
 from typing import Protocol
 
@@ -79,21 +78,24 @@ def make_captioner(
     prompts = shipped_prompts()
     tokenizer = _tokenizer(clips, prompts, recipe.settings.seed)
     watcher.begin("training", recipe.settings.steps)
-    begun = time.monotonic()
+    done = 0
 
     def on_step(report: StepReport) -> None:
-        watcher.advance(1, f"caption loss {report.caption_loss:.3f}, helper loss {report.helper_loss:.3f}")
+        nonlocal done
+        # The first step of a resumed run stands for all that were done before.
+        units, done = report.step + 1 - done, report.step + 1
+        watcher.advance(units, f"caption loss {report.caption_loss:.3f}, helper loss {report.helper_loss:.3f}")
 
-    thinker = train(clips, tokenizer, prompts, recipe.settings, work / _CHECKPOINT, on_step)
-    write_model_folder(out, thinker, tokenizer)
+    trained = train(clips, tokenizer, prompts, recipe.settings, work / _CHECKPOINT, on_step)
+    write_model_folder(out, trained.thinker, tokenizer)
     run = TrainingRun(
         machine=describe_machine(),
         training_clips=len(clips),
         training_hours=sum(clip.truth.num_samples for clip in clips) / 16_000 / 3600,
         steps=recipe.settings.steps,
         batch_clips=recipe.settings.batch_clips,
-        training_minutes=(time.monotonic() - begun) / 60,
-        parameters=sum(parameter.numel() for parameter in thinker.parameters()),
+        training_minutes=trained.elapsed_s / 60,
+        parameters=sum(parameter.numel() for parameter in trained.thinker.parameters()),
         corpus_seed=recipe.corpus_seed,
         training_seed=recipe.settings.seed,
     )

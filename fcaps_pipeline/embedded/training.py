@@ -5,6 +5,7 @@ the seed and the step alone, so that a resumed run takes the steps an uninterrup
 """
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,17 @@ class StepReport:
 
     step: int
     caption_loss: float
+    """0 while only the audio tower learns."""
     helper_loss: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run."""
+
+    thinker: Thinker
+    elapsed_s: float
+    """Time spent on all steps, those before a resume included."""
 
 
 def train(
@@ -57,7 +68,7 @@ def train(
     settings: TrainingSettings,
     checkpoint: Path,
     on_step: Callable[[StepReport], None] = lambda _: None,
-) -> Thinker:
+) -> Trained:
     """Trains from the checkpoint, or from nothing where there is none.
 
     Args:
@@ -76,7 +87,8 @@ def train(
     maker = BatchMaker(tokenizer, prompts)
     parameters = [p for p in [*thinker.parameters(), *heads.parameters()] if p.requires_grad]
     optimizer = torch.optim.AdamW(_decay_groups(parameters, settings), lr=1.0, betas=(0.9, 0.98))
-    first = _resume(checkpoint, thinker, heads, optimizer)
+    first, elapsed_s = _resume(checkpoint, thinker, heads, optimizer)
+    begun_s = time.monotonic() - elapsed_s
     thinker.train()
     for step in range(first, settings.steps):
         for group in optimizer.param_groups:
@@ -94,10 +106,11 @@ def train(
         torch.nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+        elapsed_s = time.monotonic() - begun_s
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
-            _save(checkpoint, step + 1, thinker, heads, optimizer)
+            _save(checkpoint, step + 1, elapsed_s, thinker, heads, optimizer)
         on_step(StepReport(step, caption_loss.item(), helper_loss.item()))
-    return thinker
+    return Trained(thinker, elapsed_s)
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
@@ -149,22 +162,32 @@ def _decay_groups(parameters: list[torch.nn.Parameter], settings: TrainingSettin
     ]
 
 
-def _resume(checkpoint: Path, thinker: Thinker, heads: HelperHeads, optimizer: torch.optim.Optimizer) -> int:
-    """Loads a checkpoint and gives the step to go on from."""
+def _resume(
+    checkpoint: Path, thinker: Thinker, heads: HelperHeads, optimizer: torch.optim.Optimizer
+) -> tuple[int, float]:
+    """Loads a checkpoint and gives the step to go on from and the seconds spent so far."""
     if not checkpoint.is_file():
-        return 0
+        return 0, 0.0
     state = torch.load(checkpoint, weights_only=True)
     thinker.load_state_dict(state["thinker"])
     heads.load_state_dict(state["heads"])
     optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
+    return int(state["step"]), float(state["elapsed_s"])
 
 
-def _save(checkpoint: Path, step: int, thinker: Thinker, heads: HelperHeads, optimizer: torch.optim.Optimizer) -> None:
+def _save(
+    checkpoint: Path,
+    step: int,
+    elapsed_s: float,
+    thinker: Thinker,
+    heads: HelperHeads,
+    optimizer: torch.optim.Optimizer,
+) -> None:
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     partial = checkpoint.with_suffix(".partial")
     state = {
         "step": step,
+        "elapsed_s": elapsed_s,
         "thinker": thinker.state_dict(),
         "heads": heads.state_dict(),
         "optimizer": optimizer.state_dict(),

@@ -8,15 +8,16 @@ import time
 from pathlib import Path
 
 from fcaps_pipeline import __version__
+from fcaps_pipeline.captioning.build import build_engine
+from fcaps_pipeline.captioning.captioner import Captioner
 from fcaps_pipeline.captioning.engine import EngineIdentity
 from fcaps_pipeline.captioning.model_folder import check_model_folder, model_folder
 from fcaps_pipeline.config import Job, VllmEngineConfig
-from fcaps_pipeline.errors import AccountingError, JobError
+from fcaps_pipeline.errors import AccountingError, JobError, OutputError
 from fcaps_pipeline.pipeline.plan import Plan, load_or_make, load_units
 from fcaps_pipeline.pipeline.progress import Listener
 from fcaps_pipeline.pipeline.report import RunReport, Session, make_report
 from fcaps_pipeline.pipeline.run_folder import job_sha256, opened
-from fcaps_pipeline.prompts import load_prompt
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit, write_durably
 from fcaps_pipeline.shards.reader import read_commits, total
@@ -56,13 +57,12 @@ def check_inputs(job: Job) -> None:
     """Finds before anything starts what would otherwise stop the engines minutes later.
 
     Raises:
-        UsageError: a prompt does not exist.
+        UsageError: a prompt does not exist, or the key of an endpoint is not set.
         ModelError: a model folder is missing or incomplete.
     """
-    for caption in job.captions.values():
-        for reference in filter(None, (caption.prompt, caption.prompt_with_tags)):
-            load_prompt(reference)
-    for engine in job.engines.values():
+    for name, engine in job.engines.items():
+        captions = {granularity: one for granularity, one in job.captions.items() if one.engine == name}
+        Captioner(build_engine(engine), captions, job.verification)
         if isinstance(engine, VllmEngineConfig) and (folder := model_folder(engine.model)) is not None:
             check_model_folder(folder)
 
@@ -76,6 +76,7 @@ class _Engines(Record):
 def _run_missing(job: Job, layout: RunLayout, plan: Plan, done: frozenset[int], listener: Listener) -> Session:
     from fcaps_pipeline.pipeline.ray_runtime import RayRuntime, UnitFailure
 
+    layout.index.unlink(missing_ok=True)
     begun_s = time.monotonic()
     failed_units = []
     with RayRuntime(job, layout, plan.num_units) as runtime:
@@ -88,9 +89,18 @@ def _run_missing(job: Job, layout: RunLayout, plan: Plan, done: frozenset[int], 
                 failed_units.append(f"unit {outcome.unit_index}: {outcome.message}")
                 listener.unit_failed(outcome.unit_index, outcome.message)
             else:
+                _check_visible(layout, outcome)
                 listener.unit_done(outcome)
         annotating_s = time.monotonic() - ready_s
     return Session(failed_units=tuple(failed_units), startup_s=ready_s - begun_s, annotating_s=annotating_s)
+
+
+def _check_visible(layout: RunLayout, commit: UnitCommit) -> None:
+    if not layout.commit(commit.unit_index).is_file():
+        raise OutputError(
+            f"unit {commit.unit_index} was committed by another machine, but {layout.root} here does not show it; "
+            "choose an --out on storage that all nodes share"
+        )
 
 
 def _remember(layout: RunLayout, engines: dict[str, EngineIdentity]) -> None:

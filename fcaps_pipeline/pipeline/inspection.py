@@ -4,11 +4,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
+
 from fcaps_pipeline.errors import AccountingError, CorruptRunError, UsageError
 from fcaps_pipeline.pipeline.plan import Plan, load
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.layout import RunLayout, ShardFile, Totals
+from fcaps_pipeline.shards.layout import RunLayout, ShardFile, Table, Totals
 from fcaps_pipeline.shards.reader import check_file, read_commits, read_index, read_rows, total
+from fcaps_pipeline.shards.schema import FAILURE_SCHEMA, REJECTION_SCHEMA, data_schema
 
 _ROW_COLUMNS = ["segment_id", "duration_s", "fine_captions", "global_captions", "candidates"]
 
@@ -96,10 +99,15 @@ def find(layout: RunLayout, segment_id: str) -> dict[str, Any]:
     Raises:
         UsageError: no table has it.
     """
-    for table in ("data", "rejections", "failures"):
-        for row in read_rows(layout, table):
+    schemas: dict[Table, pa.Schema] = {
+        "data": data_schema(),
+        "rejections": REJECTION_SCHEMA,
+        "failures": FAILURE_SCHEMA,
+    }
+    for table, schema in schemas.items():
+        columns = [name for name in schema.names if name != "audio"]
+        for row in read_rows(layout, table, columns):
             if row["segment_id"] == segment_id:
-                row.pop("audio", None)
                 return {"table": table, **row}
     raise UsageError(f"{layout.root} has no Segment {segment_id!r}; `fcaps show {layout.root}` lists them")
 

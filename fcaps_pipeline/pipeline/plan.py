@@ -2,13 +2,17 @@
 
 Boundaries follow from the order of the source and the lengths in the files' headers alone, so
 that numbers of workers and restarts change nothing. Units are stored one per line and read one at
-a time; the plan of a large corpus never stands in memory.
+a time.
 """
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from fcaps_pipeline.audio.probe import probe_duration_s
 from fcaps_pipeline.config import Job, SegmentationConfig, ShardConfig
@@ -49,8 +53,7 @@ def load_or_make(layout: RunLayout, job: Job) -> Plan:
     """
     if layout.plan.is_file():
         return load(layout)
-    with writing(layout.plan):
-        return _store(layout, job)
+    return _store(layout, job)
 
 
 def load(layout: RunLayout) -> Plan:
@@ -59,6 +62,8 @@ def load(layout: RunLayout) -> Plan:
     Raises:
         CorruptRunError: there is none, or it was changed.
     """
+    if not layout.plan.is_file():
+        raise CorruptRunError(f"{layout.root} has no complete plan yet; run its annotate command again")
     try:
         plan = Plan.model_validate_json(layout.plan.read_bytes())
         digest = hashlib.sha256(layout.units.read_bytes()).hexdigest()
@@ -101,8 +106,7 @@ def _store(layout: RunLayout, job: Job) -> Plan:
     digest = hashlib.sha256()
     num_units = num_recordings = num_unreadable = num_segments = 0
     duration_s = 0.0
-    layout.units.parent.mkdir(parents=True, exist_ok=True)
-    with layout.units.open("w", encoding="utf-8") as file:
+    with _UnitFile(layout.units) as file:
         for unit in divide(_with_durations(listing), job.shards):
             line = unit.model_dump_json() + "\n"
             digest.update(line.encode())
@@ -121,8 +125,33 @@ def _store(layout: RunLayout, job: Job) -> Plan:
         num_ignored_files=dict(listing.passed_over),
         sha256=digest.hexdigest(),
     )
-    write_durably(layout.plan, plan.model_dump_json(indent=1))
+    with writing(layout.plan):
+        write_durably(layout.plan, plan.model_dump_json(indent=1))
     return plan
+
+
+class _UnitFile:
+    """`units.jsonl` in the making: errors of the disk, and of nothing else, become OutputErrors."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> Self:
+        with writing(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("w", encoding="utf-8")
+        return self
+
+    def write(self, line: str) -> None:
+        with writing(self._path):
+            self._file.write(line)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with writing(self._path), self._file:
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
 
 def _with_durations(recordings: Iterable[Recording]) -> Iterator[Recording]:

@@ -113,7 +113,8 @@ class RayRuntime:
         in_flight: dict[Any, tuple[ActorHandle, WorkUnit, int]] = {}
 
         def submit(worker: ActorHandle, unit: WorkUnit, attempt: int) -> None:
-            in_flight[worker.run.remote(unit)] = (worker, unit, attempt)
+            last = attempt == self._job.resources.unit_attempts
+            in_flight[worker.run.remote(unit, isolate=last)] = (worker, unit, attempt)
 
         while True:
             while idle and (unit := next(remaining, None)) is not None:
@@ -137,7 +138,11 @@ class RayRuntime:
 
     def _pass_on_progress(self, on_progress: Callable[[Progress], None]) -> None:
         assert self._board is not None
-        for progress in ray.get(self._board.take.remote()):
+        try:
+            steps = ray.get(self._board.take.remote())
+        except RayActorError:  # the board restarts; only what it had collected is not shown
+            return
+        for progress in steps:
             on_progress(progress)
 
     def _connect(self) -> None:
@@ -160,10 +165,10 @@ class RayRuntime:
                 )
                 for actor_name in _captioner_names(name, engine)
             ]
-        self._board = ray.remote(_ProgressBoard).options(name=_BOARD_NAME, num_cpus=0).remote()
+        self._board = ray.remote(_ProgressBoard).options(name=_BOARD_NAME, num_cpus=0, max_restarts=-1).remote()
         worker = ray.remote(_SegmentingActor).options(
             num_cpus=self._job.resources.cpus_per_segmenter,
-            max_restarts=self._job.resources.unit_attempts,
+            max_restarts=-1,  # the attempts of a unit are bounded, not the life of its worker
             runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
         )
         self._workers = [
@@ -213,8 +218,8 @@ class _SegmentingActor:
         pools = [[ray.get_actor(one) for one in _captioner_names(*item)] for item in job.engines.items()]
         self._worker = UnitWorker(job, layout, num_units, _ActorPool(pools), report)
 
-    def run(self, unit: WorkUnit) -> UnitCommit:
-        return self._worker.run(unit)
+    def run(self, unit: WorkUnit, *, isolate: bool) -> UnitCommit:
+        return self._worker.run(unit, isolate=isolate)
 
 
 class _ActorPool(CaptioningPool):
@@ -231,6 +236,7 @@ class _ActorPool(CaptioningPool):
             for pool, counts in zip(self._pools, self._num_open, strict=True)
         ]
         references = []
+        open_then = self._num_open
         for pool, counts, replica in zip(self._pools, self._num_open, chosen, strict=True):
             counts[replica] += 1
             references.append(pool[replica].caption.remote(shared))
@@ -241,11 +247,14 @@ class _ActorPool(CaptioningPool):
             except (RayTaskError, RayActorError) as error:
                 raise _cause(error) from error
             finally:
-                for counts, replica in zip(self._num_open, chosen, strict=True):
+                for counts, replica in zip(open_then, chosen, strict=True):
                     counts[replica] -= 1
             return tuple(found for answer in answers for found in answer)
 
         return wait
+
+    def forget(self) -> None:
+        self._num_open = [[0] * len(pool) for pool in self._pools]
 
 
 class _ProgressBoard:
@@ -289,6 +298,7 @@ def _num_replicas(engine: EngineConfig) -> int:
 
 
 def _check_resources(job: Job) -> None:
+    _check_bundles(job)
     has = ray.cluster_resources()
     wants = {"CPU": job.resources.num_segmenters * job.resources.cpus_per_segmenter, "GPU": 0.0}
     for engine in job.engines.values():
@@ -306,9 +316,25 @@ def _check_resources(job: Job) -> None:
             )
 
 
+def _check_bundles(job: Job) -> None:
+    """Each replica must fit on one node, however much the nodes have together."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    for name, engine in job.engines.items():
+        for kind, key in (("GPU", "num_gpus"), ("CPU", "num_cpus")):
+            wanted = _needs(engine).get(key, 0)
+            largest = max((node.get(kind, 0) for node in nodes), default=0)
+            if wanted > largest > 0:
+                raise ResourceError(
+                    f"one replica of engine {name} wants {wanted:g} {kind}s on one node, the largest has {largest:g}; "
+                    f"lower engines.{name}.gpus_per_replica or cpus_per_replica"
+                )
+
+
 def _unit_failure(error: Exception, unit: WorkUnit, attempt: int) -> UnitFailure:
     """A Failure of this unit alone; errors that would meet every unit alike are raised instead."""
     if isinstance(error, RayActorError):
+        if getattr(error, "actor_init_failed", False):
+            raise EngineDeadError(f"a segmenting process cannot start: {' '.join(str(error).split())}") from error
         message = "the segmenting process died; if it happens again, look for a lack of memory on its machine"
         return UnitFailure(unit_index=unit.unit_index, attempts=attempt, message=message)
     cause = _cause(error)

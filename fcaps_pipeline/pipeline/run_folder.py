@@ -14,6 +14,7 @@ from typing import Any
 
 from fcaps_pipeline.config import Job
 from fcaps_pipeline.errors import CorruptRunError, JobError, OutputError, UsageError
+from fcaps_pipeline.prompts import load_prompt
 from fcaps_pipeline.shards.layout import RunLayout, write_durably
 from fcaps_pipeline.shards.reader import read_json
 from fcaps_pipeline.shards.writer import writing
@@ -30,14 +31,14 @@ def opened(root: Path, job: Job) -> Iterator[RunLayout]:
         UsageError: the folder holds something else, or another process works in it.
         OutputError: the folder cannot be written.
     """
-    layout = RunLayout(root)
+    layout = RunLayout(root.absolute())
     with _locked(layout):
         stored = read_json(layout.job)
         if stored is None:
             _refuse_strangers(layout)
         if stored is None or not layout.plan.is_file():
             with writing(layout.job):
-                write_durably(layout.job, json.dumps(job.content(), indent=1))
+                write_durably(layout.job, json.dumps(_identity(job), indent=1))
         else:
             _compare(stored, job, layout)
         shutil.rmtree(layout.temporary, ignore_errors=True)
@@ -58,7 +59,13 @@ def existing(root: Path) -> RunLayout:
 
 def job_sha256(job: Job) -> str:
     """Identity of what the job asks for."""
-    return hashlib.sha256(json.dumps(job.content(), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_identity(job), sort_keys=True).encode()).hexdigest()
+
+
+def _identity(job: Job) -> dict[str, Any]:
+    """What decides the result: the job's content and the texts of its prompts."""
+    references = {one for caption in job.captions.values() for one in (caption.prompt, caption.prompt_with_tags) if one}
+    return {**job.content(), "prompt_sha256": {name: load_prompt(name).sha256 for name in sorted(references)}}
 
 
 @contextmanager
@@ -81,7 +88,8 @@ def _locked(layout: RunLayout) -> Iterator[None]:
 
 
 def _refuse_strangers(layout: RunLayout) -> None:
-    strangers = sorted(entry.name for entry in layout.root.iterdir() if entry != layout.lock)
+    ours = {layout.lock.name, f".{layout.job.name}.tmp"}
+    strangers = sorted(entry.name for entry in layout.root.iterdir() if entry.name not in ours)
     if strangers:
         raise UsageError(
             f"{layout.root} is neither empty nor a run folder (it holds {strangers[0]}); choose another --out"
@@ -91,7 +99,7 @@ def _refuse_strangers(layout: RunLayout) -> None:
 def _compare(stored: object, job: Job, layout: RunLayout) -> None:
     if not isinstance(stored, dict):
         raise CorruptRunError(f"{layout.job} does not hold a job; restore it from a copy")
-    before, now = _flatten(stored), _flatten(job.content())
+    before, now = _flatten(stored), _flatten(_identity(job))
     differing = [key for key in sorted(before | now) if before.get(key) != now.get(key)]
     if differing:
         shown = ", ".join(f"{key} (was {before.get(key)!r}, is {now.get(key)!r})" for key in differing)

@@ -8,14 +8,14 @@ depend on which answer came first.
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from fcaps_pipeline.acoustics.measure import measure_acoustics
 from fcaps_pipeline.captioning.decision import decide
 from fcaps_pipeline.config import Job
-from fcaps_pipeline.errors import RecordingError
+from fcaps_pipeline.errors import FcapsError, RecordingError
 from fcaps_pipeline.pipeline.progress import Progress
-from fcaps_pipeline.records.annotations import CaptionSet, Failure, Rejection, WorkUnit
+from fcaps_pipeline.records.annotations import CaptionSet, Failure, Rejection, SegmentOutcome, WorkUnit
 from fcaps_pipeline.records.audio import Recording, SegmentAudio
 from fcaps_pipeline.segmentation.segmenter import Segmenter
 from fcaps_pipeline.segmentation.silero import SileroDetector
@@ -33,6 +33,10 @@ class CaptioningPool(Protocol):
         """Starts captioning a Segment at every granularity of the job."""
         ...
 
+    def forget(self) -> None:
+        """Gives up all answers that were not waited for."""
+        ...
+
 
 class UnitWorker:
     """Decodes, segments, measures, has captioned, writes and commits."""
@@ -48,9 +52,15 @@ class UnitWorker:
         self._segmenter = Segmenter(job.segmentation, SileroDetector(job.segmentation), measure_acoustics)
         self._waiting: deque[tuple[SegmentAudio, PendingCaptions]] = deque()
         self._num_segments = 0
+        self._isolate = False
 
-    def run(self, unit: WorkUnit) -> UnitCommit:
+    def run(self, unit: WorkUnit, *, isolate: bool = False) -> UnitCommit:
         """Processes a unit to its commit.
+
+        Args:
+            unit: what to process.
+            isolate: whether an unexpected error in one Recording becomes its Failure, so that the
+                others are not lost with it. For the last of several tries.
 
         Raises:
             OutputError: the run folder cannot be written.
@@ -59,7 +69,9 @@ class UnitWorker:
         """
         started_s = time.monotonic()
         self._waiting.clear()
+        self._pool.forget()
         self._num_segments = 0
+        self._isolate = isolate
         row_group_bytes = self._job.shards.row_group_bytes
         with UnitWriter(self._layout, unit.unit_index, self._num_units, row_group_bytes) as writer:
             outcomes = tuple(self._process(recording, writer) for recording in unit.recordings)
@@ -68,33 +80,37 @@ class UnitWorker:
 
     def _process(self, recording: Recording, writer: UnitWriter) -> RecordingOutcome:
         preparation = self._segmenter.prepare(recording)
-        failed = False
+        before = self._num_segments
+        failure: Failure | None = None
         try:
             for segment in preparation:
                 self._waiting.append((segment, self._pool.submit(segment)))
                 self._num_segments += 1
                 self._drain(writer, down_to=self._job.resources.segments_in_flight)
         except RecordingError as error:
-            failed = True
-            writer.add_recording_failure(
-                Failure(
-                    recording=recording, segment=None, stage="decode", error=type(error).__name__, message=str(error)
-                )
-            )
+            failure = _recording_failure(recording, error, str(error))
+        except FcapsError:
+            raise
+        except Exception as error:  # the unit border, for one Recording
+            if not self._isolate:
+                raise
+            failure = _recording_failure(recording, error, _unexpected(error))
+        if failure is not None:
+            writer.add_recording_failure(failure)
         found = preparation.report
-        self._report(Progress(audio_s=found.duration_s, num_failures=int(failed)))
+        self._report(Progress(audio_s=found.duration_s, num_failures=int(failure is not None)))
         return RecordingOutcome(
             recording_id=recording.recording_id,
             source=recording.source,
-            outcome="failed" if failed else found.outcome,
-            **found.model_dump(exclude={"recording_id", "outcome"}),
+            outcome="failed" if failure is not None else found.outcome,
+            num_segments=self._num_segments - before,
+            **found.model_dump(exclude={"recording_id", "outcome", "num_segments"}),
         )
 
     def _drain(self, writer: UnitWriter, down_to: int) -> None:
         while len(self._waiting) > down_to:
             segment, pending = self._waiting.popleft()
-            caption_sets = pending()
-            outcome = decide(segment, caption_sets, tuple(self._job.captions))
+            outcome = self._outcome(segment, pending)
             writer.add(outcome, segment)
             self._report(
                 Progress(
@@ -102,7 +118,32 @@ class UnitWorker:
                     num_rejections=int(isinstance(outcome, Rejection)),
                     num_failures=int(isinstance(outcome, Failure)),
                     num_output_tokens=sum(
-                        one.completion.num_output_tokens for found in caption_sets for one in found.candidates
+                        one.completion.num_output_tokens for found in outcome.caption_sets for one in found.candidates
                     ),
                 )
             )
+
+    def _outcome(self, segment: SegmentAudio, pending: PendingCaptions) -> SegmentOutcome:
+        try:
+            return decide(segment, pending(), tuple(self._job.captions))
+        except FcapsError:
+            raise
+        except Exception as error:  # the unit border, for one Segment
+            if not self._isolate:
+                raise
+            return Failure(
+                recording=segment.recording,
+                segment=segment.segment,
+                stage="caption",
+                error=type(error).__name__,
+                message=_unexpected(error),
+            )
+
+
+def _unexpected(error: Exception) -> str:
+    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}; please report it"
+
+
+def _recording_failure(recording: Recording, error: Exception, message: str) -> Failure:
+    stage: Literal["decode", "segment"] = "decode" if isinstance(error, RecordingError) else "segment"
+    return Failure(recording=recording, segment=None, stage=stage, error=type(error).__name__, message=message)

@@ -130,6 +130,8 @@ class Failure(Record):
     """Class of the error."""
     message: str
     attempts: int = 1
+    caption_sets: tuple[CaptionSet, ...] = ()
+    """What was answered before, or about other granularities."""
 
 
 SegmentOutcome = Annotation | Rejection | Failure

@@ -47,8 +47,8 @@ def cut_out(recording: Recording, rules: PlanRules, tally: SegmentationTally) ->
                 return
             for buffer in buffers.values():
                 buffer.drop_before(min(cut.start_samples for cut in waiting))
-        for cut in waiting:
-            yield _take(recording, _shortened(recording, cut, tally.num_samples), buffers, tally)
+        for cut in _distinct(recording, [_shortened(recording, cut, tally.num_samples) for cut in waiting]):
+            yield _take(recording, cut, buffers, tally)
 
 
 def _is_wanted(cut: Cut, rules: PlanRules, tally: SegmentationTally) -> bool:
@@ -61,6 +61,16 @@ def _is_wanted(cut: Cut, rules: PlanRules, tally: SegmentationTally) -> bool:
         tally.discarded_samples += cut.num_samples
         return False
     return True
+
+
+def _distinct(recording: Recording, cuts: list[Cut]) -> list[Cut]:
+    spans = {(cut.channel, cut.start_samples, cut.end_samples): cut for cut in cuts}
+    if len(spans) < len(cuts):
+        raise RecordingError(
+            f"{recording.location}: two declared segments differ only in how far they reach beyond its end; "
+            "correct the manifest"
+        )
+    return cuts
 
 
 def _shortened(recording: Recording, cut: Cut, num_samples: int) -> Cut:

@@ -8,7 +8,7 @@ Shape suffixes: C channels, T samples.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +108,8 @@ class Segmenter:
         """Starts a pass over one Recording; nothing is opened before the first Segment is asked for."""
         tally = SegmentationTally()
         segments = self._detected(recording, tally) if recording.cuts is None else self._declared(recording, tally)
+        # Thousands of cuts need not travel with each of their Segments.
+        segments = (replace(one, recording=one.recording.model_copy(update={"cuts": None})) for one in segments)
         return Preparation(recording, segments, tally)
 
     def _detected(self, recording: Recording, tally: SegmentationTally) -> Iterator[SegmentAudio]:

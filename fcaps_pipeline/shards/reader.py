@@ -115,8 +115,9 @@ def check_file(layout: RunLayout, file: ShardFile) -> None:
 
 def read_rows(layout: RunLayout, table: Table, columns: list[str] | None = None) -> Iterator[Row]:
     """Rows of one table over all committed units, one row group in memory at a time."""
-    for path in sorted((layout.root / table).glob("*.parquet")):
-        parquet = pq.ParquetFile(path)
+    files = (file for commit in read_commits(layout) for file in commit.files if file.table == table)
+    for file in files:
+        parquet = pq.ParquetFile(layout.root / file.path)
         for group in range(parquet.num_row_groups):
             rows: pa.Table = parquet.read_row_group(group, columns=columns)
             yield from rows.to_pylist()

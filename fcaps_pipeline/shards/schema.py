@@ -98,6 +98,7 @@ FAILURE_SCHEMA = pa.schema(
         pa.field("error", pa.string(), nullable=False),
         pa.field("message", pa.string(), nullable=False),
         pa.field("attempts", pa.int32(), nullable=False),
+        pa.field("candidates", pa.list_(_CANDIDATE_TYPE)),
         _SCHEMA_VERSION_FIELD,
     ]
 )
@@ -172,6 +173,7 @@ def failure_row(failure: Failure) -> Row:
         "error": failure.error,
         "message": failure.message,
         "attempts": failure.attempts,
+        "candidates": _candidate_rows(failure.caption_sets),
         "schema_version": SCHEMA_VERSION,
     }
 

@@ -59,6 +59,7 @@ class UnitWriter:
             table: _TableWriter(layout, table, unit_index, num_units, row_group_bytes, schema)
             for table, schema in schemas.items()
         }
+        self._segment_ids: set[str] = set()
         self._rejection_reasons: Counter[str] = Counter()
         self._failure_messages: list[str] = []
         self._num_recording_failures = 0
@@ -79,7 +80,14 @@ class UnitWriter:
 
         Raises:
             OutputError: the run folder cannot be written.
+            AccountingError: the Segment was taken before.
         """
+        segment_id = outcome.segment.segment_id if outcome.segment is not None else ""
+        if segment_id in self._segment_ids:
+            raise AccountingError(
+                f"unit {self._unit_index}: Segment {segment_id} came twice; please report this defect"
+            )
+        self._segment_ids.add(segment_id)
         match outcome:
             case Annotation():
                 self._annotated_s += outcome.segment.duration_s
@@ -89,17 +97,21 @@ class UnitWriter:
                 self._tables["rejections"].add(rejection_row(outcome))
             case Failure():
                 self._add_failure(outcome)
-        if not isinstance(outcome, Failure):
-            self._num_output_tokens += sum(
-                candidate.completion.num_output_tokens
-                for caption_set in outcome.caption_sets
-                for candidate in caption_set.candidates
-            )
+        self._num_output_tokens += sum(
+            candidate.completion.num_output_tokens
+            for caption_set in outcome.caption_sets
+            for candidate in caption_set.candidates
+        )
 
     def add_recording_failure(self, failure: Failure) -> None:
         """Takes a Failure that concerns a whole Recording."""
         self._num_recording_failures += 1
         self._add_failure(failure)
+
+    @property
+    def num_segments(self) -> int:
+        """Segments taken so far."""
+        return len(self._segment_ids)
 
     def commit(self, recordings: tuple[RecordingOutcome, ...], num_segments: int, duration_s: float) -> UnitCommit:
         """Makes the unit exist.
@@ -176,6 +188,8 @@ class _TableWriter:
 
     def publish(self) -> ShardFile | None:
         if self.num_rows == 0 and self._table != "data":
+            # A try that was killed before its commit record may have published one.
+            self._final.unlink(missing_ok=True)
             return None
         self._flush()
         assert self._writer is not None

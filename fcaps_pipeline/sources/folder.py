@@ -96,7 +96,15 @@ def _walk(folder: Path, parents: frozenset[tuple[int, int]]) -> Iterator[Path]:
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from _walk(Path(entry.path), parents | {identity})
         else:
             yield Path(entry.path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """False also for links that lead nowhere: as Recordings they fail by name instead of stopping the listing."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

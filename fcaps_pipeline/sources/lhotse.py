@@ -188,8 +188,7 @@ def _tags(cut: LhotseCut) -> tuple[str, ...]:
     tags: dict[str, None] = {}
     for custom in (cut.custom, *(supervision.custom for supervision in cut.supervisions)):
         tags |= dict.fromkeys(_custom_tags(custom or {}))
-    genders = {supervision.gender for supervision in cut.supervisions if supervision.gender}
-    return (*(f"gender: {gender}" for gender in sorted(genders)), *tags)
+    return tuple(tags)
 
 
 def _custom_tags(custom: dict[str, Any]) -> Iterator[str]:

@@ -78,7 +78,7 @@ def render(plan: SpeechPlan, rng: np.random.Generator) -> tuple[Samples, SpeechT
         voice=plan.voice.voice_id,
         speaker=f"{plan.voice.voice_id} x{plan.formant_scale:.2f}",
         gender=plan.voice.gender,
-        transcript=". ".join(phrase.text.capitalize() for phrase in plan.phrases) + ".",
+        transcript=" ".join(f"{phrase.text[0].upper()}{phrase.text[1:]}." for phrase in plan.phrases),
         f0_median_hz=round(pitch.median_hz, 2),
         pitch=pitch.word,
         pitch_change_semitones=round(pitch.change_semitones, 2),

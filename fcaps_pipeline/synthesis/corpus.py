@@ -32,6 +32,7 @@ def write_corpus(
     num_clips: int,
     seed: int,
     workers: int,
+    block_clips: int = BLOCK_CLIPS,
     on_block: Callable[[int], None] = lambda _: None,
 ) -> list[Path]:
     """Makes what is missing of a corpus.
@@ -42,6 +43,7 @@ def write_corpus(
         num_clips: rounded up to whole blocks.
         seed: with the split, decides every byte.
         workers: processes at a time.
+        block_clips: clips of one block; part of what decides the bytes.
         on_block: told the number of clips of every block that is there.
 
     Returns:
@@ -50,27 +52,27 @@ def write_corpus(
     Raises:
         DependencyError: a synthesizer is missing.
     """
-    blocks = [folder / f"{split}-{index:05d}" for index in range(-(-num_clips // BLOCK_CLIPS))]
+    blocks = [folder / f"{split}-{index:05d}" for index in range(-(-num_clips // block_clips))]
     missing = [(index, block) for index, block in enumerate(blocks) if not (block / TRUTH_FILE).is_file()]
-    on_block(BLOCK_CLIPS * (len(blocks) - len(missing)))
+    on_block(block_clips * (len(blocks) - len(missing)))
     _logger.info("%s: %d of %d blocks are there", folder, len(blocks) - len(missing), len(blocks))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
-        tasks = [pool.submit(write_block, block, split, index, seed) for index, block in missing]
+        tasks = [pool.submit(write_block, block, split, index, seed, block_clips) for index, block in missing]
         for task in as_completed(tasks):
             task.result()
-            on_block(BLOCK_CLIPS)
+            on_block(block_clips)
     return blocks
 
 
-def write_block(block: Path, split: Split, index: int, seed: int) -> None:
+def write_block(block: Path, split: Split, index: int, seed: int, block_clips: int) -> None:
     """Makes one block; to be called in a fresh process, because espeak-ng keeps state."""
     partial = block.with_name(f".{block.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     lines: list[str] = []
-    for number in range(BLOCK_CLIPS):
+    for number in range(block_clips):
         rng = np.random.default_rng([seed, SPLITS.index(split), index, number])
         audio_T, truth = make_clip(f"{split}-{index:05d}-{number:03d}", split, rng)
         soundfile.write(partial / f"{truth.clip_id}.flac", audio_T, SAMPLE_RATE_HZ, subtype="PCM_16")

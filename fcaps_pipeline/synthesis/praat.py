@@ -3,11 +3,13 @@
 import numpy as np
 import numpy.typing as npt
 import parselmouth
-from parselmouth.praat import call
+from parselmouth.praat import call, run
 
 from fcaps_pipeline.synthesis.speaking import PhraseError
 
 _FLOOR_HZ, _CEILING_HZ = 60, 450
+_FIXED_RANDOMNESS = "random_initializeWithSeedUnsafelyButPredictably (1)"
+"""Praat shifts unvoiced periods at random, from the clock unless told otherwise."""
 
 
 def change_voice(
@@ -26,6 +28,7 @@ def change_voice(
         PhraseError: praat finds nothing voiced in the phrase.
     """
     sound = parselmouth.Sound(audio_T, rate_hz)
+    run(_FIXED_RANDOMNESS)
     try:
         changed = call(sound, "Change gender", _FLOOR_HZ, _CEILING_HZ, 1.0, f0_hz, range_factor, 1 / tempo)
     except parselmouth.PraatError as error:

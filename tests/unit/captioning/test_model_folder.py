@@ -68,6 +68,6 @@ def test_large_weights_count_by_size_and_head(folder: Path, monkeypatch: pytest.
 def test_hub_names_and_folders_are_told_apart(tmp_path: Path) -> None:
     assert model_folder("Qwen/Qwen3-Omni-30B-A3B-Captioner") is None
     assert model_folder(str(tmp_path)) == tmp_path
-    assert model_folder("./captioner/v1") == Path("captioner/v1")
+    assert model_folder("./captioner/v1") == Path.cwd() / "captioner" / "v1"
     with pytest.raises(UsageError, match="is not shipped with the package"):
         model_folder("package:nothing")

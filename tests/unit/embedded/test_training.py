@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 
-from fcaps_pipeline.embedded import tokenizer as tok
 from fcaps_pipeline.embedded.architecture import build_feature_extractor, token_id
 from fcaps_pipeline.embedded.batches import Batch, BatchMaker, Prompts
 from fcaps_pipeline.embedded.decoding import caption_greedily
@@ -37,18 +37,18 @@ def _clips() -> list[Clip]:
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> tok.Tokenizer:
+def tokenizer() -> Tokenizer:
     rng = np.random.default_rng(0)
     texts = [text for clip in make_truths() for text in (fine_caption(clip, rng).text, global_caption(clip, rng).text)]
     return train_tokenizer(texts)
 
 
 @pytest.fixture(scope="module")
-def thinker(tokenizer: tok.Tokenizer) -> Thinker:
+def thinker(tokenizer: Tokenizer) -> Thinker:
     return new_thinker(tokenizer, seed=0).eval()
 
 
-def _batch(tokenizer: tok.Tokenizer) -> Batch:
+def _batch(tokenizer: Tokenizer) -> Batch:
     return BatchMaker(tokenizer, _PROMPTS).batch(_clips(), np.random.default_rng(1), augment=False)
 
 
@@ -63,7 +63,7 @@ def test_audio_tower_equals_transformers(thinker: Thinker) -> None:
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
-def test_packed_branches_equal_separate_requests(tokenizer: tok.Tokenizer, attention: str) -> None:
+def test_packed_branches_equal_separate_requests(tokenizer: Tokenizer, attention: str) -> None:
     thinker = new_thinker(tokenizer, seed=0).eval()
     thinker.model.set_attn_implementation(attention)
     batch = _batch(tokenizer)
@@ -76,7 +76,7 @@ def test_packed_branches_equal_separate_requests(tokenizer: tok.Tokenizer, atten
             torch.testing.assert_close(packed_BTD[1, places], alone[0], atol=1e-4, rtol=1e-3)
 
 
-def test_requests_are_what_the_chat_template_makes(tokenizer: tok.Tokenizer, tmp_path: Path, thinker: Thinker) -> None:
+def test_requests_are_what_the_chat_template_makes(tokenizer: Tokenizer, tmp_path: Path, thinker: Thinker) -> None:
     from transformers import AutoProcessor
 
     write_model_folder(tmp_path, thinker, tokenizer)
@@ -91,7 +91,7 @@ def test_requests_are_what_the_chat_template_makes(tokenizer: tok.Tokenizer, tmp
 
 
 def test_model_folder_gives_back_the_weights_in_bfloat16(
-    tokenizer: tok.Tokenizer, tmp_path: Path, thinker: Thinker
+    tokenizer: Tokenizer, tmp_path: Path, thinker: Thinker
 ) -> None:
     write_model_folder(tmp_path, thinker, tokenizer)
     stored, same_tokenizer = read_model_folder(tmp_path)
@@ -101,7 +101,7 @@ def test_model_folder_gives_back_the_weights_in_bfloat16(
     assert (tmp_path / "model.safetensors").stat().st_size < 12_000_000
 
 
-def test_greedy_captions_do_not_depend_on_the_batch(tokenizer: tok.Tokenizer, thinker: Thinker) -> None:
+def test_greedy_captions_do_not_depend_on_the_batch(tokenizer: Tokenizer, thinker: Thinker) -> None:
     maker = BatchMaker(tokenizer, _PROMPTS)
     mels = [clip.mel_FM for clip in _clips()[:2]]
     together = caption_greedily(thinker, tokenizer, maker, mels, fine=True)
@@ -109,9 +109,9 @@ def test_greedy_captions_do_not_depend_on_the_batch(tokenizer: tok.Tokenizer, th
     assert together == alone
 
 
-def test_a_killed_run_ends_with_the_weights_of_a_whole_one(tokenizer: tok.Tokenizer, tmp_path: Path) -> None:
+def test_a_killed_run_ends_with_the_weights_of_a_whole_one(tokenizer: Tokenizer, tmp_path: Path) -> None:
     settings = TrainingSettings(steps=4, batch_clips=2, warmup_steps=1, checkpoint_every=2)
-    whole = train(_clips(), tokenizer, _PROMPTS, settings, tmp_path / "whole.pt")
+    whole = train(_clips(), tokenizer, _PROMPTS, settings, tmp_path / "whole.pt").thinker
 
     def kill(report: StepReport) -> None:
         if report.step == 2:
@@ -119,7 +119,7 @@ def test_a_killed_run_ends_with_the_weights_of_a_whole_one(tokenizer: tok.Tokeni
 
     with pytest.raises(_KilledError):
         train(_clips(), tokenizer, _PROMPTS, settings, tmp_path / "killed.pt", kill)
-    resumed = train(_clips(), tokenizer, _PROMPTS, settings, tmp_path / "killed.pt")
+    resumed = train(_clips(), tokenizer, _PROMPTS, settings, tmp_path / "killed.pt").thinker
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
 
@@ -138,7 +138,7 @@ def test_features_keep_the_level_of_the_input() -> None:
     assert build_feature_extractor().n_fft == 1024
 
 
-def test_facts_weigh_more_than_filling(tokenizer: tok.Tokenizer) -> None:
+def test_facts_weigh_more_than_filling(tokenizer: Tokenizer) -> None:
     batch = _batch(tokenizer)
     male = token_id(tokenizer, "male")
     weights = batch.weight_BT[batch.tokens_BT == male]

@@ -49,6 +49,9 @@ class ScriptedPool:
 
         return wait
 
+    def forget(self) -> None:
+        self._num_open = 0
+
 
 @pytest.fixture
 def unit(tmp_path: Path) -> WorkUnit:
@@ -119,3 +122,21 @@ def test_an_answer_about_the_wrong_granularities_is_a_defect_not_a_row(
     with pytest.raises(AccountingError):
         UnitWorker(JOB, RunLayout(tmp_path / "run"), 1, pool, lambda _: None).run(unit)
     assert not RunLayout(tmp_path / "run").commit(0).exists()
+
+
+def test_on_the_last_try_an_unexpected_error_costs_one_segment_not_the_unit(
+    tmp_path: Path, unit: WorkUnit, annotate: Callable[[SegmentAudio], Annotation]
+) -> None:
+    def stumbles(segment: SegmentAudio) -> tuple[CaptionSet, ...]:
+        if segment.segment.start_samples == 96_000:
+            raise ZeroDivisionError("by chance")
+        return annotate(segment).caption_sets
+
+    layout = RunLayout(tmp_path / "run")
+    worker = UnitWorker(JOB, layout, 1, ScriptedPool(stumbles), lambda _: None)
+    with pytest.raises(ZeroDivisionError):
+        worker.run(unit)
+    commit = worker.run(unit, isolate=True)
+    assert (commit.num_annotations, commit.num_segment_failures) == (NUM_SEGMENTS - 1, 1)
+    messages = [row["message"] for row in read_rows(layout, "failures") if row["segment_id"]]
+    assert messages == ["unexpected ZeroDivisionError: by chance; please report it"]

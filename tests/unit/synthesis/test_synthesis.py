@@ -9,7 +9,7 @@ import soundfile
 
 from fcaps_pipeline.synthesis import classes, measure
 from fcaps_pipeline.synthesis.clip import make_clip
-from fcaps_pipeline.synthesis.corpus import BLOCK_CLIPS, read_truths, write_corpus
+from fcaps_pipeline.synthesis.corpus import read_truths, write_corpus
 from fcaps_pipeline.synthesis.plan import draw_plan
 from fcaps_pipeline.synthesis.sounds import draw_sound
 from fcaps_pipeline.synthesis.texts import draw_sentence
@@ -81,10 +81,10 @@ def test_labels_equal_what_the_finished_clip_measures() -> None:
 def test_a_corpus_is_the_same_for_any_number_of_workers_and_after_a_kill(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = write_corpus(tmp_path / "a", "validation", num_clips=2 * BLOCK_CLIPS, seed=5, workers=2)
+    first = write_corpus(tmp_path / "a", "validation", num_clips=8, seed=5, workers=2, block_clips=4)
     shutil.copytree(first[0], tmp_path / "b" / first[0].name)
     (tmp_path / "b" / f".{first[1].name}.partial").mkdir()
-    second = write_corpus(tmp_path / "b", "validation", num_clips=2 * BLOCK_CLIPS, seed=5, workers=1)
+    second = write_corpus(tmp_path / "b", "validation", num_clips=8, seed=5, workers=1, block_clips=4)
     for one, other in zip(first, second, strict=True):
         assert (one / "truth.jsonl").read_bytes() == (other / "truth.jsonl").read_bytes()
         for truth, path in read_truths(one):
