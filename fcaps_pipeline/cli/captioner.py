@@ -36,10 +36,10 @@ _WORK = Path("captioner-work")
 def train(
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
     work: Work = _WORK,
-    clips: Clips = 2880,
+    clips: Clips = 4800,
     test_clips: TestClips = 480,
-    steps: Steps = 2100,
-    hearing_steps: HearingSteps = 1200,
+    steps: Steps = 2700,
+    hearing_steps: HearingSteps = 1500,
     batch_clips: BatchClips = 20,
     learning_rate: Rate = 1.5e-3,
     seed: Seed = 1,

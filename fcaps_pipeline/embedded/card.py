@@ -65,8 +65,8 @@ reader of the caption grammar. *Constant* is the best answer that ignores the so
 
 - Data: synthetic speech by espeak-ng, flite and festival (Debian packages espeak-ng, flite, festival,
   festvox-kdlpc16k, festvox-italp16k, festvox-itapc16k, festvox-suopuhe-mv, festvox-suopuhe-lj,
-  festvox-ca-ona-hts, festvox-czech-dita) with formant scaling, praat resynthesis, rooms, noise and level; labels are
-  measured. No recordings of real people were used for training beyond what these voices contain.
+  festvox-ca-ona-hts, festvox-czech-dita, festvox-czech-machac) with formant scaling, praat resynthesis, rooms, noise
+  and level; labels are measured. No recordings of real people were used for training beyond what these voices contain.
 - {training_clips} clips, {training_hours:.1f} h, corpus seed {corpus_seed}; {steps} steps of {batch_clips} clips,
   training seed {training_seed}.
 - {training_minutes:.0f} minutes of training on: {machine}.

@@ -37,9 +37,6 @@ from fcaps_pipeline.synthesis.truth import Split
 
 _CHECKPOINT = "checkpoint.pt"
 _RECIPE_FILE = "recipe.json"
-_MAX_TRAINING_FRAMES = 900
-"""Longer clips cost much and teach little new; evaluation keeps them."""
-
 _logger = logging.getLogger(__name__)
 
 
@@ -74,7 +71,6 @@ def make_captioner(
     _claim(work, recipe)
     torch.set_num_threads(workers)
     clips = _clips("train", recipe.training_clips, recipe, work, workers, watcher)
-    clips = [clip for clip in clips if len(clip.mel_FM) <= _MAX_TRAINING_FRAMES]
     prompts = shipped_prompts()
     tokenizer = _tokenizer(clips, prompts, recipe.settings.seed)
     watcher.begin("training", recipe.settings.steps)

@@ -18,7 +18,7 @@ from fcaps_pipeline.synthesis.sounds import draw_sound
 from fcaps_pipeline.synthesis.speaking import Knobs, PhraseError
 from fcaps_pipeline.synthesis.truth import ClipTruth, Pause, SpeechTruth, Split
 
-NON_SPEECH_SHARE = 0.07
+NON_SPEECH_SHARE = 0.1
 MAX_CLIP_S = 29.9
 MIN_CLIP_S = 1.2
 _ATTEMPTS = 60

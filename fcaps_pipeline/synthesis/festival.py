@@ -25,6 +25,7 @@ _F0_RANGE_HZ = {
     "upc_ca_ona_hts": (125.0, 290.0),
     "suo_fi_lj_diphone": (125.0, 290.0),
     "czech_dita": (125.0, 290.0),
+    "czech_machac": (80.0, 190.0),
 }
 _PACKAGES = {
     "ked_diphone": "festvox-kdlpc16k",
@@ -34,6 +35,7 @@ _PACKAGES = {
     "suo_fi_lj_diphone": "festvox-suopuhe-lj",
     "upc_ca_ona_hts": "festvox-ca-ona-hts",
     "czech_dita": "festvox-czech-dita",
+    "czech_machac": "festvox-czech-machac",
 }
 _SCRIPT = """(voice_{name})
 (set! spoken (Utterance Text "{text}"))

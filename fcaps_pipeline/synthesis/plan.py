@@ -25,7 +25,7 @@ _VOLUMES_LUFS: dict[VolumeClass, tuple[float, float]] = {
 _GENDER_F0_HZ = {"male": (75.0, 200.0), "female": (118.0, 290.0)}
 _CHANGES: tuple[Change, ...] = ("none", "loudness", "pitch", "rate")
 _SHORT_SHARE = 0.5
-_CHANGE_SHARES = (0.40, 0.32, 0.14, 0.14)
+_CHANGE_SHARES = (0.34, 0.26, 0.20, 0.20)
 
 
 class PhrasePlan(Record):

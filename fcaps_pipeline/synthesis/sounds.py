@@ -46,6 +46,16 @@ def _swelling_noise(num_samples: int, rng: np.random.Generator) -> Samples:
     return np.asarray(signal.sosfilt(sections, noise("white", num_samples, rng)) * 10 ** (swell_db / 20))
 
 
+def _rumble(num_samples: int, rng: np.random.Generator) -> Samples:
+    """Wind in a microphone, engines, handling: very low noise whose level jumps about."""
+    sections = signal.butter(2, float(rng.uniform(60.0, 400.0)), "lowpass", fs=16_000, output="sos")
+    low = np.asarray(signal.sosfilt(sections, noise("brown", num_samples, rng)))
+    step = round(rng.uniform(0.03, 0.2) * SAMPLE_RATE_HZ)
+    levels_db = rng.normal(0.0, rng.uniform(2.0, 8.0), num_samples // step + 2)
+    course_db = np.interp(np.arange(num_samples) / step, np.arange(len(levels_db)), levels_db)
+    return low * 10 ** (course_db / 20)
+
+
 def _clicks(num_samples: int, rng: np.random.Generator) -> Samples:
     """Knocks and clicks: short decays at random or regular times."""
     hits = np.zeros(num_samples)
@@ -116,6 +126,7 @@ _SOUNDS: dict[str, Callable[[int, np.random.Generator], Samples]] = {
     "silence": _silence,
     "steady noise": _steady_noise,
     "swelling noise": _swelling_noise,
+    "rumble": _rumble,
     "clicks": _clicks,
     "tones": _tones,
     "barks": _barks,

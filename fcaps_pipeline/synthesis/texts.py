@@ -121,7 +121,11 @@ def draw_sentence(rng: np.random.Generator, split: Split, *, short_share: float)
     """
     templates = _share(_SHORT_TEMPLATES if rng.random() < short_share else _TEMPLATES, split)
     words = templates[int(rng.integers(len(templates)))].split(" ")
-    return " ".join(_fill(word, rng, split) for word in words)
+    filled = [_fill(word, rng, split) for word in words]
+    return " ".join(
+        "an" if word == "a" and following[0] in "aeiou" else word
+        for word, following in zip(filled, [*filled[1:], " "], strict=True)
+    )
 
 
 def _fill(word: str, rng: np.random.Generator, split: Split) -> str:

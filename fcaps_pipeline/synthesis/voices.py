@@ -44,16 +44,17 @@ _ESPEAK_LANGUAGES = ("en-us", "gmw/en", "gmw/en-GB-scotland", "gmw/en-029", "gmw
 
 _OTHERS: tuple[Voice, ...] = (
     Voice(synthesizer="flite", name="kal16", gender="male", split="train", weight=3),
-    Voice(synthesizer="flite", name="awb", gender="male", split="train", weight=5),
+    Voice(synthesizer="flite", name="awb", gender="male", split="train", weight=6),
     Voice(synthesizer="flite", name="slt", gender="female", split="train", weight=3),
     Voice(synthesizer="flite", name="rms", gender="male", split="test", weight=4),
-    Voice(synthesizer="festival", name="ked_diphone", gender="male", split="train", weight=3),
-    Voice(synthesizer="festival", name="pc_diphone", gender="male", split="train", weight=3),
+    Voice(synthesizer="festival", name="ked_diphone", gender="male", split="train", weight=5),
+    Voice(synthesizer="festival", name="pc_diphone", gender="male", split="train", weight=6),
+    Voice(synthesizer="festival", name="czech_machac", gender="male", split="train", weight=6),
     Voice(synthesizer="festival", name="hy_fi_mv_diphone", gender="male", split="test", weight=2),
-    Voice(synthesizer="festival", name="lp_diphone", gender="female", split="train", weight=3),
-    Voice(synthesizer="festival", name="upc_ca_ona_hts", gender="female", split="train", weight=3),
+    Voice(synthesizer="festival", name="lp_diphone", gender="female", split="train", weight=2.5),
+    Voice(synthesizer="festival", name="upc_ca_ona_hts", gender="female", split="train", weight=2.5),
     Voice(synthesizer="festival", name="suo_fi_lj_diphone", gender="female", split="test", weight=2),
-    Voice(synthesizer="festival", name="czech_dita", gender="female", split="validation", weight=1),
+    Voice(synthesizer="festival", name="czech_dita", gender="female", split="train", weight=2.5),
 )
 
 

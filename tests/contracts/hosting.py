@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, cast
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from fcaps_pipeline.captioning.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.captioning.vllm_engine import VllmEngine

@@ -1,13 +1,12 @@
 """Runs that are killed, interrupted or lose their engine, and what the next run makes of them."""
 
-import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from fcaps_pipeline.resources import resolve_path
@@ -55,14 +54,13 @@ def _texts(run: Path) -> dict[str, Any]:
     return {str(row.pop("segment_id")): row for row in read_rows(RunLayout(run), "data", columns)}
 
 
-def _actors(name: str) -> Iterator[int]:
-    for entry in Path("/proc").iterdir():
-        try:
-            title = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
-        except OSError:
-            continue
-        if title.startswith(f"ray::{name}".encode()):
-            yield int(entry.name)
+def _descendants(process: "subprocess.Popen[str]", name: str) -> list[psutil.Process]:
+    """Processes of this run whose title begins with `name`."""
+    return [
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if " ".join(child.cmdline()).startswith(name)
+    ]
 
 
 def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(
@@ -92,12 +90,17 @@ def test_an_interrupted_run_says_that_it_can_go_on(corpus: Path, tmp_path: Path)
     assert "Traceback" not in messages
 
 
-def test_a_killed_engine_is_replaced_and_nothing_is_lost(corpus: Path, uninterrupted: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("victim", ["ray::_CaptioningActor", "VLLM::EngineCore"])
+def test_a_killed_engine_is_replaced_and_nothing_is_lost(
+    corpus: Path, uninterrupted: Path, tmp_path: Path, victim: str
+) -> None:
     run = tmp_path / "run"
     process = _start(corpus, run)
     _wait_for_commits(process, run, 1)
-    for pid in list(_actors("_CaptioningActor")):
-        os.kill(pid, signal.SIGKILL)
+    victims = _descendants(process, victim)
+    assert victims, f"no process {victim}"
+    for one in victims:
+        one.kill()
     _, messages = process.communicate(timeout=240)
     assert process.returncode == 0, messages
     assert _texts(run).keys() == _texts(uninterrupted).keys()

@@ -1,5 +1,6 @@
 """Training and serving agree with transformers, and a killed run ends with the weights of a whole one."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,15 @@ _LENGTHS = (130, 250, 300, 421)
 
 class _KilledError(Exception):
     pass
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny products: threads would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def _clips() -> list[Clip]:

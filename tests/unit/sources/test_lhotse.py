@@ -91,7 +91,6 @@ def test_style_tags_of_fcaps_become_tags(list_lines: List) -> None:
     }
     (recording,) = list_lines(_cut(0.0, 5.0, gender="female", custom=custom))
     assert recording.tags == (
-        "gender: female",
         "accent: Scottish",
         "speaking rate: measured speed",
         "husky",
