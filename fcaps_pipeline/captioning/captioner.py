@@ -7,7 +7,7 @@ left to `decision`, a dead engine to the caller.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from fcaps_pipeline.captioning.engine import CaptionRequest, Engine, EngineIdentity
@@ -84,14 +84,6 @@ class Captioner:
         identity = await self.start()
         questions = [self._question(granularity, segment, identity) for granularity in self._captions]
         return tuple(await _gather(self._ask(question) for question in questions))
-
-    async def caption_batch(self, segments: Sequence[SegmentAudio]) -> list[tuple[CaptionSet, ...]]:
-        """Several Segments at once; the answers come in their order.
-
-        Raises:
-            EngineDeadError: the engine is gone; nothing is known about these Segments.
-        """
-        return await _gather(self.caption(segment) for segment in segments)
 
     def _question(self, granularity: Granularity, segment: SegmentAudio, identity: EngineIdentity) -> Question:
         tagged = self._tagged_prompts[granularity] if segment.recording.tags else None

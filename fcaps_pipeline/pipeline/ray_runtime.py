@@ -19,7 +19,7 @@ from fcaps_pipeline.captioning.build import build_engine
 from fcaps_pipeline.captioning.captioner import Captioner
 from fcaps_pipeline.captioning.engine import EngineIdentity
 from fcaps_pipeline.config import CaptionConfig, EngineConfig, Job, VerificationConfig, VllmEngineConfig
-from fcaps_pipeline.errors import EngineDeadError, FcapsError, ResourceError
+from fcaps_pipeline.errors import EngineDeadError, FcapsError, ModelError, ResourceError
 from fcaps_pipeline.pipeline.progress import Progress
 from fcaps_pipeline.pipeline.unit_worker import CaptioningPool, PendingCaptions, UnitWorker
 from fcaps_pipeline.records.annotations import CaptionSet, WorkUnit
@@ -47,7 +47,6 @@ class UnitFailure(Record):
     """A WorkUnit that could not be committed; the next run tries it again."""
 
     unit_index: int
-    attempts: int
     message: str
 
 
@@ -96,9 +95,16 @@ class RayRuntime:
         """
         started = {name: [actor.start.remote() for actor in pool] for name, pool in self._captioners.items()}
         try:
-            return {name: ray.get(references)[0] for name, references in started.items()}
+            found = {name: ray.get(references) for name, references in started.items()}
         except (RayTaskError, RayActorError) as error:
             raise _cause(error) from error
+        for name, identities in found.items():
+            if any(one != identities[0] for one in identities):
+                raise ModelError(
+                    f"the replicas of engine {name} differ: {', '.join(sorted({str(one) for one in identities}))}; "
+                    "give all nodes the same model and version"
+                )
+        return {name: identities[0] for name, identities in found.items()}
 
     def run(
         self, units: Iterable[WorkUnit], on_progress: Callable[[Progress], None]
@@ -128,7 +134,7 @@ class RayRuntime:
                 try:
                     yield ray.get(reference)
                 except Exception as error:  # noqa: BLE001 - the unit border: see _unit_failure
-                    failure = _unit_failure(error, unit, attempt)
+                    failure = _unit_failure(error, unit)
                     if attempt < self._job.resources.unit_attempts:
                         submit(worker, unit, attempt + 1)
                         continue
@@ -330,18 +336,18 @@ def _check_bundles(job: Job) -> None:
                 )
 
 
-def _unit_failure(error: Exception, unit: WorkUnit, attempt: int) -> UnitFailure:
+def _unit_failure(error: Exception, unit: WorkUnit) -> UnitFailure:
     """A Failure of this unit alone; errors that would meet every unit alike are raised instead."""
     if isinstance(error, RayActorError):
         if getattr(error, "actor_init_failed", False):
             raise EngineDeadError(f"a segmenting process cannot start: {' '.join(str(error).split())}") from error
         message = "the segmenting process died; if it happens again, look for a lack of memory on its machine"
-        return UnitFailure(unit_index=unit.unit_index, attempts=attempt, message=message)
+        return UnitFailure(unit_index=unit.unit_index, message=message)
     cause = _cause(error)
     if isinstance(cause, FcapsError):
         raise cause from error
     message = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
-    return UnitFailure(unit_index=unit.unit_index, attempts=attempt, message=message)
+    return UnitFailure(unit_index=unit.unit_index, message=message)
 
 
 def _cause(error: BaseException) -> Exception:

@@ -11,7 +11,7 @@ from fcaps_pipeline.records.audio import Acoustics, Recording, Segment
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import GlobalCaption, Granularity
 
-FinishReason = Literal["stop", "length", "repetition", "abort", "error"]
+FinishReason = Literal["stop", "length", "repetition"]
 
 
 class Sampling(Record):

@@ -210,11 +210,15 @@ def test_a_prompt_in_the_wrong_place_is_refused(config: CaptionConfig) -> None:
         Captioner(ScriptedEngine([_GOOD]), {Granularity.FINE: config}, VerificationConfig())
 
 
-def test_a_batch_keeps_its_order_and_starts_the_engine_once() -> None:
+def test_segments_asked_together_are_answered_as_alone_and_the_engine_starts_once() -> None:
     engine = EchoEngine([])
     captioner = Captioner(engine, {**_fine(), **_GLOBAL}, VerificationConfig())
     segments = [segment_audio(seed) for seed in range(6)]
-    batch = asyncio.run(captioner.caption_batch(segments))
+
+    async def together() -> list[tuple[CaptionSet, ...]]:
+        return list(await asyncio.gather(*(captioner.caption(one) for one in segments)))
+
+    batch = asyncio.run(together())
     alone = [
         asyncio.run(Captioner(EchoEngine([]), {**_fine(), **_GLOBAL}, VerificationConfig()).caption(one))
         for one in segments
