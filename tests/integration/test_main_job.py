@@ -23,7 +23,7 @@ BAD_FILES = {
     "empty.wav": "empty",
     "renamed.wav": "audio",
     "truncated.flac": "truncated",
-    "not_a_number.wav": "NaN",
+    "not_a_number.wav": "is nan",
     "blink.wav": "0.05",
 }
 
