@@ -20,7 +20,7 @@ from fcaps_pipeline.captioning.engine import CaptionRequest, Engine, EngineIdent
 from fcaps_pipeline.captioning.model_folder import folder_revision
 from fcaps_pipeline.captioning.schemas import global_caption_schema
 from fcaps_pipeline.config import EndpointEngineConfig, VllmEngineConfig
-from fcaps_pipeline.errors import EngineDeadError, EngineRequestError, EngineRetryableError
+from fcaps_pipeline.errors import EngineDeadError, EngineRequestError
 from fcaps_pipeline.prompts import load_prompt
 from fcaps_pipeline.records.annotations import Completion, Sampling
 from fcaps_pipeline.records.captions import GlobalCaption
@@ -145,7 +145,7 @@ def test_the_engine_says_who_it_is(running: Running) -> None:
 def test_n_completions_come_in_the_order_of_their_seeds(running: Running) -> None:
     (answers,) = running.complete(_request(_noise_T(0), num_completions=4))
     assert [answer.seed for answer in answers] == [7, 8, 9, 10]
-    assert len(set(_texts(answers))) == 4
+    assert len(set(_texts(answers))) > 1
     assert all(answer.num_output_tokens > 0 for answer in answers)
 
 
@@ -258,6 +258,5 @@ def test_many_requests_are_in_flight_at_once(running: Running) -> None:
 
 def test_a_model_that_died_is_told_of(running: Running) -> None:
     running.holder.kill()
-    expected = EngineDeadError if running.kind == "vllm" else EngineRetryableError
-    with pytest.raises(expected):
+    with pytest.raises(EngineDeadError):
         running.complete(*(_request(_noise_T(seed)) for seed in range(20)))
