@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from fcaps_pipeline.captioning.engine import CaptionRequest, EngineIdentity
+from fcaps_pipeline.captioning.guard import EngineGuard
 from fcaps_pipeline.captioning.model_folder import check_model_folder, folder_revision, model_folder
 from fcaps_pipeline.captioning.requests import check_request
 from fcaps_pipeline.config import VllmEngineConfig
@@ -42,6 +43,7 @@ class VllmEngine:
         """Keeps the configuration; nothing is loaded before `start`."""
         self._config = config
         self._llm: AsyncLLM | None = None
+        self._guard: EngineGuard | None = None
         self._chat_template: str | None = None
         self._rendered: dict[str, str] = {}
 
@@ -60,6 +62,7 @@ class VllmEngine:
         _set_environment(self._config, offline=folder is not None)
         _check_device(self._config)
         self._llm = _load(self._config, str(folder or self._config.model))
+        self._guard = EngineGuard()
         self._chat_template = _chat_template(self._llm)
         return EngineIdentity(
             engine="vllm",
@@ -96,6 +99,9 @@ class VllmEngine:
         if self._llm is not None:
             self._llm.shutdown()
             self._llm = None
+        if self._guard is not None:
+            self._guard.release()
+            self._guard = None
 
     async def _generate(self, llm: "AsyncLLM", request: CaptionRequest) -> "RequestOutput":
         prompt: Any = {

@@ -1,5 +1,6 @@
 """Runs that are killed, interrupted or lose their engine, and what the next run makes of them."""
 
+import shutil
 import signal
 import subprocess
 import time
@@ -9,7 +10,6 @@ from typing import Any
 import psutil
 import pytest
 
-from fcaps_pipeline.resources import resolve_path
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_rows
 from tests.integration.conftest import FCAPS, Fcaps
@@ -18,9 +18,17 @@ from tests.integration.conftest import FCAPS, Fcaps
 SETTINGS = ("--set", "shards.unit_hours=0.001", "--set", "resources.num_segmenters=1")
 
 
+NUM_COPIES = 8
+
+
 @pytest.fixture(scope="module")
-def corpus() -> Path:
-    return resolve_path("package:demo_speech")
+def corpus(demo_files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo speech several times over, so that a run lasts long enough to be killed in its middle."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for copy in range(NUM_COPIES):
+        for path in demo_files:
+            shutil.copy(path, folder / f"{copy}-{path.name}")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +77,12 @@ def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(
     run = tmp_path / "run"
     process = _start(corpus, run)
     _wait_for_commits(process, run, 1)
+    engines = _descendants(process, "VLLM::")
+    assert engines
     process.kill()
     process.communicate()
+    _, alive = psutil.wait_procs(engines, timeout=30)
+    assert alive == [], "vLLM outlived the run"
     assert not RunLayout(run).index.exists()
     committed = {path: path.stat().st_mtime_ns for path in RunLayout(run).commits.iterdir()}
     resumed = fcaps("annotate", corpus, "--out", run, *SETTINGS)
