@@ -1,25 +1,17 @@
 """A Job: the validated description of one run, read from YAML.
 
-One model per section; every default stands here and nowhere else. `load_job` applies `--set`
-overrides and turns pydantic's findings into one line per mistake.
+One model per section; every default stands here and nowhere else.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from fcaps_pipeline.errors import JobError
+from fcaps_pipeline.job_file import Section, apply_overrides, read_job_file, validate_job
 from fcaps_pipeline.records.annotations import Sampling
 from fcaps_pipeline.records.captions import Granularity
-
-
-class Section(BaseModel):
-    """Part of a Job: immutable, unknown keys are mistakes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class FolderSource(Section):
@@ -52,6 +44,8 @@ class LhotseSource(Section):
     """JSONL of recordings or MonoCuts, plain or gzipped. Cuts become Segments as they are."""
     audio_root: str | None = None
     """Folder that relative audio paths start from; default: the folder of the JSONL."""
+    licence: str | None = None
+    """Licence of every Recording: Lhotse has no field for it."""
 
 
 SourceConfig = Annotated[FolderSource | ManifestSource | LhotseSource, Field(discriminator="kind")]
@@ -278,21 +272,10 @@ def load_job(path: Path, overrides: Sequence[str] = (), source: SourceConfig | N
     Raises:
         JobError: the file is missing, is not YAML, or does not describe a Job.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise JobError(f"job file {path} does not exist; `jobs/` in the repository holds complete ones") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        detail = " ".join(str(error).split())
-        raise JobError(f"job file {path} is not YAML: {detail}") from None
-    except OSError as error:
-        raise JobError(f"job file {path} cannot be read: {error.strerror}") from None
-    if not isinstance(content, dict):
-        raise JobError(f"job file {path}: expected a mapping with source, engines and captions")
+    content = read_job_file(path, "source, engines and captions")
     if source is not None:
         content["source"] = source.model_dump(mode="json")
-    for item in overrides:
-        _override(content, item)
+    apply_overrides(content, overrides)
     return parse_job(content, str(path))
 
 
@@ -302,33 +285,4 @@ def parse_job(content: dict[str, Any], where: str) -> Job:
     Raises:
         JobError: with one line per mistake.
     """
-    try:
-        return Job.model_validate(content)
-    except ValidationError as error:
-        raise JobError(f"job {where}: " + "; ".join(_explain(item) for item in error.errors())) from None
-
-
-def _explain(item: Any) -> str:
-    key = ".".join(str(part) for part in item["loc"]) or "job"
-    if item["type"] == "extra_forbidden":
-        return f"{key}: unknown key, check the spelling"
-    if item["type"] == "missing":
-        return f"{key}: missing"
-    found = f", found {item['input']!r}" if isinstance(item["input"], str | int | float | bool) else ""
-    return f"{key}: {item['msg'].removeprefix('Value error, ')}{found}"
-
-
-def _override(content: dict[str, Any], item: str) -> None:
-    key, equals, value = item.partition("=")
-    if not equals or not key:
-        raise JobError(f"--set {item}: expected KEY=VALUE, for example captions.fine.num_candidates=3")
-    *parents, leaf = key.split(".")
-    node = content
-    for parent in parents:
-        node = node.setdefault(parent, {})
-        if not isinstance(node, dict):
-            raise JobError(f"--set {item}: {parent} is a single value, not a section")
-    try:
-        node[leaf] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise JobError(f"--set {item}: the value is not YAML") from None
+    return validate_job(Job, content, where)

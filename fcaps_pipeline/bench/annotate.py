@@ -7,7 +7,6 @@ and the waiting between the parts add, and what overlapping them saves.
 """
 
 import asyncio
-import hashlib
 import os
 import platform
 import tempfile
@@ -21,16 +20,15 @@ import numpy.typing as npt
 from fcaps_pipeline.acoustics.measure import measure_acoustics
 from fcaps_pipeline.audio.stream import decode_all
 from fcaps_pipeline.captioning.build import build_engine
-from fcaps_pipeline.captioning.engine import CaptionRequest, Engine
-from fcaps_pipeline.captioning.schemas import global_caption_schema
-from fcaps_pipeline.config import CaptionConfig, Job
+from fcaps_pipeline.captioning.engine import Engine
+from fcaps_pipeline.captioning.question import Question
+from fcaps_pipeline.config import Job
 from fcaps_pipeline.errors import AccountingError, RecordingError, UsageError
 from fcaps_pipeline.pipeline.annotate import annotate
 from fcaps_pipeline.pipeline.progress import Listener
 from fcaps_pipeline.prompts import load_prompt
-from fcaps_pipeline.records.audio import Acoustics, Recording, SegmentAudio
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Acoustics, Recording, SegmentAudio
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.segmentation.segmenter import Segmenter
 from fcaps_pipeline.segmentation.silero import SileroDetector
 from fcaps_pipeline.sources.listing import list_recordings
@@ -77,8 +75,9 @@ def bench_annotate(job: Job, listener: Listener) -> AnnotateBench:
     recordings = list(list_recordings(job.source))
     decode_s, audio_s = _decode(recordings, job)
     acoustics = _TimedAcoustics()
+    segmenter = Segmenter(job.segmentation, SileroDetector(job.segmentation), acoustics.measure)
     begun_s = time.perf_counter()
-    segments = _prepare(recordings, Segmenter(job.segmentation, SileroDetector(job.segmentation), acoustics.measure))
+    segments = _prepare(recordings, segmenter)
     segments_s = time.perf_counter() - begun_s
     if not segments:
         raise UsageError("the source holds no speech that makes a Segment; choose another for the benchmark")
@@ -101,8 +100,8 @@ def bench_annotate(job: Job, listener: Listener) -> AnnotateBench:
         engine_startup_s=engine_startup_s,
         engine_s=engine_s,
         num_output_tokens=num_tokens,
-        pipeline_startup_s=report.session.startup_s,
-        pipeline_s=report.session.annotating_s,
+        pipeline_startup_s=report.last_call.startup_s,
+        pipeline_s=report.last_call.annotating_s,
     )
 
 
@@ -127,7 +126,7 @@ def _decode(recordings: Sequence[Recording], job: Job) -> tuple[float, float]:
             num_samples += decode_all(recording.location, job.segmentation.channels).shape[-1]
         except RecordingError:
             continue  # the pipeline meets it too, and records it
-    return time.perf_counter() - begun_s, num_samples / 16_000
+    return time.perf_counter() - begun_s, num_samples / SAMPLE_RATE_HZ
 
 
 def _prepare(recordings: Sequence[Recording], segmenter: Segmenter) -> list[SegmentAudio]:
@@ -146,10 +145,14 @@ async def _ask_all(job: Job, segments: Sequence[SegmentAudio]) -> tuple[float, f
         raise UsageError("the benchmark compares with one bare engine; give a job with a single one")
     engine: Engine = build_engine(next(iter(job.engines.values())))
     begun_s = time.perf_counter()
-    await engine.start()
+    identity = await engine.start()
     startup_s = time.perf_counter() - begun_s
     requests = [
-        _request(segment, granularity, config) for segment in segments for granularity, config in job.captions.items()
+        Question(granularity, segment, config, load_prompt(config.prompt), (), identity).request(
+            config.sampling, config.num_candidates, attempt=1
+        )
+        for segment in segments
+        for granularity, config in job.captions.items()
     ]
     begun_s = time.perf_counter()
     try:
@@ -158,20 +161,6 @@ async def _ask_all(job: Job, segments: Sequence[SegmentAudio]) -> tuple[float, f
     finally:
         await engine.stop()
     return startup_s, elapsed_s, sum(one.num_output_tokens for answer in answers for one in answer)
-
-
-def _request(segment: SegmentAudio, granularity: Granularity, config: CaptionConfig) -> CaptionRequest:
-    audio_sha256 = hashlib.sha256(segment.pcm_T.tobytes()).hexdigest()
-    return CaptionRequest(
-        request_key=f"{segment.segment.segment_id}-{granularity}",
-        audio_sha256=audio_sha256,
-        audio_T=segment.float_T(),
-        prompt=load_prompt(config.prompt).text,
-        sampling=config.sampling,
-        seed=config.seed,
-        num_completions=config.num_candidates,
-        json_schema=global_caption_schema() if granularity is Granularity.GLOBAL else None,
-    )
 
 
 def _processor() -> str:

@@ -47,7 +47,12 @@ class EndpointEngine:
     """An audio LLM behind an HTTP server."""
 
     def __init__(self, config: EndpointEngineConfig) -> None:
-        """Keeps the configuration; no connection is made before `start`."""
+        """Keeps the configuration; no connection is made before `start`.
+
+        Raises:
+            JobError: the environment variable for the key is not set.
+        """
+        _key(config)
         self._config = config
         self._client: AsyncOpenAI | None = None
         self._slots = asyncio.Semaphore(config.max_concurrency)

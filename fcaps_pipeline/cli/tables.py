@@ -51,7 +51,7 @@ def print_report(console: Console, report: RunReport, out: Path) -> None:
     )
     if totals.num_discarded:
         console.print(f"{totals.num_discarded} stretches of speech were too short or too long for a Segment")
-    notes = (*report.session.failed_units, *report.failures, *report.recordings_without_segments)
+    notes = (*report.last_call.failed_units, *report.failures, *report.recordings_without_segments)
     for line in notes[:_MAX_LINES]:
         console.print(f"  {line}", soft_wrap=True)
     if len(notes) > _MAX_LINES:
@@ -72,7 +72,8 @@ def print_plan(console: Console, job: Job, status: RunStatus, tokens_per_s: floa
     table.add_row("segments expected", f"{plan.num_segments_expected}")
     table.add_row("units (shards)", f"{plan.num_units}, {plan.num_units - status.num_units_done} pending")
     table.add_row("pending audio", f"{status.pending_s / 3600:.3f} h")
-    table.add_row("GPU-hours", _gpu_hours(job, plan.num_segments_expected, tokens_per_s))
+    pending = plan.num_segments_expected * status.pending_s / plan.duration_s if plan.duration_s else 0.0
+    table.add_row("GPU-hours pending", _gpu_hours(job, pending, tokens_per_s))
     console.print(table)
 
 
@@ -136,7 +137,7 @@ def _print_candidate(console: Console, candidate: dict[str, Any]) -> None:
     )
 
 
-def _gpu_hours(job: Job, num_segments: int, tokens_per_s: float) -> str:
+def _gpu_hours(job: Job, num_segments: float, tokens_per_s: float) -> str:
     on_gpu = {name for name, one in job.engines.items() if isinstance(one, VllmEngineConfig) and one.device == "gpu"}
     captions = sum(one.num_candidates for one in job.captions.values() if one.engine in on_gpu)
     if not captions:

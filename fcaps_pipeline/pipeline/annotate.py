@@ -16,7 +16,7 @@ from fcaps_pipeline.config import Job, VllmEngineConfig
 from fcaps_pipeline.errors import AccountingError, JobError, OutputError
 from fcaps_pipeline.pipeline.plan import Plan, load_or_make, load_units
 from fcaps_pipeline.pipeline.progress import Listener
-from fcaps_pipeline.pipeline.report import RunReport, Session, make_report
+from fcaps_pipeline.pipeline.report import LastCall, RunReport, make_report
 from fcaps_pipeline.pipeline.run_folder import job_sha256, opened
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit, write_durably
@@ -45,12 +45,12 @@ def annotate(job: Job, out: Path, listener: Listener) -> RunReport:
         commits = read_commits(layout)
         listener.planned(plan, total(commits), len(commits))
         done = frozenset(commit.unit_index for commit in commits)
-        session = Session()
+        last_call = LastCall()
         if len(done) < plan.num_units:
-            session = _run_missing(job, layout, plan, done, listener)
+            last_call = _run_missing(job, layout, plan, done, listener)
         elif layout.index.is_file() and layout.report.is_file():
             return RunReport.model_validate_json(layout.report.read_bytes())
-        return _finish(job, layout, plan, read_commits(layout), session)
+        return _finish(job, layout, plan, read_commits(layout), last_call)
 
 
 def check_inputs(job: Job) -> None:
@@ -73,7 +73,7 @@ class _Engines(Record):
     engines: dict[str, EngineIdentity]
 
 
-def _run_missing(job: Job, layout: RunLayout, plan: Plan, done: frozenset[int], listener: Listener) -> Session:
+def _run_missing(job: Job, layout: RunLayout, plan: Plan, done: frozenset[int], listener: Listener) -> LastCall:
     from fcaps_pipeline.pipeline.ray_runtime import RayRuntime, UnitFailure
 
     layout.index.unlink(missing_ok=True)
@@ -92,7 +92,7 @@ def _run_missing(job: Job, layout: RunLayout, plan: Plan, done: frozenset[int], 
                 _check_visible(layout, outcome)
                 listener.unit_done(outcome)
         annotating_s = time.monotonic() - ready_s
-    return Session(failed_units=tuple(failed_units), startup_s=ready_s - begun_s, annotating_s=annotating_s)
+    return LastCall(failed_units=tuple(failed_units), startup_s=ready_s - begun_s, annotating_s=annotating_s)
 
 
 def _check_visible(layout: RunLayout, commit: UnitCommit) -> None:
@@ -121,8 +121,8 @@ def _remembered(layout: RunLayout) -> dict[str, EngineIdentity]:
     return _Engines.model_validate_json(layout.engines.read_bytes()).engines if layout.engines.is_file() else {}
 
 
-def _finish(job: Job, layout: RunLayout, plan: Plan, commits: list[UnitCommit], session: Session) -> RunReport:
-    report = make_report(plan, commits, _remembered(layout), session)
+def _finish(job: Job, layout: RunLayout, plan: Plan, commits: list[UnitCommit], last_call: LastCall) -> RunReport:
+    report = make_report(plan, commits, _remembered(layout), last_call)
     complete = len(commits) == plan.num_units
     if complete and report.totals.num_recordings != plan.num_recordings:
         raise AccountingError(

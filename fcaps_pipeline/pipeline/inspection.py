@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from fcaps_pipeline.errors import AccountingError, CorruptRunError, UsageError
-from fcaps_pipeline.pipeline.plan import Plan, load
+from fcaps_pipeline.pipeline.plan import Plan, load, load_units
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import RunLayout, ShardFile, Table, Totals
 from fcaps_pipeline.shards.reader import check_file, read_commits, read_index, read_rows, total
@@ -46,12 +46,12 @@ def status(layout: RunLayout) -> RunStatus:
         CorruptRunError: plan or records are unreadable.
     """
     plan, commits = load(layout), read_commits(layout)
-    totals = total(commits)
+    done = frozenset(commit.unit_index for commit in commits)
     return RunStatus(
         plan=plan,
-        totals=totals,
+        totals=total(commits),
         num_units_done=len(commits),
-        pending_s=max(0.0, plan.duration_s - totals.audio_hours * 3600) if len(commits) < plan.num_units else 0.0,
+        pending_s=sum(unit.duration_s for unit in load_units(layout, without=done)),
         indexed=layout.index.is_file(),
     )
 
@@ -74,7 +74,7 @@ def verify(layout: RunLayout) -> Iterator[ShardFile]:
 
 
 def lines(layout: RunLayout) -> Iterator[Line]:
-    """Annotated Segments, then rejected ones, in shard order."""
+    """Annotated Segments, then rejected ones, then those nobody could be asked about, in shard order."""
     for row in read_rows(layout, "data", _ROW_COLUMNS):
         yield Line(
             segment_id=row["segment_id"],
@@ -91,6 +91,15 @@ def lines(layout: RunLayout) -> Iterator[Line]:
             global_caption="",
             dropped=f"rejected: {row['reason']}",
         )
+    for row in read_rows(layout, "failures", ["segment_id", "duration_s", "message"]):
+        if row["segment_id"] is not None:
+            yield Line(
+                segment_id=row["segment_id"],
+                duration_s=row["duration_s"],
+                fine_caption="",
+                global_caption="",
+                dropped=f"failed: {row['message']}",
+            )
 
 
 def find(layout: RunLayout, segment_id: str) -> dict[str, Any]:

@@ -38,5 +38,5 @@ class Listener(Protocol):
         ...
 
     def unit_failed(self, unit_index: int, message: str) -> None:
-        """Called when a unit was given up in this session."""
+        """Called when a unit was given up; the next call of `annotate` tries it again."""
         ...

@@ -27,7 +27,7 @@ class State(Enum):
     UNFINISHED = "unfinished"
 
 
-class Session(Record):
+class LastCall(Record):
     """What one call of `annotate` did."""
 
     failed_units: tuple[str, ...] = ()
@@ -54,12 +54,12 @@ class RunReport(Record):
     """`source: why`, the first thousand."""
     ignored_files: dict[str, int]
     """Files of the source that are not audio, by suffix."""
-    session: Session
+    last_call: LastCall
     """The call that wrote this report."""
 
 
 def make_report(
-    plan: Plan, commits: list[UnitCommit], engines: dict[str, EngineIdentity], session: Session
+    plan: Plan, commits: list[UnitCommit], engines: dict[str, EngineIdentity], last_call: LastCall
 ) -> RunReport:
     """Sums up a run from its plan and its commit records.
 
@@ -78,7 +78,7 @@ def make_report(
         failures=tuple(line for commit in commits for line in commit.failure_messages)[:_MAX_LISTED],
         recordings_without_segments=_without_segments(commits),
         ignored_files=plan.num_ignored_files,
-        session=session,
+        last_call=last_call,
     )
 
 

@@ -2,14 +2,14 @@
 
 Rows go to temporary files, row group by row group, so that memory stays bounded whatever the unit
 holds. `commit` closes, syncs and renames them and writes the commit record last; until then the
-unit does not exist. A writer that is left without commit leaves nothing behind.
+unit does not exist, whatever files lie there: readers go by the commit records.
 """
 
 import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -108,11 +108,6 @@ class UnitWriter:
         self._num_recording_failures += 1
         self._add_failure(failure)
 
-    @property
-    def num_segments(self) -> int:
-        """Segments taken so far."""
-        return len(self._segment_ids)
-
     def commit(self, recordings: tuple[RecordingOutcome, ...], num_segments: int, duration_s: float) -> UnitCommit:
         """Makes the unit exist.
 
@@ -189,7 +184,8 @@ class _TableWriter:
     def publish(self) -> ShardFile | None:
         if self.num_rows == 0 and self._table != "data":
             # A try that was killed before its commit record may have published one.
-            self._final.unlink(missing_ok=True)
+            with writing(self._final):
+                self._final.unlink(missing_ok=True)
             return None
         self._flush()
         assert self._writer is not None
@@ -211,7 +207,9 @@ class _TableWriter:
 
     def discard(self) -> None:
         if self._writer is not None:
-            self._writer.close()
+            # Closing writes a footer. Where that fails, nobody misses it: the file goes.
+            with suppress(OSError):
+                self._writer.close()
             self._writer = None
         self._temporary.unlink(missing_ok=True)
 

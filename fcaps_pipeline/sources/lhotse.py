@@ -104,7 +104,9 @@ def list_lhotse(source: LhotseSource, path: Path) -> Iterator[Located]:
     number, line = first
     if line.tracks is not None:
         raise SourceError(f"{path}:{number}: MixedCuts are not supported; save MonoCuts (`cuts.save_audios`) first")
-    yield from _list_cuts(path, root) if line.recording is not None else _list_plain(path, root)
+    found = _list_cuts(path, root) if line.recording is not None else _list_plain(path, root)
+    for recording, where in found:
+        yield Located(recording.model_copy(update={"licence": source.licence}), where)
 
 
 def _list_plain(path: Path, root: Path) -> Iterator[Located]:

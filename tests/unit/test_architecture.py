@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "fcaps_pipeline"
 LAYERS: list[set[str]] = [
     {"errors"},
     {"records"},
-    {"resources", "environment"},
+    {"resources", "environment", "job_file"},
     {"config"},
     {"prompts", "audio", "sources"},
     {"segmentation", "acoustics", "captioning", "shards", "synthesis"},

@@ -1,8 +1,7 @@
 """The Shard as a transaction, and what consumers find in it."""
 
-import subprocess
-import sys
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,12 @@ import pytest
 from datasets import Audio, load_dataset
 
 from fcaps_pipeline.audio.flac import decode_flac
-from fcaps_pipeline.errors import AccountingError, CorruptRunError
+from fcaps_pipeline.errors import AccountingError, CorruptRunError, OutputError
 from fcaps_pipeline.records.annotations import Annotation, Failure, Rejection
 from fcaps_pipeline.records.audio import SegmentAudio
-from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout, UnitCommit
+from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout, UnitCommit, write_durably
 from fcaps_pipeline.shards.reader import check_file, read_commits, read_rows, total
-from fcaps_pipeline.shards.writer import UnitWriter
+from fcaps_pipeline.shards.writer import UnitWriter, writing
 
 MakeAudio = Callable[..., SegmentAudio]
 
@@ -142,25 +141,35 @@ def test_damage_is_found(
         check_file(layout, commit.files[0])
 
 
-_FILLS_ITS_DISK = """
-import resource, sys
-from pathlib import Path
-from fcaps_pipeline.errors import OutputError
-from fcaps_pipeline.shards.layout import RunLayout
-from fcaps_pipeline.shards.writer import writing, write_durably
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-path = Path(sys.argv[1]) / "record.json"
-try:
-    with writing(path):
-        write_durably(path, "x" * 5000)
-except OutputError as error:
-    print(error)
-"""
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond 60 kB, which is refused as a write to a full disk is."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_no_room_on_the_disk_is_one_line_that_names_the_file(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _FILLS_ITS_DISK, str(tmp_path)], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.startswith(f"cannot write {tmp_path}/record.json: File too large; make room")
-    assert not (tmp_path / "record.json").exists()
+@pytest.mark.usefixtures("full_disk")
+def test_no_room_for_a_record_is_one_line_that_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    with pytest.raises(OutputError, match=f"^cannot write {path}: File too large; make room"), writing(path):
+        write_durably(path, "x" * 100_000)
+    assert not path.exists()
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_no_room_for_a_shard_is_one_line_and_the_unit_does_not_exist(
+    tmp_path: Path, make_audio: MakeAudio, annotate: Callable[[SegmentAudio], Annotation]
+) -> None:
+    layout = RunLayout(tmp_path)
+
+    def fill() -> None:
+        with UnitWriter(layout, 0, 1, row_group_bytes=1) as writer:
+            for index in range(20):
+                writer.add(annotate(make_audio(index)), make_audio(index))
+            writer.commit((_outcome(20),), 20, 1.0)
+
+    with pytest.raises(OutputError, match="File too large; make room"):
+        fill()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
