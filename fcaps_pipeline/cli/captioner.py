@@ -8,9 +8,10 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fcaps_pipeline.cli.console import messages, result
+from fcaps_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from fcaps_pipeline.embedded.evaluation import RealClip
+    from fcaps_pipeline.embedded.recipe import RealMaterial
     from fcaps_pipeline.embedded.scores import Score
 
 app = typer.Typer(no_args_is_help=True)
@@ -24,9 +25,11 @@ HearingSteps = Annotated[int, typer.Option(min=0, help="First steps, in which on
 BatchClips = Annotated[int, typer.Option(min=1, help="Clips per step.")]
 Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
 Seed = Annotated[int, typer.Option(help="Decides the corpus and, with it, the weights.")]
-RealSpeakers = Annotated[
-    Path | None, typer.Option(help="CSV with columns file and gender: real speech, for measuring only.")
+Real = Annotated[
+    Path | None,
+    typer.Option(help="Folder of real speech with speakers.csv (file, speaker, gender): five of six speakers train."),
 ]
+RealTest = Annotated[Path | None, typer.Option(help="Folder of real speech with speakers.csv, for measuring only.")]
 RealSounds = Annotated[Path | None, typer.Option(help="Folder of WAV files without speech, for measuring only.")]
 
 _WORK = Path("captioner-work")
@@ -36,15 +39,17 @@ _WORK = Path("captioner-work")
 def train(
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
     work: Work = _WORK,
-    clips: Clips = 4800,
+    clips: Clips = 7200,
     test_clips: TestClips = 480,
-    steps: Steps = 2700,
-    hearing_steps: HearingSteps = 1500,
+    steps: Steps = 4200,
+    hearing_steps: HearingSteps = 3000,
     batch_clips: BatchClips = 20,
     learning_rate: Rate = 1.5e-3,
     seed: Seed = 1,
     workers: Workers = 2,
-    real_speakers: RealSpeakers = None,
+    real: Real = None,
+    real_credit: Annotated[str | None, typer.Option(help="Name and licence of the real speech, for the card.")] = None,
+    real_test: RealTest = None,
     real_sounds: RealSounds = None,
 ) -> None:
     """Synthesize a corpus, train on it, measure on held-out voices, write folder and card."""
@@ -54,10 +59,19 @@ def train(
     settings = TrainingSettings(
         steps=steps, hearing_steps=hearing_steps, batch_clips=batch_clips, peak_learning_rate=learning_rate
     )
-    recipe = Recipe(training_clips=clips, test_clips=test_clips, corpus_seed=seed, settings=settings)
+    if (real is None) != (real_credit is None):
+        raise UsageError("--real and --real-credit go together: the card names the recordings and their licence")
+    material = _find_real(real, real_test, real_sounds)
+    recipe = Recipe(
+        training_clips=clips,
+        test_clips=test_clips,
+        corpus_seed=seed,
+        settings=settings,
+        real_speakers=tuple(one.speaker for one in material.training),
+        real_credit=real_credit,
+    )
     with _Bar() as bar:
-        real = _read_real(real_speakers, real_sounds)
-        scores = make_captioner(recipe, out, work, workers=workers, real=real, watcher=bar)
+        scores = make_captioner(recipe, out, work, workers=workers, real=material, watcher=bar)
     _print_scores(scores)
 
 
@@ -68,7 +82,8 @@ def evaluate(
     test_clips: TestClips = 480,
     seed: Seed = 1,
     workers: Workers = 2,
-    real_speakers: RealSpeakers = None,
+    real: Real = None,
+    real_test: RealTest = None,
     real_sounds: RealSounds = None,
 ) -> None:
     """Measure a captioner on held-out voices and, where given, on real recordings."""
@@ -76,9 +91,9 @@ def evaluate(
     from fcaps_pipeline.embedded.training import TrainingSettings
 
     recipe = Recipe(training_clips=1, test_clips=test_clips, corpus_seed=seed, settings=TrainingSettings(steps=1))
+    material = _find_real(real, real_test, real_sounds)
     with _Bar() as bar:
-        real = _read_real(real_speakers, real_sounds)
-        scores = evaluate_captioner(folder, recipe, work, workers=workers, real=real, watcher=bar)
+        scores = evaluate_captioner(folder, recipe, work, workers=workers, real=material, watcher=bar)
     _print_scores(scores)
 
 
@@ -94,13 +109,12 @@ def demo_speech(
         result.print(str(out / name), soft_wrap=True)
 
 
-def _read_real(speakers: Path | None, sounds: Path | None) -> "list[RealClip]":
-    from fcaps_pipeline.embedded.evaluation import read_real_clip
-    from fcaps_pipeline.embedded.recipe import read_real_speakers
+def _find_real(real: Path | None, real_test: Path | None, sounds: Path | None) -> "RealMaterial":
+    from fcaps_pipeline.embedded.recipe import divide
+    from fcaps_pipeline.embedded.recordings import find_recordings
 
-    clips = [] if speakers is None else read_real_speakers(speakers)
-    paths = [] if sounds is None else sorted(sounds.glob("*.wav"))
-    return clips + [read_real_clip(path, None) for path in paths]
+    training, test = ([] if folder is None else find_recordings(folder) for folder in (real, real_test))
+    return divide(training, test, [] if sounds is None else sorted(sounds.glob("*.wav")))
 
 
 def _print_scores(scores: "list[Score]") -> None:

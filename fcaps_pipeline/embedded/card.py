@@ -27,10 +27,14 @@ class TrainingRun(Record):
     parameters: int
     corpus_seed: int
     training_seed: int
+    real_speakers: int = 0
+    """Real people among the training voices."""
+    real_credit: str | None = None
+    """Whose recordings those are, and their licence."""
 
 
 _TEMPLATE = """---
-license: cc0-1.0
+license: {licence}
 language: en
 pipeline_tag: audio-text-to-text
 ---
@@ -46,7 +50,7 @@ you mean to keep.
 
 Greedy captions in float32 on synthetic clips of voices and sentences that training never saw, read back by a
 reader of the caption grammar. *Constant* is the best answer that ignores the sound. *Rule* calls a median F0 above
-165 Hz female. Figures on real speech are evaluation only.
+165 Hz female. Rows on real speech are of speakers that training never heard.
 
 | what | measure | captioner | constant | rule | clips |
 |---|---|---|---|---|---|
@@ -56,8 +60,7 @@ reader of the caption grammar. *Constant* is the best answer that ignores the so
 
 - It says gender, pitch, pace, volume, their course and pauses. Age, accent, timbre and emotion are always `unknown`.
 - Its words are those of a grammar with many paraphrases; it does not transcribe and does not describe content.
-- It was made from synthetic voices only. On real voices it is weaker than the figures on synthetic ones; see the
-  rows on real speech where they are given.
+- On real voices it is weaker than the figures on synthetic ones; see the rows on real speech where they are given.
 - Changes of pitch and pace are heard less surely than changes of loudness, and some are invented on steady speech.
 - Several voices at once, singing, whispering, children and languages other than English were not trained.
 
@@ -66,20 +69,29 @@ reader of the caption grammar. *Constant* is the best answer that ignores the so
 - Data: synthetic speech by espeak-ng, flite and festival (Debian packages espeak-ng, flite, festival,
   festvox-kdlpc16k, festvox-italp16k, festvox-itapc16k, festvox-suopuhe-mv, festvox-suopuhe-lj,
   festvox-ca-ona-hts, festvox-czech-dita, festvox-czech-machac) with formant scaling, praat resynthesis, rooms, noise
-  and level; labels are measured. No recordings of real people were used for training beyond what these voices contain.
+  and level; labels are measured.
+- {real}
 - {training_clips} clips, {training_hours:.1f} h, corpus seed {corpus_seed}; {steps} steps of {batch_clips} clips,
   training seed {training_seed}.
 - {training_minutes:.0f} minutes of training on: {machine}.
 - Pitch classes: men below 115.7 and above 149.7 Hz, women below 141.6 and above 184.5 Hz; pace: below 3.7 and above 5.5
   syllables per second of speech; volume: below -30 and above -20 LUFS; a pause is a silence of 0.4 s or more.
-- Made with `fcaps captioner train --out DIR`. Weights and demo speech are our own output, CC0.
+- Made with `fcaps captioner train --out DIR`{options}. The demo speech is our own output, CC0.
 """
+_SYNTHETIC_ONLY = "No recordings of real people were used beyond what these voices contain."
+_WITH_REAL = """Real speech: nearly half of the training clips are phrases of {speakers} people, some as recorded, some
+  moved in pitch and pace, with rooms, noise and level as above: {credit}. Their syllables are estimated."""
 
 
 def write_card(folder: Path, run: TrainingRun, scores: list[Score]) -> None:
     """Writes the card and the facts it was made from."""
     fields = run.model_dump()
     fields["parameters"] = run.parameters / 1e6
+    fields["real"] = _SYNTHETIC_ONLY
+    fields["options"], fields["licence"] = "", "cc0-1.0"
+    if run.real_speakers:
+        fields["real"] = _WITH_REAL.format(speakers=run.real_speakers, credit=run.real_credit)
+        fields["options"], fields["licence"] = " --real DIR --real-credit TEXT", "cc-by-4.0"
     card = _TEMPLATE.format(rows="\n".join(_row(score) for score in scores), **fields)
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
     (folder / RUN_FILE).write_text(json.dumps(run.model_dump(), indent=2) + "\n", encoding="utf-8")

@@ -4,8 +4,8 @@ Enters: a `Recipe` and a work folder in which everything is kept, so that a kill
 it was. Leaves: the model folder. Progress is told to a `Watcher`; nothing is printed here.
 """
 
-import csv
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -26,10 +26,11 @@ from fcaps_pipeline.embedded.evaluation import (
 from fcaps_pipeline.embedded.features import Clip, load_block
 from fcaps_pipeline.embedded.grammar import fine_caption, global_caption
 from fcaps_pipeline.embedded.model_folder import read_model_folder, write_model_folder
+from fcaps_pipeline.embedded.recordings import RealRecording, is_held_out, write_phrase_bank
 from fcaps_pipeline.embedded.scores import Score
 from fcaps_pipeline.embedded.tokenizer import train_tokenizer
 from fcaps_pipeline.embedded.training import StepReport, TrainingSettings, train
-from fcaps_pipeline.errors import SourceError, UsageError
+from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.prompts import load_prompt
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.synthesis.corpus import write_corpus
@@ -47,6 +48,30 @@ class Recipe(Record):
     test_clips: int
     corpus_seed: int
     settings: TrainingSettings
+    real_speakers: tuple[str, ...] = ()
+    """Speakers whose recordings train, in the order of their list."""
+    real_credit: str | None = None
+    """Name and licence of their recordings, for the card."""
+
+
+@dataclass(frozen=True)
+class RealMaterial:
+    """Real recordings beside the synthetic clips; all may be empty."""
+
+    training: tuple[RealRecording, ...] = ()
+    measuring: tuple[RealRecording, ...] = ()
+    """Of speakers who do not train."""
+    sounds: tuple[Path, ...] = ()
+    """Without any speech."""
+
+
+def divide(training_folder: list[RealRecording], test_folder: list[RealRecording], sounds: list[Path]) -> RealMaterial:
+    """Holds one in six of the training speakers out for measuring, with all of the test folder."""
+    return RealMaterial(
+        training=tuple(one for one in training_folder if not is_held_out(one.speaker)),
+        measuring=(*(one for one in training_folder if is_held_out(one.speaker)), *test_folder),
+        sounds=tuple(sounds),
+    )
 
 
 class Watcher(Protocol):
@@ -60,17 +85,19 @@ class Watcher(Protocol):
 
 
 def make_captioner(
-    recipe: Recipe, out: Path, work: Path, *, workers: int, real: list[RealClip], watcher: Watcher
+    recipe: Recipe, out: Path, work: Path, *, workers: int, real: RealMaterial, watcher: Watcher
 ) -> list[Score]:
     """Trains a captioner and writes its folder with the card.
 
     Raises:
         DependencyError: a synthesizer is missing.
+        RecordingError: a real recording cannot be decoded.
         UsageError: the work folder belongs to another recipe.
     """
     _claim(work, recipe)
     torch.set_num_threads(workers)
-    clips = _clips("train", recipe.training_clips, recipe, work, workers, watcher)
+    bank = write_phrase_bank(work / "recordings", list(real.training)) if real.training else None
+    clips = _clips("train", recipe.training_clips, recipe, work, workers, watcher, bank)
     prompts = shipped_prompts()
     tokenizer = _tokenizer(clips, prompts, recipe.settings.seed)
     watcher.begin("training", recipe.settings.steps)
@@ -94,44 +121,32 @@ def make_captioner(
         parameters=sum(parameter.numel() for parameter in trained.thinker.parameters()),
         corpus_seed=recipe.corpus_seed,
         training_seed=recipe.settings.seed,
+        real_speakers=len(recipe.real_speakers),
+        real_credit=recipe.real_credit,
     )
     write_card(out, run, [])
     return evaluate_captioner(out, recipe, work, workers=workers, real=real, watcher=watcher)
 
 
 def evaluate_captioner(
-    folder: Path, recipe: Recipe, work: Path, *, workers: int, real: list[RealClip], watcher: Watcher
+    folder: Path, recipe: Recipe, work: Path, *, workers: int, real: RealMaterial, watcher: Watcher
 ) -> list[Score]:
     """Measures a model folder on the test split and on real clips, and writes its card anew.
 
     Raises:
         ModelError: the folder holds no captioner of this package.
+        RecordingError: a real recording cannot be decoded.
     """
     thinker, tokenizer = read_model_folder(folder)
     clips = _clips("test", recipe.test_clips, recipe, work, workers, watcher)
     listener = Listener(thinker, tokenizer, shipped_prompts())
-    watcher.begin("captioning held-out clips", len(clips) + len(real))
+    real_clips = _real_clips(real)
+    watcher.begin("captioning held-out clips", len(clips) + len(real_clips))
     scores = score_synthetic(clips, listener.listen([clip.mel_FM for clip in clips], watcher.advance))
-    if real:
-        scores += score_real(real, listener.listen(real_mels(real), watcher.advance))
+    if real_clips:
+        scores += score_real(real_clips, listener.listen(real_mels(real_clips), watcher.advance))
     write_card(folder, read_run(folder), scores)
     return scores
-
-
-def read_real_speakers(listing: Path) -> list[RealClip]:
-    """Real recordings named in a CSV with the columns file and gender; the paths are relative to it.
-
-    Raises:
-        SourceError: the list is missing or lacks a column.
-        RecordingError: a file cannot be decoded.
-    """
-    try:
-        rows = list(csv.DictReader(listing.read_text(encoding="utf-8").splitlines()))
-        return [read_real_clip(listing.parent / row["file"], row["gender"]) for row in rows]
-    except FileNotFoundError as error:
-        raise SourceError(f"{listing} does not exist; give a CSV with the columns file and gender") from error
-    except KeyError as error:
-        raise SourceError(f"{listing} has no column {error}; expected the columns file and gender") from error
 
 
 def shipped_prompts() -> Prompts:
@@ -150,11 +165,30 @@ def _claim(work: Path, recipe: Recipe) -> None:
     stored.write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def _clips(split: Split, count: int, recipe: Recipe, work: Path, workers: int, watcher: Watcher) -> list[Clip]:
+def _real_clips(real: RealMaterial) -> list[RealClip]:
+    spoken = [read_real_clip(one.path, one.gender) for one in real.measuring]
+    return spoken + [read_real_clip(path, None) for path in real.sounds]
+
+
+def _clips(
+    split: Split,
+    count: int,
+    recipe: Recipe,
+    work: Path,
+    workers: int,
+    watcher: Watcher,
+    bank: Path | None = None,
+) -> list[Clip]:
     """The clips of a split, made and turned into features where they are missing."""
     watcher.begin(f"synthesizing {split} clips", count)
     blocks = write_corpus(
-        work / "corpus", split, num_clips=count, seed=recipe.corpus_seed, workers=workers, on_block=watcher.advance
+        work / "corpus",
+        split,
+        num_clips=count,
+        seed=recipe.corpus_seed,
+        workers=workers,
+        bank=bank,
+        on_block=watcher.advance,
     )
     watcher.begin(f"features of {split} clips", len(blocks))
     clips: list[Clip] = []

@@ -20,15 +20,17 @@ RATE_BORDERS_HZ = (3.7, 5.5)
 VOLUME_BORDERS_LUFS = (-30.0, -20.0)
 """Integrated loudness of the whole clip (ITU-R BS.1770)."""
 
+GENDER_F0_HZ: dict[Gender, tuple[float, float]] = {"male": (70.0, 180.0), "female": (124.0, 400.0)}
+"""Median F0 at which a voice still passes for its gender; made voices can leave it."""
 PITCH_MARGIN = 0.03
 RATE_MARGIN = 0.05
 VOLUME_MARGIN_LU = 1.0
 
 LOUDNESS_CHANGE_DB = (3.0, 5.0)
 """Last third against first third: steady up to the first, a change from the second."""
-PITCH_CHANGE_SEMITONES = (2.0, 2.6)
+PITCH_CHANGE_SEMITONES = (1.7, 3.0)
 """Second half against first half."""
-RATE_CHANGE_RATIO = (1.2, 1.3)
+RATE_CHANGE_RATIO = (1.2, 1.45)
 """Second half against first half, or its inverse."""
 PAUSE_S = (0.2, 0.4)
 """Silence inside speech: unheard up to the first, a pause from the second."""

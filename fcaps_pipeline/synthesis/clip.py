@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fcaps_pipeline.synthesis import classes, effects, espeak, festival, flite, measure
+from fcaps_pipeline.synthesis import classes, effects, measure
+from fcaps_pipeline.synthesis.cast import Cast
 from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ, Samples
 from fcaps_pipeline.synthesis.plan import PhrasePlan, SpeechPlan, draw_plan
 from fcaps_pipeline.synthesis.praat import change_voice
@@ -24,18 +25,19 @@ MIN_CLIP_S = 1.2
 _ATTEMPTS = 60
 _OCTAVES_OF_PITCH_KNOB = 1.3
 _FEW_SYLLABLES = 8
-_TEXT_RATE_RATIO = 1.6
-_SPEAKERS = {"espeak": espeak.speak, "flite": flite.speak, "festival": festival.speak}
+_TEXT_RATE_RATIO = 1.4
 
 
 @dataclass(frozen=True)
 class _Phrase:
     audio_T: Samples
-    num_syllables: int
+    num_syllables: float
     speech_s: float
 
 
-def make_clip(clip_id: str, split: Split, rng: np.random.Generator) -> tuple[npt.NDArray[np.float32], ClipTruth]:
+def make_clip(
+    clip_id: str, split: Split, rng: np.random.Generator, cast: Cast
+) -> tuple[npt.NDArray[np.float32], ClipTruth]:
     """Draws plans until one yields a clip with certain labels.
 
     Raises:
@@ -48,7 +50,7 @@ def make_clip(clip_id: str, split: Split, rng: np.random.Generator) -> tuple[npt
         return sound_T.astype(np.float32), truth
     for _ in range(_ATTEMPTS):
         try:
-            made = render(draw_plan(rng, split), rng)
+            made = render(draw_plan(rng, split, cast), rng, cast)
         except PhraseError:
             continue
         if made is not None:
@@ -58,9 +60,9 @@ def make_clip(clip_id: str, split: Split, rng: np.random.Generator) -> tuple[npt
     raise RuntimeError(f"{clip_id}: {_ATTEMPTS} plans in a row gave no clip with certain labels")
 
 
-def render(plan: SpeechPlan, rng: np.random.Generator) -> tuple[Samples, SpeechTruth] | None:
+def render(plan: SpeechPlan, rng: np.random.Generator, cast: Cast) -> tuple[Samples, SpeechTruth] | None:
     """Speaks a plan and measures the outcome; None where the labels would be uncertain."""
-    phrases = [_speak(plan, phrase) for phrase in plan.phrases]
+    phrases = [_speak(plan, phrase, cast) for phrase in plan.phrases]
     speech_T, gaps = _join(plan, phrases)
     timing = _label_timing(plan, phrases, gaps, len(speech_T) / SAMPLE_RATE_HZ)
     pitch = None if timing is None else _label_pitch(plan, speech_T)
@@ -78,7 +80,7 @@ def render(plan: SpeechPlan, rng: np.random.Generator) -> tuple[Samples, SpeechT
         voice=plan.voice.voice_id,
         speaker=f"{plan.voice.voice_id} x{plan.formant_scale:.2f}",
         gender=plan.voice.gender,
-        transcript=" ".join(f"{phrase.text[0].upper()}{phrase.text[1:]}." for phrase in plan.phrases),
+        transcript=_transcript(plan),
         f0_median_hz=round(pitch.median_hz, 2),
         pitch=pitch.word,
         pitch_change_semitones=round(pitch.change_semitones, 2),
@@ -98,14 +100,21 @@ def render(plan: SpeechPlan, rng: np.random.Generator) -> tuple[Samples, SpeechT
     return finished_T, truth
 
 
-def _speak(plan: SpeechPlan, phrase: PhrasePlan) -> _Phrase:
+def _transcript(plan: SpeechPlan) -> str | None:
+    if plan.voice.synthesizer == "recorded":
+        return None
+    return " ".join(f"{phrase.text[0].upper()}{phrase.text[1:]}." for phrase in plan.phrases)
+
+
+def _speak(plan: SpeechPlan, phrase: PhrasePlan, cast: Cast) -> _Phrase:
     """Speaks a phrase with frequencies scaled; tempo and pitch are asked for accordingly."""
     knobs = Knobs(
         pitch=float(np.clip(plan.pitch + phrase.pitch_offset, 0.0, 1.0)),
         pitch_range=plan.pitch_range,
         tempo=plan.tempo * phrase.tempo_factor / plan.formant_scale,
+        natural=plan.natural,
     )
-    spoken = _SPEAKERS[plan.voice.synthesizer](plan.voice.name, phrase.text, knobs)
+    spoken = cast.speak(plan.voice, phrase.text, knobs)
     audio_T = effects.trim(effects.to_16_khz(spoken.audio_T, spoken.rate_hz, plan.formant_scale))
     if plan.moved_f0_hz is not None:
         f0_hz = plan.moved_f0_hz * 2 ** (_OCTAVES_OF_PITCH_KNOB * phrase.pitch_offset)
@@ -206,6 +215,9 @@ def _label_pitch(plan: SpeechPlan, speech_T: Samples) -> _Pitch | None:
     track = measure.f0_track_hz(speech_T)
     median_hz, change = measure.median_f0_hz(track), measure.pitch_change_semitones(track)
     if median_hz is None or change is None:
+        return None
+    lowest, highest = classes.GENDER_F0_HZ[plan.voice.gender]
+    if not lowest <= median_hz <= highest:
         return None
     word = classes.pitch_class(median_hz, plan.voice.gender)
     course = classes.direction(change, classes.PITCH_CHANGE_SEMITONES)

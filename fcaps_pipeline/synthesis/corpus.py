@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from fcaps_pipeline.synthesis.cast import Cast
 from fcaps_pipeline.synthesis.clip import make_clip
 from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ
 from fcaps_pipeline.synthesis.truth import SPLITS, ClipTruth, Split
@@ -32,6 +33,7 @@ def write_corpus(
     num_clips: int,
     seed: int,
     workers: int,
+    bank: Path | None = None,
     block_clips: int = BLOCK_CLIPS,
     on_block: Callable[[int], None] = lambda _: None,
 ) -> list[Path]:
@@ -43,6 +45,7 @@ def write_corpus(
         num_clips: rounded up to whole blocks.
         seed: with the split, decides every byte.
         workers: processes at a time.
+        bank: phrases of recorded speakers who join the training voices.
         block_clips: clips of one block; part of what decides the bytes.
         on_block: told the number of clips of every block that is there.
 
@@ -59,22 +62,23 @@ def write_corpus(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
-        tasks = [pool.submit(write_block, block, split, index, seed, block_clips) for index, block in missing]
+        tasks = [pool.submit(write_block, block, split, index, seed, block_clips, bank) for index, block in missing]
         for task in as_completed(tasks):
             task.result()
             on_block(block_clips)
     return blocks
 
 
-def write_block(block: Path, split: Split, index: int, seed: int, block_clips: int) -> None:
+def write_block(block: Path, split: Split, index: int, seed: int, block_clips: int, bank: Path | None) -> None:
     """Makes one block; to be called in a fresh process, because espeak-ng keeps state."""
     partial = block.with_name(f".{block.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    cast = Cast(bank)
     lines: list[str] = []
     for number in range(block_clips):
         rng = np.random.default_rng([seed, SPLITS.index(split), index, number])
-        audio_T, truth = make_clip(f"{split}-{index:05d}-{number:03d}", split, rng)
+        audio_T, truth = make_clip(f"{split}-{index:05d}-{number:03d}", split, rng, cast)
         soundfile.write(partial / f"{truth.clip_id}.flac", audio_T, SAMPLE_RATE_HZ, subtype="PCM_16")
         lines.append(truth.model_dump_json() + "\n")
     (partial / TRUTH_FILE).write_text("".join(lines), encoding="utf-8")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from fcaps_pipeline.synthesis.cast import Cast
 from fcaps_pipeline.synthesis.clip import render
 from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ, Samples, limit, noise
 from fcaps_pipeline.synthesis.plan import SpeechPlan, draw_plan
@@ -22,6 +23,7 @@ LICENCE = "CC0-1.0"
 _SHORTEST_S, _LONGEST_S = 3.0, 7.5
 _TALK_PARTS = 4
 _NOISE_S = 4.0
+_CAST = Cast()
 
 Wish = Callable[[SpeechTruth], bool]
 _WISHES: dict[str, Wish] = {
@@ -56,7 +58,7 @@ def write_demo_speech(folder: Path, seed: int) -> list[str]:
 
 def _talk(rng: np.random.Generator) -> tuple[Samples, SpeechTruth]:
     """Four stretches of one voice with 1 to 2 s of near silence between them."""
-    voice = draw_plan(rng, "test").voice
+    voice = draw_plan(rng, "test", _CAST).voice
 
     def same_voice(plan: SpeechPlan) -> SpeechPlan:
         return _quiet_room(plan).model_copy(update={"voice": voice, "formant_scale": 1.0, "loudness_lufs": -24.0})
@@ -67,7 +69,7 @@ def _talk(rng: np.random.Generator) -> tuple[Samples, SpeechTruth]:
         audio_T, truth = _draw_until(lambda t: t.gender == voice.gender, rng, same_voice)
         silence_T = 1e-4 * noise("pink", round(rng.uniform(1.0, 2.0) * SAMPLE_RATE_HZ), rng)
         pieces += [audio_T, silence_T]
-        transcripts.append(truth.transcript)
+        transcripts.append(truth.transcript or "")
     return np.concatenate(pieces), truth.model_copy(update={"transcript": " ".join(transcripts)})
 
 
@@ -81,7 +83,7 @@ def _draw_until(
 ) -> tuple[Samples, SpeechTruth]:
     while True:
         try:
-            made = render(adapt(draw_plan(rng, "test")), rng)
+            made = render(adapt(draw_plan(rng, "test", _CAST)), rng, _CAST)
         except PhraseError:
             continue
         if made is None:

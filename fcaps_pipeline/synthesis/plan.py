@@ -4,16 +4,17 @@ Enters: a random generator and a split. Leaves: a `SpeechPlan`, wholly determine
 state. Whether the synthesizers keep to it is measured afterwards (`clip`).
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.synthesis.classes import VolumeClass
+from fcaps_pipeline.synthesis.cast import Cast
+from fcaps_pipeline.synthesis.classes import Gender, VolumeClass
 from fcaps_pipeline.synthesis.effects import NOISE_KINDS, NoiseKind
-from fcaps_pipeline.synthesis.texts import draw_sentence
 from fcaps_pipeline.synthesis.truth import Split
-from fcaps_pipeline.synthesis.voices import Voice, voices_of
+from fcaps_pipeline.synthesis.voices import Voice
 
 Change = Literal["none", "loudness", "pitch", "rate"]
 
@@ -22,16 +23,18 @@ _VOLUMES_LUFS: dict[VolumeClass, tuple[float, float]] = {
     "moderate": (-28.5, -21.5),
     "loud": (-18.5, -12.5),
 }
-_GENDER_F0_HZ = {"male": (75.0, 200.0), "female": (118.0, 290.0)}
+_MOVED_F0_HZ: dict[Gender, tuple[float, float]] = {"male": (75.0, 178.0), "female": (125.0, 290.0)}
+_FORMANT_SCALES: dict[Gender, tuple[float, float]] = {"male": (0.92, 1.04), "female": (0.97, 1.09)}
+"""A man's vocal tract is hardly made shorter and a woman's hardly longer: it would no longer be known whose it is."""
 _CHANGES: tuple[Change, ...] = ("none", "loudness", "pitch", "rate")
-_SHORT_SHARE = 0.5
-_CHANGE_SHARES = (0.34, 0.26, 0.20, 0.20)
+_CHANGE_SHARES = (0.40, 0.22, 0.19, 0.19)
 
 
 class PhrasePlan(Record):
     """One stretch of speech and the silence after it."""
 
     text: str
+    """A sentence, or the name of a recorded phrase."""
     pitch_offset: float
     """Added to the pitch knob of the clip."""
     tempo_factor: float
@@ -46,6 +49,8 @@ class SpeechPlan(Record):
 
     split: Split
     voice: Voice
+    natural: bool
+    """Whether recorded phrases keep their pitch and tempo."""
     formant_scale: float
     moved_f0_hz: float | None
     """Median F0 to which praat moves the phrases, None to leave them."""
@@ -70,24 +75,27 @@ class SpeechPlan(Record):
     tail_s: float
 
 
-def draw_plan(rng: np.random.Generator, split: Split) -> SpeechPlan:
+def draw_plan(rng: np.random.Generator, split: Split, cast: Cast) -> SpeechPlan:
     """One clip of 1 to 4 phrases, in one of 40 cases of 6 to 9."""
-    gender = "female" if rng.random() < 0.5 else "male"
-    voice = _draw_voice(rng, split, gender)
+    gender: Gender = "female" if rng.random() < 0.5 else "male"
+    voice = cast.draw_voice(rng, split, gender)
     change = _CHANGES[int(rng.choice(len(_CHANGES), p=_CHANGE_SHARES))]
-    natural_f0 = voice.synthesizer == "espeak" and rng.random() < 0.65
+    recorded = voice.synthesizer == "recorded"
+    own_f0 = recorded or (voice.synthesizer == "espeak" and rng.random() < 0.65)
+    natural = recorded and change in ("none", "loudness") and rng.random() < 0.6
     volume = tuple(_VOLUMES_LUFS)[int(rng.integers(3))]
     ramp_db = rng.uniform(8.0, 20.0) * rng.choice((-1.0, 1.0)) if change == "loudness" else 0.0
     return SpeechPlan(
         split=split,
         voice=voice,
-        formant_scale=float(rng.uniform(0.92, 1.09)),
-        moved_f0_hz=None if natural_f0 else _log_uniform(rng, *_GENDER_F0_HZ[gender]),
+        natural=natural,
+        formant_scale=1.0 if natural else float(rng.uniform(*_FORMANT_SCALES[gender])),
+        moved_f0_hz=None if own_f0 else _log_uniform(rng, *_MOVED_F0_HZ[gender]),
         pitch=float(rng.uniform(0.15, 0.85)),
         pitch_range=float(rng.uniform(0.15, 0.9)),
         tempo=_log_uniform(rng, 0.5, 1.45),
         change=change,
-        phrases=_draw_phrases(rng, split, change),
+        phrases=_draw_phrases(rng, change, lambda: cast.draw_text(rng, voice, split, long=change == "rate")),
         ramp_db=float(ramp_db),
         stepwise=bool(rng.random() < 0.3),
         loudness_lufs=float(rng.uniform(*_VOLUMES_LUFS[volume])),
@@ -102,20 +110,14 @@ def draw_plan(rng: np.random.Generator, split: Split) -> SpeechPlan:
     )
 
 
-def _draw_voice(rng: np.random.Generator, split: Split, gender: str) -> Voice:
-    voices = voices_of(split, "female" if gender == "female" else "male")
-    weights = np.array([voice.weight for voice in voices])
-    return voices[int(rng.choice(len(voices), p=weights / weights.sum()))]
-
-
-def _draw_phrases(rng: np.random.Generator, split: Split, change: Change) -> tuple[PhrasePlan, ...]:
+def _draw_phrases(rng: np.random.Generator, change: Change, draw_text: Callable[[], str]) -> tuple[PhrasePlan, ...]:
     fewest = 2 if change in ("pitch", "rate") else 1
     long = rng.random() < 0.025
     num_phrases = int(rng.integers(6, 10)) if long else int(rng.choice((1, 2, 3, 4), p=(0.3, 0.42, 0.22, 0.06)))
     num_phrases = max(fewest, num_phrases)
     rising = rng.random() < 0.5
-    pitch_span = rng.uniform(0.25, 0.5) if change == "pitch" else 0.0
-    tempo_span = rng.uniform(np.log(1.6), np.log(2.4)) if change == "rate" else 0.0
+    pitch_span = rng.uniform(0.3, 0.55) if change == "pitch" else 0.0
+    tempo_span = rng.uniform(np.log(1.7), np.log(2.5)) if change == "rate" else 0.0
     gaps = _draw_gaps(rng, num_phrases)
     phrases = []
     for index in range(num_phrases):
@@ -124,7 +126,7 @@ def _draw_phrases(rng: np.random.Generator, split: Split, change: Change) -> tup
         progress = progress if rising else -progress
         phrases.append(
             PhrasePlan(
-                text=draw_sentence(rng, split, short_share=0.0 if change == "rate" else _SHORT_SHARE),
+                text=draw_text(),
                 pitch_offset=float(pitch_span * progress),
                 tempo_factor=float(np.exp(tempo_span * progress)),
                 jitter_db=float(rng.uniform(-1.0, 1.0)),

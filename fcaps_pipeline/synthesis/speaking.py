@@ -24,6 +24,8 @@ class Knobs:
     """0 (flat) to 1 (lively)."""
     tempo: float
     """Speed relative to the voice's own, 1 = unchanged."""
+    natural: bool = False
+    """Whether a recorded phrase stays as it is, whatever the other knobs say."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class SpokenPhrase:
 
     audio_T: npt.NDArray[np.float64]
     rate_hz: int
-    num_syllables: int
+    num_syllables: float
+    """Whole where the synthesizer tells its phones, estimated for a recorded phrase."""
     speech_s: float
     """Time from the first to the last phone, pauses inside left out."""
 

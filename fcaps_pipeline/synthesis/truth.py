@@ -24,7 +24,8 @@ class SpeechTruth(Record):
     speaker: str
     """Voice and formant scale: what a listener would take for one person."""
     gender: Gender
-    transcript: str
+    transcript: str | None
+    """None for a recorded voice, whose words nobody wrote down."""
     f0_median_hz: float
     pitch: PitchClass
     articulation_rate_hz: float

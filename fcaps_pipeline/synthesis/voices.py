@@ -9,7 +9,7 @@ from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.synthesis.classes import Gender
 from fcaps_pipeline.synthesis.truth import Split
 
-Synthesizer = Literal["espeak", "flite", "festival"]
+Synthesizer = Literal["espeak", "flite", "festival", "recorded"]
 
 
 class Voice(Record):

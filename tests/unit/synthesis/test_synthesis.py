@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from fcaps_pipeline.synthesis import classes, measure
+from fcaps_pipeline.synthesis.cast import Cast
 from fcaps_pipeline.synthesis.clip import make_clip
 from fcaps_pipeline.synthesis.corpus import read_truths, write_corpus
 from fcaps_pipeline.synthesis.plan import draw_plan
@@ -46,7 +47,7 @@ def test_held_out_sentences_are_never_spoken_in_training() -> None:
 
 
 def test_plans_depend_on_the_generator_alone() -> None:
-    assert draw_plan(np.random.default_rng(3), "train") == draw_plan(np.random.default_rng(3), "train")
+    assert draw_plan(np.random.default_rng(3), "train", Cast()) == draw_plan(np.random.default_rng(3), "train", Cast())
 
 
 def test_level_change_is_measured_in_db() -> None:
@@ -67,7 +68,7 @@ def test_sounds_stay_within_full_scale() -> None:
 def test_labels_equal_what_the_finished_clip_measures() -> None:
     rng = np.random.default_rng(11)
     for number in range(6):
-        audio_T, truth = make_clip(f"clip-{number}", "test", rng)
+        audio_T, truth = make_clip(f"clip-{number}", "test", rng, Cast())
         assert truth.num_samples == len(audio_T)
         if truth.speech is None:
             continue

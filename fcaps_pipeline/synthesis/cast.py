@@ -1,0 +1,63 @@
+"""Who may speak in a corpus, what they say, and the way to make them say it.
+
+Enters: a split and, where there is one, a bank of recorded phrases. Leaves: a drawn voice, a drawn
+text, a spoken phrase. Recorded speakers train only: they are measured elsewhere, by their recordings.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from fcaps_pipeline.synthesis import espeak, festival, flite
+from fcaps_pipeline.synthesis.classes import Gender
+from fcaps_pipeline.synthesis.recorded import PhraseBank
+from fcaps_pipeline.synthesis.speaking import Knobs, SpokenPhrase
+from fcaps_pipeline.synthesis.texts import draw_sentence
+from fcaps_pipeline.synthesis.truth import Split
+from fcaps_pipeline.synthesis.voices import Voice, voices_of
+
+_RECORDED_SHARE = 0.45
+_SHORT_SHARE = 0.5
+_SYNTHESIZERS = {"espeak": espeak.speak, "flite": flite.speak, "festival": festival.speak}
+
+
+class Cast:
+    """The voices of the synthesizers and, in training, of recorded speakers."""
+
+    def __init__(self, bank_folder: Path | None = None) -> None:
+        self._bank = None if bank_folder is None else PhraseBank(bank_folder)
+
+    def draw_voice(self, rng: np.random.Generator, split: Split, gender: Gender) -> Voice:
+        """A voice of the split and gender; nearly half of those in training are recorded where there is a bank."""
+        recorded = self._recorded(gender) if split == "train" else ()
+        if recorded and rng.random() < _RECORDED_SHARE:
+            return recorded[int(rng.integers(len(recorded)))]
+        voices = voices_of(split, gender)
+        weights = np.array([voice.weight for voice in voices])
+        return voices[int(rng.choice(len(voices), p=weights / weights.sum()))]
+
+    def draw_text(self, rng: np.random.Generator, voice: Voice, split: Split, *, long: bool) -> str:
+        """What a voice says next: a sentence, or the name of a recorded phrase."""
+        if self._bank is not None and voice.synthesizer == "recorded":
+            return self._bank.draw(rng, voice.name, long=long)
+        return draw_sentence(rng, split, short_share=0.0 if long else _SHORT_SHARE)
+
+    def speak(self, voice: Voice, text: str, knobs: Knobs) -> SpokenPhrase:
+        """Speaks one phrase.
+
+        Raises:
+            DependencyError: a synthesizer or voice is missing.
+            PhraseError: the phrase came out unusable.
+        """
+        if self._bank is not None and voice.synthesizer == "recorded":
+            return self._bank.speak(text, knobs)
+        return _SYNTHESIZERS[voice.synthesizer](voice.name, text, knobs)
+
+    def _recorded(self, gender: Gender) -> tuple[Voice, ...]:
+        if self._bank is None:
+            return ()
+        return tuple(
+            Voice(synthesizer="recorded", name=speaker, gender=gender, split="train", weight=1.0)
+            for speaker, own in self._bank.speakers.items()
+            if own == gender
+        )
