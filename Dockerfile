@@ -14,7 +14,7 @@ COPY prompts ./prompts
 COPY schemas ./schemas
 COPY jobs ./jobs
 
-RUN pip install --no-cache-dir --constraint fcaps_pipeline/environment/constraints.txt ".[${EXTRA}]" \
+RUN pip install --no-cache-dir --constraint fcaps_pipeline/environment/constraints.txt ".[${EXTRA},train]" \
     && python -m fcaps_pipeline.environment.repair
 
 WORKDIR /work

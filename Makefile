@@ -22,7 +22,7 @@ setup: $(SETUP)
 $(SETUP): pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint $(CONSTRAINTS) torch
-	$(VENV)/bin/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[cpu,dev]'
+	$(VENV)/bin/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[cpu,train,dev]'
 	$(VENV)/bin/python -m fcaps_pipeline.environment.repair
 	touch $@
 

@@ -15,10 +15,10 @@ LAYERS: list[set[str]] = [
     {"records"},
     {"resources", "environment", "job_file"},
     {"config"},
-    {"prompts", "audio", "sources"},
-    {"segmentation", "acoustics", "captioning", "shards", "synthesis"},
-    {"pipeline"},
-    {"embedded", "bench"},
+    {"prompts", "audio", "sources", "attributes"},
+    {"segmentation", "acoustics", "captioning", "shards", "synthesis", "dual_encoder"},
+    {"pipeline", "evaluation"},
+    {"embedded", "training", "bench"},
     {"cli"},
 ]
 

@@ -1,0 +1,1 @@
+"""From the shards of finished runs to a trained dual encoder."""

@@ -1,0 +1,130 @@
+"""Writes finished runs of given rows with the real shard writer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fcaps_pipeline.records.annotations import Annotation
+from fcaps_pipeline.records.audio import Segment, SegmentAudio
+from fcaps_pipeline.shards.layout import DatasetIndex, RecordingOutcome, RunLayout, UnitCommit
+from fcaps_pipeline.shards.reader import total
+from fcaps_pipeline.shards.schema import SCHEMA_VERSION
+from fcaps_pipeline.shards.writer import UnitWriter
+
+Annotate = Callable[[SegmentAudio], Annotation]
+MakeAudio = Callable[..., SegmentAudio]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """One row to be."""
+
+    recording: str
+    speaker: str | None
+    num_samples: int = 1600
+    noise_seed: int | None = None
+    """Rows with the same one have the same audio; None for audio of its own."""
+
+
+@dataclass(frozen=True)
+class RunWriter:
+    """Builds runs in one folder from the outcomes that all tests share."""
+
+    make_audio: MakeAudio
+    annotate: Annotate
+
+    def audio(self, spoken: Spoken, index: int) -> SegmentAudio:
+        template = self.make_audio(index, spoken.num_samples)
+        start = index * 1_000_000
+        recording = template.recording.model_copy(
+            update={"recording_id": spoken.recording, "source": f"{spoken.recording}.wav", "speaker": spoken.speaker}
+        )
+        segment = Segment(
+            segment_id=Segment.make_id(spoken.recording, 0, start, start + spoken.num_samples),
+            recording_id=spoken.recording,
+            channel=0,
+            start_samples=start,
+            end_samples=start + spoken.num_samples,
+        )
+        return replace(template, recording=recording, segment=segment, pcm_T=noise(spoken, index))
+
+    def write(
+        self,
+        root: Path,
+        rows: Sequence[Spoken],
+        *,
+        unit_rows: int = 7,
+        row_group_bytes: int = 10_000,
+        change: Callable[[Annotation], Annotation] = lambda annotation: annotation,
+    ) -> Path:
+        """A finished run; each unit becomes one shard."""
+        layout = RunLayout(root)
+        starts = range(0, len(rows), unit_rows) if rows else [0]
+        commits = []
+        for unit_index, start in enumerate(starts):
+            with UnitWriter(layout, unit_index, len(starts), row_group_bytes) as writer:
+                chosen = rows[start : start + unit_rows]
+                for index, spoken in enumerate(chosen, start):
+                    audio = self.audio(spoken, index)
+                    writer.add(change(self.annotate(audio)), audio)
+                commits.append(writer.commit((_outcome(len(chosen)),), len(chosen), 1.0))
+        layout.index.write_text(_index(commits).model_dump_json())
+        return root
+
+
+def noise(spoken: Spoken, index: int) -> npt.NDArray[np.int16]:
+    """The samples of a row."""
+    seed = index if spoken.noise_seed is None else spoken.noise_seed
+    return np.random.default_rng([seed, len(spoken.recording)]).integers(-3000, 3000, spoken.num_samples, np.int16)
+
+
+def corpus(num_rows: int, num_speakers: int = 5, seed: int = 0) -> list[Spoken]:
+    """Rows of 0.05 to 2.5 s; each speaker has two Recordings."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for index in range(num_rows):
+        speaker = int(rng.integers(num_speakers))
+        rows.append(Spoken(f"r{speaker}-{index % 2}", f"s{speaker}", int(rng.integers(800, 40_000))))
+    return rows
+
+
+def rewrite_shard(shard: Path, change: Callable[[pa.Table], pa.Table], row_group_rows: int) -> None:
+    """Replaces a shard by a changed copy."""
+    pq.write_table(change(pq.read_table(shard)), shard, row_group_size=row_group_rows)
+
+
+def with_events(events: Sequence[list[dict[str, Any]] | None]) -> Callable[[pa.Table], pa.Table]:
+    """Adds the column of timed events."""
+    kind = pa.list_(pa.struct([("phrase", pa.string()), ("start_s", pa.float64()), ("end_s", pa.float64())]))
+    return lambda table: table.append_column("events", pa.array(events, kind))
+
+
+def _outcome(num_segments: int) -> RecordingOutcome:
+    return RecordingOutcome(
+        recording_id="tale_wav",
+        source="tale.wav",
+        outcome="segmented",
+        num_segments=num_segments,
+        duration_s=60.0,
+        speech_s=40.0,
+        num_discarded=0,
+        discarded_s=0.0,
+        num_forced_cuts=0,
+    )
+
+
+def _index(commits: list[UnitCommit]) -> DatasetIndex:
+    return DatasetIndex(
+        schema_version=SCHEMA_VERSION,
+        fcaps_version="0.1.0",
+        job_sha256="0" * 64,
+        plan_sha256="1" * 64,
+        totals=total(commits),
+        shards=tuple(file for commit in commits for file in commit.files),
+    )
