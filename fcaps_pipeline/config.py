@@ -134,7 +134,17 @@ class EndpointEngineConfig(Section):
     """Time after which one request counts as failed."""
 
 
-EngineConfig = Annotated[VllmEngineConfig | EndpointEngineConfig, Field(discriminator="kind")]
+class CascadeEngineConfig(Section):
+    """The cascaded baseline: measured acoustics turned into text by templates, with no model.
+
+    It writes at both granularities and needs nothing but a core. The prompt of a granularity is
+    recorded and not read; it cannot honour human tags.
+    """
+
+    kind: Literal["cascade"]
+
+
+EngineConfig = Annotated[VllmEngineConfig | EndpointEngineConfig | CascadeEngineConfig, Field(discriminator="kind")]
 
 
 class CaptionConfig(Section):
@@ -219,7 +229,7 @@ class Job(Section):
     source: SourceConfig
     """Where the Recordings are."""
     engines: dict[str, EngineConfig]
-    """Audio LLMs by a name of your choice."""
+    """Audio LLMs, or the baseline, by a name of your choice."""
     captions: dict[Granularity, CaptionConfig]
     """What is asked, by granularity."""
     segmentation: SegmentationConfig = SegmentationConfig()

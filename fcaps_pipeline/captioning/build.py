@@ -1,7 +1,7 @@
 """Makes the Engine that a job's configuration describes; vLLM and OpenAI's client load only when used."""
 
 from fcaps_pipeline.captioning.engine import Engine
-from fcaps_pipeline.config import EndpointEngineConfig, EngineConfig, VllmEngineConfig
+from fcaps_pipeline.config import CascadeEngineConfig, EndpointEngineConfig, EngineConfig, VllmEngineConfig
 
 
 def build_engine(config: EngineConfig) -> Engine:
@@ -20,3 +20,7 @@ def build_engine(config: EngineConfig) -> Engine:
             from fcaps_pipeline.captioning.endpoint_engine import EndpointEngine
 
             return EndpointEngine(config)
+        case CascadeEngineConfig():
+            from fcaps_pipeline.captioning.cascade_engine import CascadeEngine
+
+            return CascadeEngine()

@@ -1,4 +1,4 @@
-"""The protocol behind which every audio LLM stands: one segment and one prompt in, Completions out.
+"""The protocol behind which every engine stands: one segment and one prompt in, Completions out.
 
 An Engine knows nothing of granularities, rules or retries; `captioner` does. Its errors say what
 to do: `EngineRequestError` never ask again, `EngineRetryableError` ask again, `EngineDeadError`
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fcaps_pipeline.records.annotations import Completion, Sampling
+from fcaps_pipeline.records.audio import Acoustics
 from fcaps_pipeline.records.base import Record
 
 
@@ -35,6 +36,8 @@ class CaptionRequest:
     """Content hash of the samples, so that engines may reuse the encoded audio."""
     audio_T: npt.NDArray[np.float32]
     """Mono samples at 16 kHz in [-1, 1)."""
+    acoustics: Acoustics
+    """What was measured in the Segment; models listen for themselves and leave it aside."""
     prompt: str
     """The instruction; the engine puts it after the audio in one user message."""
     sampling: Sampling
@@ -46,7 +49,7 @@ class CaptionRequest:
 
 
 class Engine(Protocol):
-    """An audio LLM."""
+    """Whatever captions: an audio LLM, or the baseline without one."""
 
     async def start(self) -> EngineIdentity:
         """Loads the model or reaches the server.

@@ -63,6 +63,7 @@ class Question:
             request_key=key,
             audio_sha256=audio_sha256,
             audio_T=self.segment.float_T(),
+            acoustics=self.segment.acoustics,
             prompt=self.prompt.render(self.tags),
             sampling=sampling,
             seed=int(_sha256([key, "seed"])[:16], 16) % _NUM_SEEDS,

@@ -45,8 +45,8 @@ class ProgressBar:
             self._console.print("nothing to do: every unit of this run is committed")
             return
         self._console.print(
-            f"{plan.num_recordings} recordings, {plan.duration_s / 3600:.3f} h, {plan.num_units} units, "
-            f"{num_units_done} of them done; starting the engines"
+            f"{plan.num_recordings} recordings, {plan.duration_s / 3600:.3f} h, "
+            f"{num_units_done} of {plan.num_units} units done; starting the engines"
         )
         for suffix, count in sorted(plan.num_ignored_files.items()):
             self._console.print(f"ignored {count} files of kind {suffix}: not audio")

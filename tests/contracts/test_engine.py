@@ -1,6 +1,7 @@
-"""What every Engine promises, kept by both: vLLM in a child process, and a real vLLM server.
+"""What every Engine promises, kept by all: vLLM in a child process, a real vLLM server, and the cascade.
 
-The engines are started once each; the last test kills them.
+The engines are started once each; the last test kills those that have a process. What only a model can
+keep is asked of the models alone.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
+from fcaps_pipeline.captioning.cascade_engine import CascadeEngine
 from fcaps_pipeline.captioning.endpoint_engine import EndpointEngine
 from fcaps_pipeline.captioning.engine import CaptionRequest, Engine, EngineIdentity
 from fcaps_pipeline.captioning.model_folder import folder_revision
@@ -26,9 +28,11 @@ from fcaps_pipeline.records.annotations import Completion, Sampling
 from fcaps_pipeline.records.captions import GlobalCaption
 from fcaps_pipeline.resources import resolve_path
 from tests.contracts.hosting import HostedVllmEngine, VllmServer
+from tests.unit.captioning.building import acoustics
 
 _T = TypeVar("_T")
 _RATE_HZ = 16_000
+of_models = pytest.mark.parametrize("running", ["vllm", "endpoint"], indirect=True)
 _SMALL_SCHEMA = {
     "type": "object",
     "properties": {
@@ -53,7 +57,8 @@ class Running:
     kind: str
     engine: Engine
     identity: EngineIdentity
-    holder: Killable
+    holder: Killable | None
+    """None for an engine without a process."""
     runner: asyncio.Runner
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
@@ -67,12 +72,15 @@ class Running:
         return self.run(together())
 
 
-@pytest.fixture(scope="session", params=["vllm", "endpoint"])
+@pytest.fixture(scope="session", params=["vllm", "endpoint", "cascade"])
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
-        engine: HostedVllmEngine | EndpointEngine
-        if request.param == "vllm":
-            holder: HostedVllmEngine | VllmServer = (engine := HostedVllmEngine(VllmEngineConfig(enforce_eager=True)))
+        engine: HostedVllmEngine | EndpointEngine | CascadeEngine
+        holder: HostedVllmEngine | VllmServer | None = None
+        if request.param == "cascade":
+            engine = CascadeEngine()
+        elif request.param == "vllm":
+            holder = engine = HostedVllmEngine(VllmEngineConfig(enforce_eager=True))
         else:
             holder = server = VllmServer(tmp_path_factory.mktemp("server") / "log.txt")
             server.start()
@@ -118,6 +126,7 @@ def _request(audio_T: npt.NDArray[np.float32], **changes: Any) -> CaptionRequest
         request_key=digest,
         audio_sha256=hashlib.sha256(audio_T.tobytes()).hexdigest(),
         audio_T=audio_T,
+        acoustics=acoustics(),
         prompt=load_prompt("embedded_fine.v1").render(),
         sampling=Sampling(temperature=1.0, top_p=1.0, top_k=0, max_tokens=60),
         seed=7,
@@ -137,6 +146,9 @@ def test_the_engine_says_who_it_is(running: Running) -> None:
             folder_revision(folder),
         )
         assert running.identity.engine_version[0].isdigit()
+    elif running.kind == "cascade":
+        assert running.identity.model == "package:cascade_templates"
+        assert len(running.identity.model_revision) == len("sha256:") + 64
     else:
         assert (running.identity.model, running.identity.model_revision) == ("captioner", "r7")
         assert running.identity.engine_version.startswith("vllm ")
@@ -160,6 +172,7 @@ def test_the_same_seed_gives_the_same_text_again(running: Running) -> None:
     assert _texts(first) == _texts(second)
 
 
+@of_models
 def test_answers_under_a_grammar_are_valid_whatever_the_weights_say(running: Running) -> None:
     requests = [
         _request(_noise_T(seed), seed=seed * 10, num_completions=4, json_schema=_SMALL_SCHEMA) for seed in range(8)
@@ -184,12 +197,14 @@ def test_global_captions_that_come_to_an_end_are_valid(running: Running) -> None
             GlobalCaption.model_validate_json(answer.text)
 
 
+@of_models
 def test_an_answer_cut_off_says_so(running: Running) -> None:
     sampling = Sampling(temperature=0, max_tokens=3)
     ((answer,),) = running.complete(_request(_noise_T(0), sampling=sampling, json_schema=_SMALL_SCHEMA))
     assert (answer.finish_reason, answer.num_output_tokens) == ("length", 3)
 
 
+@of_models
 def test_the_prompt_is_the_audio_and_the_text_as_given(running: Running) -> None:
     """Every second of audio is 13 tokens, and a longer instruction adds its own tokens only."""
     word, words = "slow", "slow slow slow"
@@ -214,6 +229,7 @@ def test_the_prompt_is_the_audio_and_the_text_as_given(running: Running) -> None
     assert longer_text == num_tokens[1] - 1 + 26
 
 
+@of_models
 def test_encoded_audio_is_reused_for_the_same_sound_only(running: Running) -> None:
     """Sounds of one length with one prompt and one seed differ in nothing but what is heard."""
     sounds = [_noise_T(11), *(_speech_T(index) for index in range(3))]
@@ -239,6 +255,7 @@ def test_bad_audio_is_refused_and_the_engine_goes_on(running: Running, audio_T: 
     assert running.complete(_request(_noise_T(0)))
 
 
+@of_models
 def test_a_prompt_beyond_the_model_is_refused_and_the_engine_goes_on(running: Running) -> None:
     with pytest.raises(EngineRequestError):
         running.complete(_request(_noise_T(0), prompt="slow " * 5_000))
@@ -256,7 +273,9 @@ def test_many_requests_are_in_flight_at_once(running: Running) -> None:
     assert [len(each) for each in answers] == [1] * 40
 
 
+@of_models
 def test_a_model_that_died_is_told_of(running: Running) -> None:
+    assert running.holder is not None
     running.holder.kill()
     with pytest.raises(EngineDeadError):
         running.complete(*(_request(_noise_T(seed)) for seed in range(20)))

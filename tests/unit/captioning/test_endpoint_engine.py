@@ -25,6 +25,7 @@ from fcaps_pipeline.errors import (
     ModelError,
 )
 from fcaps_pipeline.records.annotations import Completion, Sampling
+from tests.unit.captioning.building import acoustics
 
 _KEY = "sk-very-secret"
 
@@ -94,7 +95,9 @@ def _config(server: _Server, **changes: Any) -> EndpointEngineConfig:
 def _request(num_completions: int = 2) -> CaptionRequest:
     audio_T = (np.arange(-8_000, 8_000) / 32_768).astype(np.float32)
     sampling = Sampling(temperature=0.7, top_p=0.8, top_k=9, max_tokens=77, repetition_penalty=1.1)
-    return CaptionRequest("k" * 64, "a" * 64, audio_T, "Describe.", sampling, 40, num_completions, {"type": "object"})
+    return CaptionRequest(
+        "k" * 64, "a" * 64, audio_T, acoustics(), "Describe.", sampling, 40, num_completions, {"type": "object"}
+    )
 
 
 def _answer(*reasons: str) -> dict[str, Any]:

@@ -28,6 +28,10 @@ def _question(**changes: Any) -> Question:
     return Question(**{**parts, **changes})
 
 
+def test_the_request_carries_what_was_measured() -> None:
+    assert _question().request(Sampling(), 1, 1).acoustics == segment_audio().acoustics
+
+
 def test_the_same_question_has_the_same_key_and_seed() -> None:
     first, second = (_question().request(Sampling(), 2, 1) for _ in range(2))
     assert (first.request_key, first.seed) == (second.request_key, second.seed)

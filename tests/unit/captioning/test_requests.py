@@ -9,10 +9,11 @@ from fcaps_pipeline.captioning.engine import CaptionRequest
 from fcaps_pipeline.captioning.requests import check_request
 from fcaps_pipeline.errors import EngineRequestError
 from fcaps_pipeline.records.annotations import Sampling
+from tests.unit.captioning.building import acoustics
 
 
 def _request(audio_T: Any, num_completions: int = 1) -> CaptionRequest:
-    return CaptionRequest("k" * 64, "a" * 64, audio_T, "Describe.", Sampling(), 0, num_completions)
+    return CaptionRequest("k" * 64, "a" * 64, audio_T, acoustics(), "Describe.", Sampling(), 0, num_completions)
 
 
 @pytest.mark.parametrize("num_samples", [1, 480_000])

@@ -12,6 +12,7 @@ from fcaps_pipeline.captioning.vllm_engine import VllmEngine
 from fcaps_pipeline.config import VllmEngineConfig
 from fcaps_pipeline.errors import EngineDeadError, ModelError, ResourceError
 from fcaps_pipeline.records.annotations import Sampling
+from tests.unit.captioning.building import acoustics
 
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
@@ -29,7 +30,7 @@ def test_more_gpus_than_there_are_is_refused() -> None:
 
 def test_an_engine_that_was_not_started_answers_nothing_and_stops_twice() -> None:
     engine = VllmEngine(VllmEngineConfig())
-    request = CaptionRequest("k" * 64, "a" * 64, np.zeros(16_000, np.float32), "Describe.", Sampling(), 0)
+    request = CaptionRequest("k" * 64, "a" * 64, np.zeros(16_000, np.float32), acoustics(), "Describe.", Sampling(), 0)
     asyncio.run(engine.stop())
     asyncio.run(engine.stop())
     with pytest.raises(EngineDeadError, match="call start first"):
