@@ -58,6 +58,10 @@ class CorruptRunError(FcapsError):
     """A committed file of a run is missing, changed or unreadable."""
 
 
+class TrainingError(FcapsError):
+    """Training cannot go on from where it is: a number is not finite, or no row can be used."""
+
+
 class AccountingError(FcapsError):
     """Conservation is broken: a Segment was lost or counted twice. Always a defect of this program."""
 

@@ -1,4 +1,7 @@
-"""`fcaps bench`: speed on this machine."""
+"""`fcaps bench`: speed on this machine, and how true captions are."""
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -6,11 +9,6 @@ from fcaps_pipeline.cli.annotate import Overrides, Source
 from fcaps_pipeline.cli.console import messages, result
 
 app = typer.Typer(no_args_is_help=True)
-
-
-@app.callback()
-def _bench() -> None:
-    """Makes `annotate` a subcommand although it is the only one."""
 
 
 @app.command("annotate")
@@ -45,3 +43,43 @@ def bench_annotate(
         f"start-up: bare engine {found.engine_startup_s:.1f} s, pipeline {found.pipeline_startup_s:.1f} s; "
         f"bare engine: {found.num_output_tokens / found.engine_s:.0f} tokens/s"
     )
+
+
+@app.command("captions")
+def bench_captions(
+    work: Annotated[Path, typer.Option(help="Where clips and runs are kept; a killed benchmark goes on there.")] = Path(
+        "bench-captions"
+    ),
+    clips: Annotated[int, typer.Option(min=1, help="Synthetic clips of held-out voices.")] = 480,
+    seed: Annotated[int, typer.Option(help="Decides the clips.")] = 3,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of the synthesis.")] = 2,
+) -> None:
+    """Hold captions against the truth of synthetic speech: captioner, best of n, cascaded baseline."""
+    from rich.table import Table
+
+    from fcaps_pipeline.bench.captions import bench_captions as measure
+    from fcaps_pipeline.cli.progress import ProgressBar
+    from fcaps_pipeline.evaluation.report import percent
+
+    done = 0
+
+    def on_clips(more: int) -> None:
+        nonlocal done
+        done += more
+        messages.print(f"clips: {done}/{clips}")
+
+    with ProgressBar(messages) as bar:
+        rows = measure(work, num_clips=clips, seed=seed, workers=workers, listener=bar, on_clips=on_clips)
+    table = Table("captions", "granularity", "correctness", "coverage", "invention", "without", "speakers invented")
+    for row in rows:
+        scores = row.scores
+        table.add_row(
+            row.way,
+            row.granularity,
+            percent(scores.correctness),
+            percent(scores.coverage),
+            percent(scores.invention),
+            f"{scores.num_without_caption} of {scores.num_clips}",
+            f"{row.num_speakers_invented} of {row.num_sounds}",
+        )
+    result.print(table)

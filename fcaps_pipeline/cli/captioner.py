@@ -41,7 +41,7 @@ def train(
     work: Work = _WORK,
     clips: Clips = 7200,
     test_clips: TestClips = 480,
-    steps: Steps = 5200,
+    steps: Steps = 4700,
     hearing_steps: HearingSteps = 3600,
     batch_clips: BatchClips = 20,
     learning_rate: Rate = 1.5e-3,

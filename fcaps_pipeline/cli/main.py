@@ -5,7 +5,7 @@ import traceback
 
 import typer
 
-from fcaps_pipeline.cli import annotate, bench, captioner, inspect
+from fcaps_pipeline.cli import annotate, bench, captioner, evaluate, inspect, train
 from fcaps_pipeline.cli.console import messages
 from fcaps_pipeline.errors import FcapsError
 
@@ -22,6 +22,10 @@ app.command("status")(inspect.status)
 app.command("verify")(inspect.verify)
 app.command("show")(inspect.show)
 app.command("schema")(inspect.schema)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("score")(evaluate.score)
+app.command("rerank")(evaluate.rerank)
 app.add_typer(captioner.app, name="captioner", help="Train and evaluate the embedded captioner.")
 app.add_typer(bench.app, name="bench", help="Measure speed on this machine.")
 

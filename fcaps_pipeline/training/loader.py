@@ -8,9 +8,12 @@ worker finds broken travels back as a value, so that it is raised here in its ow
 
 import itertools
 import multiprocessing
+import os
+import threading
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
@@ -196,6 +199,7 @@ def _load(shards: tuple[Path, ...], requests: Iterable[_Request], rules: RowRule
         batch_size=None,
         num_workers=num_workers,
         multiprocessing_context=_worker_context() if num_workers else None,
+        worker_init_fn=_end_with_trainer,
     )
     for batch in _named(loader):
         if isinstance(batch, FcapsError):
@@ -214,6 +218,18 @@ def _named(loader: Iterable[TrainingBatch | FcapsError]) -> Iterator[TrainingBat
             f"a loader worker died ({str(error).splitlines()[0]}), most likely because memory ran out; lower "
             "num_workers, batch_s or pool_row_groups, or enlarge /dev/shm, then resume"
         ) from error
+
+
+def _end_with_trainer(_: int) -> None:
+    """Lets a worker die with the trainer, also after kill -9: torch watches the fork server, which lives on."""
+    trainer = multiprocessing.parent_process()
+    if trainer is not None:
+        threading.Thread(target=_exit_after, args=(trainer.sentinel,), daemon=True).start()
+
+
+def _exit_after(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
 
 
 def _worker_context() -> BaseContext:

@@ -14,10 +14,11 @@ def _run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize(
-    "command", ["", "annotate", "plan", "status", "verify", "show", "schema", "captioner", "bench"]
+    "command",
+    "annotate bench captioner evaluate plan rerank schema score show status train verify".split(),
 )
 def test_help_of_every_command(command: str) -> None:
-    done = _run(*([command] if command else []), "--help")
+    done = _run(command, "--help")
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
 

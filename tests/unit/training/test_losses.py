@@ -234,13 +234,13 @@ def _padded_frame() -> Tensor:
     ],
 )
 def test_no_mask_hides_a_broken_number(broken: Callable[[], Tensor]) -> None:
-    with pytest.raises(TrainingError, match=r"^loss at step 12 is nan, expected a finite number, on Segments a, b; .* --out"):
+    with pytest.raises(TrainingError, match=r"^loss at step 12 is nan, expected .* on Segments a, b; .* --out"):
         require_finite(broken(), 12, ["a", "b"])
 
 
 def test_finite_numbers_pass_and_infinite_ones_do_not() -> None:
     require_finite(torch.tensor(3.0), 0, [])
-    with pytest.raises(TrainingError, match="gradient norm at step 4 is inf, .* 6, 7 and 2 more"):
+    with pytest.raises(TrainingError, match=r"gradient norm at step 4 is inf, .* 6, 7 and 2 more"):
         require_finite(torch.tensor(torch.inf), 4, [str(index) for index in range(10)], "gradient norm")
 
 

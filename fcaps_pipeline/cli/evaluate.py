@@ -1,0 +1,164 @@
+"""`fcaps evaluate`, `score` and `rerank`."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from fcaps_pipeline.cli.annotate import Overrides
+from fcaps_pipeline.cli.console import messages, result
+
+if TYPE_CHECKING:
+    from fcaps_pipeline.training.embedder import BadItem, Embedder
+
+_EXIT_NOT_WHOLE = 3
+_EXIT_INTERRUPTED = 130
+_BATCH_S = 120.0
+
+Model = Annotated[str, typer.Option(help="Model folder, such as `best` of a training run.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def evaluate(
+    job: Annotated[Path, typer.Argument(help="An evaluation job (.yaml); `jobs/` holds complete ones.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for metrics.json and report.md; runs/NAME by default.")
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Measure a trained model: retrieval, zero-shot classes, human ratings, timing. Reads the test split."""
+    from fcaps_pipeline.training.evaluate import REPORT
+    from fcaps_pipeline.training.evaluate import evaluate as run
+    from fcaps_pipeline.training.evaluate_job import load_evaluate_job
+    from fcaps_pipeline.training.evaluate_report import outcome_text
+
+    out = out or Path("runs") / job.stem
+    try:
+        with EmbeddingBar(messages) as bar:
+            report = run(load_evaluate_job(job, overrides or []), out, bar)
+    except KeyboardInterrupt:
+        messages.print("interrupted; nothing was written, the same command starts anew")
+        raise typer.Exit(_EXIT_INTERRUPTED) from None
+    for name, outcome in report.outcomes.items():
+        result.print(f"{name}\n\n{outcome_text(name, outcome)}", soft_wrap=True)
+    result.print(f"report: {out / REPORT}", soft_wrap=True)
+    if report.num_bad_items:
+        raise typer.Exit(_EXIT_NOT_WHOLE)
+
+
+def score(
+    audio: Annotated[Path, typer.Argument(help="Audio file of one voice.")],
+    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts to compare it with.")],
+    model: Model,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Print how well texts fit an audio file."""
+    from rich.table import Table
+
+    from fcaps_pipeline.training.file_scores import score_texts
+
+    with _embedder(model) as embedder:
+        scores = score_texts(embedder, audio, texts)
+    _note_cut(scores.num_cut_texts, len(texts))
+    if as_json:
+        _print_json(scores.model_dump(mode="json"))
+        return
+    table = Table("text", "cosine", "share among these", "probability")
+    for one in scores.texts:
+        table.add_row(one.text, f"{one.cosine:.3f}", _percent(one.share), _percent(one.probability))
+    result.print(table)
+
+
+def rerank(
+    audio: Annotated[list[Path], typer.Argument(metavar="AUDIO...", help="Audio files to choose from.")],
+    text: Annotated[str, typer.Option(help="What the voice should be like.")],
+    model: Model,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Sort audio files by how well they fit a text, the best first."""
+    from rich.table import Table
+
+    from fcaps_pipeline.training.file_scores import rank_files
+
+    with _embedder(model) as embedder:
+        ranking = rank_files(embedder, audio, text)
+    _note_cut(ranking.num_cut_texts, 1)
+    if as_json:
+        _print_json(ranking.model_dump(mode="json"))
+    else:
+        table = Table("rank", "audio", "cosine", "probability")
+        for one in ranking.files:
+            table.add_row(f"{one.rank}", one.audio, f"{one.cosine:.3f}", _percent(one.probability))
+        result.print(table)
+    _exit_if_bad(ranking.bad_items, len(audio))
+
+
+class EmbeddingBar:
+    """What is being embedded: a bar, or one line per kind where there is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("loading", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def begun(self, what: str, num_items: int) -> None:
+        """Starts the bar anew."""
+        self._bar.reset(self._task, description=f"embedding {what}", total=num_items)
+        if not self._console.is_terminal:
+            self._console.print(f"embedding {num_items} {what}")
+
+    def advanced(self, num_items: int) -> None:
+        """Moves the bar."""
+        self._bar.update(self._task, advance=num_items)
+
+
+@contextmanager
+def _embedder(model: str) -> Iterator["Embedder"]:
+    from fcaps_pipeline.training.embedder import Embedder
+    from fcaps_pipeline.training.ranks import joined
+
+    with EmbeddingBar(messages) as bar, joined("auto") as place:
+        yield Embedder.load(model, place.device, bar, batch_s=_BATCH_S, num_workers=0, bf16=False)
+
+
+def _exit_if_bad(bad_items: "Sequence[BadItem]", num_items: int) -> None:
+    for item in bad_items:
+        messages.print(f"left out: {item.reason}", style="yellow", soft_wrap=True)
+    if bad_items:
+        messages.print(f"{len(bad_items)} of {num_items} audio files could not be used")
+        raise typer.Exit(_EXIT_NOT_WHOLE)
+
+
+def _note_cut(num_cut: int, num_texts: int) -> None:
+    if num_cut:
+        messages.print(f"{num_cut} of {num_texts} texts are longer than the text tower takes and were cut")
+
+
+def _print_json(content: object) -> None:
+    result.print(json.dumps(content, ensure_ascii=False, indent=1), soft_wrap=True)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"

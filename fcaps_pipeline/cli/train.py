@@ -1,0 +1,108 @@
+"""`fcaps train`."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fcaps_pipeline.cli.annotate import Overrides
+from fcaps_pipeline.cli.console import messages, result
+
+if TYPE_CHECKING:
+    from fcaps_pipeline.training.batches import BadRow
+    from fcaps_pipeline.training.report import TrainingReport
+
+_EXIT_INTERRUPTED = 130
+_LINES_PER_RUN = 20
+
+
+def train(
+    job: Annotated[Path, typer.Argument(help="A training job (.yaml); `jobs/` holds complete ones.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run: new, or one to go on with; runs/NAME by default.")
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Train a speech-text model on finished runs. Run again to go on.
+
+    On several GPUs of one machine: torchrun --nproc-per-node 8 --no-python fcaps train JOB --out DIR
+    """
+    from fcaps_pipeline.training.job import load_train_job
+    from fcaps_pipeline.training.trainer import train as run
+
+    out = out or Path("runs") / job.stem
+    try:
+        with TrainingBar(messages) as bar:
+            report = run(load_train_job(job, overrides or []), out, bar)
+    except KeyboardInterrupt:
+        messages.print(f"interrupted; the same command goes on from the last checkpoint in {out}", soft_wrap=True)
+        raise typer.Exit(_EXIT_INTERRUPTED) from None
+    if report is not None:
+        _print_report(report, out)
+
+
+class TrainingBar:
+    """Steps done, loss and dev metric: a bar, or lines where there is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._num_steps = 1
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("training", total=None, note="", visible=False)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def begun(self, num_steps: int, done: int) -> None:
+        """Says what there is to do."""
+        self._num_steps = num_steps
+        if done == num_steps:
+            self._console.print(f"nothing to do: all {num_steps} steps of this run are taken")
+        elif done:
+            self._console.print(f"going on after step {done} of {num_steps}")
+        self._bar.update(self._task, total=num_steps, completed=done, visible=True)
+
+    def stepped(self, step: int, loss: float) -> None:
+        """Moves the bar."""
+        self._bar.update(self._task, completed=step, note=f"loss {loss:.4f}")
+        if not self._console.is_terminal and step % max(1, self._num_steps // _LINES_PER_RUN) == 0:
+            self._console.print(f"step {step}/{self._num_steps}: loss {loss:.4f}")
+
+    def measured(self, step: int, metric: str, value: float) -> None:
+        """Says what dev said."""
+        self._console.print(f"dev after step {step}: {metric} {value:.4f}")
+
+    def found_bad(self, split: str, row: "BadRow") -> None:
+        """Names a row that could not be used."""
+        self._console.print(f"bad row in {split}: {row.segment_id}: {row.reason}", style="yellow", soft_wrap=True)
+
+
+def _print_report(report: "TrainingReport", out: Path) -> None:
+    from rich.table import Table
+
+    state = report.state
+    table = Table("dev at the best step", "value")
+    for name, value in report.dev.items():
+        table.add_row(name, f"{value:.4f}")
+    result.print(table)
+    result.print(f"steps: {state.step}, best on dev: {state.best.step if state.best else 'none'}")
+    result.print(f"bad rows in training batches: {state.num_bad_rows}")
+    result.print(f"waiting for data: {report.wait_share:.1%} of the step time")
+    result.print(f"model: {out / 'best'}, report: {out / 'report.md'}", soft_wrap=True)

@@ -1,0 +1,190 @@
+"""A training job: which shards, which model, what it learns from them, for how long, and how it is judged.
+
+Enters: YAML. Leaves: a validated `TrainJob`; what contradicts itself is an error before anything is
+read. What is learnt stands in `learning`. One model per section, each default once. Imports no torch.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from fcaps_pipeline.dual_encoder.config import DualEncoderConfig
+from fcaps_pipeline.job_file import Section, apply_overrides, read_job_file, validate_job
+from fcaps_pipeline.records.captions import Granularity
+from fcaps_pipeline.training.learning import Objectives, OneEach, TwoTexts
+
+Device = Literal["auto", "cpu", "cuda"]
+Metric = Literal["mean_map_at_10", "mean_recall_at_1"]
+
+_Runs = Annotated[tuple[str, ...], Field(min_length=1)]
+_Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class SeparateRuns(Section):
+    """Each split is a run of its own; a speaker, Recording or audio in two of them is refused."""
+
+    kind: Literal["runs"]
+    train: _Runs
+    """Run or release folders to train on."""
+    dev: _Runs
+    """Those that choose the checkpoint."""
+    test: tuple[str, ...] = ()
+    """Those kept for `fcaps evaluate`; training reads no more of them than who speaks, to keep them apart."""
+
+
+class SharedRuns(Section):
+    """All runs together, divided by a hash of the speaker, or of the Recording where it has no speaker."""
+
+    kind: Literal["share"] = "share"
+    runs: _Runs
+    """Run or release folders."""
+    dev_share: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Expected share of speakers in dev."""
+    test_share: _Share = 0.05
+    """Expected share of speakers in test, kept for `fcaps evaluate`."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Another seed divides otherwise. It is not the seed of training, which may change and leave the test split."""
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> Self:
+        if self.dev_share + self.test_share >= 1:
+            raise ValueError(f"dev_share {self.dev_share} and test_share {self.test_share} leave nothing to train on")
+        return self
+
+
+class DataConfig(Section):
+    """Where rows come from and how they become batches."""
+
+    splits: Annotated[SeparateRuns | SharedRuns, Field(discriminator="kind")]
+    """Run folders and their division into train, dev and test."""
+    max_s: Annotated[float, Field(gt=0)] | None = 10.0
+    """Longer audio is cropped at random to this; None keeps it whole."""
+    batch_s: Annotated[float, Field(gt=0)] = 320.0
+    """Seconds of a batch over all ranks, padding included."""
+    min_rows: Annotated[int, Field(ge=2)] = 8
+    """Rows of a batch at least; as many as there are ranks, or more."""
+    pool_row_groups: Annotated[int, Field(ge=1)] = 8
+    """Row groups that are shuffled with each other, and that a loader worker holds in memory."""
+    num_workers: Annotated[int, Field(ge=0)] = 2
+    """Processes per rank that read and decode; 0 decodes between the steps."""
+
+
+class Optimisation(Section):
+    """How long and how fast."""
+
+    steps: Annotated[int, Field(ge=1)] | None = None
+    """Batches to train on; give steps or epochs."""
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    """Passes over the train split."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    """The highest; it rises linearly and falls as half a cosine."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps of the rise."""
+    final_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Learning rate of the last step as a share of the highest."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Of matrices; vectors and scales do not decay."""
+    clip_gradient: Annotated[float, Field(gt=0)] | None = 1.0
+    """Greatest norm of the gradient; None leaves it."""
+    chunk_rows: Annotated[int, Field(ge=1)] | None = None
+    """Rows of a rank that are backpropagated together; a batch of more is cached. None takes all at once."""
+    bf16: bool = False
+    """Compute in bfloat16; weights stay in float32."""
+    activation_checkpointing: bool = False
+    """Compute activations again instead of keeping them."""
+    compile: bool = False
+    """Compile both towers."""
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Average the weights with this decay; the average is what is evaluated and released."""
+
+    @model_validator(mode="after")
+    def _check_length(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either steps or epochs")
+        if self.steps is not None and self.warmup_steps >= self.steps:
+            raise ValueError(f"warmup_steps {self.warmup_steps} must be below steps {self.steps}")
+        return self
+
+
+class DevConfig(Section):
+    """How the dev split is measured; it alone chooses the checkpoint."""
+
+    every_steps: Annotated[int, Field(ge=1)] = 500
+    """Steps between measurements; the last step is always measured."""
+    metric: Metric = "mean_map_at_10"
+    """Whose highest value is the best checkpoint: a mean over granularities and directions."""
+    max_rows: Annotated[int, Field(ge=2)] = 2000
+    """Rows of dev that are embedded at most, spread evenly over it."""
+
+
+class CheckpointConfig(Section):
+    """What is kept of the run."""
+
+    every_steps: Annotated[int, Field(ge=1)] = 500
+    """Steps that a kill loses at most; the last step and each best one are saved too."""
+    keep: Annotated[int, Field(ge=1)] = 2
+    """Newest checkpoints kept, beside the best one."""
+
+
+class TrainJob(Section):
+    """One training run, whole."""
+
+    data: DataConfig
+    """Shards and batches."""
+    model: DualEncoderConfig | None = None
+    """A new model; None starts from `init_from`."""
+    init_from: str | None = None
+    """Model folder to go on from, such as `best` of an earlier run: stages are jobs of their own."""
+    captions: Annotated[OneEach | TwoTexts, Field(discriminator="kind")] = OneEach()
+    """Which texts each row brings."""
+    objectives: Objectives
+    """What is learnt from rows and texts."""
+    optimisation: Optimisation
+    """Length, learning rate, memory."""
+    dev: DevConfig = DevConfig()
+    checkpoints: CheckpointConfig = CheckpointConfig()
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Decides new weights, batches, crops, captions and dropout."""
+    device: Device = "auto"
+    """`auto` takes the GPU where there is one."""
+
+    @model_validator(mode="after")
+    def _check_model(self) -> Self:
+        if (self.model is None) == (self.init_from is None):
+            raise ValueError("give either model (a new one) or init_from (a model folder)")
+        if self.objectives.frames and self.model and self.model.frames is None:
+            raise ValueError("objectives.frames needs model.frames, the projector of frames")
+        return self
+
+    def content(self) -> dict[str, Any]:
+        """What decides the result: the job without where it runs and what it keeps."""
+        dump = self.model_dump(mode="json", exclude={"device", "checkpoints"})
+        del dump["data"]["num_workers"], dump["optimisation"]["compile"]
+        return dump
+
+    @property
+    def granularities(self) -> frozenset[Granularity]:
+        """Those that every row must have a caption of."""
+        return frozenset(self.captions.granularities) if isinstance(self.captions, OneEach) else frozenset()
+
+    @property
+    def dev_granularities(self) -> tuple[Granularity, ...]:
+        """Those that dev is measured with."""
+        return self.captions.granularities if isinstance(self.captions, OneEach) else tuple(Granularity)
+
+
+def load_train_job(path: Path, overrides: Sequence[str] = ()) -> TrainJob:
+    """Reads and validates a job file.
+
+    Args:
+        path: YAML file.
+        overrides: `a.b=value` items that replace single keys; values are read as YAML.
+
+    Raises:
+        JobError: the file is missing, is not YAML, or does not describe a TrainJob.
+    """
+    content = read_job_file(path, "data, model, objectives and optimisation")
+    apply_overrides(content, overrides)
+    return validate_job(TrainJob, content, str(path))

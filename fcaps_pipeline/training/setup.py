@@ -1,0 +1,150 @@
+"""Makes what a training run consists of from its job: splits, model, optimizer, loader, objective.
+
+Enters: a job, this process, the checkpoint to go on from. Leaves: the parts, alike on all ranks.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fcaps_pipeline.dual_encoder.model import DualEncoder
+from fcaps_pipeline.errors import JobError
+from fcaps_pipeline.resources import resolve_path
+from fcaps_pipeline.training.catalogue import Catalogue, read_catalogue
+from fcaps_pipeline.training.checkpoint import MODEL, Learner, restore
+from fcaps_pipeline.training.ema import Ema
+from fcaps_pipeline.training.epochs import BatchSettings
+from fcaps_pipeline.training.job import SharedRuns, TrainJob
+from fcaps_pipeline.training.loader import ShardLoader
+from fcaps_pipeline.training.material import repeat_rare, sample_captions, tag_labels
+from fcaps_pipeline.training.ranks import Place
+from fcaps_pipeline.training.run_folder import run_folders
+from fcaps_pipeline.training.splits import Splits, split_by_runs, split_by_share
+from fcaps_pipeline.training.targets import inverse_frequency
+
+_BETAS = (0.9, 0.98)
+_EPSILON = 1e-6
+"""Source: Radford et al. (CLIP), arXiv 2103.00020, table 18."""
+
+
+def read_splits(job: TrainJob) -> Splits:
+    """The splits of the job, checked for leaks.
+
+    Raises:
+        UsageError: a run does not exist, a split is empty, or two have something in common.
+        CorruptRunError: a run is not finished, of another version or damaged.
+    """
+    folders, splits = run_folders(job), job.data.splits
+    if isinstance(splits, SharedRuns):
+        everything = read_catalogue(folders["all"])
+        return split_by_share(everything, dev_share=splits.dev_share, test_share=splits.test_share, seed=splits.seed)
+    test = read_catalogue(folders["test"]) if folders["test"] else None
+    return split_by_runs(read_catalogue(folders["train"]), read_catalogue(folders["dev"]), test)
+
+
+def balance_tags(job: TrainJob, train: Catalogue) -> tuple[Catalogue, Tensor | None]:
+    """The train split with rows of rare tags repeated, and the weights of the tags in their loss.
+
+    Raises:
+        JobError: no row has a tag that the job names.
+        CorruptRunError: a row group cannot be read.
+    """
+    tags = job.objectives.tags
+    if tags is None:
+        return train, None
+    label_RG = tag_labels(train, tuple(tags.wordings))
+    if not label_RG.any():
+        raise JobError(
+            f"no row of the train split has a tag of objectives.tags.wordings ({', '.join(tags.wordings)}); "
+            "name the tags as the column `tags` of the shards does"
+        )
+    if tags.max_repeats > 1:
+        train, rows_M = repeat_rare(train, label_RG, max_repeats=tags.max_repeats, seed=job.seed)
+        label_RG = label_RG[rows_M]
+    weight_G = torch.from_numpy(inverse_frequency(label_RG)).float() if tags.balanced_loss else None
+    return train, weight_G
+
+
+def make_learner(job: TrainJob, train: Catalogue, checkpoint: Path | None, place: Place) -> Learner:
+    """The model on its device with optimizer and averages, new or as the checkpoint has them.
+
+    Raises:
+        ModelError: a tower or the checkpoint is missing, broken or of another architecture.
+        CorruptRunError: the checkpoint is damaged.
+    """
+    model = _model(job, train, checkpoint).to(place.device).train()
+    settings = job.optimisation
+    if settings.activation_checkpointing:
+        model.gradient_checkpointing_enable()
+    if settings.compile:
+        model.speech_tower.compile(dynamic=True)
+        model.text_tower.compile(dynamic=True)
+    optimizer = torch.optim.AdamW(_decay_groups(model.parameters(), settings.weight_decay), 1.0, _BETAS, _EPSILON)
+    ema = Ema(model, decay=settings.ema_decay) if settings.ema_decay is not None else None
+    learner = Learner(model, optimizer, ema)
+    if checkpoint is not None:
+        restore(checkpoint, learner)
+    return learner
+
+
+def make_loader(job: TrainJob, train: Catalogue, place: Place) -> ShardLoader:
+    """The batches of this rank.
+
+    Raises:
+        JobError: there are more ranks than rows in a batch.
+    """
+    data = job.data
+    settings = BatchSettings(
+        seed=job.seed,
+        batch_s=data.batch_s,
+        max_s=data.max_s,
+        pool_row_groups=data.pool_row_groups,
+        min_rows=data.min_rows,
+    )
+    return ShardLoader(
+        train,
+        settings,
+        job.granularities,
+        num_workers=data.num_workers,
+        rank=place.rank,
+        world_size=place.world_size,
+    )
+
+
+def count_steps(job: TrainJob, loader: ShardLoader) -> int:
+    """The real number of steps.
+
+    Raises:
+        JobError: the rows do not suffice for a batch, or the warm-up is longer than the training.
+    """
+    settings = job.optimisation
+    if settings.steps is not None:
+        return settings.steps
+    num_steps = sum(loader.num_batches(epoch) for epoch in range(settings.epochs or 0))
+    if settings.warmup_steps >= num_steps:
+        raise JobError(
+            f"warmup_steps {settings.warmup_steps} must be below the {num_steps} steps of {settings.epochs} epochs; "
+            "lower it, or train longer"
+        )
+    return num_steps
+
+
+def _model(job: TrainJob, train: Catalogue, checkpoint: Path | None) -> DualEncoder:
+    if checkpoint is not None:
+        return DualEncoder.from_pretrained(checkpoint / MODEL)
+    if job.model is None:
+        assert job.init_from is not None
+        return DualEncoder.from_pretrained(resolve_path(job.init_from))
+    texts = sample_captions(train, job.seed) if job.model.text.kind == "small" else []
+    return DualEncoder.new(job.model, texts, seed=job.seed)
+
+
+def _decay_groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, object]]:
+    """Matrices decay; vectors, scales and biases do not."""
+    trained = [one for one in parameters if one.requires_grad]
+    return [
+        {"params": [one for one in trained if one.ndim > 1], "weight_decay": weight_decay},
+        {"params": [one for one in trained if one.ndim <= 1], "weight_decay": 0.0},
+    ]

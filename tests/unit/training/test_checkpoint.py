@@ -1,0 +1,159 @@
+"""Checkpoints: whole or absent whatever kills the writer, the newest kept, and restored exactly."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from fcaps_pipeline.dual_encoder.config import DualEncoderConfig, MelTowerConfig, SmallTextTowerConfig
+from fcaps_pipeline.dual_encoder.model import DualEncoder
+from fcaps_pipeline.errors import CorruptRunError, OutputError
+from fcaps_pipeline.training.checkpoint import (
+    MODEL,
+    Best,
+    Checkpoints,
+    Learner,
+    TrainState,
+    point,
+    read_state,
+    restore,
+)
+from fcaps_pipeline.training.ema import Ema
+
+_CONFIG = DualEncoderConfig(
+    speech=MelTowerConfig(width=8, num_layers=1, num_heads=2),
+    text=SmallTextTowerConfig(width=8, num_layers=1, num_heads=2, vocabulary_size=300),
+    embedding_size=8,
+)
+
+
+def _learner(seed: int = 0, *, averaged: bool = True) -> Learner:
+    model = DualEncoder.new(_CONFIG, ["a low tone"], seed=seed)
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+    learner = Learner(model, optimizer, Ema(model, decay=0.9) if averaged else None)
+    for _ in range(2):
+        loss = model.encode_text(["low", "tone"]).sum() * model.clip_scale.scale
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if learner.ema is not None:
+            learner.ema.update(model)
+    return learner
+
+
+def _load(checkpoint: Path, *, averaged: bool = True) -> Learner:
+    model = DualEncoder.from_pretrained(checkpoint / MODEL)
+    learner = Learner(model, torch.optim.AdamW(model.parameters(), 1e-3), Ema(model, decay=0.9) if averaged else None)
+    restore(checkpoint, learner)
+    return learner
+
+
+@pytest.mark.parametrize("averaged", [True, False])
+def test_weights_moments_and_averages_come_back(tmp_path: Path, *, averaged: bool) -> None:
+    learner = _learner(averaged=averaged)
+    found = _load(Checkpoints(tmp_path, keep=1).save(learner, TrainState(step=3)), averaged=averaged)
+    for name, weight in learner.model.state_dict().items():
+        assert torch.equal(weight, found.model.state_dict()[name])
+    before, after = (one.optimizer.state_dict()["state"] for one in (learner, found))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[index][key], after[index][key]) for index in before for key in before[index])
+    if learner.ema is not None and found.ema is not None:
+        averages = found.ema.state_dict()
+        assert all(torch.equal(tensor, averages[name]) for name, tensor in learner.ema.state_dict().items())
+
+
+def test_the_released_model_has_the_averages(tmp_path: Path) -> None:
+    learner = _learner()
+    assert learner.ema is not None
+    released = DualEncoder.from_pretrained(Checkpoints(tmp_path, keep=1).save(learner, TrainState(step=1)) / MODEL)
+    with learner.ema.swapped(learner.model):
+        expected = {name: weight.clone() for name, weight in learner.model.state_dict().items()}
+    assert all(torch.equal(weight, expected[name]) for name, weight in released.state_dict().items())
+
+
+def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
+    checkpoints, learner = Checkpoints(tmp_path, keep=2), _learner(averaged=False)
+    assert checkpoints.last() is None
+    for step in (1, 2, 3, 4):
+        checkpoints.save(learner, TrainState(step=step, best=Best(step=1, value=0.5)))
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-00000001", "step-00000003", "step-00000004"]
+    assert checkpoints.last() == checkpoints.at(4)
+
+
+def test_links_are_replaced(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+        point(tmp_path / "best", tmp_path / "checkpoints" / name)
+        assert (tmp_path / "best").readlink() == Path("checkpoints") / name
+
+
+def test_damage_is_one_clear_line(tmp_path: Path) -> None:
+    checkpoint = Checkpoints(tmp_path, keep=1).save(_learner(), TrainState(step=1))
+    (checkpoint / "optimizer.safetensors").write_bytes(b"torn")
+    with pytest.raises(CorruptRunError, match=r"optimizer.safetensors cannot be read .* remove .*step-00000001"):
+        _load(checkpoint)
+    (checkpoint / "state.json").write_text("{")
+    with pytest.raises(CorruptRunError, match=r"state.json cannot be read"):
+        read_state(checkpoint)
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").write_text("a file")
+    with pytest.raises(OutputError, match=r"cannot write .*step-00000001"):
+        Checkpoints(tmp_path / "checkpoints", keep=1).save(_learner(), TrainState(step=1))
+
+
+def test_a_kill_at_any_moment_of_saving_leaves_a_whole_last_checkpoint(tmp_path: Path) -> None:
+    command = [sys.executable, __file__, str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+    assert done.returncode == 0, done.stderr
+    kills = [folder for folder in sorted(tmp_path.iterdir()) if folder.is_dir()]
+    assert len(kills) > 8
+    steps = []
+    for folder in kills:
+        last = Checkpoints(folder, keep=1).last()
+        assert last is not None
+        _load(last)
+        steps.append(read_state(last).step)
+        assert last.name == f"step-{steps[-1]:08d}"
+    assert {1, 2} == set(steps)
+    again = Checkpoints(kills[0], keep=1)
+    again.save(_learner(), TrainState(step=2))
+    assert [path.name for path in kills[0].iterdir()] == ["step-00000002"]
+
+
+def _save_killed(folder: Path, num_calls: int) -> None:
+    """Saves a first checkpoint, and a second one that dies in the n-th call that touches the disk's names."""
+    learner, checkpoints = _learner(), Checkpoints(folder, keep=1)
+    checkpoints.save(learner, TrainState(step=1))
+    left = num_calls
+
+    def count(name: str, _: object) -> None:
+        nonlocal left
+        if name in {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), 9)
+
+    sys.addaudithook(count)
+    checkpoints.save(learner, TrainState(step=2))
+
+
+def _kill_many(root: Path) -> None:
+    """One child per moment, until a child outlives its save."""
+    torch.set_num_threads(1)
+    for num_calls in range(1, 200, 3):
+        child = os.fork()
+        if child == 0:
+            _save_killed(root / f"{num_calls:03d}", num_calls)
+            os._exit(0)
+        if os.waitpid(child, 0)[1] == 0:
+            return
+    raise AssertionError
+
+
+if __name__ == "__main__":
+    _kill_many(Path(sys.argv[1]))
