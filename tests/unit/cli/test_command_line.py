@@ -15,7 +15,20 @@ def _run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize(
     "command",
-    "annotate bench captioner evaluate plan rerank schema score show status train verify".split(),
+    [
+        "annotate",
+        "bench",
+        "captioner",
+        "evaluate",
+        "plan",
+        "rerank",
+        "schema",
+        "score",
+        "show",
+        "status",
+        "train",
+        "verify",
+    ],
 )
 def test_help_of_every_command(command: str) -> None:
     done = _run(command, "--help")
