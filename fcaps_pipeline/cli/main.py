@@ -5,7 +5,7 @@ import traceback
 
 import typer
 
-from fcaps_pipeline.cli import annotate, bench, captioner, evaluate, inspect, train
+from fcaps_pipeline.cli import annotate, bench, captioner, evaluate, inspect, synth, train
 from fcaps_pipeline.cli.console import messages
 from fcaps_pipeline.errors import FcapsError
 
@@ -22,6 +22,7 @@ app.command("status")(inspect.status)
 app.command("verify")(inspect.verify)
 app.command("show")(inspect.show)
 app.command("schema")(inspect.schema)
+app.command("synth")(synth.synth)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("score")(evaluate.score)

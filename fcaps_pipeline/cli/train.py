@@ -12,7 +12,7 @@ from fcaps_pipeline.cli.annotate import Overrides
 from fcaps_pipeline.cli.console import messages, result
 
 if TYPE_CHECKING:
-    from fcaps_pipeline.training.batches import BadRow
+    from fcaps_pipeline.training.data.batches import BadRow
     from fcaps_pipeline.training.report import TrainingReport
 
 _EXIT_INTERRUPTED = 130

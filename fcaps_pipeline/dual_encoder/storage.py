@@ -24,7 +24,7 @@ TEXT_TOWER = "text_tower"
 _KIND = "fcaps_dual_encoder"
 _VERSION = 1
 _CONFIG = "config.json"
-_WEIGHTS = "model.safetensors"
+WEIGHTS_FILE = "model.safetensors"
 _NUM_NAMED = 3
 
 
@@ -62,7 +62,7 @@ def read_config(folder: Path) -> DualEncoderConfig:
 
 def write_weights(folder: Path, model: nn.Module) -> None:
     """Writes `model.safetensors`; tensors that share memory are stored once."""
-    save_model(model, str(folder / _WEIGHTS))
+    save_model(model, str(folder / WEIGHTS_FILE))
 
 
 def read_weights(folder: Path, model: nn.Module) -> None:
@@ -71,7 +71,7 @@ def read_weights(folder: Path, model: nn.Module) -> None:
     Raises:
         ModelError: it is missing or broken, or holds other tensors than the configuration asks for.
     """
-    path = folder / _WEIGHTS
+    path = folder / WEIGHTS_FILE
     if not path.is_file():
         raise ModelError(f"{path} does not exist; the model folder is not whole: copy it again")
     try:

@@ -18,7 +18,7 @@ from fcaps_pipeline.synthesis.voices import Voice, voices_of
 
 _RECORDED_SHARE = 0.45
 _SHORT_SHARE = 0.5
-_SYNTHESIZERS = {"espeak": espeak.speak, "flite": flite.speak, "festival": festival.speak}
+SYNTHESIZERS = {"espeak": espeak.speak, "flite": flite.speak, "festival": festival.speak}
 
 
 class Cast:
@@ -51,7 +51,7 @@ class Cast:
         """
         if self._bank is not None and voice.synthesizer == "recorded":
             return self._bank.speak(text, knobs)
-        return _SYNTHESIZERS[voice.synthesizer](voice.name, text, knobs)
+        return SYNTHESIZERS[voice.synthesizer](voice.name, text, knobs)
 
     def _recorded(self, gender: Gender) -> tuple[Voice, ...]:
         if self._bank is None:

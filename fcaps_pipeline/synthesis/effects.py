@@ -17,7 +17,7 @@ Samples = npt.NDArray[np.float64]
 NoiseKind = Literal["white", "pink", "brown", "hum"]
 NOISE_KINDS: tuple[NoiseKind, ...] = ("white", "pink", "brown", "hum")
 
-_LIMITER_KNEE = 0.7
+LIMITER_KNEE = 0.7
 
 
 def to_16_khz(audio_T: Samples, rate_hz: int, formant_scale: float) -> Samples:
@@ -34,12 +34,18 @@ def to_16_khz(audio_T: Samples, rate_hz: int, formant_scale: float) -> Samples:
 
 def trim(audio_T: Samples, *, floor_db: float = 42.0, keep_s: float = 0.02) -> Samples:
     """Cuts what is quieter than the loudest 10 ms by `floor_db` off both ends."""
+    start, end = heard_range(audio_T, floor_db=floor_db, keep_s=keep_s)
+    return audio_T[start:end]
+
+
+def heard_range(audio_T: Samples, *, floor_db: float = 42.0, keep_s: float = 0.02) -> tuple[int, int]:
+    """First sample that `trim` keeps, and the first after the last one; the latter may lie past the end."""
     frame = SAMPLE_RATE_HZ // 100
     frames = audio_T[: len(audio_T) // frame * frame].reshape(-1, frame)
     levels = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-12)
     heard = np.flatnonzero(levels > levels.max() - floor_db)
     keep = round(keep_s * SAMPLE_RATE_HZ)
-    return audio_T[max(0, heard[0] * frame - keep) : (heard[-1] + 1) * frame + keep]
+    return max(0, int(heard[0]) * frame - keep), (int(heard[-1]) + 1) * frame + keep
 
 
 def tilt(audio_T: Samples, db_per_octave: float) -> Samples:
@@ -65,12 +71,17 @@ def reverberate(audio_T: Samples, decay_s: float, wet: float, rng: np.random.Gen
         wet: energy of the room relative to the direct sound.
         rng: draws the room.
     """
+    return np.asarray(signal.fftconvolve(audio_T, room_response(decay_s, wet, rng))[: len(audio_T)], dtype=np.float64)
+
+
+def room_response(decay_s: float, wet: float, rng: np.random.Generator) -> Samples:
+    """What a room makes of one click: the click, then noise that decays; as in `reverberate`."""
     times = np.arange(round(decay_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     tail = rng.standard_normal(len(times)) * 10 ** (-3 * times / decay_s)
     tail[: round(0.002 * SAMPLE_RATE_HZ)] = 0.0
     tail *= np.sqrt(wet / np.sum(tail**2))
     tail[0] = 1.0
-    return np.asarray(signal.fftconvolve(audio_T, tail)[: len(audio_T)], dtype=np.float64)
+    return np.asarray(tail, dtype=np.float64)
 
 
 def noise(kind: NoiseKind, num_samples: int, rng: np.random.Generator) -> Samples:
@@ -99,7 +110,7 @@ def add_noise(audio_T: Samples, kind: NoiseKind, snr_db: float, rng: np.random.G
 
 def limit(audio_T: Samples) -> Samples:
     """Bends peaks so that nothing exceeds full scale; leaves samples below 0.7 alone."""
-    excess = np.abs(audio_T) - _LIMITER_KNEE
-    room = 1 - _LIMITER_KNEE
-    bent = np.sign(audio_T) * (_LIMITER_KNEE + room * np.tanh(excess / room))
+    excess = np.abs(audio_T) - LIMITER_KNEE
+    room = 1 - LIMITER_KNEE
+    bent = np.sign(audio_T) * (LIMITER_KNEE + room * np.tanh(excess / room))
     return np.where(excess > 0, bent, audio_T)

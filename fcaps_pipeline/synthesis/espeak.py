@@ -7,19 +7,20 @@ clips is made by a fresh process.
 
 import ctypes
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fcaps_pipeline.errors import DependencyError
-from fcaps_pipeline.synthesis.speaking import Knobs, SpokenPhrase, count_syllables
+from fcaps_pipeline.synthesis.speaking import Knobs, SpokenPhrase, SpokenWord, count_syllables
 
 _LIBRARY = "libespeak-ng.so.1"
 _SYNCHRONOUS, _BUFFER_MS, _PHONEME_EVENTS = 2, 500, 1
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _UTF8 = 1
-_EVENT_END_OF_LIST, _EVENT_PHONEME = 0, 7
+_EVENT_END_OF_LIST, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
 _NEUTRAL_WORDS_PER_MINUTE = 175
 _SLOWEST_WPM, _FASTEST_WPM = 80, 450
 
@@ -59,6 +60,7 @@ class _Espeak:
             raise DependencyError("espeak-ng finds no voices; install the Debian package espeak-ng-data")
         self.pieces: list[npt.NDArray[np.int16]] = []
         self.phones: list[tuple[int, str]] = []
+        self.words: list[tuple[int, int]] = []
         self._callback = _Callback(self._receive)
         self.library.espeak_SetSynthCallback(self._callback)
 
@@ -69,6 +71,8 @@ class _Espeak:
         while events[index].type != _EVENT_END_OF_LIST:
             if events[index].type == _EVENT_PHONEME:
                 self.phones.append((events[index].sample, events[index].id.string.decode("utf-8", "replace")))
+            elif events[index].type == _EVENT_WORD:
+                self.words.append((events[index].sample, events[index].text_position - 1))
             index += 1
         return 0
 
@@ -98,6 +102,7 @@ def speak(name: str, text: str, knobs: Knobs) -> SpokenPhrase:
     engine.library.espeak_SetParameter(_RANGE, round(99 * knobs.pitch_range), 0)
     engine.pieces.clear()
     engine.phones.clear()
+    engine.words.clear()
     encoded = text.encode() + b"\0"
     engine.library.espeak_Synth(encoded, len(encoded), 0, 0, 0, _UTF8, None, None)
     audio_T = np.concatenate(engine.pieces).astype(np.float64) / 32768.0
@@ -106,7 +111,45 @@ def speak(name: str, text: str, knobs: Knobs) -> SpokenPhrase:
         rate_hz=engine.rate_hz,
         num_syllables=count_syllables([label for _, label in engine.phones]),
         speech_s=_speech_s(engine.phones, engine.rate_hz, len(audio_T)),
+        words=_read_words(text, engine.words, engine.phones, engine.rate_hz),
     )
+
+
+def has_voice(name: str) -> bool:
+    """Whether the library finds a language and variant.
+
+    Raises:
+        DependencyError: the library is not installed.
+    """
+    return int(_espeak().library.espeak_SetVoiceByName(name.encode())) == 0
+
+
+def _read_words(
+    text: str, words: list[tuple[int, int]], phones: list[tuple[int, str]], rate_hz: int
+) -> tuple[SpokenWord, ...] | None:
+    """Joins the starts of words, given as sample and place in the text, with the text itself.
+
+    The library announces words that it runs together, such as `of the`, once.
+    """
+    if not phones:
+        return None
+    starts: dict[int, int] = {}
+    for sample, place in words:
+        # A place inside a word, after an apostrophe for instance, is not a new word.
+        if place == 0 or text[place - 1] == " ":
+            starts.setdefault(place, sample)
+    places = sorted(starts)
+    limits = [(starts[place], text[place:following].strip()) for place, following in pairwise([*places, len(text)])]
+    ends = [sample for sample, _ in limits[1:]] + [phones[-1][0]]
+    return tuple(
+        SpokenWord(text=word, start_s=start / rate_hz, end_s=_end_of_word(start, end, phones) / rate_hz)
+        for (start, word), end in zip(limits, ends, strict=True)
+    )
+
+
+def _end_of_word(start: int, latest: int, phones: list[tuple[int, str]]) -> int:
+    """Sample at which a word ends: the next word or a pause before it."""
+    return min((sample for sample, label in phones if _is_pause(label) and start < sample < latest), default=latest)
 
 
 def _speech_s(phones: list[tuple[int, str]], rate_hz: int, num_samples: int) -> float:

@@ -15,9 +15,9 @@ import soundfile
 
 from fcaps_pipeline.errors import DependencyError
 from fcaps_pipeline.synthesis.praat import change_voice
-from fcaps_pipeline.synthesis.speaking import Knobs, SpokenPhrase, count_syllables
+from fcaps_pipeline.synthesis.speaking import Knobs, SpokenPhrase, SpokenWord, count_syllables
 
-_F0_RANGE_HZ = {
+F0_RANGE_HZ = {
     "ked_diphone": (80.0, 190.0),
     "pc_diphone": (80.0, 190.0),
     "hy_fi_mv_diphone": (80.0, 190.0),
@@ -43,10 +43,15 @@ _SCRIPT = """(voice_{name})
 (utt.save.wave spoken "{wave}" 'riff)
 (mapcar (lambda (phone) (format t "%s:%f\\n" (item.name phone) (item.feat phone "end")))
   (utt.relation.items spoken 'Segment))
+(mapcar (lambda (word) (format t "{word}%s:%f:%f\n" (item.name word)
+    (item.feat word "R:SylStructure.daughter1.daughter1.segment_start")
+    (item.feat word "R:SylStructure.daughtern.daughtern.end")))
+  (utt.relation.items spoken 'Word))
 (format t "{end}\n")
 (fflush nil)
 """
 _END = "end-of-phrase"
+_WORD = "word "
 _SILENCES = frozenset({"pau", "#", "_", "sil", "h#", "##"})
 
 
@@ -71,7 +76,7 @@ class _Festival:
         """Samples, their rate and the lines festival printed; the samples are empty on failure."""
         wave = Path(self.folder.name) / "phrase.wav"
         wave.unlink(missing_ok=True)
-        script = _SCRIPT.format(name=name, text=text.replace("'", ""), wave=wave, end=_END)
+        script = _SCRIPT.format(name=name, text=text.replace("'", ""), wave=wave, end=_END, word=_WORD)
         lines: list[str] = []
         if self.process.stdin is not None and self.process.stdout is not None:
             self.process.stdin.write(script)
@@ -104,14 +109,49 @@ def speak(name: str, text: str, knobs: Knobs) -> SpokenPhrase:
             f"festival did not speak with voice {name}; install the Debian packages festival and {_PACKAGES[name]}"
         )
     phones, speech_s = _read_phones(lines)
-    low, high = _F0_RANGE_HZ[name]
+    low, high = F0_RANGE_HZ[name]
     f0_hz = low * (high / low) ** knobs.pitch
-    changed_T = change_voice(audio_T, rate_hz, f0_hz=f0_hz, range_factor=2 * knobs.pitch_range, tempo=knobs.tempo)
+    num_syllables = count_syllables(phones)
+    tempo = knobs.tempo
+    if knobs.rate_hz is not None and num_syllables:
+        tempo = knobs.rate_hz * speech_s / num_syllables
+    changed_T = change_voice(audio_T, rate_hz, f0_hz=f0_hz, range_factor=2 * knobs.pitch_range, tempo=tempo)
     return SpokenPhrase(
         audio_T=changed_T,
         rate_hz=rate_hz,
-        num_syllables=count_syllables(phones),
-        speech_s=speech_s / knobs.tempo,
+        num_syllables=num_syllables,
+        speech_s=speech_s / tempo,
+        words=_read_words(text, lines, tempo),
+    )
+
+
+def installed_voices() -> frozenset[str]:
+    """Names of the voices that festival finds.
+
+    Raises:
+        DependencyError: festival is not installed.
+    """
+    try:
+        done = subprocess.run(
+            ["festival", "--pipe"], input="(print (voice.list))\n", capture_output=True, encoding="latin-1", check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise DependencyError("festival does not start; install the Debian package festival") from error
+    return frozenset(done.stdout.replace("(", " ").replace(")", " ").split())
+
+
+def package_of(name: str) -> str:
+    """Debian package of a voice."""
+    return _PACKAGES[name]
+
+
+def _read_words(text: str, lines: list[str], tempo: float) -> tuple[SpokenWord, ...] | None:
+    """Times of the words in lines such as `word old:0.31:0.54`; None where festival cut the text otherwise."""
+    rows = [line.removeprefix(_WORD).rsplit(":", 2) for line in lines if line.startswith(_WORD)]
+    if [row[0] for row in rows] != text.split():
+        return None
+    return tuple(
+        SpokenWord(text=word, start_s=float(start) / tempo, end_s=float(end) / tempo) for word, start, end in rows
     )
 
 
@@ -121,7 +161,7 @@ def _read_phones(lines: list[str]) -> tuple[list[str], float]:
     speech_s, previous_s = 0.0, 0.0
     for line in lines:
         label, colon, end = line.rpartition(":")
-        if not colon or not end.replace(".", "", 1).isdigit():
+        if line.startswith(_WORD) or not colon or not end.replace(".", "", 1).isdigit():
             continue
         if label not in _SILENCES:
             phones.append(label)

@@ -9,7 +9,7 @@ import soundfile
 from fcaps_pipeline.errors import DependencyError
 from fcaps_pipeline.synthesis.speaking import Knobs, SpokenPhrase, count_syllables
 
-_F0_RANGE_HZ = {"kal16": (75.0, 200.0), "awb": (80.0, 200.0), "rms": (80.0, 200.0), "slt": (120.0, 290.0)}
+F0_RANGE_HZ = {"kal16": (75.0, 200.0), "awb": (80.0, 200.0), "rms": (80.0, 200.0), "slt": (120.0, 290.0)}
 _TIMEOUT_S = 60
 
 
@@ -19,7 +19,7 @@ def speak(name: str, text: str, knobs: Knobs) -> SpokenPhrase:
     Raises:
         DependencyError: flite is not installed or lacks the voice.
     """
-    low, high = _F0_RANGE_HZ[name]
+    low, high = F0_RANGE_HZ[name]
     f0_hz = low * (high / low) ** knobs.pitch
     with tempfile.TemporaryDirectory(prefix="flite-") as folder:
         out = Path(folder) / "phrase.wav"
@@ -32,6 +32,19 @@ def speak(name: str, text: str, knobs: Knobs) -> SpokenPhrase:
             raise DependencyError(f"flite did not speak with voice {name}; install the Debian package flite") from error
     phones, speech_s = _read_phones(done.stdout)
     return SpokenPhrase(audio_T=audio_T, rate_hz=rate_hz, num_syllables=count_syllables(phones), speech_s=speech_s)
+
+
+def installed_voices() -> frozenset[str]:
+    """Names of the voices inside flite.
+
+    Raises:
+        DependencyError: flite is not installed.
+    """
+    try:
+        done = subprocess.run(["flite", "-lv"], capture_output=True, text=True, check=True, timeout=_TIMEOUT_S)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise DependencyError("flite does not start; install the Debian package flite") from error
+    return frozenset(done.stdout.split(":")[-1].split())
 
 
 def _read_phones(listing: str) -> tuple[list[str], float]:

@@ -26,6 +26,17 @@ class Knobs:
     """Speed relative to the voice's own, 1 = unchanged."""
     natural: bool = False
     """Whether a recorded phrase stays as it is, whatever the other knobs say."""
+    rate_hz: float | None = None
+    """Syllables per second; festival, whose phrases are stretched afterwards, keeps to it whatever the tempo says."""
+
+
+@dataclass(frozen=True)
+class SpokenWord:
+    """A word, or words that the synthesizer runs together, at the synthesizer's own time."""
+
+    text: str
+    start_s: float
+    end_s: float
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,8 @@ class SpokenPhrase:
     """Whole where the synthesizer tells its phones, estimated for a recorded phrase."""
     speech_s: float
     """Time from the first to the last phone, pauses inside left out."""
+    words: tuple[SpokenWord, ...] | None = None
+    """None where the synthesizer does not tell when it says which word."""
 
 
 _VOWEL_STARTS = frozenset("aeiouAEIOUV@03&Q")

@@ -31,8 +31,8 @@ from fcaps_pipeline.errors import CorruptRunError, OutputError
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import sync_folder
 from fcaps_pipeline.shards.writer import writing
+from fcaps_pipeline.training.data.epochs import Position
 from fcaps_pipeline.training.ema import Ema
-from fcaps_pipeline.training.epochs import Position
 
 MODEL = "model"
 _WEIGHTS = "weights"

@@ -18,12 +18,12 @@ from fcaps_pipeline.dual_encoder.model import DualEncoder
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.evaluation.retrieval import Captions, Outcomes, query_outcomes
 from fcaps_pipeline.records.captions import Granularity
-from fcaps_pipeline.training.batches import BadRow, TrainingRow
-from fcaps_pipeline.training.catalogue import Catalogue
+from fcaps_pipeline.training.data.batches import BadRow, TrainingRow
+from fcaps_pipeline.training.data.catalogue import Catalogue
+from fcaps_pipeline.training.data.loader import read_in_order
 from fcaps_pipeline.training.fitting import leave_out_unfit
 from fcaps_pipeline.training.gather import gather_rows, gather_texts
 from fcaps_pipeline.training.job import TrainJob
-from fcaps_pipeline.training.loader import read_in_order
 from fcaps_pipeline.training.ranks import Place
 
 _BATCH_S = 120.0

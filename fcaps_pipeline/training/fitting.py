@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from fcaps_pipeline.dual_encoder.speech_towers import SpeechTower
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
-from fcaps_pipeline.training.batches import BadRow, TrainingBatch, TrainingRow
-from fcaps_pipeline.training.catalogue import Catalogue
+from fcaps_pipeline.training.data.batches import BadRow, TrainingBatch, TrainingRow
+from fcaps_pipeline.training.data.catalogue import Catalogue
 
 
 def leave_out_unfit(batch: TrainingBatch, tower: SpeechTower, catalogue: Catalogue) -> TrainingBatch:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from fcaps_pipeline.shards.layout import write_durably
 from fcaps_pipeline.shards.writer import writing
-from fcaps_pipeline.training.batches import BadRow
+from fcaps_pipeline.training.data.batches import BadRow
 
 Entry = dict[str, Any]
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fcaps_pipeline.shards.schema import Row
-from fcaps_pipeline.training.catalogue import Catalogue
-from fcaps_pipeline.training.row_groups import read_row_group
+from fcaps_pipeline.training.data.catalogue import Catalogue
+from fcaps_pipeline.training.data.row_groups import read_row_group
 from fcaps_pipeline.training.targets import row_weights
 
 _MAX_TOKENIZER_TEXTS = 50_000

@@ -18,8 +18,8 @@ from torch.nn import functional
 from fcaps_pipeline.dual_encoder.model import DualEncoder
 from fcaps_pipeline.dual_encoder.tokenization import Tokens
 from fcaps_pipeline.errors import JobError
-from fcaps_pipeline.training.batches import TrainingBatch
 from fcaps_pipeline.training.caching import Outputs
+from fcaps_pipeline.training.data.batches import TrainingBatch
 from fcaps_pipeline.training.frame_objective import phrase_losses
 from fcaps_pipeline.training.gather import gather_rows, gather_texts
 from fcaps_pipeline.training.job import TrainJob

@@ -13,7 +13,7 @@ import numpy as np
 
 from fcaps_pipeline.attributes.flipping import flip_attribute
 from fcaps_pipeline.records.captions import Granularity
-from fcaps_pipeline.training.batches import TrainingRow
+from fcaps_pipeline.training.data.batches import TrainingRow
 from fcaps_pipeline.training.gather import gather_texts
 from fcaps_pipeline.training.learning import OneEach, TwoTexts
 from fcaps_pipeline.training.schedule import RowCaptions, draw_task, draw_texts, global_and_fine_share

@@ -1,4 +1,4 @@
-"""Makes what a training run consists of from its job: splits, model, optimizer, loader, objective.
+"""Makes what a training run consists of from its job: model, optimizer, loader, objective.
 
 Enters: a job, this process, the checkpoint to go on from. Leaves: the parts, alike on all ranks.
 """
@@ -12,36 +12,19 @@ from torch import Tensor, nn
 from fcaps_pipeline.dual_encoder.model import DualEncoder
 from fcaps_pipeline.errors import JobError
 from fcaps_pipeline.resources import resolve_path
-from fcaps_pipeline.training.catalogue import Catalogue, read_catalogue
 from fcaps_pipeline.training.checkpoint import MODEL, Learner, restore
+from fcaps_pipeline.training.data.catalogue import Catalogue
+from fcaps_pipeline.training.data.epochs import BatchSettings
+from fcaps_pipeline.training.data.loader import ShardLoader
 from fcaps_pipeline.training.ema import Ema
-from fcaps_pipeline.training.epochs import BatchSettings
-from fcaps_pipeline.training.job import SharedRuns, TrainJob
-from fcaps_pipeline.training.loader import ShardLoader
+from fcaps_pipeline.training.job import TrainJob
 from fcaps_pipeline.training.material import repeat_rare, sample_captions, tag_labels
 from fcaps_pipeline.training.ranks import Place
-from fcaps_pipeline.training.run_folder import run_folders
-from fcaps_pipeline.training.splits import Splits, split_by_runs, split_by_share
 from fcaps_pipeline.training.targets import inverse_frequency
 
 _BETAS = (0.9, 0.98)
 _EPSILON = 1e-6
 """Source: Radford et al. (CLIP), arXiv 2103.00020, table 18."""
-
-
-def read_splits(job: TrainJob) -> Splits:
-    """The splits of the job, checked for leaks.
-
-    Raises:
-        UsageError: a run does not exist, a split is empty, or two have something in common.
-        CorruptRunError: a run is not finished, of another version or damaged.
-    """
-    folders, splits = run_folders(job), job.data.splits
-    if isinstance(splits, SharedRuns):
-        everything = read_catalogue(folders["all"])
-        return split_by_share(everything, dev_share=splits.dev_share, test_share=splits.test_share, seed=splits.seed)
-    test = read_catalogue(folders["test"]) if folders["test"] else None
-    return split_by_runs(read_catalogue(folders["train"]), read_catalogue(folders["dev"]), test)
 
 
 def balance_tags(job: TrainJob, train: Catalogue) -> tuple[Catalogue, Tensor | None]:

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fcaps_pipeline.training.batches import TrainingBatch
 from fcaps_pipeline.training.caching import Outputs, backward_in_parts
 from fcaps_pipeline.training.checkpoint import Learner
+from fcaps_pipeline.training.data.batches import TrainingBatch
 from fcaps_pipeline.training.gather import average_gradients, gather_texts
 from fcaps_pipeline.training.job import TrainJob
 from fcaps_pipeline.training.losses import require_finite

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Protocol
 
 from fcaps_pipeline.errors import TrainingError
-from fcaps_pipeline.training.batches import BadRow, TrainingBatch
 from fcaps_pipeline.training.checkpoint import MODEL, Best, Checkpoints, TrainState, point, read_state
+from fcaps_pipeline.training.data.batches import BadRow, TrainingBatch
+from fcaps_pipeline.training.data.loader import Batches
+from fcaps_pipeline.training.data.splits import read_splits
 from fcaps_pipeline.training.dev import DevSet
 from fcaps_pipeline.training.fitting import leave_out_unfit
 from fcaps_pipeline.training.gather import gather_texts
 from fcaps_pipeline.training.job import TrainJob
-from fcaps_pipeline.training.loader import Batches
 from fcaps_pipeline.training.log import RunLog
 from fcaps_pipeline.training.machine import describe_machine
 from fcaps_pipeline.training.material import spread_evenly
@@ -26,7 +27,7 @@ from fcaps_pipeline.training.objectives import Objective
 from fcaps_pipeline.training.ranks import Place, joined, wait_for_all
 from fcaps_pipeline.training.report import RunFacts, TrainingReport, write_report
 from fcaps_pipeline.training.run_folder import TrainLayout, opened
-from fcaps_pipeline.training.setup import balance_tags, count_steps, make_learner, make_loader, read_splits
+from fcaps_pipeline.training.setup import balance_tags, count_steps, make_learner, make_loader
 from fcaps_pipeline.training.stepper import Stepper
 
 
@@ -74,7 +75,7 @@ class Trainer:
     def __init__(self, job: TrainJob, layout: TrainLayout, place: Place, watcher: Watcher) -> None:
         """Reads splits and checkpoint, builds the model."""
         self._job, self._layout, self._place, self._watcher = job, layout, place, watcher
-        splits = read_splits(job)
+        splits = read_splits(job.data.splits)
         self._train, tag_weight_G = balance_tags(job, splits.train)
         self._loader = make_loader(job, self._train, place)
         self._num_steps = count_steps(job, self._loader)

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "fcaps_pipeline"
 LAYERS: list[set[str]] = [
     {"errors"},
     {"records"},
-    {"resources", "environment", "job_file"},
+    {"resources", "environment", "job_file", "job_folder"},
     {"config"},
     {"prompts", "audio", "sources", "attributes"},
     {"segmentation", "acoustics", "captioning", "shards", "synthesis", "dual_encoder"},

@@ -26,6 +26,7 @@ def _run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
         "score",
         "show",
         "status",
+        "synth",
         "train",
         "verify",
     ],

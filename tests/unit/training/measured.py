@@ -14,7 +14,7 @@ import torch
 from fcaps_pipeline.audio.flac import decode_flac
 from fcaps_pipeline.audio.stream import decode_all
 from fcaps_pipeline.dual_encoder.model import DualEncoder
-from fcaps_pipeline.training.embedder import Embedder
+from fcaps_pipeline.training.evaluating.embedder import Embedder
 from tests.unit.dual_encoder.building import TEXTS, TINY
 
 RATE_HZ = 16_000

@@ -12,7 +12,7 @@ from fcaps_pipeline.audio.flac import decode_flac
 from fcaps_pipeline.dual_encoder.config import DualEncoderConfig
 from fcaps_pipeline.dual_encoder.model import DualEncoder
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.training.catalogue import read_catalogue
+from fcaps_pipeline.training.data.catalogue import read_catalogue
 from fcaps_pipeline.training.dev import DevSet
 from fcaps_pipeline.training.ranks import joined
 from tests.unit.training.tones import TINY_MODEL, ToneWriter, tone_job, write_tones

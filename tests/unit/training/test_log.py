@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fcaps_pipeline.training.batches import BadRow
 from fcaps_pipeline.training.curves import draw_curves
+from fcaps_pipeline.training.data.batches import BadRow
 from fcaps_pipeline.training.log import RunLog, read_log
 
 _BAD = BadRow(segment_id="s1", shard=Path("data/a.parquet"), reason="has no audio")

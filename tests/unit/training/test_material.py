@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fcaps_pipeline.training.catalogue import Catalogue, read_catalogue
+from fcaps_pipeline.training.data.catalogue import Catalogue, read_catalogue
 from fcaps_pipeline.training.material import repeat_rare, sample_captions, spread_evenly, tag_labels
 from tests.unit.training.tones import LEVELS, PITCHES, TEXTS, write_tones
 from tests.unit.training.written_runs import Annotate, MakeAudio

@@ -11,8 +11,8 @@ from torch.nn import functional
 from fcaps_pipeline.dual_encoder.config import DualEncoderConfig
 from fcaps_pipeline.dual_encoder.model import DualEncoder
 from fcaps_pipeline.errors import JobError
-from fcaps_pipeline.training.batches import Event, TrainingBatch, TrainingRow
-from fcaps_pipeline.training.epochs import Position
+from fcaps_pipeline.training.data.batches import Event, TrainingBatch, TrainingRow
+from fcaps_pipeline.training.data.epochs import Position
 from fcaps_pipeline.training.job import TrainJob
 from fcaps_pipeline.training.losses import info_nce, sigmoid_loss
 from fcaps_pipeline.training.objectives import Objective, Prepared

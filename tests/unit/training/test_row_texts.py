@@ -3,7 +3,7 @@
 import pytest
 
 from fcaps_pipeline.records.captions import Granularity
-from fcaps_pipeline.training.batches import Event, TrainingRow
+from fcaps_pipeline.training.data.batches import Event, TrainingRow
 from fcaps_pipeline.training.learning import OneEach, TwoTexts
 from fcaps_pipeline.training.row_texts import Moment, ask_phrases, draw_captions, draw_flips
 

@@ -1,0 +1,1 @@
+"""`fcaps evaluate`, `score` and `rerank`: a trained model measured on rows and files."""
