@@ -120,10 +120,12 @@ def _find_real(real: Path | None, real_test: Path | None, sounds: Path | None) -
 def _print_scores(scores: "list[Score]") -> None:
     from rich.table import Table
 
+    from fcaps_pipeline.evaluation.report import plain
+
     table = Table("what", "measure", "captioner", "constant", "rule", "clips")
     for score in scores:
         baselines = ["" if value is None else f"{value:.2f}" for value in (score.constant, score.rule)]
-        table.add_row(score.name, score.measure, f"{score.value:.3f}", *baselines, str(score.num_clips))
+        table.add_row(score.name, score.measure, plain(score.value, 3), *baselines, str(score.value.num_items))
     result.print(table)
 
 

@@ -4,7 +4,7 @@ Enters: a thinker, held-out clips, and, where given, real recordings with the sp
 real sounds without a voice. Leaves: `Score`s, each beside its constant answer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from fcaps_pipeline.embedded.features import Clip, Mel, mel_features
 from fcaps_pipeline.embedded.forward import Thinker
 from fcaps_pipeline.embedded.helpers import pause_word
 from fcaps_pipeline.embedded.reading import ReadFacts, read_fine, read_global
-from fcaps_pipeline.embedded.scores import Pairs, Score, constant_macro_recall, f1, macro_recall, share
+from fcaps_pipeline.embedded.scores import Item, Pairs, Score, constant_macro_recall, estimate, f1, macro_recall, share
 from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.synthesis import effects, measure
+from fcaps_pipeline.synthesis.classes import PITCH_BORDERS_HZ
 from fcaps_pipeline.synthesis.truth import SpeechTruth
 
 _BATCH = 16
@@ -75,12 +76,12 @@ class Listener:
 
 
 def score_synthetic(clips: list[Clip], readings: list[Reading]) -> list[Score]:
-    """All figures on synthetic clips; a clip called speechless counts as wrong in every trait."""
+    """All figures that the clips allow; a clip called speechless counts as wrong in every trait."""
     spoken = [(clip.truth.speech, r) for clip, r in zip(clips, readings, strict=True) if clip.truth.speech is not None]
     silent = [r for clip, r in zip(clips, readings, strict=True) if clip.truth.speech is None]
-    scores: list[Score] = []
+    scores: list[Score | None] = []
     for trait in _TRAITS:
-        rule = _gender_rule([speech for speech, _ in spoken]) if trait == "gender" else None
+        rule = _RULES[trait]([speech for speech, _ in spoken]) if trait in _RULES else None
         fine: Pairs = [(getattr(speech, trait), getattr(r.fine, trait)) for speech, r in spoken]
         scores.append(_recall(f"{trait}, fine", fine, rule))
         stated = [None if r.global_ is None else getattr(r.global_, trait) for _, r in spoken]
@@ -95,23 +96,23 @@ def score_synthetic(clips: list[Clip], readings: list[Reading]) -> list[Score]:
         _share("fine and global agree", [_agree(r) for _, r in spoken], None),
         _share("global is valid JSON without a grammar", [r.global_ is not None for r in readings], None),
     ]
-    return scores
+    return _present(scores)
 
 
 def score_real(clips: list[RealClip], readings: list[Reading]) -> list[Score]:
     """Gender on real speech and silence about speakers on real sounds."""
     spoken = [(clip, r) for clip, r in zip(clips, readings, strict=True) if clip.gender is not None]
     silent = [r for clip, r in zip(clips, readings, strict=True) if clip.gender is None]
-    scores: list[Score] = []
-    if spoken:
-        rule = macro_recall([(str(clip.gender), _gender_by_f0(_f0_hz(clip.audio_T))) for clip, _ in spoken])
-        fine: Pairs = [(str(clip.gender), r.fine.gender) for clip, r in spoken]
-        scores.append(_recall("real speech: gender, fine", fine, rule))
-        pairs = [(str(clip.gender), None if r.global_ is None else r.global_.gender) for clip, r in spoken]
-        scores.append(_recall("real speech: gender, global", pairs, rule))
-    if silent:
-        scores.append(_share("real sounds: no speech called so, fine", [not r.fine.speech for r in silent], 0.0))
-    return scores
+    rule = macro_recall([(str(clip.gender), _gender_by_f0(_f0_hz(clip.audio_T))) for clip, _ in spoken])
+    fine: Pairs = [(str(clip.gender), r.fine.gender) for clip, r in spoken]
+    pairs: Pairs = [(str(clip.gender), None if r.global_ is None else r.global_.gender) for clip, r in spoken]
+    return _present(
+        [
+            _recall("real speech: gender, fine", fine, rule),
+            _recall("real speech: gender, global", pairs, rule),
+            _share("real sounds: no speech called so, fine", [not r.fine.speech for r in silent], 0.0),
+        ]
+    )
 
 
 def read_real_clip(path: Path, gender: str | None) -> RealClip:
@@ -133,8 +134,8 @@ def real_mels(clips: list[RealClip]) -> list[Mel]:
     return [mel_features(clip.audio_T).astype(np.float16) for clip in clips]
 
 
-def _course_scores(spoken: list[tuple[SpeechTruth, Reading]]) -> list[Score]:
-    scores = []
+def _course_scores(spoken: list[tuple[SpeechTruth, Reading]]) -> list[Score | None]:
+    scores: list[Score | None] = []
     for course in _COURSES:
         pairs: Pairs = [(getattr(speech, course), getattr(r.fine, course)) for speech, r in spoken]
         scores.append(_recall(f"{_COURSE_NAMES[course]} / steady, fine", pairs, None))
@@ -144,18 +145,11 @@ def _course_scores(spoken: list[tuple[SpeechTruth, Reading]]) -> list[Score]:
     return scores
 
 
-def _pause_scores(spoken: list[tuple[SpeechTruth, Reading]]) -> list[Score]:
+def _pause_scores(spoken: list[tuple[SpeechTruth, Reading]]) -> list[Score | None]:
     presence = [(bool(speech.pauses), r.fine.pauses not in (None, "none")) for speech, r in spoken]
     places = [r.fine.pauses == pause_word(speech) for speech, r in spoken if len(speech.pauses) == 1]
     common = max(share([pause_word(s) == place for s, _ in spoken if len(s.pauses) == 1]) for place in _PLACES)
-    found = Score(
-        name="pause present, fine",
-        measure="F1",
-        value=f1(presence),
-        constant=f1([(truth, True) for truth, _ in presence]),
-        rule=None,
-        num_clips=len(presence),
-    )
+    found = _score("pause present, fine", "F1", f1, presence, f1([(truth, True) for truth, _ in presence]), None)
     return [found, _share("place of a single pause, fine", places, common)]
 
 
@@ -171,6 +165,19 @@ def _gender_rule(speeches: list[SpeechTruth]) -> float:
     return macro_recall([(speech.gender, _gender_by_f0(speech.f0_median_hz)) for speech in speeches])
 
 
+def _pitch_rule(speeches: list[SpeechTruth]) -> float:
+    """The borders of the classes, with the gender that the other rule says."""
+    pairs: list[tuple[str, str | None]] = []
+    for speech in speeches:
+        low, high = PITCH_BORDERS_HZ["female" if speech.f0_median_hz > GENDER_RULE_HZ else "male"]
+        word = "low" if speech.f0_median_hz < low else "high" if speech.f0_median_hz > high else "medium"
+        pairs.append((speech.pitch, word))
+    return macro_recall(pairs)
+
+
+_RULES: dict[str, Callable[[list[SpeechTruth]], float]] = {"gender": _gender_rule, "pitch": _pitch_rule}
+
+
 def _gender_by_f0(f0_hz: float | None) -> str | None:
     if f0_hz is None:
         return None
@@ -181,18 +188,27 @@ def _f0_hz(audio_T: npt.NDArray[np.float32]) -> float | None:
     return measure.median_f0_hz(measure.f0_track_hz(audio_T.astype(np.float64)))
 
 
-def _recall(name: str, pairs: Pairs, rule: float | None) -> Score:
-    return Score(
-        name=name,
-        measure="macro recall",
-        value=macro_recall(pairs),
-        constant=constant_macro_recall(pairs),
-        rule=rule,
-        num_clips=len(pairs),
-    )
+def _recall(name: str, pairs: Pairs, rule: float | None) -> Score | None:
+    return _score(name, "macro recall", macro_recall, pairs, constant_macro_recall(pairs), rule)
 
 
-def _share(name: str, outcomes: list[bool], constant: float | None) -> Score:
-    return Score(
-        name=name, measure="share", value=share(outcomes), constant=constant, rule=None, num_clips=len(outcomes)
-    )
+def _share(name: str, outcomes: list[bool], constant: float | None) -> Score | None:
+    return _score(name, "share", share, outcomes, constant, None)
+
+
+def _score(
+    name: str,
+    measure: str,
+    metric: Callable[[Sequence[Item]], float],
+    clips: Sequence[Item],
+    constant: float | None,
+    rule: float | None,
+) -> Score | None:
+    """One line of the card; None where there is no clip to measure on."""
+    if not clips:
+        return None
+    return Score(name=name, measure=measure, value=estimate(metric, clips), constant=constant, rule=rule)
+
+
+def _present(scores: Sequence[Score | None]) -> list[Score]:
+    return [score for score in scores if score is not None]

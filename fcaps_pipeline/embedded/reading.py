@@ -1,13 +1,14 @@
-"""Reads facts back from captions written in the words of `lexicon`.
+"""The facts of the captioner's captions, as the model card counts them.
 
 Enters: a fine caption or the JSON of a global one. Leaves: `ReadFacts`, with None where the caption
-says nothing. It is the judge of `evaluation`, so it knows nothing of the audio.
+says nothing. What a caption states is read by `attributes`, which knows nothing of this captioner.
 """
-
-import re
 
 from pydantic import ValidationError
 
+from fcaps_pipeline.attributes.reading import read_attributes
+from fcaps_pipeline.attributes.stated import StatedAttributes, StatedPauses
+from fcaps_pipeline.evaluation.captions import stated_by_fields
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import GlobalCaption
 
@@ -28,47 +29,19 @@ class ReadFacts(Record):
     """`none`, `several`, or the place of the only one."""
 
 
-_NO_SPEECH = re.compile(r"\bno (speech|voice|speaker)\b", re.IGNORECASE)
-_WORDS: dict[str, dict[str, str]] = {
-    "gender": {"female": r"woman|female", "male": r"man|male"},
-    "pitch": {"low": r"low|deep", "medium": r"mid-range|medium", "high": r"high"},
-    "rate": {"slow": r"slow|unhurried", "measured": r"measured|middling", "fast": r"fast|quick|rapid"},
-    "volume": {"soft": r"soft|quiet", "moderate": r"moderate", "loud": r"loud|strong"},
-    "loudness": {
-        "rising": r"grows louder|gains volume|becomes louder|swells",
-        "falling": r"grows softer|loses volume|becomes softer|fades",
-    },
-    "pitch_course": {
-        "rising": r"moves higher|climbs in pitch|ends higher",
-        "falling": r"moves lower|drops in pitch|ends lower",
-    },
-    "rate_course": {
-        "rising": r"speeds up|becomes faster|picks up pace",
-        "falling": r"slows down|becomes slower|eases off the pace",
-    },
-    "pauses": {
-        "several": r"more than once|several pauses|repeatedly",
-        "beginning": r"pauses early|near the beginning|soon after the start",
-        "middle": r"pauses midway|in the middle|halfway",
-        "end": r"pauses late|towards the end|before the close",
-    },
-}
-_PATTERNS = {
-    field: {value: re.compile(rf"\b(?:{words})\b(?!-)", re.IGNORECASE) for value, words in values.items()}
-    for field, values in _WORDS.items()
-}
-_COURSES = ("loudness", "pitch_course", "rate_course")
-
-
 def read_fine(text: str) -> ReadFacts:
     """Facts of a fine caption; a course it does not mention counts as steady, a pause as absent."""
-    if _NO_SPEECH.search(text):
+    stated = read_attributes(text)
+    if not stated.speech:
         return ReadFacts(speech=False)
-    found = {field: _first(text, field) for field in _PATTERNS}
-    for course in _COURSES:
-        found[course] = found[course] or "steady"
-    found["pauses"] = found["pauses"] or "none"
-    return ReadFacts(speech=True, **found)
+    return _profile(stated).model_copy(
+        update={
+            "loudness": stated.direction("loudness") or "steady",
+            "pitch_course": stated.direction("pitch") or "steady",
+            "rate_course": stated.direction("rate") or "steady",
+            "pauses": _pause_word(stated.pauses),
+        }
+    )
 
 
 def read_global(text: str) -> ReadFacts | None:
@@ -77,12 +50,15 @@ def read_global(text: str) -> ReadFacts | None:
         caption = GlobalCaption.model_validate_json(text)
     except ValidationError:
         return None
-    fields = {name: getattr(caption, name) for name in ("gender", "pitch", "rate", "volume")}
-    known = {name: value for name, value in fields.items() if value != "unknown"}
-    return ReadFacts(speech=_NO_SPEECH.search(caption.caption) is None, **known)
+    speech = read_attributes(caption.caption).speech
+    return _profile(stated_by_fields(caption)).model_copy(update={"speech": speech})
 
 
-def _first(text: str, field: str) -> str | None:
-    """The value whose words come first in the text."""
-    hits = [(match.start(), value) for value, pattern in _PATTERNS[field].items() if (match := pattern.search(text))]
-    return min(hits)[1] if hits else None
+def _profile(stated: StatedAttributes) -> ReadFacts:
+    return ReadFacts(speech=True, gender=stated.gender, pitch=stated.pitch, rate=stated.rate, volume=stated.volume)
+
+
+def _pause_word(pauses: StatedPauses | None) -> str | None:
+    if pauses is None:
+        return "none"
+    return pauses.place if pauses.count == "one" else pauses.count

@@ -4,10 +4,15 @@ A stated word of None counts as wrong for recall and as silence for precision.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+import numpy as np
+
+from fcaps_pipeline.evaluation.intervals import Estimate, metric_estimates
 from fcaps_pipeline.records.base import Record
 
+Item = TypeVar("Item")
 Pairs = Sequence[tuple[str, str | None]]
 
 
@@ -16,12 +21,23 @@ class Score(Record):
 
     name: str
     measure: str
-    value: float
+    value: Estimate
+    """With the interval from drawing clips."""
     constant: float | None
     """What the best constant answer reaches; None where there is none."""
     rule: float | None
     """What a simple signal rule reaches; None where there is none."""
-    num_clips: int
+
+
+def estimate(metric: Callable[[Sequence[Item]], float], clips: Sequence[Item]) -> Estimate:
+    """A figure over clips with its bootstrap interval of 95 %, from the same draws every time.
+
+    Raises:
+        UsageError: there is no clip.
+    """
+    return metric_estimates(
+        lambda positions: [metric([clips[position] for position in positions])], len(clips), np.random.default_rng(0)
+    )[0]
 
 
 def macro_recall(pairs: Pairs) -> float:

@@ -3,7 +3,7 @@
 import pytest
 
 from fcaps_pipeline.embedded.reading import read_fine, read_global
-from fcaps_pipeline.embedded.scores import constant_macro_recall, f1, macro_recall, share
+from fcaps_pipeline.embedded.scores import constant_macro_recall, estimate, f1, macro_recall, share
 
 _PAIRS = [("a", "a"), ("a", "b"), ("a", "a"), ("b", None), ("b", "b")]
 
@@ -23,6 +23,15 @@ def test_f1_counts_misses_and_inventions_alike() -> None:
 def test_share_of_nothing_is_zero() -> None:
     assert share([]) == 0.0
     assert share([True, False]) == 0.5
+
+
+def test_an_estimate_covers_its_value_and_is_the_same_every_time() -> None:
+    pairs = _PAIRS * 20
+    found = estimate(macro_recall, pairs)
+    assert found.value == macro_recall(pairs)
+    assert found.low < found.value < found.high
+    assert found.num_items == 100
+    assert found == estimate(macro_recall, pairs)
 
 
 def test_reader_takes_the_first_statement_and_whole_words() -> None:
