@@ -1,12 +1,13 @@
 """`fcaps captioner`: make the shipped captioner anew, measure it, make the demo speech."""
 
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
+from fcaps_pipeline.cli.bars import Bar
 from fcaps_pipeline.cli.console import messages, result
 from fcaps_pipeline.errors import UsageError
 
@@ -70,7 +71,7 @@ def train(
         real_speakers=tuple(one.speaker for one in material.training),
         real_credit=real_credit,
     )
-    with _Bar() as bar:
+    with _StageBar(messages) as bar:
         scores = make_captioner(recipe, out, work, workers=workers, real=material, watcher=bar)
     _print_scores(scores)
 
@@ -92,7 +93,7 @@ def evaluate(
 
     recipe = Recipe(training_clips=1, test_clips=test_clips, corpus_seed=seed, settings=TrainingSettings(steps=1))
     material = _find_real(real, real_test, real_sounds)
-    with _Bar() as bar:
+    with _StageBar(messages) as bar:
         scores = evaluate_captioner(folder, recipe, work, workers=workers, real=material, watcher=bar)
     _print_scores(scores)
 
@@ -132,41 +133,23 @@ def _print_scores(scores: "list[Score]") -> None:
 _NOTES_PER_STAGE = 30
 
 
-class _Bar:
+class _StageBar(Bar):
     """Progress of one stage after the other, on stderr: a bar, or lines where there is no terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console) -> None:
+        super().__init__(console, MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
         self._what, self._total, self._done = "", 1, 0
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=messages,
-            disable=not messages.is_terminal,
-        )
-        self._task = self._progress.add_task("starting", total=None, note="")
+        self._task = self._bar.add_task("starting", total=None, note="")
 
     def begin(self, what: str, total: int) -> None:
         """Shows a new stage."""
         self._what, self._total, self._done = what, max(1, total), 0
-        self._progress.reset(self._task, description=what, total=total, note="")
+        self._bar.reset(self._task, description=what, total=total, note="")
 
     def advance(self, units: int, note: str = "") -> None:
         """Moves the stage on."""
         before, self._done = self._done, self._done + units
-        if not messages.is_terminal and before * _NOTES_PER_STAGE // self._total != (
-            self._done * _NOTES_PER_STAGE // self._total
-        ):
-            messages.print(f"{self._what}: {self._done}/{self._total} {note}", soft_wrap=True)
-        self._progress.update(self._task, advance=units, note=note)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
+        is_due = before * _NOTES_PER_STAGE // self._total != self._done * _NOTES_PER_STAGE // self._total
+        if is_due and not self._console.is_terminal:
+            self._console.print(f"{self._what}: {self._done}/{self._total} {note}", soft_wrap=True)
+        self._bar.update(self._task, advance=units, note=note)

@@ -4,14 +4,14 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import MofNCompleteColumn
 
 from fcaps_pipeline.cli.annotate import Overrides
+from fcaps_pipeline.cli.bars import Bar
 from fcaps_pipeline.cli.console import messages, result
 
 if TYPE_CHECKING:
@@ -99,29 +99,12 @@ def rerank(
     _exit_if_bad(ranking.bad_items, len(audio))
 
 
-class EmbeddingBar:
+class EmbeddingBar(Bar):
     """What is being embedded: a bar, or one line per kind where there is no terminal."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        super().__init__(console, MofNCompleteColumn(), transient=True)
         self._task = self._bar.add_task("loading", total=None)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def begun(self, what: str, num_items: int) -> None:
         """Starts the bar anew."""

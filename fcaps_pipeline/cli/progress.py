@@ -1,43 +1,26 @@
 """The progress bar of `fcaps annotate`, on stderr."""
 
 import time
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TextColumn, TimeRemainingColumn
 
 from fcaps_pipeline.captioning.engine import EngineIdentity
+from fcaps_pipeline.cli.bars import Bar
 from fcaps_pipeline.pipeline.plan import Plan
 from fcaps_pipeline.pipeline.progress import Progress as Step
 from fcaps_pipeline.shards.layout import Totals, UnitCommit
 
 
-class ProgressBar:
+class ProgressBar(Bar):
     """Hours done, Segments and tokens per second, rejected, failed, time left."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:.2f}/{task.total:.2f} h  {task.fields[rates]}"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
+        hours = TextColumn("{task.completed:.2f}/{task.total:.2f} h  {task.fields[rates]}")
+        super().__init__(console, hours, TimeRemainingColumn())
         self._task = self._bar.add_task("planning", total=None, rates="", visible=False)
         self._begun_s = time.monotonic()
         self._num_segments = self._num_tokens = self._num_rejections = self._num_failures = 0
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def planned(self, plan: Plan, done: Totals, num_units_done: int) -> None:
         """Says what there is to do."""

@@ -1,14 +1,14 @@
 """`fcaps train`."""
 
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from fcaps_pipeline.cli.annotate import Overrides
+from fcaps_pipeline.cli.bars import Bar
 from fcaps_pipeline.cli.console import messages, result
 
 if TYPE_CHECKING:
@@ -44,31 +44,13 @@ def train(
         _print_report(report, out)
 
 
-class TrainingBar:
+class TrainingBar(Bar):
     """Steps done, loss and dev metric: a bar, or lines where there is no terminal."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        super().__init__(console, MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
         self._num_steps = 1
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=console,
-            disable=not console.is_terminal,
-        )
         self._task = self._bar.add_task("training", total=None, note="", visible=False)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def begun(self, num_steps: int, done: int) -> None:
         """Says what there is to do."""

@@ -7,6 +7,7 @@ the time from k / frame_rate_hz on.
 Shape suffixes: B clips, T samples, F frames, D features, C channels, M mel bands.
 """
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from fcaps_pipeline.errors import ModelError
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 
 
-class SpeechTower(nn.Module):
+class SpeechTower(nn.Module, ABC):
     """What every speech tower has."""
 
     width: int
@@ -38,13 +39,13 @@ class SpeechTower(nn.Module):
     max_samples: int | None = None
     """Longest clip the tower takes; None is any."""
 
+    @abstractmethod
     def forward(self, audio_BT: torch.Tensor, lengths_B: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns `frames_BFD` and `mask_BF`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gradient_checkpointing_enable(self) -> None:
         """Trades time for memory in training: layers are computed again in the backward pass."""
-        raise NotImplementedError
 
     def save(self, folder: Path) -> None:
         """Writes what the tower needs beside its section of the configuration and its weights."""

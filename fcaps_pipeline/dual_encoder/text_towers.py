@@ -3,6 +3,7 @@
 Shape suffixes: N texts, L tokens, D features.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ _KINDS = (
 """Encoders whose states do not depend on the padding, as those of convbert and fnet do."""
 
 
-class TextTower(nn.Module):
+class TextTower(nn.Module, ABC):
     """What every text tower has."""
 
     width: int
@@ -61,13 +62,13 @@ class TextTower(nn.Module):
     tokenizer: CaptionTokenizer
     """The tokenizer that belongs to it."""
 
+    @abstractmethod
     def forward(self, ids_NL: torch.Tensor, mask_NL: torch.Tensor) -> torch.Tensor:
         """Returns `states_NLD`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gradient_checkpointing_enable(self) -> None:
         """Trades time for memory in training: layers are computed again in the backward pass."""
-        raise NotImplementedError
 
     def save(self, folder: Path) -> None:
         """Writes what the tower needs beside its section of the configuration and its weights."""

@@ -5,6 +5,7 @@ Enters: captions, phrases or tags. Leaves: `Tokens`, with the number of texts th
 Shape suffixes: N texts, L tokens.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ class Tokens:
         return type(self)(self.ids_NL.to(device), self.mask_NL.to(device), self.num_truncated)
 
 
-class CaptionTokenizer:
+class CaptionTokenizer(ABC):
     """Tokenizes texts up to a length; longer ones are cut and counted, or refused. Can be pickled."""
 
     padding_id: int
@@ -68,13 +69,13 @@ class CaptionTokenizer:
             ids = self.encode(texts, self.max_tokens)
         return self._pad(ids, len(longer))
 
+    @abstractmethod
     def encode(self, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
         """Ids of each text with its special tokens, cut to `max_tokens`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def save(self, folder: Path) -> None:
         """Writes the tokenizer's files."""
-        raise NotImplementedError
 
     def _pad(self, ids: list[list[int]], num_truncated: int) -> Tokens:
         lengths_N = torch.tensor([len(one) for one in ids])

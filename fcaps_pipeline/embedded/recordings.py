@@ -27,7 +27,8 @@ _HELD_OUT_ONE_IN = 6
 _SHORTEST_S, _LONGEST_S = 0.6, 8.0
 _EDGE_S = 0.03
 _SYLLABLES_FOUND = 0.9
-"""Share of the syllables that the counter finds: the median against the phones of synthetic clips."""
+"""Share of the syllables that the counter finds. The medians against the phones of synthetic clips are .96 for
+espeak-ng, .88 for flite and .85 for festival; real speech has no phones to count against."""
 
 
 @dataclass(frozen=True)
