@@ -18,7 +18,7 @@ import numpy as np
 
 import fcaps_pipeline
 from fcaps_pipeline.dual_encoder.storage import WEIGHTS_FILE
-from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.errors import OutputError, UsageError
 from fcaps_pipeline.evaluation.classification import draw_confusion
 from fcaps_pipeline.job_folder import refuse_strangers, require_same_job
 from fcaps_pipeline.resources import resolve_path
@@ -85,6 +85,8 @@ def _measure(embedder: Embedder, task: Task, name: str, seed: int) -> Outcome:
 def _check_folder(out: Path, job: EvaluateJob) -> None:
     if not out.exists():
         return
+    if not out.is_dir():
+        raise OutputError(f"cannot write into {out}: it is not a folder; choose another --out")
     stored = read_json(out / METRICS)
     if stored is None:
         refuse_strangers(out, kind="the folder of an evaluation")

@@ -87,6 +87,9 @@ def test_the_same_job_gives_the_same_figures_and_another_one_is_refused(
         evaluate(_job(content), tmp_path / "out", Notes())
     with pytest.raises(UsageError, match="neither empty nor the folder of an evaluation"):
         evaluate(_job(content), tmp_path / "run", Notes())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="it is not a folder; choose another --out"):
+        evaluate(_job(content), tmp_path / "file", Notes())
 
 
 def test_bad_files_are_named_in_the_report(content: dict[str, Any], tmp_path: Path) -> None:
