@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
-from fcaps_pipeline.errors import CorruptRunError, FcapsError, JobError, ModelError, SourceError, UsageError
+from fcaps_pipeline.errors import (
+    CorruptRunError,
+    FcapsError,
+    JobError,
+    ModelError,
+    OutputError,
+    SourceError,
+    UsageError,
+)
 from fcaps_pipeline.resources import shipped_folder
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.training.evaluating.evaluate import evaluate
