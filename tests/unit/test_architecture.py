@@ -18,7 +18,8 @@ LAYERS: list[set[str]] = [
     {"prompts", "audio", "sources", "attributes"},
     {"segmentation", "acoustics", "captioning", "shards", "synthesis", "dual_encoder"},
     {"pipeline", "evaluation"},
-    {"embedded", "training", "bench"},
+    {"embedded", "training"},
+    {"bench"},
     {"cli"},
 ]
 
