@@ -5,11 +5,14 @@ PYTHON ?= python3.11
 VENV := .venv
 SETUP := $(VENV)/.setup-done
 CONSTRAINTS := fcaps_pipeline/environment/constraints.txt
+# Real recordings beside the checkout; the demo annotates them too where they are.
+REAL_CLIPS := $(wildcard ../shared/audio/clips)
 
 .PHONY: demo test setup clean
 
 demo: $(SETUP)
 	$(VENV)/bin/fcaps annotate jobs/annotate_demo_cpu.yaml --out runs/demo
+	$(if $(REAL_CLIPS),$(VENV)/bin/fcaps annotate $(REAL_CLIPS) --out runs/demo_clips)
 
 test: $(SETUP)
 	$(VENV)/bin/ruff check .

@@ -32,6 +32,10 @@ Real = Annotated[
 ]
 RealTest = Annotated[Path | None, typer.Option(help="Folder of real speech with speakers.csv, for measuring only.")]
 RealSounds = Annotated[Path | None, typer.Option(help="Folder of WAV files without speech, for measuring only.")]
+Published = Annotated[
+    Path | None,
+    typer.Option(help="JSONL beside recordings (file, fine_caption, global_caption) to compare the captions with."),
+]
 
 _WORK = Path("captioner-work")
 
@@ -52,6 +56,7 @@ def train(
     real_credit: Annotated[str | None, typer.Option(help="Name and licence of the real speech, for the card.")] = None,
     real_test: RealTest = None,
     real_sounds: RealSounds = None,
+    published: Published = None,
 ) -> None:
     """Synthesize a corpus, train on it, measure on held-out voices, write folder and card."""
     from fcaps_pipeline.embedded.recipe import Recipe, make_captioner
@@ -62,7 +67,7 @@ def train(
     )
     if (real is None) != (real_credit is None):
         raise UsageError("--real and --real-credit go together: the card names the recordings and their licence")
-    material = _find_real(real, real_test, real_sounds)
+    material = _find_real(real, real_test, real_sounds, published)
     recipe = Recipe(
         training_clips=clips,
         test_clips=test_clips,
@@ -86,13 +91,14 @@ def evaluate(
     real: Real = None,
     real_test: RealTest = None,
     real_sounds: RealSounds = None,
+    published: Published = None,
 ) -> None:
     """Measure a captioner on held-out voices and, where given, on real recordings."""
     from fcaps_pipeline.embedded.recipe import Recipe, evaluate_captioner
     from fcaps_pipeline.embedded.training import TrainingSettings
 
     recipe = Recipe(training_clips=1, test_clips=test_clips, corpus_seed=seed, settings=TrainingSettings(steps=1))
-    material = _find_real(real, real_test, real_sounds)
+    material = _find_real(real, real_test, real_sounds, published)
     with _StageBar(messages) as bar:
         scores = evaluate_captioner(folder, recipe, work, workers=workers, real=material, watcher=bar)
     _print_scores(scores)
@@ -110,12 +116,14 @@ def demo_speech(
         result.print(str(out / name), soft_wrap=True)
 
 
-def _find_real(real: Path | None, real_test: Path | None, sounds: Path | None) -> "RealMaterial":
+def _find_real(
+    real: Path | None, real_test: Path | None, sounds: Path | None, published: Path | None
+) -> "RealMaterial":
     from fcaps_pipeline.embedded.recipe import divide
     from fcaps_pipeline.embedded.recordings import find_recordings
 
     training, test = ([] if folder is None else find_recordings(folder) for folder in (real, real_test))
-    return divide(training, test, [] if sounds is None else sorted(sounds.glob("*.wav")))
+    return divide(training, test, [] if sounds is None else sorted(sounds.glob("*.wav")), published)
 
 
 def _print_scores(scores: "list[Score]") -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
+from torch.nn import functional
 
 from fcaps_pipeline.embedded import tokenizer as tok
 from fcaps_pipeline.embedded.architecture import token_id
@@ -56,6 +57,11 @@ class Batch:
         causal = torch.ones(length, length, dtype=torch.bool).tril()
         same_request = (branch[:, None, :] == _PREFIX) | (branch[:, None, :] == branch[:, :, None])
         return causal & same_request
+
+    def before_answers(self) -> torch.Tensor:
+        """The places after which an answer begins, `(B, T)` bool: two per clip, the fine one first."""
+        begins_BT = (self.weight_BT[:, :-1] == 0) & (self.weight_BT[:, 1:] > 0)
+        return functional.pad(begins_BT, (0, 1))
 
 
 class BatchMaker:

@@ -51,8 +51,11 @@ you mean to keep.
 
 Greedy captions in float32 on synthetic clips of voices and sentences that training never saw, read back by the
 attribute reader, with bootstrap intervals of 95 % over clips. *Constant* is the best answer that ignores the sound.
-*Rule* calls a median F0 above 165 Hz female and places it between the borders below. Rows on real speech are of
-speakers that training never heard.
+*Rule* puts one threshold on one measurement of the finished clip: median F0 (female above 165 Hz, then the borders
+below), syllable nuclei per second of speech, RMS level, the voiced share, the last third or half against the first,
+silences. Real voices and recordings are of speakers that training never heard: *real voices* are clips made of their
+phrases as the training clips are, *real recordings* are whole files as they were recorded. Candidates are sampled
+five times at temperature 0.6.
 
 | what | measure | captioner | constant | rule | clips |
 |---|---|---|---|---|---|
@@ -60,11 +63,13 @@ speakers that training never heard.
 
 ## What it cannot do
 
-- It says gender, pitch, pace, volume, their course and pauses. Age, accent, timbre and emotion are always `unknown`.
+- It says gender, pitch, pace, volume, their course, whispering and pauses. Age, accent, timbre and emotion are always
+  `unknown`.
 - Its words are those of a grammar with many paraphrases; it does not transcribe and does not describe content.
 - On real voices it is weaker than the figures on synthetic ones; see the rows on real speech where they are given.
 - Changes of pitch and pace are heard less surely than changes of loudness, and some are invented on steady speech.
-- Several voices at once, singing, whispering, children and languages other than English were not trained.
+- Whispers were made from voiced speech by a vocoder, not recorded.
+- Several voices at once, singing, children and languages other than English were not trained.
 
 ## How it was made
 

@@ -1,9 +1,11 @@
-"""Measures a captioner on clips whose truth is known, by reading its greedy captions.
+"""Measures a captioner on clips whose truth is known, by reading its captions.
 
-Enters: a thinker, held-out clips, and, where given, real recordings with the speaker's gender and
-real sounds without a voice. Leaves: `Score`s, each beside its constant answer.
+Enters: clips with what the captioner and a simple signal rule say of them, and, where given, whole real
+recordings with the speaker's gender, real sounds without a voice, and captions that others published. Leaves:
+`Score`s, each beside its constant answer and the rule.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,27 +13,52 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from tokenizers import Tokenizer
 
-from fcaps_pipeline.embedded.batches import BatchMaker, Prompts
-from fcaps_pipeline.embedded.decoding import caption_greedily
-from fcaps_pipeline.embedded.features import Clip, Mel, mel_features
-from fcaps_pipeline.embedded.forward import Thinker
+from fcaps_pipeline.attributes.reading import read_attributes
+from fcaps_pipeline.embedded.features import Mel, mel_features
 from fcaps_pipeline.embedded.helpers import pause_word
-from fcaps_pipeline.embedded.reading import ReadFacts, read_fine, read_global
+from fcaps_pipeline.embedded.listening import Reading
+from fcaps_pipeline.embedded.reading import ReadFacts
 from fcaps_pipeline.embedded.scores import Item, Pairs, Score, constant_macro_recall, estimate, f1, macro_recall, share
-from fcaps_pipeline.errors import RecordingError
-from fcaps_pipeline.synthesis import effects, measure
-from fcaps_pipeline.synthesis.classes import PITCH_BORDERS_HZ
-from fcaps_pipeline.synthesis.truth import SpeechTruth
+from fcaps_pipeline.embedded.signal_rule import read_signal
+from fcaps_pipeline.errors import RecordingError, SourceError
+from fcaps_pipeline.synthesis import effects
+from fcaps_pipeline.synthesis.truth import ClipTruth, SpeechTruth
 
-_BATCH = 16
 _MAX_REAL_S = 30
-GENDER_RULE_HZ = 165.0
-"""Median F0 above which the signal rule says female."""
 _TRAITS = ("gender", "pitch", "rate", "volume")
 _COURSES = ("loudness", "pitch_course", "rate_course")
 _COURSE_NAMES = {"loudness": "louder / softer", "pitch_course": "higher / lower", "rate_course": "faster / slower"}
+_PLACES = ("beginning", "middle", "end")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A clip of known truth, and what is said about it."""
+
+    truth: ClipTruth
+    reading: Reading
+    ruled: ReadFacts
+    """By `signal_rule`."""
+
+
+@dataclass(frozen=True)
+class _Spoken:
+    """The same for a clip with speech."""
+
+    speech: SpeechTruth
+    reading: Reading
+    ruled: ReadFacts
+
+    def pairs(self, fact: str) -> tuple[str, str | None, str | None, str | None]:
+        """The true value of a fact, by the fine caption, by the global one, by the rule."""
+        stated = self.reading.global_
+        return (
+            getattr(self.speech, fact),
+            getattr(self.reading.fine, fact),
+            None if stated is None else getattr(stated, fact),
+            getattr(self.ruled, fact),
+        )
 
 
 @dataclass(frozen=True)
@@ -43,76 +70,83 @@ class RealClip:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the captioner says about one clip."""
+class PublishedClip:
+    """A real recording with the captions that others published of it."""
 
+    audio_T: npt.NDArray[np.float32]
     fine_text: str
     global_text: str
-    fine: ReadFacts
-    global_: ReadFacts | None
 
 
-class Listener:
-    """A captioner ready to be asked about many clips."""
+def score_clips(clips: list[Heard], about: str = "") -> list[Score]:
+    """All figures that the clips allow; a clip called speechless counts as wrong in every trait.
 
-    def __init__(self, thinker: Thinker, tokenizer: Tokenizer, prompts: Prompts) -> None:
-        self._thinker = thinker.eval()
-        self._tokenizer = tokenizer
-        self._maker = BatchMaker(tokenizer, prompts)
-
-    def listen(self, mels: list[Mel], on_clips: Callable[[int], None] = lambda _: None) -> list[Reading]:
-        """Captions every clip twice, in batches of similar length."""
-        order = sorted(range(len(mels)), key=lambda index: len(mels[index]))
-        readings: dict[int, Reading] = {}
-        for start in range(0, len(order), _BATCH):
-            chosen = order[start : start + _BATCH]
-            batch = [mels[index] for index in chosen]
-            fine = caption_greedily(self._thinker, self._tokenizer, self._maker, batch, fine=True)
-            global_ = caption_greedily(self._thinker, self._tokenizer, self._maker, batch, fine=False)
-            for index, fine_text, global_text in zip(chosen, fine, global_, strict=True):
-                readings[index] = Reading(fine_text, global_text, read_fine(fine_text), read_global(global_text))
-            on_clips(len(chosen))
-        return [readings[index] for index in range(len(mels))]
-
-
-def score_synthetic(clips: list[Clip], readings: list[Reading]) -> list[Score]:
-    """All figures that the clips allow; a clip called speechless counts as wrong in every trait."""
-    spoken = [(clip.truth.speech, r) for clip, r in zip(clips, readings, strict=True) if clip.truth.speech is not None]
-    silent = [r for clip, r in zip(clips, readings, strict=True) if clip.truth.speech is None]
+    Args:
+        clips: at least one with speech.
+        about: begins the name of every line.
+    """
+    spoken = [_Spoken(clip.truth.speech, clip.reading, clip.ruled) for clip in clips if clip.truth.speech is not None]
+    silent = [clip.reading for clip in clips if clip.truth.speech is None]
     scores: list[Score | None] = []
     for trait in _TRAITS:
-        rule = _RULES[trait]([speech for speech, _ in spoken]) if trait in _RULES else None
-        fine: Pairs = [(getattr(speech, trait), getattr(r.fine, trait)) for speech, r in spoken]
-        scores.append(_recall(f"{trait}, fine", fine, rule))
-        stated = [None if r.global_ is None else getattr(r.global_, trait) for _, r in spoken]
-        pairs = [(getattr(speech, trait), word) for (speech, _), word in zip(spoken, stated, strict=True)]
-        scores.append(_recall(f"{trait}, global", pairs, rule))
-    scores += _course_scores(spoken)
+        known = [clip.pairs(trait) for clip in spoken if getattr(clip.speech, trait) is not None]
+        ruled: Pairs = [(truth, rule) for truth, _, _, rule in known]
+        scores.append(_recall(f"{trait}, fine", [(truth, fine) for truth, fine, _, _ in known], ruled))
+        scores.append(_recall(f"{trait}, global", [(truth, stated) for truth, _, stated, _ in known], ruled))
+    scores.append(_fine_recall("whisper / modal, fine", "voice_quality", spoken))
+    scores += [_fine_recall(f"{_COURSE_NAMES[course]} / steady, fine", course, spoken) for course in _COURSES]
+    scores.append(_invented(spoken))
     scores += _pause_scores(spoken)
     scores += [
-        _share("no speech called so, fine", [not r.fine.speech for r in silent], 0.0),
+        _share("no speech called so, fine", [not reading.fine.speech for reading in silent], 0.0),
         _share("no speech called so, global", [r.global_ is not None and not r.global_.speech for r in silent], 0.0),
-        _share("speech called speech, fine", [r.fine.speech for _, r in spoken], 1.0),
-        _share("fine and global agree", [_agree(r) for _, r in spoken], None),
-        _share("global is valid JSON without a grammar", [r.global_ is not None for r in readings], None),
+        _share("speech called speech, fine", [clip.reading.fine.speech for clip in spoken], 1.0),
+        _share("fine and global agree", [_agree(clip.reading) for clip in spoken], None),
+        _share("global is valid JSON without a grammar", [c.reading.global_ is not None for c in clips], None),
     ]
-    return _present(scores)
+    return [score.model_copy(update={"name": about + score.name}) for score in scores if score is not None]
 
 
-def score_real(clips: list[RealClip], readings: list[Reading]) -> list[Score]:
-    """Gender on real speech and silence about speakers on real sounds."""
+def score_recordings(clips: list[RealClip], readings: list[Reading]) -> list[Score]:
+    """Gender on real recordings as they are, and silence about speakers on real sounds."""
     spoken = [(clip, r) for clip, r in zip(clips, readings, strict=True) if clip.gender is not None]
     silent = [r for clip, r in zip(clips, readings, strict=True) if clip.gender is None]
-    rule = macro_recall([(str(clip.gender), _gender_by_f0(_f0_hz(clip.audio_T))) for clip, _ in spoken])
+    ruled: Pairs = [(str(clip.gender), read_signal(clip.audio_T).gender) for clip, _ in spoken]
     fine: Pairs = [(str(clip.gender), r.fine.gender) for clip, r in spoken]
     pairs: Pairs = [(str(clip.gender), None if r.global_ is None else r.global_.gender) for clip, r in spoken]
     return _present(
         [
-            _recall("real speech: gender, fine", fine, rule),
-            _recall("real speech: gender, global", pairs, rule),
+            _recall("real recordings: gender, fine", fine, ruled),
+            _recall("real recordings: gender, global", pairs, ruled),
             _share("real sounds: no speech called so, fine", [not r.fine.speech for r in silent], 0.0),
         ]
     )
+
+
+def score_candidates(candidates: list[list[Reading]]) -> list[Score]:
+    """How far several sampled fine captions of one clip agree in what they state and differ in how."""
+    agree = [len({reading.fine for reading in readings}) == 1 for readings in candidates]
+    wordings = [len({reading.fine_text for reading in readings}) / len(readings) for readings in candidates]
+    return _present(
+        [
+            _share("sampled candidates state the same facts, fine", agree, None),
+            _score("sampled candidates: distinct wordings, fine", "mean share", _mean, wordings, None, None),
+        ]
+    )
+
+
+def score_published(clips: list[PublishedClip], readings: list[Reading]) -> list[Score]:
+    """Share of the traits stated by the captioner and by published captions of the same clip that are equal."""
+    scores: list[Score | None] = []
+    for granularity in ("fine", "global"):
+        equal: list[bool] = []
+        for clip, reading in zip(clips, readings, strict=True):
+            theirs = read_attributes(clip.fine_text if granularity == "fine" else clip.global_text)
+            ours = reading.fine if granularity == "fine" else reading.global_
+            pairs = [] if ours is None else [(getattr(ours, trait), getattr(theirs, trait)) for trait in _TRAITS]
+            equal += [one == other for one, other in pairs if None not in (one, other)]
+        scores.append(_share(f"published FCaps captions: traits that agree, {granularity}", equal, None))
+    return _present(scores)
 
 
 def read_real_clip(path: Path, gender: str | None) -> RealClip:
@@ -121,39 +155,74 @@ def read_real_clip(path: Path, gender: str | None) -> RealClip:
     Raises:
         RecordingError: the file cannot be decoded.
     """
+    return RealClip(audio_T=_read(path), gender=gender)
+
+
+def read_published(listing: Path) -> list[PublishedClip]:
+    """Recordings beside a JSONL list of file, fine_caption and global_caption.
+
+    Raises:
+        RecordingError: a file cannot be decoded.
+        SourceError: the list cannot be read, or a line lacks a field.
+    """
+    clips = []
+    try:
+        for line in listing.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            clips.append(PublishedClip(_read(listing.parent / row["file"]), row["fine_caption"], row["global_caption"]))
+    except (OSError, json.JSONDecodeError, KeyError) as error:
+        raise SourceError(
+            f"{listing} is no list of published captions ({error}); expected JSONL with file, fine_caption and "
+            "global_caption"
+        ) from error
+    return clips
+
+
+def mel_of(audio_T: npt.NDArray[np.float32]) -> Mel:
+    """Features as the corpus stores them."""
+    return mel_features(audio_T).astype(np.float16)
+
+
+def _read(path: Path) -> npt.NDArray[np.float32]:
     try:
         audio_TC, rate_hz = soundfile.read(path, dtype="float64", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:
         raise RecordingError(f"{path} cannot be decoded for evaluation: {error}") from error
-    audio_T = effects.to_16_khz(audio_TC[: _MAX_REAL_S * rate_hz, 0], rate_hz, 1.0)
-    return RealClip(audio_T=audio_T.astype(np.float32), gender=gender)
+    return effects.to_16_khz(audio_TC[: _MAX_REAL_S * rate_hz, 0], rate_hz, 1.0).astype(np.float32)
 
 
-def real_mels(clips: list[RealClip]) -> list[Mel]:
-    """Features of real clips as the corpus stores them."""
-    return [mel_features(clip.audio_T).astype(np.float16) for clip in clips]
+def _fine_recall(name: str, fact: str, spoken: list[_Spoken]) -> Score | None:
+    found = [clip.pairs(fact) for clip in spoken]
+    return _recall(name, [(truth, fine) for truth, fine, _, _ in found], [(truth, rule) for truth, _, _, rule in found])
 
 
-def _course_scores(spoken: list[tuple[SpeechTruth, Reading]]) -> list[Score | None]:
-    scores: list[Score | None] = []
-    for course in _COURSES:
-        pairs: Pairs = [(getattr(speech, course), getattr(r.fine, course)) for speech, r in spoken]
-        scores.append(_recall(f"{_COURSE_NAMES[course]} / steady, fine", pairs, None))
-    steady = [r for speech, r in spoken if all(getattr(speech, course) == "steady" for course in _COURSES)]
-    invented = [any(getattr(r.fine, course) not in (None, "steady") for course in _COURSES) for r in steady]
-    scores.append(_share("change invented on steady clips", invented, 0.0))
-    return scores
+def _invented(spoken: list[_Spoken]) -> Score | None:
+    steady = [clip for clip in spoken if all(getattr(clip.speech, course) == "steady" for course in _COURSES)]
+    by_caption = [_changes(clip.reading.fine) for clip in steady]
+    return _score(
+        "change invented on steady clips", "share", share, by_caption, 0.0, share([_changes(c.ruled) for c in steady])
+    )
 
 
-def _pause_scores(spoken: list[tuple[SpeechTruth, Reading]]) -> list[Score | None]:
-    presence = [(bool(speech.pauses), r.fine.pauses not in (None, "none")) for speech, r in spoken]
-    places = [r.fine.pauses == pause_word(speech) for speech, r in spoken if len(speech.pauses) == 1]
-    common = max(share([pause_word(s) == place for s, _ in spoken if len(s.pauses) == 1]) for place in _PLACES)
-    found = _score("pause present, fine", "F1", f1, presence, f1([(truth, True) for truth, _ in presence]), None)
-    return [found, _share("place of a single pause, fine", places, common)]
+def _changes(facts: ReadFacts) -> bool:
+    return any(getattr(facts, course) not in (None, "steady") for course in _COURSES)
 
 
-_PLACES = ("beginning", "middle", "end")
+def _pause_scores(spoken: list[_Spoken]) -> list[Score | None]:
+    def presences(facts: Callable[[_Spoken], ReadFacts]) -> list[tuple[bool, bool]]:
+        return [(bool(clip.speech.pauses), facts(clip).pauses not in (None, "none")) for clip in spoken]
+
+    single = [clip for clip in spoken if len(clip.speech.pauses) == 1]
+    words = [pause_word(clip.speech) for clip in single]
+    by_caption = [clip.reading.fine.pauses == word for clip, word in zip(single, words, strict=True)]
+    by_rule = [clip.ruled.pauses == word for clip, word in zip(single, words, strict=True)]
+    common = max((words.count(place) / len(words) for place in _PLACES), default=0.0) if words else 0.0
+    captioned, ruled = presences(lambda clip: clip.reading.fine), presences(lambda clip: clip.ruled)
+    constant = f1([(truth, True) for truth, _ in captioned])
+    return [
+        _score("pause present, fine", "F1", f1, captioned, constant, f1(ruled)),
+        _score("place of a single pause, fine", "share", share, by_caption, common, share(by_rule)),
+    ]
 
 
 def _agree(reading: Reading) -> bool:
@@ -161,35 +230,12 @@ def _agree(reading: Reading) -> bool:
     return other is not None and all(getattr(reading.fine, trait) == getattr(other, trait) for trait in _TRAITS)
 
 
-def _gender_rule(speeches: list[SpeechTruth]) -> float:
-    return macro_recall([(speech.gender, _gender_by_f0(speech.f0_median_hz)) for speech in speeches])
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
 
 
-def _pitch_rule(speeches: list[SpeechTruth]) -> float:
-    """The borders of the classes, with the gender that the other rule says."""
-    pairs: list[tuple[str, str | None]] = []
-    for speech in speeches:
-        low, high = PITCH_BORDERS_HZ["female" if speech.f0_median_hz > GENDER_RULE_HZ else "male"]
-        word = "low" if speech.f0_median_hz < low else "high" if speech.f0_median_hz > high else "medium"
-        pairs.append((speech.pitch, word))
-    return macro_recall(pairs)
-
-
-_RULES: dict[str, Callable[[list[SpeechTruth]], float]] = {"gender": _gender_rule, "pitch": _pitch_rule}
-
-
-def _gender_by_f0(f0_hz: float | None) -> str | None:
-    if f0_hz is None:
-        return None
-    return "female" if f0_hz > GENDER_RULE_HZ else "male"
-
-
-def _f0_hz(audio_T: npt.NDArray[np.float32]) -> float | None:
-    return measure.median_f0_hz(measure.f0_track_hz(audio_T.astype(np.float64)))
-
-
-def _recall(name: str, pairs: Pairs, rule: float | None) -> Score | None:
-    return _score(name, "macro recall", macro_recall, pairs, constant_macro_recall(pairs), rule)
+def _recall(name: str, pairs: Pairs, ruled: Pairs) -> Score | None:
+    return _score(name, "macro recall", macro_recall, pairs, constant_macro_recall(pairs), macro_recall(ruled))
 
 
 def _share(name: str, outcomes: list[bool], constant: float | None) -> Score | None:

@@ -54,8 +54,12 @@ def encode_audio(thinker: Thinker, mel_BFM: torch.Tensor, lengths_B: torch.Tenso
 
 def decode(
     thinker: Thinker, embeddings_BTD: torch.Tensor, allowed_BQK: torch.Tensor, positions_BT: torch.Tensor
-) -> torch.Tensor:
-    """Hidden states `(B, T, D)` of the text model under an explicit attention mask."""
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The text model under an explicit attention mask.
+
+    Returns:
+        Its last hidden states, and those that enter the last layer, each `(B, T, D)`.
+    """
     # The plain attention of transformers adds its mask to the scores: a bool mask would hide nothing.
     lowest = torch.finfo(torch.float32).min
     mask_BHQK = torch.zeros(allowed_BQK.shape).masked_fill(~allowed_BQK, lowest).unsqueeze(1)
@@ -64,9 +68,9 @@ def decode(
         attention_mask=mask_BHQK,
         position_ids=positions_BT,
         use_cache=False,
+        output_hidden_states=True,
     )
-    hidden: torch.Tensor = output.last_hidden_state
-    return hidden
+    return output.last_hidden_state, output.hidden_states[-2]
 
 
 def _encoder_layer(layer: Any, x_BAD: torch.Tensor, mask_BA: torch.Tensor) -> torch.Tensor:

@@ -33,11 +33,20 @@ _OPENINGS = (
     "A {noun} opens in a {pitch} tone, the pace {rate} and the volume {volume}.",
     "With a {volume} voice and a {rate} tempo, a {noun} begins in a {pitch} pitch.",
 )
+_WHISPER_OPENINGS = (
+    "A {noun} [whispers] at a {rate} pace and a {volume} volume.",
+    "In a [whisper], a {noun} talks with a {rate} tempo and at a {volume} level.",
+    "At a {rate} pace and with {volume} force, a {noun} [whispers].",
+)
 _GLOBAL_OPENINGS = (
     "A {noun} of {pitch} pitch, with a {rate} pace of speech and a {volume} volume overall.",
     "A {noun} who is {pitch} in pitch, {rate} in pace and {volume} in volume on the whole.",
     "A {noun} characterised by a {pitch} pitch, a {rate} tempo and a {volume} level of voice.",
     "A {noun} whose voice is {pitch} in tone, whose pace is {rate} and whose volume is {volume}.",
+)
+_GLOBAL_WHISPER_OPENINGS = (
+    "A {noun} who [whispers], {rate} in pace and {volume} in volume on the whole.",
+    "A {noun} characterised by a [whisper], a {rate} tempo and a {volume} level of voice.",
 )
 _JOINS = (
     "{Pronoun} {clause}",
@@ -52,7 +61,7 @@ def fine_caption(truth: ClipTruth, rng: np.random.Generator) -> MarkedCaption:
     """Narrative over time, one paragraph of 128 to 600 characters for speech."""
     if truth.speech is None:
         return _strip_marks(_pick(lexicon.NO_SPEECH_FINE, rng))
-    sentences = [_describe(_pick(_OPENINGS, rng), truth.speech, rng)]
+    sentences = [_describe(_OPENINGS, _WHISPER_OPENINGS, truth.speech, rng)]
     clauses = _course_clauses(truth.speech, rng)
     pause = _pause_clause(truth.speech, rng)
     clauses = [pause, *clauses] if rng.random() < 0.5 else [*clauses, pause]
@@ -71,12 +80,14 @@ def global_caption(truth: ClipTruth, rng: np.random.Generator) -> MarkedCaption:
     """Atemporal profile as compact JSON; what the truth lacks is `unknown`."""
     speech = truth.speech
     prose = (
-        _pick(lexicon.NO_SPEECH_GLOBAL, rng) if speech is None else _describe(_pick(_GLOBAL_OPENINGS, rng), speech, rng)
+        _pick(lexicon.NO_SPEECH_GLOBAL, rng)
+        if speech is None
+        else _describe(_GLOBAL_OPENINGS, _GLOBAL_WHISPER_OPENINGS, speech, rng)
     )
     caption = GlobalCaption(
         gender="unknown" if speech is None else speech.gender,
         age_group="unknown",
-        pitch="unknown" if speech is None else speech.pitch,
+        pitch="unknown" if speech is None or speech.pitch is None else speech.pitch,
         rate="unknown" if speech is None else speech.rate,
         volume="unknown" if speech is None else speech.volume,
         timbre="unknown",
@@ -91,22 +102,29 @@ def global_caption(truth: ClipTruth, rng: np.random.Generator) -> MarkedCaption:
     return _strip_marks(marked)
 
 
-def _describe(template: str, speech: SpeechTruth, rng: np.random.Generator) -> str:
-    return template.format(
-        noun=_pick(lexicon.GENDER_NOUNS[speech.gender], rng),
-        pitch=_pick(lexicon.PITCHES[speech.pitch], rng),
-        rate=_pick(lexicon.RATES[speech.rate], rng),
-        volume=_pick(lexicon.VOLUMES[speech.volume], rng),
-    ).replace("a [unhurried]", "an [unhurried]")
+def _describe(
+    openings: tuple[str, ...], whisper_openings: tuple[str, ...], speech: SpeechTruth, rng: np.random.Generator
+) -> str:
+    words = {
+        "noun": _pick(lexicon.GENDER_NOUNS[speech.gender], rng),
+        "rate": _pick(lexicon.RATES[speech.rate], rng),
+        "volume": _pick(lexicon.VOLUMES[speech.volume], rng),
+    }
+    if speech.pitch is None:
+        openings = whisper_openings
+    else:
+        words["pitch"] = _pick(lexicon.PITCHES[speech.pitch], rng)
+    return _pick(openings, rng).format(**words).replace("a [unhurried]", "an [unhurried]")
 
 
 def _course_clauses(speech: SpeechTruth, rng: np.random.Generator) -> list[str]:
-    courses = (
-        (lexicon.LOUDNESS_COURSES, speech.loudness),
-        (lexicon.PITCH_COURSES, speech.pitch_course),
-        (lexicon.RATE_COURSES, speech.rate_course),
-    )
-    clauses = [_pick(phrases[course], rng) for phrases, course in courses if course != "steady"]
+    courses = {"loudness": speech.loudness, "pitch": speech.pitch_course, "rate": speech.rate_course}
+    clauses = [
+        f"[{_pick(lexicon.CHANGING, rng)} {lexicon.COMPARATIVES[quantity][course]}] "
+        f"{_pick(lexicon.CHANGE_ENDINGS, rng)}"
+        for quantity, course in courses.items()
+        if course != "steady"
+    ]
     return clauses or [_pick(lexicon.STEADY, rng)]
 
 

@@ -1,7 +1,9 @@
-"""Heads that help the audio tower to hear during training and are dropped at export.
+"""Heads that help the captioner to hear and to understand during training, and are dropped at export.
 
-The tower's positions restart every second, so a mean over the whole clip cannot tell a rise from a
-fall: the heads read the means of six equal parts. Shapes: B clips, A audio positions, D width.
+Two places are helped. The audio tower: its positions restart every second, so a mean over the whole clip
+cannot tell a rise from a fall, and the heads read the means of six equal parts. The text model: heads read the
+place after which an answer begins, below the last layer, so that the answer finds every fact in one place.
+Shapes: B clips, A audio positions, D width, C inputs of the heads.
 """
 
 import math
@@ -15,6 +17,7 @@ from fcaps_pipeline.synthesis.truth import ClipTruth, SpeechTruth
 PARTS = 6
 FACTS: dict[str, tuple[str, ...]] = {
     "gender": ("female", "male"),
+    "voice_quality": ("modal", "whisper"),
     "pitch": ("low", "medium", "high"),
     "rate": ("slow", "measured", "fast"),
     "volume": ("soft", "moderate", "loud"),
@@ -24,6 +27,9 @@ FACTS: dict[str, tuple[str, ...]] = {
     "pauses": ("none", "beginning", "middle", "end", "several"),
 }
 _NUM_MEASURES = 6
+_MEASURES_WEIGHT = 4.0
+_UNKNOWN = -100
+"""What cross entropy leaves out."""
 
 
 def pause_word(speech: SpeechTruth) -> str:
@@ -34,18 +40,37 @@ def pause_word(speech: SpeechTruth) -> str:
 
 
 class HelperHeads(nn.Module):
-    """Classifies every fact and predicts the measured values behind them."""
+    """The heads of both places."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.hidden = nn.Linear(PARTS * width, 2 * width)
-        self.speech = nn.Linear(2 * width, 2)
-        self.facts = nn.ModuleDict({name: nn.Linear(2 * width, len(values)) for name, values in FACTS.items()})
-        self.measures = nn.Linear(2 * width, _NUM_MEASURES)
+        self.tower = FactHeads(PARTS * width, 2 * width)
+        self.answer = FactHeads(width, 2 * width)
 
-    def forward(self, audio_BAD: torch.Tensor, mask_BA: torch.Tensor, truths: list[ClipTruth]) -> torch.Tensor:
-        """Mean loss over all heads; facts count only where somebody speaks."""
-        hidden = functional.gelu(self.hidden(_part_means(audio_BAD, mask_BA).flatten(1)))
+    def heard(self, audio_BAD: torch.Tensor, mask_BA: torch.Tensor, truths: list[ClipTruth]) -> torch.Tensor:
+        """Loss of what the audio tower heard."""
+        loss: torch.Tensor = self.tower(_part_means(audio_BAD, mask_BA).flatten(1), truths)
+        return loss
+
+    def understood(self, place_BD: torch.Tensor, truths: list[ClipTruth]) -> torch.Tensor:
+        """Loss of what the text model knows where it begins to answer."""
+        loss: torch.Tensor = self.answer(place_BD, truths)
+        return loss
+
+
+class FactHeads(nn.Module):
+    """Classifies every fact and predicts the measured values behind them."""
+
+    def __init__(self, num_inputs: int, width: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(num_inputs, width)
+        self.speech = nn.Linear(width, 2)
+        self.facts = nn.ModuleDict({name: nn.Linear(width, len(values)) for name, values in FACTS.items()})
+        self.measures = nn.Linear(width, _NUM_MEASURES)
+
+    def forward(self, inputs_BC: torch.Tensor, truths: list[ClipTruth]) -> torch.Tensor:
+        """Mean loss over all heads; facts count only where somebody speaks and the truth has them."""
+        hidden = functional.gelu(self.hidden(inputs_BC))
         spoken = [truth.speech for truth in truths]
         losses = [functional.cross_entropy(self.speech(hidden), torch.tensor([int(s is not None) for s in spoken]))]
         rows = [index for index, speech in enumerate(spoken) if speech is not None]
@@ -53,23 +78,30 @@ class HelperHeads(nn.Module):
         if not rows:
             return losses[0]
         heard = hidden[rows]
-        for name, values in FACTS.items():
-            words = [pause_word(s) if name == "pauses" else getattr(s, name) for s in speeches]
-            target = torch.tensor([values.index(word) for word in words])
-            losses.append(functional.cross_entropy(self.facts[name](heard), target))
+        for name in FACTS:
+            target = torch.tensor([_place(name, speech) for speech in speeches])
+            if bool((target != _UNKNOWN).any()):
+                losses.append(functional.cross_entropy(self.facts[name](heard), target, ignore_index=_UNKNOWN))
         measures = torch.tensor([_measures(speech) for speech in speeches])
-        losses.append(4.0 * functional.smooth_l1_loss(self.measures(heard).float(), measures))
-        return torch.stack(losses).mean()
+        known = ~measures.isnan()
+        distance = functional.smooth_l1_loss(self.measures(heard).float()[known], measures[known])
+        return torch.stack([*losses, _MEASURES_WEIGHT * distance]).mean()
+
+
+def _place(name: str, speech: SpeechTruth) -> int:
+    """Index of the true value of a fact."""
+    word = pause_word(speech) if name == "pauses" else getattr(speech, name)
+    return _UNKNOWN if word is None else FACTS[name].index(word)
 
 
 def _measures(speech: SpeechTruth) -> list[float]:
-    """Measured values on scales of about one."""
+    """Measured values on scales of about one; NaN for what a whisper lacks."""
     return [
-        math.log2(speech.f0_median_hz / 140.0),
+        math.nan if speech.f0_median_hz is None else math.log2(speech.f0_median_hz / 140.0),
         math.log2(speech.articulation_rate_hz / 4.5),
         (speech.loudness_lufs + 25.0) / 10.0,
         speech.loudness_change_db / 10.0,
-        speech.pitch_change_semitones / 4.0,
+        math.nan if speech.pitch_change_semitones is None else speech.pitch_change_semitones / 4.0,
         2.0 * math.log2(speech.rate_change_ratio),
     ]
 

@@ -1,5 +1,8 @@
 """The words of the captions: for every fact several ways to say it.
 
+Greedy decoding takes the likeliest word, so the values of a fact share their chances among equally
+many words: a value said in four ways would lose to one that is said in a single way.
+
 `grammar` draws from these lists and `reading` looks the same facts up in finished captions, so each
 phrase must point to one fact alone: `soft` is a volume, `softer` a change of it.
 Square brackets mark the words that carry a fact; they are stripped before anyone reads the text.
@@ -12,65 +15,34 @@ GENDER_NOUNS = {
 PRONOUNS = {"female": ("she", "her"), "male": ("he", "his")}
 
 PITCHES = {
-    "low": ("[low]", "[deep]"),
-    "medium": ("[medium]", "[mid-range]"),
-    "high": ("[high]", "[high]"),
+    "low": ("[low]", "[low]", "[low]", "[deep]"),
+    "medium": ("[medium]", "[medium]", "[medium]", "[mid-range]"),
+    "high": ("[high]",),
 }
 RATES = {
-    "slow": ("[slow]", "[unhurried]", "[slow]"),
-    "measured": ("[measured]", "[measured]", "[middling]"),
-    "fast": ("[fast]", "[quick]", "[rapid]"),
+    "slow": ("[slow]", "[slow]", "[slow]", "[unhurried]"),
+    "measured": ("[measured]", "[measured]", "[measured]", "[middling]"),
+    "fast": ("[fast]", "[fast]", "[fast]", "[quick]"),
 }
 VOLUMES = {
-    "soft": ("[soft]", "[quiet]"),
-    "moderate": ("[moderate]", "[moderate]"),
-    "loud": ("[loud]", "[strong]"),
+    "soft": ("[soft]", "[soft]", "[soft]", "[quiet]"),
+    "moderate": ("[moderate]",),
+    "loud": ("[loud]", "[loud]", "[loud]", "[strong]"),
 }
 
-LOUDNESS_COURSES = {
-    "rising": (
-        "[grows louder] as the words go on",
-        "[gains volume] step by step",
-        "[becomes louder] on the way to the last words",
-        "[swells] and ends with far more force",
-    ),
-    "falling": (
-        "[grows softer] as the words go on",
-        "[loses volume] step by step",
-        "[becomes softer] on the way to the last words",
-        "[fades] and ends with far less force",
-    ),
+CHANGING = ("grows", "becomes", "turns")
+COMPARATIVES = {
+    "loudness": {"rising": "louder", "falling": "softer"},
+    "pitch": {"rising": "higher in pitch", "falling": "lower in pitch"},
+    "rate": {"rising": "faster", "falling": "slower"},
 }
-PITCH_COURSES = {
-    "rising": (
-        "[moves higher] in tone later on",
-        "[climbs in pitch] through the second half",
-        "[ends higher] than it began",
-    ),
-    "falling": (
-        "[moves lower] in tone later on",
-        "[drops in pitch] through the second half",
-        "[ends lower] than it began",
-    ),
-}
-RATE_COURSES = {
-    "rising": (
-        "[speeds up] in the later part",
-        "[becomes faster] as it proceeds",
-        "[picks up pace] towards the close",
-    ),
-    "falling": (
-        "[slows down] in the later part",
-        "[becomes slower] as it proceeds",
-        "[eases off the pace] towards the close",
-    ),
-}
+CHANGE_ENDINGS = ("as the words go on", "step by step", "in the later part", "towards the close")
 STEADY = (
     "[keeps] one even level and tone from start to finish",
     "[stays] steady in force and tone all the way through",
-    "[remains] even and settled from the first word to the last",
     "[holds] the same force and tone throughout",
 )
+"""A change and its absence are said with as many verbs each, so that the likelier of the two has the likelier verb."""
 
 ONE_PAUSE = {
     "beginning": (

@@ -19,6 +19,8 @@ class ReadFacts(Record):
     speech: bool
     """False where the caption says that nobody speaks."""
     gender: str | None = None
+    voice_quality: str | None = None
+    """`whisper`, or `modal` where no other quality is named."""
     pitch: str | None = None
     rate: str | None = None
     volume: str | None = None
@@ -50,12 +52,21 @@ def read_global(text: str) -> ReadFacts | None:
         caption = GlobalCaption.model_validate_json(text)
     except ValidationError:
         return None
-    speech = read_attributes(caption.caption).speech
-    return _profile(stated_by_fields(caption)).model_copy(update={"speech": speech})
+    prose = read_attributes(caption.caption)
+    # A whisper has no field of its own, so the prose tells it.
+    stated = stated_by_fields(caption).model_copy(update={"voice_qualities": prose.voice_qualities})
+    return _profile(stated).model_copy(update={"speech": prose.speech})
 
 
 def _profile(stated: StatedAttributes) -> ReadFacts:
-    return ReadFacts(speech=True, gender=stated.gender, pitch=stated.pitch, rate=stated.rate, volume=stated.volume)
+    return ReadFacts(
+        speech=True,
+        gender=stated.gender,
+        voice_quality="whisper" if "whisper" in stated.voice_qualities else "modal",
+        pitch=stated.pitch,
+        rate=stated.rate,
+        volume=stated.volume,
+    )
 
 
 def _pause_word(pauses: StatedPauses | None) -> str | None:

@@ -4,41 +4,50 @@ Enters: a `Recipe` and a work folder in which everything is kept, so that a kill
 it was. Leaves: the model folder. Progress is told to a `Watcher`; nothing is printed here.
 """
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
+import soundfile
 import torch
 from tokenizers import Tokenizer
 
 from fcaps_pipeline.embedded.batches import Prompts
 from fcaps_pipeline.embedded.card import TrainingRun, describe_machine, read_run, write_card
 from fcaps_pipeline.embedded.evaluation import (
-    Listener,
-    RealClip,
+    Heard,
+    mel_of,
+    read_published,
     read_real_clip,
-    real_mels,
-    score_real,
-    score_synthetic,
+    score_candidates,
+    score_clips,
+    score_published,
+    score_recordings,
 )
 from fcaps_pipeline.embedded.features import Clip, load_block
 from fcaps_pipeline.embedded.grammar import fine_caption, global_caption
+from fcaps_pipeline.embedded.listening import Listener, Reading
 from fcaps_pipeline.embedded.model_folder import read_model_folder, write_model_folder
 from fcaps_pipeline.embedded.recordings import RealRecording, is_held_out, write_phrase_bank
 from fcaps_pipeline.embedded.scores import Score
+from fcaps_pipeline.embedded.signal_rule import read_signal
 from fcaps_pipeline.embedded.tokenizer import train_tokenizer
 from fcaps_pipeline.embedded.training import StepReport, TrainingSettings, train
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.prompts import load_prompt
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.synthesis.corpus import write_corpus
+from fcaps_pipeline.synthesis.cast import RECORDED_SHARE
+from fcaps_pipeline.synthesis.corpus import read_truths, write_corpus
 from fcaps_pipeline.synthesis.truth import Split
 
 _CHECKPOINT = "checkpoint.pt"
 _RECIPE_FILE = "recipe.json"
-_logger = logging.getLogger(__name__)
+REAL_CLIPS = 288
+"""Made of the phrases of held-out real speakers."""
+NUM_CANDIDATES, TEMPERATURE, SAMPLED_CLIPS = 5, 0.6, 96
+"""How often, and of how many clips, a fine caption is sampled."""
 
 
 class Recipe(Record):
@@ -63,14 +72,22 @@ class RealMaterial:
     """Of speakers who do not train."""
     sounds: tuple[Path, ...] = ()
     """Without any speech."""
+    published: Path | None = None
+    """List of recordings with captions by others."""
 
 
-def divide(training_folder: list[RealRecording], test_folder: list[RealRecording], sounds: list[Path]) -> RealMaterial:
+def divide(
+    training_folder: list[RealRecording],
+    test_folder: list[RealRecording],
+    sounds: list[Path],
+    published: Path | None,
+) -> RealMaterial:
     """Holds one in six of the training speakers out for measuring, with all of the test folder."""
     return RealMaterial(
         training=tuple(one for one in training_folder if not is_held_out(one.speaker)),
         measuring=(*(one for one in training_folder if is_held_out(one.speaker)), *test_folder),
         sounds=tuple(sounds),
+        published=published,
     )
 
 
@@ -97,7 +114,8 @@ def make_captioner(
     _claim(work, recipe)
     torch.set_num_threads(workers)
     bank = write_phrase_bank(work / "recordings", list(real.training)) if real.training else None
-    clips = _clips("train", recipe.training_clips, recipe, work, workers, watcher, bank)
+    blocks = _blocks("train", recipe.training_clips, recipe, work / "corpus", workers, watcher, bank)
+    clips = _load(blocks, work / "features", watcher)
     prompts = shipped_prompts()
     tokenizer = _tokenizer(clips, prompts, recipe.settings.seed)
     watcher.begin("training", recipe.settings.steps)
@@ -131,22 +149,66 @@ def make_captioner(
 def evaluate_captioner(
     folder: Path, recipe: Recipe, work: Path, *, workers: int, real: RealMaterial, watcher: Watcher
 ) -> list[Score]:
-    """Measures a model folder on the test split and on real clips, and writes its card anew.
+    """Measures a model folder on the test split and on real speech, and writes its card anew.
 
     Raises:
+        DependencyError: a synthesizer is missing.
         ModelError: the folder holds no captioner of this package.
         RecordingError: a real recording cannot be decoded.
+        SourceError: the published captions cannot be read.
     """
     thinker, tokenizer = read_model_folder(folder)
-    clips = _clips("test", recipe.test_clips, recipe, work, workers, watcher)
     listener = Listener(thinker, tokenizer, shipped_prompts())
-    real_clips = _real_clips(real)
-    watcher.begin("captioning held-out clips", len(clips) + len(real_clips))
-    scores = score_synthetic(clips, listener.listen([clip.mel_FM for clip in clips], watcher.advance))
-    if real_clips:
-        scores += score_real(real_clips, listener.listen(real_mels(real_clips), watcher.advance))
+    blocks = _blocks("test", recipe.test_clips, recipe, work / "corpus", workers, watcher)
+    clips = _load(blocks, work / "features", watcher)
+    scores = score_clips(_hear(listener, clips, blocks, watcher))
+    scores += score_candidates(_candidates(listener, clips, watcher))
+    if real.measuring:
+        bank = write_phrase_bank(work / "held_out_recordings", list(real.measuring))
+        blocks = _blocks("test", REAL_CLIPS, recipe, work / "held_out_corpus", workers, watcher, bank, 1.0)
+        clips = _load(blocks, work / "held_out_features", watcher)
+        scores += score_clips(_spoken(_hear(listener, clips, blocks, watcher)), "real voices: ")
+    recordings = [read_real_clip(one.path, one.gender) for one in real.measuring]
+    recordings += [read_real_clip(path, None) for path in real.sounds]
+    if recordings:
+        scores += score_recordings(recordings, _listen(listener, [clip.audio_T for clip in recordings], watcher))
+    if real.published is not None:
+        published = read_published(real.published)
+        scores += score_published(published, _listen(listener, [clip.audio_T for clip in published], watcher))
     write_card(folder, read_run(folder), scores)
     return scores
+
+
+def _hear(listener: Listener, clips: list[Clip], blocks: list[Path], watcher: Watcher) -> list[Heard]:
+    """What the captioner and the signal rule say of each clip."""
+    watcher.begin("captioning held-out clips", len(clips))
+    readings = listener.listen([clip.mel_FM for clip in clips], watcher.advance)
+    watcher.begin("signal rules", len(clips))
+    heard = []
+    paths = [path for block in blocks for _, path in read_truths(block)]
+    for clip, path, reading in zip(clips, paths, readings, strict=True):
+        heard.append(Heard(clip.truth, reading, read_signal(soundfile.read(path, dtype="float32")[0])))
+        watcher.advance(1)
+    return heard
+
+
+def _spoken(heard: list[Heard]) -> list[Heard]:
+    return [clip for clip in heard if clip.truth.speech is not None]
+
+
+def _listen(listener: Listener, audios: list[npt.NDArray[np.float32]], watcher: Watcher) -> list[Reading]:
+    watcher.begin("captioning real recordings", len(audios))
+    return listener.listen([mel_of(audio_T) for audio_T in audios], watcher.advance)
+
+
+def _candidates(listener: Listener, clips: list[Clip], watcher: Watcher) -> list[list[Reading]]:
+    """Several sampled readings of each of the first clips with speech."""
+    mels = [clip.mel_FM for clip in clips if clip.truth.speech is not None][:SAMPLED_CLIPS]
+    watcher.begin("sampling candidates", NUM_CANDIDATES * len(mels))
+    passes = [
+        listener.listen(mels, watcher.advance, temperature=TEMPERATURE, seed=seed) for seed in range(NUM_CANDIDATES)
+    ]
+    return [list(readings) for readings in zip(*passes, strict=True)]
 
 
 def shipped_prompts() -> Prompts:
@@ -165,37 +227,37 @@ def _claim(work: Path, recipe: Recipe) -> None:
     stored.write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def _real_clips(real: RealMaterial) -> list[RealClip]:
-    spoken = [read_real_clip(one.path, one.gender) for one in real.measuring]
-    return spoken + [read_real_clip(path, None) for path in real.sounds]
-
-
-def _clips(
+def _blocks(
     split: Split,
     count: int,
     recipe: Recipe,
-    work: Path,
+    folder: Path,
     workers: int,
     watcher: Watcher,
     bank: Path | None = None,
-) -> list[Clip]:
-    """The clips of a split, made and turned into features where they are missing."""
+    recorded_share: float = RECORDED_SHARE,
+) -> list[Path]:
+    """The blocks of a split, made where they are missing."""
     watcher.begin(f"synthesizing {split} clips", count)
-    blocks = write_corpus(
-        work / "corpus",
+    return write_corpus(
+        folder,
         split,
         num_clips=count,
         seed=recipe.corpus_seed,
         workers=workers,
         bank=bank,
+        recorded_share=recorded_share,
         on_block=watcher.advance,
     )
-    watcher.begin(f"features of {split} clips", len(blocks))
+
+
+def _load(blocks: list[Path], features: Path, watcher: Watcher) -> list[Clip]:
+    """The clips of blocks with their features, computed where they are missing."""
+    watcher.begin("features", len(blocks))
     clips: list[Clip] = []
     for block in blocks:
-        clips += load_block(block, work / "features")
+        clips += load_block(block, features)
         watcher.advance(1)
-    _logger.info("%s: %d clips", split, len(clips))
     return clips
 
 

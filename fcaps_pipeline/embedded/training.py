@@ -99,10 +99,14 @@ def train(
         batch = maker.batch(batch_clips, rng, augment=True)
         with torch.autocast("cpu", torch.bfloat16):
             audio_BAD, mask_BA = encode_audio(thinker, batch.mel_BFM, batch.lengths_B)
-            helper_loss = heads(audio_BAD, mask_BA, [clip.truth for clip in batch_clips])
-            hearing = step < settings.hearing_steps
-            caption_loss = torch.zeros(()) if hearing else _caption_loss(thinker, batch, audio_BAD, mask_BA)
-        (caption_loss + settings.helper_weight * helper_loss).backward()
+            truths = [clip.truth for clip in batch_clips]
+            helper_loss: torch.Tensor = heads.heard(audio_BAD, mask_BA, truths)
+            caption_loss = torch.zeros(())
+            if step >= settings.hearing_steps:
+                caption_loss, places_BRD = _caption_loss(thinker, batch, audio_BAD, mask_BA)
+                for place_BD in places_BRD.unbind(1):
+                    helper_loss = helper_loss + heads.understood(place_BD, truths)
+        torch.autograd.backward(caption_loss + settings.helper_weight * helper_loss)
         torch.nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -140,18 +144,21 @@ def choose_clips(lengths: list[int], step: int, settings: TrainingSettings) -> l
     return batches[rng.permutation(len(batches))[place]]
 
 
-def _caption_loss(thinker: Thinker, batch: Batch, audio_BAD: torch.Tensor, mask_BA: torch.Tensor) -> torch.Tensor:
-    """Weighted mean of the cross entropy over the answer tokens."""
+def _caption_loss(
+    thinker: Thinker, batch: Batch, audio_BAD: torch.Tensor, mask_BA: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weighted mean of the cross entropy over the answer tokens, and the states before each of the R answers."""
     embeddings_BTD = thinker.model.embed_tokens(batch.tokens_BT).to(audio_BAD.dtype)
     is_audio = batch.tokens_BT == thinker.config.audio_token_id
     embeddings_BTD = embeddings_BTD.masked_scatter(is_audio[..., None], audio_BAD[mask_BA])
-    hidden_BTD = decode(thinker, embeddings_BTD, batch.allowed(), batch.positions_BT)
+    hidden_BTD, inner_BTD = decode(thinker, embeddings_BTD, batch.allowed(), batch.positions_BT)
     # The first answer token follows its own request, so the place before it lies in the same branch.
     predicted = batch.weight_BT[:, 1:] > 0
     logits = thinker.lm_head(hidden_BTD[:, :-1][predicted]).float()
     losses = functional.cross_entropy(logits, batch.tokens_BT[:, 1:][predicted], reduction="none")
     weights = batch.weight_BT[:, 1:][predicted]
-    return (losses * weights).sum() / weights.sum()
+    places_BRD = inner_BTD[batch.before_answers()].reshape(len(inner_BTD), -1, inner_BTD.shape[-1])
+    return (losses * weights).sum() / weights.sum(), places_BRD
 
 
 def _decay_groups(parameters: list[torch.nn.Parameter], settings: TrainingSettings) -> list[dict[str, object]]:

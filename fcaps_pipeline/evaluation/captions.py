@@ -27,7 +27,7 @@ class CaptionCounts(Record):
     """Statements that the truth can judge."""
     num_correct: int = 0
     num_true: int
-    """Attributes that are true and worth stating: four traits, every change, pauses where there are any."""
+    """Attributes that are true and worth stating: the traits, a whisper, every change, pauses where there are any."""
     num_covered: int = 0
     """Of those, the ones stated correctly."""
     num_invented: int = 0
@@ -65,18 +65,21 @@ def count(truth: SpeechTruth, stated: StatedAttributes | None) -> CaptionCounts:
         truth: of the clip.
         stated: by its caption; None where the clip has no caption.
     """
-    num_true = len(_TRAITS) + sum(1 for _ in _true_changes(truth)) + bool(truth.pauses)
+    known = [name for name in _TRAITS if getattr(truth, name) is not None]
+    whispers = truth.voice_quality == "whisper"
+    num_true = len(known) + whispers + sum(1 for _ in _true_changes(truth)) + bool(truth.pauses)
     if stated is None or not stated.speech:
         return CaptionCounts(num_true=num_true, num_stated=0 if stated is None else 1)
     traits = [value == getattr(truth, name) for name in _TRAITS if (value := getattr(stated, name)) is not None]
     changes = [change in set(_true_changes(truth)) for change in _distinct_changes(stated)]
     pauses = _judged_pauses(truth, stated)
+    says_whisper = "whisper" in stated.voice_qualities
     says_pause = stated.pauses is not None and stated.pauses.count != "none"
     return CaptionCounts(
-        num_stated=len(traits) + len(changes) + len(pauses),
-        num_correct=sum(traits) + sum(changes) + sum(pauses),
+        num_stated=len(traits) + says_whisper + len(changes) + len(pauses),
+        num_correct=sum(traits) + (whispers and says_whisper) + sum(changes) + sum(pauses),
         num_true=num_true,
-        num_covered=sum(traits) + sum(changes) + (says_pause and bool(truth.pauses)),
+        num_covered=sum(traits) + (whispers and says_whisper) + sum(changes) + (says_pause and bool(truth.pauses)),
         num_invented=changes.count(False) + (says_pause and not truth.pauses),
         num_unjudged=_num_unjudged(stated),
     )
@@ -130,5 +133,6 @@ def _judged_pauses(truth: SpeechTruth, stated: StatedAttributes) -> list[bool]:
 
 def _num_unjudged(stated: StatedAttributes) -> int:
     singles = (stated.age_group, stated.accent)
-    many = (stated.emotions, stated.timbre, stated.voice_qualities, stated.sounds)
+    qualities = [quality for quality in stated.voice_qualities if quality != "whisper"]
+    many = (stated.emotions, stated.timbre, qualities, stated.sounds)
     return sum(one is not None for one in singles) + sum(len(group) for group in many)

@@ -1,7 +1,7 @@
 """Who may speak in a corpus, what they say, and the way to make them say it.
 
 Enters: a split and, where there is one, a bank of recorded phrases. Leaves: a drawn voice, a drawn
-text, a spoken phrase. Recorded speakers train only: they are measured elsewhere, by their recordings.
+text, a spoken phrase. Whoever gives a bank answers for its speakers belonging to the split.
 """
 
 from pathlib import Path
@@ -16,21 +16,23 @@ from fcaps_pipeline.synthesis.texts import draw_sentence
 from fcaps_pipeline.synthesis.truth import Split
 from fcaps_pipeline.synthesis.voices import Voice, voices_of
 
-_RECORDED_SHARE = 0.45
+RECORDED_SHARE = 0.45
+"""Of clips whose voice is a recorded one, in training."""
 _SHORT_SHARE = 0.5
 SYNTHESIZERS = {"espeak": espeak.speak, "flite": flite.speak, "festival": festival.speak}
 
 
 class Cast:
-    """The voices of the synthesizers and, in training, of recorded speakers."""
+    """The voices of the synthesizers and, where there is a bank, of recorded speakers."""
 
-    def __init__(self, bank_folder: Path | None = None) -> None:
+    def __init__(self, bank_folder: Path | None = None, recorded_share: float = RECORDED_SHARE) -> None:
         self._bank = None if bank_folder is None else PhraseBank(bank_folder)
+        self._recorded_share = recorded_share
 
     def draw_voice(self, rng: np.random.Generator, split: Split, gender: Gender) -> Voice:
-        """A voice of the split and gender; nearly half of those in training are recorded where there is a bank."""
-        recorded = self._recorded(gender) if split == "train" else ()
-        if recorded and rng.random() < _RECORDED_SHARE:
+        """A voice of the split and gender."""
+        recorded = self._recorded(split, gender)
+        if recorded and rng.random() < self._recorded_share:
             return recorded[int(rng.integers(len(recorded)))]
         voices = voices_of(split, gender)
         weights = np.array([voice.weight for voice in voices])
@@ -53,11 +55,11 @@ class Cast:
             return self._bank.speak(text, knobs)
         return SYNTHESIZERS[voice.synthesizer](voice.name, text, knobs)
 
-    def _recorded(self, gender: Gender) -> tuple[Voice, ...]:
+    def _recorded(self, split: Split, gender: Gender) -> tuple[Voice, ...]:
         if self._bank is None:
             return ()
         return tuple(
-            Voice(synthesizer="recorded", name=speaker, gender=gender, split="train", weight=1.0)
+            Voice(synthesizer="recorded", name=speaker, gender=gender, split=split, weight=1.0)
             for speaker, own in self._bank.speakers.items()
             if own == gender
         )

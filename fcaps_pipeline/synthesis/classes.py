@@ -12,6 +12,7 @@ RateClass = Literal["slow", "measured", "fast"]
 VolumeClass = Literal["soft", "moderate", "loud"]
 Direction = Literal["rising", "falling", "steady"]
 PausePlace = Literal["beginning", "middle", "end"]
+VoiceQuality = Literal["modal", "whisper"]
 
 PITCH_BORDERS_HZ: dict[Gender, tuple[float, float]] = {"male": (115.7, 149.7), "female": (141.6, 184.5)}
 """Source: ParaSpeechCaps (Diwan et al. 2025), bins of the speaker mean per gender."""

@@ -18,6 +18,7 @@ from fcaps_pipeline.synthesis.praat import change_voice
 from fcaps_pipeline.synthesis.sounds import draw_sound
 from fcaps_pipeline.synthesis.speaking import Knobs, PhraseError
 from fcaps_pipeline.synthesis.truth import ClipTruth, Pause, SpeechTruth, Split
+from fcaps_pipeline.synthesis.whisper import whisper
 
 NON_SPEECH_SHARE = 0.1
 MAX_CLIP_S = 29.9
@@ -62,7 +63,7 @@ def make_clip(
 
 def render(plan: SpeechPlan, rng: np.random.Generator, cast: Cast) -> tuple[Samples, SpeechTruth] | None:
     """Speaks a plan and measures the outcome; None where the labels would be uncertain."""
-    phrases = [_speak(plan, phrase, cast) for phrase in plan.phrases]
+    phrases = [_speak(plan, phrase, rng, cast) for phrase in plan.phrases]
     speech_T, gaps = _join(plan, phrases)
     timing = _label_timing(plan, phrases, gaps, len(speech_T) / SAMPLE_RATE_HZ)
     pitch = None if timing is None else _label_pitch(plan, speech_T)
@@ -81,9 +82,10 @@ def render(plan: SpeechPlan, rng: np.random.Generator, cast: Cast) -> tuple[Samp
         speaker=f"{plan.voice.voice_id} x{plan.formant_scale:.2f}",
         gender=plan.voice.gender,
         transcript=_transcript(plan),
-        f0_median_hz=round(pitch.median_hz, 2),
+        voice_quality="whisper" if plan.whispered else "modal",
+        f0_median_hz=_rounded(pitch.median_hz),
         pitch=pitch.word,
-        pitch_change_semitones=round(pitch.change_semitones, 2),
+        pitch_change_semitones=_rounded(pitch.change_semitones),
         pitch_course=pitch.course,
         articulation_rate_hz=round(timing.rate_hz, 3),
         rate=timing.rate,
@@ -106,7 +108,11 @@ def _transcript(plan: SpeechPlan) -> str | None:
     return " ".join(f"{phrase.text[0].upper()}{phrase.text[1:]}." for phrase in plan.phrases)
 
 
-def _speak(plan: SpeechPlan, phrase: PhrasePlan, cast: Cast) -> _Phrase:
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def _speak(plan: SpeechPlan, phrase: PhrasePlan, rng: np.random.Generator, cast: Cast) -> _Phrase:
     """Speaks a phrase with frequencies scaled; tempo and pitch are asked for accordingly."""
     knobs = Knobs(
         pitch=float(np.clip(plan.pitch + phrase.pitch_offset, 0.0, 1.0)),
@@ -119,6 +125,8 @@ def _speak(plan: SpeechPlan, phrase: PhrasePlan, cast: Cast) -> _Phrase:
     if plan.moved_f0_hz is not None:
         f0_hz = plan.moved_f0_hz * 2 ** (_OCTAVES_OF_PITCH_KNOB * phrase.pitch_offset)
         audio_T = change_voice(audio_T, SAMPLE_RATE_HZ, f0_hz=f0_hz, range_factor=0.5 + plan.pitch_range)
+    if plan.whispered:
+        audio_T = whisper(audio_T, rng)
     gain_db = phrase.jitter_db - 20.0 - measure.speech_level_db(audio_T)
     return _Phrase(
         audio_T=audio_T * 10 ** (gain_db / 20),
@@ -183,10 +191,13 @@ class _Timing:
 
 @dataclass(frozen=True)
 class _Pitch:
-    median_hz: float
-    word: classes.PitchClass
-    change_semitones: float
+    median_hz: float | None
+    word: classes.PitchClass | None
+    change_semitones: float | None
     course: classes.Direction
+
+
+_NO_PITCH = _Pitch(median_hz=None, word=None, change_semitones=None, course="steady")
 
 
 def _label_timing(
@@ -212,6 +223,8 @@ def _label_timing(
 
 
 def _label_pitch(plan: SpeechPlan, speech_T: Samples) -> _Pitch | None:
+    if plan.whispered:
+        return _NO_PITCH
     track = measure.f0_track_hz(speech_T)
     median_hz, change = measure.median_f0_hz(track), measure.pitch_change_semitones(track)
     if median_hz is None or change is None:

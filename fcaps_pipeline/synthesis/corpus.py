@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from fcaps_pipeline.synthesis.cast import Cast
+from fcaps_pipeline.synthesis.cast import RECORDED_SHARE, Cast
 from fcaps_pipeline.synthesis.clip import make_clip
 from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ
 from fcaps_pipeline.synthesis.truth import SPLITS, ClipTruth, Split
@@ -34,6 +34,7 @@ def write_corpus(
     seed: int,
     workers: int,
     bank: Path | None = None,
+    recorded_share: float = RECORDED_SHARE,
     block_clips: int = BLOCK_CLIPS,
     on_block: Callable[[int], None] = lambda _: None,
 ) -> list[Path]:
@@ -45,7 +46,8 @@ def write_corpus(
         num_clips: rounded up to whole blocks.
         seed: with the split, decides every byte.
         workers: processes at a time.
-        bank: phrases of recorded speakers who join the training voices.
+        bank: phrases of recorded speakers who join the voices of the split.
+        recorded_share: expected share of clips that they speak.
         block_clips: clips of one block; part of what decides the bytes.
         on_block: told the number of clips of every block that is there.
 
@@ -62,19 +64,24 @@ def write_corpus(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
-        tasks = [pool.submit(write_block, block, split, index, seed, block_clips, bank) for index, block in missing]
+        tasks = [
+            pool.submit(write_block, block, split, index, seed, block_clips, bank, recorded_share)
+            for index, block in missing
+        ]
         for task in as_completed(tasks):
             task.result()
             on_block(block_clips)
     return blocks
 
 
-def write_block(block: Path, split: Split, index: int, seed: int, block_clips: int, bank: Path | None) -> None:
+def write_block(
+    block: Path, split: Split, index: int, seed: int, block_clips: int, bank: Path | None, recorded_share: float
+) -> None:
     """Makes one block; to be called in a fresh process, because espeak-ng keeps state."""
     partial = block.with_name(f".{block.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    cast = Cast(bank)
+    cast = Cast(bank, recorded_share)
     lines: list[str] = []
     for number in range(block_clips):
         rng = np.random.default_rng([seed, SPLITS.index(split), index, number])

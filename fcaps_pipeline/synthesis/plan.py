@@ -28,6 +28,8 @@ _FORMANT_SCALES: dict[Gender, tuple[float, float]] = {"male": (0.92, 1.04), "fem
 """A man's vocal tract is hardly made shorter and a woman's hardly longer: it would no longer be known whose it is."""
 _CHANGES: tuple[Change, ...] = ("none", "loudness", "pitch", "rate")
 _CHANGE_SHARES = (0.40, 0.22, 0.19, 0.19)
+_WHISPER_SHARE = 0.1
+"""Of clips whose pitch does not change."""
 
 
 class PhrasePlan(Record):
@@ -49,6 +51,7 @@ class SpeechPlan(Record):
 
     split: Split
     voice: Voice
+    whispered: bool
     natural: bool
     """Whether recorded phrases keep their pitch and tempo."""
     formant_scale: float
@@ -81,13 +84,16 @@ def draw_plan(rng: np.random.Generator, split: Split, cast: Cast) -> SpeechPlan:
     voice = cast.draw_voice(rng, split, gender)
     change = _CHANGES[int(rng.choice(len(_CHANGES), p=_CHANGE_SHARES))]
     recorded = voice.synthesizer == "recorded"
-    own_f0 = recorded or (voice.synthesizer == "espeak" and rng.random() < 0.65)
+    whispered = change != "pitch" and bool(rng.random() < _WHISPER_SHARE)
+    own_f0 = recorded or whispered or (voice.synthesizer == "espeak" and rng.random() < 0.65)
     natural = recorded and change in ("none", "loudness") and rng.random() < 0.6
-    volume = tuple(_VOLUMES_LUFS)[int(rng.integers(3))]
+    # Nobody whispers at the top of the voice.
+    volume = tuple(_VOLUMES_LUFS)[int(rng.integers(2 if whispered else 3))]
     ramp_db = rng.uniform(8.0, 20.0) * rng.choice((-1.0, 1.0)) if change == "loudness" else 0.0
     return SpeechPlan(
         split=split,
         voice=voice,
+        whispered=whispered,
         natural=natural,
         formant_scale=1.0 if natural else float(rng.uniform(*_FORMANT_SCALES[gender])),
         moved_f0_hz=None if own_f0 else _log_uniform(rng, *_MOVED_F0_HZ[gender]),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.synthesis.classes import Gender, PitchClass, RateClass, VolumeClass
+from fcaps_pipeline.synthesis.classes import Gender, PitchClass, RateClass, VoiceQuality, VolumeClass
 from fcaps_pipeline.synthesis.effects import NoiseKind
 from fcaps_pipeline.synthesis.truth import Split
 
@@ -70,7 +70,7 @@ class StretchTruth(Record):
     """Speech level of the dry stretch in dB relative to full scale, at the gain of the recording."""
     level_change_db: float
     """Last third against the first."""
-    voice_quality: Literal["modal", "whisper"]
+    voice_quality: VoiceQuality
 
 
 class EventTruth(Record):

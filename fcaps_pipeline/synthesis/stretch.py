@@ -11,12 +11,12 @@ import numpy as np
 
 from fcaps_pipeline.synthesis import classes, effects, measure
 from fcaps_pipeline.synthesis.cast import SYNTHESIZERS
+from fcaps_pipeline.synthesis.classes import VoiceQuality
 from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ, Samples
 from fcaps_pipeline.synthesis.speakers import Speaker
 from fcaps_pipeline.synthesis.speaking import Knobs, PhraseError, SpokenPhrase, SpokenWord
 from fcaps_pipeline.synthesis.whisper import whisper
 
-VoiceQuality = Literal["modal", "whisper"]
 Disagreement = Literal["unspeakable", "rate", "pitch", "voicing", "level"]
 
 RATE_TOLERANCE = 0.085

@@ -3,7 +3,15 @@
 from typing import Literal
 
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.synthesis.classes import Direction, Gender, PausePlace, PitchClass, RateClass, VolumeClass
+from fcaps_pipeline.synthesis.classes import (
+    Direction,
+    Gender,
+    PausePlace,
+    PitchClass,
+    RateClass,
+    VoiceQuality,
+    VolumeClass,
+)
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -26,8 +34,11 @@ class SpeechTruth(Record):
     gender: Gender
     transcript: str | None
     """None for a recorded voice, whose words nobody wrote down."""
-    f0_median_hz: float
-    pitch: PitchClass
+    voice_quality: VoiceQuality
+    f0_median_hz: float | None
+    """None for a whisper."""
+    pitch: PitchClass | None
+    """None for a whisper."""
     articulation_rate_hz: float
     """Syllables per second of speech, pauses left out."""
     rate: RateClass
@@ -37,9 +48,10 @@ class SpeechTruth(Record):
     loudness_change_db: float
     """Last third of the speech against the first."""
     loudness: Direction
-    pitch_change_semitones: float
-    """Second half against the first."""
+    pitch_change_semitones: float | None
+    """Second half against the first; None for a whisper."""
     pitch_course: Direction
+    """`steady` for a whisper, whose pitch cannot change."""
     rate_change_ratio: float
     """Second half against the first."""
     rate_course: Direction

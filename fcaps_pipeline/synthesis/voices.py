@@ -33,8 +33,8 @@ _ESPEAK: dict[Split, dict[Gender, str]] = {
         "female": "f1 f2 f3 f5 Alicia Andrea aunty belinda linda steph steph2 anika",
         "male": (
             "m1 m2 m4 m5 m6 m8 Alex Andy Denis Diogo Gene Henrique Hugo Jacky Lee Marco Michael Mike adam antonio "
-            "benjamin boris caleb ed gustave iven john klatt klatt2 klatt4 max michel norbert pablo paul pedro rob "
-            "sandro travis victor zac"
+            "benjamin boris caleb ed gustave iven john klatt klatt2 klatt4 max michel norbert paul pedro "
+            "sandro travis victor"
         ),
     },
     "validation": {"female": "steph3", "male": "david klatt5"},

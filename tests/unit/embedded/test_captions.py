@@ -37,6 +37,7 @@ def make_truths() -> list[ClipTruth]:
             "voice": "v",
             "speaker": "v",
             "transcript": "",
+            "voice_quality": "modal",
             "f0_median_hz": 120.0,
             "articulation_rate_hz": 4.0,
             "loudness_lufs": -25.0,

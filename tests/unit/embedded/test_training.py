@@ -1,6 +1,7 @@
 """Training and serving agree with transformers, and a killed run ends with the weights of a whole one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from tokenizers import Tokenizer
 
 from fcaps_pipeline.embedded.architecture import build_feature_extractor, token_id
 from fcaps_pipeline.embedded.batches import Batch, BatchMaker, Prompts
-from fcaps_pipeline.embedded.decoding import caption_greedily
-from fcaps_pipeline.embedded.features import Clip, mel_features, pad_mels
+from fcaps_pipeline.embedded.decoding import write_captions
+from fcaps_pipeline.embedded.features import Clip, Mel, mel_features, pad_mels
 from fcaps_pipeline.embedded.forward import FRAMES_PER_CHUNK, Thinker, audio_positions, decode, encode_audio
 from fcaps_pipeline.embedded.grammar import fine_caption, global_caption
 from fcaps_pipeline.embedded.model_folder import new_thinker, read_model_folder, request_text, write_model_folder
@@ -79,7 +80,7 @@ def test_packed_branches_equal_separate_requests(tokenizer: Tokenizer, attention
     batch = _batch(tokenizer)
     with torch.inference_mode():
         embeddings_BTD = thinker.model.embed_tokens(batch.tokens_BT)
-        packed_BTD = decode(thinker, embeddings_BTD, batch.allowed(), batch.positions_BT)
+        packed_BTD, _ = decode(thinker, embeddings_BTD, batch.allowed(), batch.positions_BT)
         for branch in (1, 2):
             places = ((batch.branch_BT[1] == 0) | (batch.branch_BT[1] == branch)).nonzero()[:, 0]
             alone = thinker.model(inputs_embeds=embeddings_BTD[1:2, places], use_cache=False).last_hidden_state
@@ -111,12 +112,43 @@ def test_model_folder_gives_back_the_weights_in_bfloat16(
     assert (tmp_path / "model.safetensors").stat().st_size < 12_000_000
 
 
+def _captions(thinker: Thinker, tokenizer: Tokenizer, mels: list[Mel], temperature: float, seed: int) -> list[str]:
+    return write_captions(
+        thinker,
+        tokenizer,
+        BatchMaker(tokenizer, _PROMPTS),
+        mels,
+        fine=True,
+        temperature=temperature,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
 def test_greedy_captions_do_not_depend_on_the_batch(tokenizer: Tokenizer, thinker: Thinker) -> None:
-    maker = BatchMaker(tokenizer, _PROMPTS)
     mels = [clip.mel_FM for clip in _clips()[:2]]
-    together = caption_greedily(thinker, tokenizer, maker, mels, fine=True)
-    alone = [caption_greedily(thinker, tokenizer, maker, [mel], fine=True)[0] for mel in mels]
+    together = _captions(thinker, tokenizer, mels, 0.0, 0)
+    alone = [_captions(thinker, tokenizer, [mel], 0.0, seed)[0] for seed, mel in enumerate(mels)]
     assert together == alone
+
+
+def test_sampled_captions_depend_on_the_seed_alone(tokenizer: Tokenizer, thinker: Thinker) -> None:
+    mels = [_clips()[0].mel_FM]
+    first, again, other = (_captions(thinker, tokenizer, mels, 1.0, seed) for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_the_places_before_answers_see_the_request_alone(tokenizer: Tokenizer) -> None:
+    """What helper heads read there must not depend on the answer that follows."""
+    thinker = new_thinker(tokenizer, seed=0).eval()
+    batch = _batch(tokenizer)
+    other = replace(batch, tokens_BT=torch.where(batch.weight_BT > 0, 5, batch.tokens_BT))
+    states = []
+    for one in (batch, other):
+        with torch.inference_mode():
+            _, inner_BTD = decode(thinker, thinker.model.embed_tokens(one.tokens_BT), one.allowed(), one.positions_BT)
+        assert one.before_answers().sum(1).tolist() == [2] * len(_LENGTHS)
+        states.append(inner_BTD[one.before_answers()])
+    torch.testing.assert_close(states[0], states[1])
 
 
 def test_a_killed_run_ends_with_the_weights_of_a_whole_one(tokenizer: Tokenizer, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ _STEADY_MAN = SpeechTruth(
     speaker="espeak:en-us+m3 x1.00",
     gender="male",
     transcript="Well.",
+    voice_quality="modal",
     f0_median_hz=100.0,
     pitch="low",
     articulation_rate_hz=3.0,
@@ -46,6 +47,21 @@ _PAUSE = Pause(start_s=1.0, end_s=1.6, place="middle")
             {},
             "A woman speaks in a low pitch and grows louder.",
             CaptionCounts(num_stated=3, num_correct=1, num_true=4, num_covered=1, num_invented=1),
+        ),
+        (
+            {"voice_quality": "whisper", "f0_median_hz": None, "pitch": None, "pitch_change_semitones": None},
+            "A man whispers at a slow pace.",
+            CaptionCounts(num_stated=3, num_correct=3, num_true=4, num_covered=3),
+        ),
+        (
+            {"voice_quality": "whisper", "f0_median_hz": None, "pitch": None, "pitch_change_semitones": None},
+            "A man speaks in a low pitch.",
+            CaptionCounts(num_stated=2, num_correct=1, num_true=4, num_covered=1),
+        ),
+        (
+            {},
+            "A man whispers.",
+            CaptionCounts(num_stated=2, num_correct=1, num_true=4, num_covered=1),
         ),
         (
             {"loudness": "rising"},
