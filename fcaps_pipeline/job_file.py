@@ -69,6 +69,23 @@ def validate_job(model: type[AnyJob], content: dict[str, Any], where: str) -> An
         raise JobError(f"job {where}: " + "; ".join(_explain(item) for item in error.errors())) from None
 
 
+def load_job_file(model: type[AnyJob], path: Path, overrides: Sequence[str], sections: str) -> AnyJob:
+    """Reads and validates a job file.
+
+    Args:
+        model: what it should describe.
+        path: YAML file.
+        overrides: `a.b=value` items that replace single keys; values are read as YAML.
+        sections: the keys it should have, for the error message.
+
+    Raises:
+        JobError: the file is missing, is not YAML, or does not describe such a job.
+    """
+    content = read_job_file(path, sections)
+    apply_overrides(content, overrides)
+    return validate_job(model, content, str(path))
+
+
 def _explain(item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"]) or "job"
     if item["type"] == "extra_forbidden":

@@ -18,6 +18,7 @@ from fcaps_pipeline.records.annotations import (
 )
 from fcaps_pipeline.records.audio import Acoustics, Recording, Segment, SegmentAudio
 from fcaps_pipeline.records.captions import GlobalCaption, Granularity
+from fcaps_pipeline.shards.layout import RecordingOutcome
 
 _ACOUSTICS = Acoustics(
     f0_median_hz=120.0,
@@ -47,6 +48,21 @@ _PROFILE = GlobalCaption(
     accent="unknown",
     caption="A man with a low voice speaks softly at a measured pace.",
 )
+
+
+def segmented(num_segments: int) -> RecordingOutcome:
+    """A Recording that became so many Segments."""
+    return RecordingOutcome(
+        recording_id="tale_wav",
+        source="tale.wav",
+        outcome="segmented",
+        num_segments=num_segments,
+        duration_s=60.0,
+        speech_s=40.0,
+        num_discarded=0,
+        discarded_s=0.0,
+        num_forced_cuts=0,
+    )
 
 
 @pytest.fixture

@@ -46,14 +46,22 @@ _GRADES = {"more": 1, "increasingly": 1, "progressively": 1, "less": -1}
 _BEFORE_OBJECTS = frozenset({"in", "of", "to", "into", "a", "an", "her", "his", "the", "their", "its", "both"})
 
 
-def _fixed_moves() -> Iterator[tuple[tuple[str, ...], Quantity, Direction]]:
+_FixedMove = tuple[tuple[str, ...], Quantity, Direction]
+
+
+def _fixed_moves() -> dict[str, list[_FixedMove]]:
+    """Verbs that say by themselves what moves, by their first word."""
+    moves: dict[str, list[_FixedMove]] = {}
+    directions: tuple[Direction, Direction] = ("rising", "falling")
     for quantity, pairs in lexicon.FIXED_MOVES.items():
-        for rising, falling in pairs:
-            yield tuple(rising.split()), quantity, "rising"
-            yield tuple(falling.split()), quantity, "falling"
+        for pair in pairs:
+            for phrase, direction in zip(pair, directions, strict=True):
+                words = tuple(phrase.split())
+                moves.setdefault(words[0], []).append((words, quantity, direction))
+    return moves
 
 
-_FIXED = tuple(dict.fromkeys(_fixed_moves()))
+_FIXED = _fixed_moves()
 _SUBJECT_REACH = 6
 _CHANGING = lexicon.BECOMING | lexicon.SPEAKING | lexicon.PHASES
 
@@ -154,7 +162,8 @@ def _graded(tokens: Tokens, index: int) -> Iterator[Mention]:
 
 def _fixed(tokens: Tokens, index: int) -> Iterator[Mention]:
     """Verbs such as `swells` and `slows down`; the longest that fits."""
-    fits = [(len(words), quantity, direction) for words, quantity, direction in _FIXED if tokens.has(index, words)]
+    known = _FIXED.get(tokens.text(index), ())
+    fits = [(len(words), quantity, direction) for words, quantity, direction in known if tokens.has(index, words)]
     if not fits or _subject_quantity(tokens, index) == "pitch":
         return
     length, quantity, direction = max(fits)

@@ -13,7 +13,7 @@ import numpy as np
 
 from fcaps_pipeline.attributes import lexicon, substitutes, trait_words
 from fcaps_pipeline.attributes.mentions import Field, Mention, Span
-from fcaps_pipeline.attributes.reading import read_attributes, read_mentions
+from fcaps_pipeline.attributes.reading import read_attributes, read_both
 from fcaps_pipeline.attributes.stated import StatedAttributes
 from fcaps_pipeline.attributes.tokens import Tokens
 from fcaps_pipeline.records.base import Record
@@ -61,8 +61,8 @@ def flip_attribute(text: str, rng: np.random.Generator) -> Flip | None:
         text: a caption.
         rng: chooses the attribute, its new value and the words.
     """
-    stated = read_attributes(text)
-    groups = list(_groups(read_mentions(text)))
+    stated, read = read_both(text)
+    groups = list(_groups(read))
     for index in rng.permutation(len(groups)):
         mentions = groups[index]
         if mentions[0].field == "gender" and _has_other_gendered_words(text):
@@ -213,8 +213,10 @@ def _is_confirmed(before: StatedAttributes, after: StatedAttributes, flip: Flip)
     old, new = before.model_dump(), after.model_dump()
     if [field for field in old if old[field] != new[field]] != [name]:
         return False
-    if not isinstance(old[name], tuple):
+    if name == "pauses":
         return True
+    if not isinstance(old[name], tuple):
+        return bool(new[name] == flip.after)
     differing = [index for index, pair in enumerate(zip(old[name], new[name], strict=False)) if pair[0] != pair[1]]
     return len(old[name]) == len(new[name]) and len(differing) == 1
 

@@ -26,9 +26,24 @@ _COURSES: dict[Field, str] = {"loudness_course": "loudness", "pitch_course": "pi
 
 def read_attributes(text: str) -> StatedAttributes:
     """What a caption states; for the classes the first statement counts."""
-    if _NO_SPEECH.search(Tokens(text).plain):
-        return StatedAttributes(speech=False)
-    mentions = read_mentions(text)
+    return read_both(text)[0]
+
+
+def read_mentions(text: str) -> tuple[Mention, ...]:
+    """Every statement of the caption, in the order of the text."""
+    return read_both(text)[1]
+
+
+def read_both(text: str) -> tuple[StatedAttributes, tuple[Mention, ...]]:
+    """What the caption states, and the statements, in a single reading."""
+    tokens = Tokens(text)
+    found = (*find_classes(tokens), *find_traits(tokens), *find_courses(tokens), *find_pauses(tokens))
+    mentions = tuple(sorted(found, key=lambda mention: mention.start))
+    is_silent = _NO_SPEECH.search(tokens.plain) is not None
+    return StatedAttributes(speech=False) if is_silent else _summed_up(mentions), mentions
+
+
+def _summed_up(mentions: tuple[Mention, ...]) -> StatedAttributes:
     stated: dict[str, Any] = {
         "gender": _first_gender(mentions),
         "emotions": _values(mentions, "emotion"),
@@ -42,13 +57,6 @@ def read_attributes(text: str) -> StatedAttributes:
     for field in classes:
         stated[field] = next(iter(_values(mentions, field)), None)
     return StatedAttributes(**stated)
-
-
-def read_mentions(text: str) -> tuple[Mention, ...]:
-    """Every statement of the caption, in the order of the text."""
-    tokens = Tokens(text)
-    found = (*find_classes(tokens), *find_traits(tokens), *find_courses(tokens), *find_pauses(tokens))
-    return tuple(sorted(found, key=lambda mention: mention.start))
 
 
 def _values(mentions: tuple[Mention, ...], field: Field) -> tuple[str, ...]:

@@ -46,7 +46,9 @@ def find_classes(tokens: Tokens) -> Iterator[Mention]:
         if is_head(tokens, index) and lexicon.HEADS[tokens.text(index)] != "speaker":
             kind = lexicon.HEADS[tokens.text(index)]
             yield from _bound(tokens, (index, kind, modifiers_after(tokens, index)), taken)
-        yield from _adverb(tokens, index)
+    for index in range(len(tokens)):
+        if index not in taken:
+            yield from _adverb(tokens, index)
 
 
 def resolve(places: set[int]) -> int | None:

@@ -100,8 +100,10 @@ def _names_accent(tokens: Tokens, index: int) -> bool:
 
 def _emotion(tokens: Tokens, index: int) -> Iterator[Mention]:
     label = _EMOTION_OF.get(tokens.text(index))
+    if label is None:
+        return
     noun = noun_after(tokens, index)
-    if label is not None and noun not in trait_words.SURROUNDINGS and not noun.startswith("accent"):
+    if noun not in trait_words.SURROUNDINGS and not noun.startswith("accent"):
         yield Mention("emotion", label, (_span(tokens, index, "emotion"),))
 
 

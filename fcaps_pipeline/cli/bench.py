@@ -1,14 +1,19 @@
-"""`fcaps bench`: speed on this machine, and how true captions are."""
+"""`fcaps bench`: speed on this machine, how true captions are, what training stages are worth.
+
+`fcaps bench train` stands beside it.
+"""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fcaps_pipeline.cli import bench_train
 from fcaps_pipeline.cli.annotate import Overrides, Source
 from fcaps_pipeline.cli.console import messages, result
 
 app = typer.Typer(no_args_is_help=True)
+app.command("train")(bench_train.train)
 
 
 @app.command("annotate")
@@ -83,3 +88,46 @@ def bench_captions(
             f"{row.num_speakers_invented} of {row.num_sounds}",
         )
     result.print(table)
+
+
+@app.command("retrieval")
+def bench_retrieval(
+    work: Annotated[
+        Path, typer.Option(help="Where corpus, training runs and the page are kept; a killed benchmark goes on there.")
+    ] = Path("bench-retrieval"),
+    steps: Annotated[int | None, typer.Option(min=2, help="Batches of each way; less is a quick look.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Decides corpus, weights and batches.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes at a time, one thread each.")] = 2,
+) -> None:
+    """Train stage 1, stage 2, both, and both with frames on synthetic speech with known truth; one budget each."""
+    from datetime import UTC, datetime
+
+    from rich.table import Table
+
+    from fcaps_pipeline.bench.retrieval.benchmark import bench_retrieval as measure
+    from fcaps_pipeline.bench.retrieval.jobs import Scale
+    from fcaps_pipeline.bench.retrieval.report import PAGE, expectations, tables
+
+    chosen = {key: value for key, value in (("steps", steps), ("seed", seed)) if value is not None}
+    scale = Scale.model_validate(chosen)
+    num_rows = sum(run.num_rows for run in scale.runs())
+    done = 0
+
+    def on_rows(more: int) -> None:
+        nonlocal done
+        done += more
+        messages.print(f"recordings: {done}/{num_rows}")
+
+    def note(line: str) -> None:
+        messages.print(line, soft_wrap=True)
+
+    today = datetime.now(UTC).date().isoformat()
+    results = measure(work, scale, workers=workers, on_rows=on_rows, note=note, today=today)
+    for header, rows in tables(results):
+        table = Table(*header)
+        for row in rows:
+            table.add_row(*row)
+        result.print(table)
+    for line in expectations(results):
+        result.print(line, soft_wrap=True)
+    result.print(f"report: {work / PAGE}", soft_wrap=True)

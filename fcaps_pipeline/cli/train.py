@@ -1,5 +1,7 @@
 """`fcaps train`."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +12,17 @@ from rich.progress import MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from fcaps_pipeline.cli.annotate import Overrides
 from fcaps_pipeline.cli.bars import Bar
 from fcaps_pipeline.cli.console import messages, result
+from fcaps_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from fcaps_pipeline.training.data.batches import BadRow
+    from fcaps_pipeline.training.job import TrainJob
     from fcaps_pipeline.training.report import TrainingReport
+    from fcaps_pipeline.training.trainer import Watcher
 
+    Launch = Callable[[TrainJob, Path, Watcher], TrainingReport | None]
+
+_EXIT_NOT_WHOLE = 3
 _EXIT_INTERRUPTED = 130
 _LINES_PER_RUN = 20
 
@@ -25,23 +33,44 @@ def train(
         Path | None, typer.Option(help="Folder of the run: new, or one to go on with; runs/NAME by default.")
     ] = None,
     overrides: Overrides = None,
+    ray_workers: Annotated[
+        int | None, typer.Option(min=1, help="Train on so many workers of Ray Train, one GPU each where there are any.")
+    ] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Cluster for them, such as `auto`; by default Ray starts on this machine.")
+    ] = None,
 ) -> None:
     """Train a speech-text model on finished runs. Run again to go on.
 
     On several GPUs of one machine: torchrun --nproc-per-node 8 --no-python fcaps train JOB --out DIR
     """
     from fcaps_pipeline.training.job import load_train_job
-    from fcaps_pipeline.training.trainer import train as run
 
     out = out or Path("runs") / job.stem
+    launch = _launcher(ray_workers, ray_address)
     try:
         with TrainingBar(messages) as bar:
-            report = run(load_train_job(job, overrides or []), out, bar)
+            report = launch(load_train_job(job, overrides or []), out, bar)
     except KeyboardInterrupt:
         messages.print(f"interrupted; the same command goes on from the last checkpoint in {out}", soft_wrap=True)
         raise typer.Exit(_EXIT_INTERRUPTED) from None
     if report is not None:
         _print_report(report, out)
+        if report.bad_rows:
+            raise typer.Exit(_EXIT_NOT_WHOLE)
+
+
+def _launcher(num_workers: int | None, address: str | None) -> "Launch":
+    """This process as the only one or as a rank of torchrun, or the workers of Ray Train."""
+    if num_workers is None:
+        if address is not None:
+            raise UsageError("--ray-address is for --ray-workers; say how many, or leave it out")
+        from fcaps_pipeline.training.trainer import train
+
+        return train
+    from fcaps_pipeline.training.ray_launcher import RayWorkers, train_on_ray
+
+    return partial(train_on_ray, workers=RayWorkers(num_workers, address))
 
 
 class TrainingBar(Bar):
@@ -85,6 +114,6 @@ def _print_report(report: "TrainingReport", out: Path) -> None:
         table.add_row(name, f"{value:.4f}")
     result.print(table)
     result.print(f"steps: {state.step}, best on dev: {state.best.step if state.best else 'none'}")
-    result.print(f"bad rows in training batches: {state.num_bad_rows}")
-    result.print(f"waiting for data: {report.wait_share:.1%} of the step time")
+    result.print(f"bad rows: {len(report.bad_rows)}, standing {state.num_bad_rows} times in a training batch")
+    result.print(f"waiting for data: {report.wait_share:.1%} of the step time, for texts: {report.text_share:.1%}")
     result.print(f"model: {out / 'best'}, report: {out / 'report.md'}", soft_wrap=True)

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import torch
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, trainers
@@ -34,12 +34,17 @@ class Tokens:
     mask_NL: torch.Tensor
     """True for tokens of the text."""
 
-    num_truncated: int
-    """Texts that were longer than the text tower takes and were cut."""
+    cut_N: torch.Tensor
+    """True for texts that were longer than the text tower takes and were cut; on the CPU."""
+
+    @property
+    def num_truncated(self) -> int:
+        """Texts that were cut."""
+        return int(self.cut_N.sum())
 
     def to(self, device: torch.device) -> Self:
         """The same tokens on another device."""
-        return type(self)(self.ids_NL.to(device), self.mask_NL.to(device), self.num_truncated)
+        return type(self)(self.ids_NL.to(device), self.mask_NL.to(device), self.cut_N)
 
 
 class CaptionTokenizer(ABC):
@@ -51,23 +56,24 @@ class CaptionTokenizer(ABC):
         self.max_tokens = max_tokens
         self._long_texts = long_texts
 
-    def __call__(self, texts: Sequence[str]) -> Tokens:
+    def __call__(self, texts: Sequence[str], owners: Sequence[str] | None = None) -> Tokens:
         """Tokenizes a batch.
+
+        Args:
+            texts: N texts.
+            owners: what each text belongs to, such as a Segment, for messages; None names it by its place.
 
         Raises:
             UsageError: no text, an empty one, or one too long where long texts are refused.
         """
         _check_texts(texts)
         ids = self.encode(texts, self.max_tokens + 1)
-        longer = [row for row, one in enumerate(ids) if len(one) > self.max_tokens]
-        if longer and self._long_texts == "refuse":
-            raise UsageError(
-                f"text {longer[0]} is longer than the {self.max_tokens} tokens of the text tower: "
-                f"{texts[longer[0]][:40]!r}...; shorten it, raise max_tokens, or set long_texts: truncate"
-            )
-        if longer:
+        cut_N = torch.tensor([len(one) > self.max_tokens for one in ids])
+        if cut_N.any():
+            if self._long_texts == "refuse":
+                self._refuse(texts, int(cut_N.int().argmax()), owners)
             ids = self.encode(texts, self.max_tokens)
-        return self._pad(ids, len(longer))
+        return self._pad(ids, cut_N)
 
     @abstractmethod
     def encode(self, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
@@ -77,12 +83,19 @@ class CaptionTokenizer(ABC):
     def save(self, folder: Path) -> None:
         """Writes the tokenizer's files."""
 
-    def _pad(self, ids: list[list[int]], num_truncated: int) -> Tokens:
+    def _refuse(self, texts: Sequence[str], row: int, owners: Sequence[str] | None) -> NoReturn:
+        name = f"text {row}" if owners is None else f"a text of {owners[row]}"
+        raise UsageError(
+            f"{name} is longer than the {self.max_tokens} tokens of the text tower: "
+            f"{texts[row][:40]!r}...; shorten it, raise max_tokens, or set long_texts: truncate"
+        )
+
+    def _pad(self, ids: list[list[int]], cut_N: torch.Tensor) -> Tokens:
         lengths_N = torch.tensor([len(one) for one in ids])
         ids_NL = torch.full((len(ids), int(lengths_N.max())), self.padding_id)
         for row, one in enumerate(ids):
             ids_NL[row, : len(one)] = torch.tensor(one)
-        return Tokens(ids_NL, valid_mask(lengths_N, ids_NL.shape[1]), num_truncated)
+        return Tokens(ids_NL, valid_mask(lengths_N, ids_NL.shape[1]), cut_N)
 
 
 class BpeTokenizer(CaptionTokenizer):
@@ -149,12 +162,19 @@ def read_bpe(folder: Path) -> Tokenizer:
     """The tokenizer of a saved model.
 
     Raises:
-        ModelError: the file is missing.
+        ModelError: the file is missing or damaged.
     """
     path = folder / _FILE
     if not path.is_file():
         raise ModelError(f"{path} does not exist; the model folder is not whole: copy it again")
-    return Tokenizer.from_file(str(path))
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:
+        # The library raises the bare class, so that only its exact type tells a damaged file from a defect.
+        if type(error) is not Exception:
+            raise
+        cause = " ".join(str(error).split())
+        raise ModelError(f"{path} cannot be read ({cause}); copy the model folder again") from error
 
 
 def _known_id(tokenizer: Tokenizer, token: str) -> int:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from fcaps_pipeline.errors import OutputError, UsageError
+from fcaps_pipeline.evaluation.drawing import blank_figure
 from fcaps_pipeline.evaluation.intervals import Estimate, Positions, metric_estimates
 from fcaps_pipeline.records.base import Record
 
@@ -82,12 +81,12 @@ def draw_confusion(scores: ClassificationScores, path: Path, title: str) -> None
 
     Raises:
         OutputError: the file cannot be written.
+        DependencyError: matplotlib cannot be imported.
     """
     confusion_LL = np.array(scores.confusion)
     shares_LL = confusion_LL / np.maximum(confusion_LL.sum(axis=1, keepdims=True), 1)
     side_inches = 2.5 + 0.6 * len(scores.labels)
-    figure = Figure(figsize=(side_inches, side_inches), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank_figure(side_inches, side_inches)
     axes = figure.add_subplot()
     axes.imshow(shares_LL, cmap="Blues", vmin=0.0, vmax=1.0)
     places = range(len(scores.labels))

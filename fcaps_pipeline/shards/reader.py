@@ -106,8 +106,7 @@ def check_file(layout: RunLayout, file: ShardFile) -> None:
     if digest != file.sha256:
         raise CorruptRunError(f"{path} was changed: sha256 {digest[:12]}…, recorded {file.sha256[:12]}…; restore it")
     parquet = pq.ParquetFile(path)
-    expected = {"data": data_schema(), "rejections": REJECTION_SCHEMA, "failures": FAILURE_SCHEMA}[file.table]
-    if not parquet.schema_arrow.equals(expected):
+    if not any(parquet.schema_arrow.equals(schema) for schema in _schemas(file.table)):
         raise CorruptRunError(f"{path} has columns of another version; expected schema version {SCHEMA_VERSION}")
     if parquet.metadata.num_rows != file.num_rows:
         raise CorruptRunError(f"{path} has {parquet.metadata.num_rows} rows, recorded {file.num_rows}")
@@ -131,6 +130,13 @@ def read_json(path: Path) -> object:
         return None
     except ValueError as error:
         raise CorruptRunError(f"{path} is not JSON: {error}; restore it from a copy") from error
+
+
+def _schemas(table: Table) -> tuple[pa.Schema, ...]:
+    """Those that a file of a table may have."""
+    if table == "data":
+        return data_schema(), data_schema(timed=True)
+    return ({"rejections": REJECTION_SCHEMA, "failures": FAILURE_SCHEMA}[table],)
 
 
 def _check_size(layout: RunLayout, file: ShardFile, record: Path) -> None:

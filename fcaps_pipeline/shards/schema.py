@@ -119,15 +119,25 @@ _PLAIN_DATA_SCHEMA = pa.schema(
 )
 
 
+_EVENTS = pa.field(
+    "events", pa.list_(pa.struct([("phrase", pa.string()), ("start_s", pa.float64()), ("end_s", pa.float64())]))
+)
+
+
 @cache
-def data_schema() -> pa.Schema:
-    """Schema of the shards, with the metadata from which `datasets` knows the Audio feature."""
+def data_schema(*, timed: bool = False) -> pa.Schema:
+    """Schema of the shards, with the metadata from which `datasets` knows the Audio feature.
+
+    Args:
+        timed: with the column `events`, phrases that are true of an interval of the row, in seconds from its start.
+    """
     from datasets import Audio, Features
 
-    features = Features.from_arrow_schema(_PLAIN_DATA_SCHEMA)
+    plain = _PLAIN_DATA_SCHEMA.append(_EVENTS) if timed else _PLAIN_DATA_SCHEMA
+    features = Features.from_arrow_schema(plain)
     features["audio"] = Audio(sampling_rate=SAMPLE_RATE_HZ)
     info = json.dumps({"info": {"features": features.to_dict()}})
-    return _PLAIN_DATA_SCHEMA.with_metadata({"huggingface": info, "fcaps_schema_version": str(SCHEMA_VERSION)})
+    return plain.with_metadata({"huggingface": info, "fcaps_schema_version": str(SCHEMA_VERSION)})
 
 
 def annotation_row(annotation: Annotation, audio: SegmentAudio) -> Row:

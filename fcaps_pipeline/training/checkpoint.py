@@ -2,14 +2,16 @@
 
 Enters: model, optimizer, averages and the state of the run. Leaves: `step-00000500/` with
 
-model/                 what is evaluated and released: the averages where there are any, else the weights
+model/                 what is evaluated and released: the averages where there are any, else the weights; beside
+                       them what the model was trained on
 weights/               the weights themselves, beside averages
 optimizer.safetensors  the moments of AdamW
 ema.safetensors        the averages with their count
 state.json             written last into the folder: step, place in the data, best step, counts
 
 A checkpoint is written into a hidden folder, synced, and renamed; whatever kills the process, the
-newest `step-` folder is whole. Random states are not in it: each step seeds its own.
+newest `step-` folder is whole. Older ones go only after the links `last` and `best` have left them.
+Random states are not in a checkpoint: each step seeds its own.
 """
 
 import os
@@ -33,6 +35,7 @@ from fcaps_pipeline.shards.layout import sync_folder
 from fcaps_pipeline.shards.writer import writing
 from fcaps_pipeline.training.data.epochs import Position
 from fcaps_pipeline.training.ema import Ema
+from fcaps_pipeline.training.trained_on import TrainedOn
 
 MODEL = "model"
 _WEIGHTS = "weights"
@@ -70,6 +73,8 @@ class TrainState(Record):
     """Time of all steps, waiting included."""
     wait_s: float = 0.0
     """Of that, waiting for data."""
+    text_s: float = 0.0
+    """Of that, drawing, tokenizing and comparing texts, in which towers wait as well."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +87,20 @@ class Learner:
 
 
 class Checkpoints:
-    """The checkpoints of one run folder."""
+    """The checkpoints of one run folder, and its links to two of them."""
 
-    def __init__(self, folder: Path, *, keep: int) -> None:
-        """Args say where they are and how many of the newest are kept beside the best."""
+    def __init__(self, folder: Path, *, keep: int, last_link: Path, best_link: Path) -> None:
+        """Says where they are.
+
+        Args:
+            folder: of the checkpoints.
+            keep: how many of the newest are kept beside the best.
+            last_link: points to the model folder of the newest.
+            best_link: points to that of the best.
+        """
         self._folder = folder
         self._keep = keep
+        self._last_link, self._best_link = last_link, best_link
 
     def last(self) -> Path | None:
         """The newest checkpoint; None before the first."""
@@ -98,8 +111,8 @@ class Checkpoints:
         """Folder of the checkpoint after so many steps."""
         return self._folder / f"{_PREFIX}{step:08d}"
 
-    def save(self, learner: Learner, state: TrainState) -> Path:
-        """Writes a checkpoint, and removes those that need not be kept.
+    def save(self, learner: Learner, state: TrainState, trained_on: TrainedOn) -> Path:
+        """Writes a checkpoint, links to it, and removes those that need not be kept.
 
         Raises:
             OutputError: it cannot be written; those before are as they were.
@@ -110,20 +123,37 @@ class Checkpoints:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
             _write(temporary, learner, state)
+            trained_on.save(temporary / MODEL)
             _sync_tree(temporary)
             temporary.rename(final)
             sync_folder(self._folder)
-            self._prune(state)
+        self.settle(state)
         return final
+
+    def settle(self, state: TrainState) -> None:
+        """Links to the newest and the best checkpoint, and removes what a kill left of others or need not be kept.
+
+        Args:
+            state: of the newest checkpoint, or of a new run.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        if state.step:
+            point(self._last_link, self.at(state.step) / MODEL)
+        if state.best is not None:
+            point(self._best_link, self.at(state.best.step) / MODEL)
+        with _writing(self._folder):
+            self._prune(state)
 
     def _prune(self, state: TrainState) -> None:
         kept = {self.at(state.best.step)} if state.best else set()
         for path in sorted(self._folder.glob(f"{_PREFIX}*"))[: -self._keep]:
             if path not in kept:
                 # Under its own name a half-removed checkpoint would look whole.
-                hidden = path.with_name(f"{_HIDDEN}{path.name}")
-                path.rename(hidden)
-                shutil.rmtree(hidden)
+                path.rename(path.with_name(f"{_HIDDEN}{path.name}"))
+        for path in self._folder.glob(f"{_HIDDEN}*"):
+            shutil.rmtree(path)
 
 
 def read_state(checkpoint: Path) -> TrainState:

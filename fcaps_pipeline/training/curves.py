@@ -6,16 +6,18 @@ Enters: series of points by name. Leaves: a file. Uses no display.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from fcaps_pipeline.evaluation.drawing import blank_figure
 
 Points = Sequence[tuple[int, float]]
 
 
 def draw_curves(path: Path, series: Mapping[str, Points], *, title: str) -> None:
-    """Replaces the file by a picture of all series, which have points at rising steps."""
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    """Replaces the file by a picture of all series, which have points at rising steps.
+
+    Raises:
+        DependencyError: matplotlib cannot be imported.
+    """
+    figure = blank_figure(8, 4.5)
     axes = figure.add_subplot()
     for name, points in series.items():
         steps, values = zip(*points, strict=True) if points else ((), ())

@@ -80,7 +80,7 @@ class DevSet:
         return DevScores(values, len(speech_BE), bad_rows)
 
     def _embed_rows(self, model: DualEncoder) -> tuple[Tensor, list[dict[str, list[str]]], tuple[BadRow, ...]]:
-        """Speech of all ranks, the captions of its rows, and the bad rows of this rank."""
+        """Speech of all ranks, captions and `segment_id` of its rows, and the bad rows of this rank."""
         parts: list[Tensor] = [torch.zeros(0, model.config.embedding_size, device=model.device)]
         rows: list[TrainingRow] = []
         bad_rows: list[BadRow] = []
@@ -91,7 +91,10 @@ class DevSet:
             if batch.rows:
                 parts.append(model.encode_speech(batch.audio_BT, batch.lengths_B))
                 rows += batch.rows
-        texts = [json.dumps({"global": row.global_captions, "fine": row.fine_captions}) for row in rows]
+        texts = [
+            json.dumps({"segment_id": [row.segment_id], "global": row.global_captions, "fine": row.fine_captions})
+            for row in rows
+        ]
         return gather_rows(torch.cat(parts)), [json.loads(one) for one in gather_texts(texts)], tuple(bad_rows)
 
     def _captions(self, model: DualEncoder, granularity: Granularity, rows: list[dict[str, list[str]]]) -> Captions:
@@ -101,9 +104,9 @@ class DevSet:
                 f"split dev has no {granularity} caption, so nothing can be chosen by it; "
                 "name other granularities in captions, or give another dev run"
             )
-        unique = sorted(set(texts))
-        own = unique[self._place.rank :: self._place.world_size]
-        text_UE = gather_rows(_encode(model, own))
+        owners = {text: row["segment_id"][0] for row in rows for text in row[granularity]}
+        own = sorted(owners)[self._place.rank :: self._place.world_size]
+        text_UE = gather_rows(_encode(model, own, [owners[text] for text in own]))
         number = {text: index for index, text in enumerate(gather_texts(own))}
         return Captions(
             embeddings_MD=text_UE[[number[text] for text in texts]],
@@ -112,9 +115,9 @@ class DevSet:
         )
 
 
-def _encode(model: DualEncoder, texts: Sequence[str]) -> Tensor:
-    batches = [texts[start : start + _BATCH_TEXTS] for start in range(0, len(texts), _BATCH_TEXTS)]
-    parts = [model.encode_tokens(model.tokenizer(batch)) for batch in batches]
+def _encode(model: DualEncoder, texts: Sequence[str], owners: Sequence[str]) -> Tensor:
+    batches = [slice(start, start + _BATCH_TEXTS) for start in range(0, len(texts), _BATCH_TEXTS)]
+    parts = [model.encode_tokens(model.tokenizer(texts[batch], owners[batch])) for batch in batches]
     return torch.cat([torch.zeros(0, model.config.embedding_size, device=model.device), *parts])
 
 

@@ -14,6 +14,8 @@ from fcaps_pipeline.training.data.catalogue import Catalogue
 def leave_out_unfit(batch: TrainingBatch, tower: SpeechTower, catalogue: Catalogue) -> TrainingBatch:
     """The batch without rows that are too short or too long for the tower, or have no caption at all.
 
+    It is as long as its longest row: a tower of fixed length takes no padding beyond that length.
+
     Args:
         batch: any batch.
         tower: knows the lengths it takes.
@@ -28,10 +30,11 @@ def leave_out_unfit(batch: TrainingBatch, tower: SpeechTower, catalogue: Catalog
         for row, reason in zip(batch.rows, reasons, strict=True)
         if reason is not None
     ]
+    lengths_B = batch.lengths_B[kept]
     return replace(
         batch,
-        audio_BT=batch.audio_BT[kept],
-        lengths_B=batch.lengths_B[kept],
+        audio_BT=batch.audio_BT[kept, : int(lengths_B.max()) if kept else 0],
+        lengths_B=lengths_B,
         rows=tuple(batch.rows[index] for index in kept),
         bad_rows=(*batch.bad_rows, *bad_rows),
     )

@@ -18,7 +18,11 @@ from fcaps_pipeline.training.targets import frame_labels
 
 
 def phrase_losses(
-    model: DualEncoder, frames_BFE: Tensor, mask_BF: Tensor, asked: Sequence[tuple[AskedPhrase, ...]]
+    model: DualEncoder,
+    frames_BFE: Tensor,
+    mask_BF: Tensor,
+    asked: Sequence[tuple[AskedPhrase, ...]],
+    segment_ids: Sequence[str],
 ) -> RowLosses:
     """Embeds each phrase once and compares it with the frames of the rows that are asked about it.
 
@@ -27,6 +31,10 @@ def phrase_losses(
         frames_BFE: embedded frames.
         mask_BF: True for the frames of the row.
         asked: phrases of each row; none for a row without events.
+        segment_ids: of the rows, for messages.
+
+    Raises:
+        UsageError: a phrase is too long for the text tower, where long texts are refused.
     """
     names = sorted({one.phrase for phrases in asked for one in phrases})
     if not names:
@@ -34,7 +42,7 @@ def phrase_losses(
         return RowLosses(nothing_B, nothing_B.clone())
     device = mask_BF.device
     index_BP, present_BP, label_BFP = _targets(names, asked, mask_BF.shape[1], model.frame_rate_hz)
-    phrase_UE = model.encode_tokens(model.tokenizer(names))
+    phrase_UE = model.encode_tokens(model.tokenizer(names, _owners(names, asked, segment_ids)))
     with torch.autocast(device.type, enabled=False):
         cosines_BFP = frames_BFE.float() @ phrase_UE.float()[index_BP.to(device)].transpose(1, 2)
     return frame_losses(
@@ -45,6 +53,13 @@ def phrase_losses(
         scale=model.frame_scale.scale,
         bias=model.frame_scale.bias,
     )
+
+
+def _owners(names: Sequence[str], asked: Sequence[tuple[AskedPhrase, ...]], segment_ids: Sequence[str]) -> list[str]:
+    """For each phrase a Segment in which it is heard."""
+    rows = zip(segment_ids, asked, strict=True)
+    heard = {one.phrase: segment_id for segment_id, phrases in rows for one in phrases if one.spans_s}
+    return [heard.get(name, "another row of the batch") for name in names]
 
 
 def _targets(

@@ -55,6 +55,20 @@ def gather_texts(texts: Sequence[str]) -> list[str]:
     return [text for part in lists for text in part]
 
 
+def sum_over_ranks(counts: Sequence[int], device: torch.device) -> list[int]:
+    """Each count as the sum of what the ranks have.
+
+    Args:
+        counts: as many on every rank.
+        device: of the rank, which nccl communicates through.
+    """
+    if num_ranks() == 1:
+        return list(counts)
+    total = torch.tensor(list(counts), device=device)
+    distributed.all_reduce(total)
+    return [int(count) for count in total]
+
+
 def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """Replaces each gradient by its mean over the ranks, in place; for training without DDP.
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from fcaps_pipeline.dual_encoder.config import DualEncoderConfig
-from fcaps_pipeline.job_file import Section, apply_overrides, read_job_file, validate_job
+from fcaps_pipeline.job_file import Section, load_job_file
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.training.learning import Objectives, OneEach, TwoTexts
 
@@ -59,10 +59,12 @@ class DataConfig(Section):
 
     splits: Annotated[SeparateRuns | SharedRuns, Field(discriminator="kind")]
     """Run folders and their division into train, dev and test."""
+    min_s: Annotated[float, Field(gt=0)] | None = None
+    """Rows of train and dev that are shorter are left out and counted; None keeps them."""
     max_s: Annotated[float, Field(gt=0)] | None = 10.0
     """Longer audio is cropped at random to this; None keeps it whole."""
     batch_s: Annotated[float, Field(gt=0)] = 320.0
-    """Seconds of a batch over all ranks, padding included."""
+    """Seconds of a batch over all ranks at most, padding included; `BatchSettings` names the one exception."""
     min_rows: Annotated[int, Field(ge=2)] = 8
     """Rows of a batch at least; as many as there are ranks, or more."""
     pool_row_groups: Annotated[int, Field(ge=1)] = 8
@@ -176,15 +178,5 @@ class TrainJob(Section):
 
 
 def load_train_job(path: Path, overrides: Sequence[str] = ()) -> TrainJob:
-    """Reads and validates a job file.
-
-    Args:
-        path: YAML file.
-        overrides: `a.b=value` items that replace single keys; values are read as YAML.
-
-    Raises:
-        JobError: the file is missing, is not YAML, or does not describe a TrainJob.
-    """
-    content = read_job_file(path, "data, model, objectives and optimisation")
-    apply_overrides(content, overrides)
-    return validate_job(TrainJob, content, str(path))
+    """The job of a file; see `load_job_file`."""
+    return load_job_file(TrainJob, path, overrides, "data, model, objectives and optimisation")

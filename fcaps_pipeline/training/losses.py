@@ -121,8 +121,9 @@ def sigmoid_loss(
     Args:
         cosines_BN: rows against texts, in the order of the targets.
         targets: positives and ignored pairs; the weights play no part.
-        scale: 1 / tau, above 0; starts at 10.
-        bias: starts at -10, because nearly all pairs are negative.
+        scale: 1 / tau, above 0. In both sources it starts at 10, which is `initial_temperature: 0.1` of a model; the
+            default of a model is that of InfoNCE, 1 / 0.07.
+        bias: starts at -10 by default, as in both sources, because nearly all pairs are negative.
         hard: None for none.
 
     Source: Zhai et al. (SigLIP), arXiv 2303.15343, equation 1; FineLAP, arXiv 2604.01155, L_clip.
@@ -152,7 +153,7 @@ def tag_losses(
         cosines_BG: rows against tags; a tag may be the normalised mean of several wordings.
         label_BG: 1 where the row has the tag, else 0.
         scale: above 0.
-        bias: below 0, because most tags do not hold.
+        bias: any; learnt from 0 on, it falls as long as most tags do not hold.
         weight_G: of each tag, such as `inverse_frequency`; None weighs all alike.
 
     Source: ParaSpeechCLAP, arXiv 2603.28737, classification loss; scale and bias as in SigLIP.

@@ -11,27 +11,42 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.shards.schema import Row
 from fcaps_pipeline.training.data.catalogue import Catalogue
 from fcaps_pipeline.training.data.row_groups import read_row_group
+from fcaps_pipeline.training.randomness import Stream, seeded
 from fcaps_pipeline.training.targets import row_weights
 
 _MAX_TOKENIZER_TEXTS = 50_000
+_GRANULARITIES = tuple(Granularity)
 
 
-def sample_captions(catalogue: Catalogue, seed: int) -> list[str]:
-    """Captions from row groups in random order, enough to learn a tokenizer from.
+def sample_captions(
+    catalogue: Catalogue,
+    seed: int,
+    granularities: Sequence[Granularity] = _GRANULARITIES,
+    num_texts: int = _MAX_TOKENIZER_TEXTS,
+) -> list[str]:
+    """Captions from whole row groups in random order, empty ones left out: their rows are bad.
+
+    Args:
+        catalogue: rows.
+        seed: decides the order.
+        granularities: which captions.
+        num_texts: where to stop; enough to learn a tokenizer from.
 
     Raises:
         CorruptRunError: a row group cannot be read.
     """
     starts = catalogue.row_group_starts()
+    columns = [f"{granularity}_captions" for granularity in granularities]
     texts: list[str] = []
-    for group in np.random.default_rng(seed).permutation(len(starts) - 1):
-        if len(texts) >= _MAX_TOKENIZER_TEXTS:
+    for group in np.random.default_rng(seeded(seed, Stream.TOKENIZER_TEXTS)).permutation(len(starts) - 1):
+        if len(texts) >= num_texts:
             break
-        for row in _rows(catalogue, int(starts[group]), int(starts[group + 1]), ("global_captions", "fine_captions")):
-            texts += [*(row["global_captions"] or ()), *(row["fine_captions"] or ())]
+        for row in _rows(catalogue, int(starts[group]), int(starts[group + 1]), columns):
+            texts += [text for column in columns for text in row[column] or () if text]
     return texts
 
 
@@ -68,7 +83,8 @@ def repeat_rare(
     """
     weight_R = row_weights(label_RG)
     wanted_R = np.minimum(weight_R / weight_R.min(), max_repeats)
-    times_R = np.floor(wanted_R + np.random.default_rng(seed).random(len(wanted_R))).astype(np.int64)
+    rng = np.random.default_rng(seeded(seed, Stream.REPEATS))
+    times_R = np.floor(wanted_R + rng.random(len(wanted_R))).astype(np.int64)
     rows_M = np.repeat(np.arange(len(catalogue)), np.minimum(times_R, max_repeats))
     return catalogue.take(rows_M), rows_M
 

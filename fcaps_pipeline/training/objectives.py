@@ -34,12 +34,9 @@ from fcaps_pipeline.training.losses import (
     sigmoid_loss,
     tag_losses,
 )
+from fcaps_pipeline.training.randomness import Stream, seeded
 from fcaps_pipeline.training.row_texts import AskedPhrase, Moment, ask_phrases, draw_captions, draw_flips
-from fcaps_pipeline.training.targets import pair_targets, stack_slots
-
-_TAG_DROPOUT = 9
-"""Stream of random numbers, beside those of `row_texts`."""
-
+from fcaps_pipeline.training.targets import PairTargets, pair_targets, stack_slots
 
 _Term = tuple[str, float, Tensor]
 """Name, weight and value of a loss."""
@@ -49,6 +46,8 @@ _Term = tuple[str, float, Tensor]
 class Part:
     """Rows that are embedded together."""
 
+    segment_ids: tuple[str, ...]
+    """Of the rows, for messages."""
     audio_BT: Tensor
     lengths_B: Tensor
     tokens: Tokens | None
@@ -62,14 +61,15 @@ class Prepared:
     """A rank's share of a batch, with its texts."""
 
     parts: tuple[Part, ...]
-    slots: tuple[tuple[str, ...], ...]
-    weights: tuple[float, ...]
+    targets: PairTargets
+    """Of all ranks."""
     has_flip_BH: Tensor
     """False where a row has fewer changed captions; without columns where nothing is learnt from them."""
     label_BG: Tensor
     """Tags of the rows; without columns where nothing is learnt from tags."""
     moment: Moment
     num_truncated: int
+    """Captions that were cut; changed ones do not count."""
     num_substituted: int
 
 
@@ -106,7 +106,7 @@ class Objective:
         self._tag_weight_G = None if tag_weight_G is None else tag_weight_G.to(model.device)
 
     def prepare(self, batch: TrainingBatch, moment: Moment) -> Prepared:
-        """Draws and tokenizes the texts of a batch. All ranks call it together.
+        """Draws, tokenizes and compares the texts of a batch. All ranks call it together.
 
         Raises:
             UsageError: a text is too long for the text tower, where long texts are refused.
@@ -120,12 +120,16 @@ class Objective:
         parts = tuple(self._part(batch, (*drawn.slots, *flips), asked, rows) for rows in slices)
         return Prepared(
             parts=parts,
-            slots=drawn.slots,
-            weights=drawn.weights,
+            targets=pair_targets(
+                [gather_texts(slot) for slot in drawn.slots],
+                audio_ids=gather_texts([row.audio_id for row in batch.rows]),
+                weights=drawn.weights,
+                min_similarity=self._objectives.min_similarity,
+            ),
             has_flip_BH=has_flip_BH,
             label_BG=self._tag_labels(batch),
             moment=moment,
-            num_truncated=sum(part.tokens.num_truncated for part in parts if part.tokens),
+            num_truncated=sum(self._num_cut_captions(part.tokens) for part in parts if part.tokens),
             num_substituted=drawn.num_substituted,
         )
 
@@ -144,7 +148,7 @@ class Objective:
                 return self._model.encode_speech(part.audio_BT, part.lengths_B), text_BJE
             speech = self._model.embed_speech(part.audio_BT, part.lengths_B)
             assert speech.frames_BFE is not None
-            frames = phrase_losses(self._model, speech.frames_BFE, speech.mask_BF, part.asked)
+            frames = phrase_losses(self._model, speech.frames_BFE, speech.mask_BF, part.asked, part.segment_ids)
         return speech.speech_BE, text_BJE, frames.loss_B, frames.counted_B
 
     def loss(self, prepared: Prepared, outputs: Outputs) -> tuple[Tensor, dict[str, float]]:
@@ -167,6 +171,9 @@ class Objective:
         flips = self._objectives.flips
         return self._num_slots + (flips.per_row if flips else 0)
 
+    def _num_cut_captions(self, tokens: Tokens) -> int:
+        return int(tokens.cut_N.reshape(-1, self._num_texts)[:, : self._num_slots].sum())
+
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self._model.device.type, torch.bfloat16, enabled=self._bf16)
 
@@ -179,10 +186,13 @@ class Objective:
     ) -> Part:
         lengths_B = batch.lengths_B[rows]
         texts = [text for row_texts in zip(*(slot[rows] for slot in slots), strict=True) for text in row_texts]
+        segment_ids = tuple(row.segment_id for row in batch.rows[rows])
+        owners = [segment_id for segment_id in segment_ids for _ in slots]
         return Part(
+            segment_ids=segment_ids,
             audio_BT=batch.audio_BT[rows, : int(lengths_B.max())] if len(lengths_B) else batch.audio_BT[rows],
             lengths_B=lengths_B,
-            tokens=self._model.tokenizer(texts) if texts else None,
+            tokens=self._model.tokenizer(texts, owners) if texts else None,
             asked=tuple(asked[rows]),
         )
 
@@ -200,11 +210,7 @@ class Objective:
         return slots, torch.tensor(has_flip, dtype=torch.bool).reshape(len(texts), count)
 
     def _pair_terms(self, prepared: Prepared, speech_BE: Tensor, text_BJE: Tensor) -> list[_Term]:
-        targets = pair_targets(
-            [gather_texts(slot) for slot in prepared.slots],
-            weights=prepared.weights,
-            min_similarity=self._objectives.min_similarity,
-        ).to(speech_BE.device)
+        targets = prepared.targets.to(speech_BE.device)
         cosines_BN = cosines(speech_BE, stack_slots(text_BJE[:, : self._num_slots]))
         flips = self._objectives.flips
         hard = self._hard_negatives(prepared, speech_BE, text_BJE) if flips else None
@@ -235,7 +241,7 @@ class Objective:
         device = self._model.device
         wordings = [text for texts in tags.wordings.values() for text in texts]
         moment = prepared.moment
-        seed = int(np.random.default_rng([moment.seed, _TAG_DROPOUT, moment.step]).integers(2**63))
+        seed = int(seeded(moment.seed, Stream.TAG_DROPOUT, step=moment.step).generate_state(1, np.uint64)[0])
         with torch.random.fork_rng([device] if device.type == "cuda" else []), self._autocast():
             torch.manual_seed(seed)
             text_WE = self._model.encode_tokens(self._model.tokenizer(wordings))

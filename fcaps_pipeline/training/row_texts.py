@@ -6,7 +6,7 @@ the seed, the epoch and the row alone, so that ranks, workers and restarts chang
 Shape suffixes: B rows, K captions of a row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +16,10 @@ from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.training.data.batches import TrainingRow
 from fcaps_pipeline.training.gather import gather_texts
 from fcaps_pipeline.training.learning import OneEach, TwoTexts
+from fcaps_pipeline.training.phrase_clusters import phrase_cluster
+from fcaps_pipeline.training.randomness import Stream, seeded
 from fcaps_pipeline.training.schedule import RowCaptions, draw_task, draw_texts, global_and_fine_share
 from fcaps_pipeline.training.targets import draw_negative_phrases
-
-_CAPTIONS, _TASK, _PHRASES, _FLIPS = range(4)
-"""Streams of random numbers that must not meet."""
 
 Span = tuple[float, float]
 
@@ -35,9 +34,9 @@ class Moment:
     """Over all epochs, from 0."""
     num_steps: int
 
-    def of_row(self, stream: int, row: int) -> np.random.Generator:
+    def of_row(self, stream: Stream, row: int, *, slot: int = 0) -> np.random.Generator:
         """Draws of one row; the same whatever batch it is in."""
-        return np.random.default_rng([self.seed, stream, self.epoch, row])
+        return np.random.default_rng(seeded(self.seed, stream, epoch=self.epoch, row=row, number=slot))
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,9 @@ def draw_captions(rows: Sequence[TrainingRow], captions: OneEach | TwoTexts, mom
     if isinstance(captions, TwoTexts):
         return _draw_two(rows, captions, moment)
     slots: list[tuple[str, ...]] = []
-    for stream, granularity in enumerate(captions.granularities):
+    for slot, granularity in enumerate(captions.granularities):
         choices = [_captions(row, granularity) for row in rows]
-        generators = [np.random.default_rng([moment.seed, _CAPTIONS, moment.epoch, row.row, stream]) for row in rows]
+        generators = [moment.of_row(Stream.CAPTIONS, row.row, slot=slot) for row in rows]
         slots.append(tuple(c[g.integers(len(c))] for c, g in zip(choices, generators, strict=True)))
     return DrawnCaptions(tuple(slots), (1 / len(slots),) * len(slots), 0)
 
@@ -76,7 +75,7 @@ def draw_flips(
     rows: Sequence[TrainingRow], texts: Sequence[str], per_row: int, moment: Moment
 ) -> list[tuple[str, ...]]:
     """Distinct copies of the text of each row with one attribute changed; fewer, or none, where none is certain."""
-    generators = [moment.of_row(_FLIPS, row.row) for row in rows]
+    generators = [moment.of_row(Stream.FLIPS, row.row) for row in rows]
     return [_flips(text, per_row, generator) for text, generator in zip(texts, generators, strict=True)]
 
 
@@ -91,7 +90,7 @@ def ask_phrases(rows: Sequence[TrainingRow], phrases_per_row: int, moment: Momen
     for row, phrases in zip(rows, own, strict=True):
         names = [one.phrase for one in phrases]
         count = max(0, phrases_per_row - len(names)) if names else 0
-        others = draw_negative_phrases(names, pool, count=count, generator=moment.of_row(_PHRASES, row.row))
+        others = draw_negative_phrases(names, pool, count=count, generator=moment.of_row(Stream.PHRASES, row.row))
         asked.append((*phrases, *(AskedPhrase(other, ()) for other in others)))
     return asked
 
@@ -100,9 +99,9 @@ def _draw_two(rows: Sequence[TrainingRow], captions: TwoTexts, moment: Moment) -
     share = global_and_fine_share(
         moment.step, num_steps=moment.num_steps, first=captions.first_share, last=captions.last_share
     )
-    task = draw_task(share, np.random.default_rng([moment.seed, _TASK, moment.step]))
+    task = draw_task(share, np.random.default_rng(seeded(moment.seed, Stream.TASK, step=moment.step)))
     drawn = [
-        draw_texts([RowCaptions(row.global_captions, row.fine_captions)], task, moment.of_row(_CAPTIONS, row.row))
+        draw_texts([RowCaptions(row.global_captions, row.fine_captions)], task, moment.of_row(Stream.CAPTIONS, row.row))
         for row in rows
     ]
     return DrawnCaptions(
@@ -122,7 +121,10 @@ def _captions(row: TrainingRow, granularity: Granularity) -> tuple[str, ...]:
 
 
 def _own_phrases(row: TrainingRow) -> tuple[AskedPhrase, ...]:
+    """One phrase per cluster, the first, with the times of all."""
+    phrases: dict[Hashable, str] = {}
     spans: dict[str, list[Span]] = {}
     for event in row.events:
-        spans.setdefault(event.phrase, []).append((event.start_s, event.end_s))
+        phrase = phrases.setdefault(phrase_cluster(event.phrase), event.phrase)
+        spans.setdefault(phrase, []).append((event.start_s, event.end_s))
     return tuple(AskedPhrase(phrase, tuple(times)) for phrase, times in spans.items())

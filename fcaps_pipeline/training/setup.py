@@ -3,45 +3,94 @@
 Enters: a job, this process, the checkpoint to go on from. Leaves: the parts, alike on all ranks.
 """
 
+import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fcaps_pipeline.dual_encoder.model import DualEncoder
 from fcaps_pipeline.errors import JobError
+from fcaps_pipeline.records.audio import seconds_to_samples
 from fcaps_pipeline.resources import resolve_path
 from fcaps_pipeline.training.checkpoint import MODEL, Learner, restore
 from fcaps_pipeline.training.data.catalogue import Catalogue
 from fcaps_pipeline.training.data.epochs import BatchSettings
 from fcaps_pipeline.training.data.loader import ShardLoader
+from fcaps_pipeline.training.data.splits import Splits
 from fcaps_pipeline.training.ema import Ema
 from fcaps_pipeline.training.job import TrainJob
 from fcaps_pipeline.training.material import repeat_rare, sample_captions, tag_labels
 from fcaps_pipeline.training.ranks import Place
 from fcaps_pipeline.training.targets import inverse_frequency
+from fcaps_pipeline.training.trained_on import TrainedOn, read_trained_on
 
 _BETAS = (0.9, 0.98)
 _EPSILON = 1e-6
 """Source: Radford et al. (CLIP), arXiv 2103.00020, table 18."""
 
 
+def leave_out_short(splits: Splits, min_s: float | None) -> tuple[Splits, dict[str, int]]:
+    """Train and dev without rows that are too short, and how many these are; test is left to evaluation.
+
+    Rows leave after the division, so that it stays that of the evaluation.
+
+    Args:
+        splits: as the job describes them.
+        min_s: shortest row kept; None keeps all.
+
+    Raises:
+        JobError: no row of a split is long enough.
+    """
+    if min_s is None:
+        return splits, {}
+    num_min_samples = seconds_to_samples(min_s)
+    kept: dict[str, Catalogue] = {}
+    num_short: dict[str, int] = {}
+    for name, split in (("train", splits.train), ("dev", splits.dev)):
+        kept[name] = split.take(np.flatnonzero(split.num_samples_N >= num_min_samples))
+        num_short[name] = len(split) - len(kept[name])
+        if not len(kept[name]):
+            raise JobError(f"none of {len(split)} rows of split {name} lasts data.min_s {min_s:g} s; lower it")
+    return replace(splits, **kept), num_short
+
+
+def learnt_from(job: TrainJob, splits: Splits, checkpoint: Path | None) -> TrainedOn:
+    """What the model will have been trained on, with the stages before this one.
+
+    Raises:
+        UsageError: an earlier stage was trained on something of dev or test.
+        ModelError: the record of the earlier stages is broken.
+    """
+    own = TrainedOn.of(splits.train)
+    folder = checkpoint / MODEL if checkpoint else resolve_path(job.init_from) if job.init_from else None
+    if folder is None:
+        return own
+    earlier = read_trained_on(folder)
+    for name, split in splits.named():
+        if earlier is not None and name != "train":
+            earlier.refuse(name, split, str(folder))
+    return own.after(earlier)
+
+
 def balance_tags(job: TrainJob, train: Catalogue) -> tuple[Catalogue, Tensor | None]:
     """The train split with rows of rare tags repeated, and the weights of the tags in their loss.
 
     Raises:
-        JobError: no row has a tag that the job names.
+        JobError: the job names a tag that no row has.
         CorruptRunError: a row group cannot be read.
     """
     tags = job.objectives.tags
     if tags is None:
         return train, None
     label_RG = tag_labels(train, tuple(tags.wordings))
-    if not label_RG.any():
+    if unknown := [tag for tag, occurs in zip(tags.wordings, label_RG.sum(0).tolist(), strict=True) if not occurs]:
         raise JobError(
-            f"no row of the train split has a tag of objectives.tags.wordings ({', '.join(tags.wordings)}); "
-            "name the tags as the column `tags` of the shards does"
+            f"no row of the train split has {', '.join(unknown)}, which objectives.tags.wordings names; "
+            "name the tags as the column `tags` of the shards does, or leave these out"
         )
     if tags.max_repeats > 1:
         train, rows_M = repeat_rare(train, label_RG, max_repeats=tags.max_repeats, seed=job.seed)
@@ -62,6 +111,8 @@ def make_learner(job: TrainJob, train: Catalogue, checkpoint: Path | None, place
     if settings.activation_checkpointing:
         model.gradient_checkpointing_enable()
     if settings.compile:
+        # The spectrum stays as torch computes it, which is not worth a word on the terminal.
+        warnings.filterwarnings("ignore", "Torchinductor does not support code generation for complex", UserWarning)
         model.speech_tower.compile(dynamic=True)
         model.text_tower.compile(dynamic=True)
     optimizer = torch.optim.AdamW(_decay_groups(model.parameters(), settings.weight_decay), 1.0, _BETAS, _EPSILON)

@@ -6,6 +6,7 @@ takes the steps an uninterrupted one would.
 """
 
 import random
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,15 +16,13 @@ from torch import Tensor
 from fcaps_pipeline.training.caching import Outputs, backward_in_parts
 from fcaps_pipeline.training.checkpoint import Learner
 from fcaps_pipeline.training.data.batches import TrainingBatch
-from fcaps_pipeline.training.gather import average_gradients, gather_texts
+from fcaps_pipeline.training.gather import average_gradients, gather_texts, sum_over_ranks
 from fcaps_pipeline.training.job import TrainJob
 from fcaps_pipeline.training.losses import require_finite
 from fcaps_pipeline.training.objectives import Objective
+from fcaps_pipeline.training.randomness import Stream, seeded
 from fcaps_pipeline.training.row_texts import Moment
 from fcaps_pipeline.training.schedule import learning_rate
-
-_DROPOUT = 8
-"""Stream of random numbers, beside those of `row_texts`."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,11 @@ class StepFigures:
     gradient_norm: float
     """Before clipping."""
     num_truncated: int
-    """Captions of this rank that were cut."""
+    """Captions of all ranks that were cut."""
     num_substituted: int
-    """Rows of this rank that brought other captions than asked for."""
+    """Rows of all ranks that brought other captions than asked for."""
+    text_s: float
+    """Time of this rank for drawing, tokenizing and comparing texts, in which towers wait."""
 
 
 class Stepper:
@@ -63,8 +64,10 @@ class Stepper:
             TrainingError: the loss or the gradient is not finite.
             UsageError: a caption is too long, where long texts are refused.
         """
+        begun_s = time.perf_counter()
         _seed_everything(self._job.seed, step, self._rank)
         prepared = self._objective.prepare(batch, Moment(self._job.seed, batch.position.epoch, step, self._num_steps))
+        text_s = time.perf_counter() - begun_s
         terms: dict[str, float] = {}
 
         def loss_of(outputs: Outputs) -> Tensor:
@@ -80,7 +83,10 @@ class Stepper:
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit or float("inf"))
         self._check(norm, "norm of the gradient", batch, step)
         rate = self._update(step)
-        return StepFigures(float(loss), terms, rate, float(norm), prepared.num_truncated, prepared.num_substituted)
+        num_truncated, num_substituted = sum_over_ranks(
+            (prepared.num_truncated, prepared.num_substituted), model.device
+        )
+        return StepFigures(float(loss), terms, rate, float(norm), num_truncated, num_substituted, text_s)
 
     def _update(self, step: int) -> float:
         learner, settings = self._learner, self._job.optimisation
@@ -108,7 +114,7 @@ class Stepper:
 
 def _seed_everything(seed: int, step: int, rank: int) -> None:
     """Numpy and Python too, because transformers masks speech features with their global generators."""
-    seeds = np.random.SeedSequence([seed, _DROPOUT, step, rank]).generate_state(3)
+    seeds = seeded(seed, Stream.DROPOUT, step=step, number=rank).generate_state(3)
     torch.manual_seed(int(seeds[0]))
     np.random.seed(int(seeds[1]))
     random.seed(int(seeds[2]))

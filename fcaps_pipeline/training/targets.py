@@ -8,8 +8,7 @@ Shape suffixes: B rows, K slots, N = K x B texts, U distinct texts, V words, R r
 G tags, T frames, D embedding.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,8 +18,7 @@ import torch
 from torch import Tensor
 
 from fcaps_pipeline.errors import UsageError
-
-_WORD = re.compile(r"[\w']+")
+from fcaps_pipeline.training.phrase_clusters import normalised, phrase_cluster
 
 
 @dataclass(frozen=True)
@@ -46,26 +44,32 @@ class PairTargets:
 
 
 def pair_targets(
-    texts_by_slot: Sequence[Sequence[str]], *, weights: Sequence[float], min_similarity: float | None
+    texts_by_slot: Sequence[Sequence[str]],
+    *,
+    audio_ids: Sequence[str],
+    weights: Sequence[float],
+    min_similarity: float | None,
 ) -> PairTargets:
-    """Targets of one or more texts per row, with identical and near-identical texts taken out.
+    """Targets of one or more texts per row, with identical and near-identical texts and audio taken out.
 
-    A pair is ignored where the text resembles any text of the row (`alike`) but belongs to another
-    row. The losses leave such pairs out of their sums instead of sharing the target among them: a
-    shared target claims that the text is true of the row, and word overlap cannot know that, for a
-    caption with one attribute changed overlaps almost whole. Left out, a wrong guess costs one
-    negative of many; shared, it would teach the opposite of the changed attribute. For identical
-    texts nothing is lost, because each of them still draws its own row, and the loss keeps 0 as its
-    floor, while shared targets could not fall below their entropy. The texts of a row itself are
-    never ignored: they are its positives.
+    A pair is ignored where the text belongs to another row, but resembles any text of this one
+    (`alike`), or the other row has the same audio, as the copies of a row have. The losses leave
+    such pairs out of their sums instead of sharing the target among them: a shared target claims
+    that the text is true of the row, and word overlap cannot know that, for a caption with one
+    attribute changed overlaps almost whole. Left out, a wrong guess costs one negative of many;
+    shared, it would teach the opposite of the changed attribute. For identical texts nothing is
+    lost, because each of them still draws its own row, and the loss keeps 0 as its floor, while
+    shared targets could not fall below their entropy. The texts of a row itself are never ignored:
+    they are its positives.
 
     Args:
         texts_by_slot: K lists of B texts.
+        audio_ids: B names of the audio; equal ones mean the same audio.
         weights: share of each slot in the speech-to-text target; (lambda, 1 - lambda) in CLSP.
         min_similarity: see `alike`.
 
     Raises:
-        UsageError: the slots differ in length, or a weight is not positive, or they do not add up to 1.
+        UsageError: slots or audio differ in length, or a weight is not positive, or they do not add up to 1.
 
     Source: CLSP (arXiv 2601.03065), stage 2, for the stacked texts and their weights.
     """
@@ -75,11 +79,15 @@ def pair_targets(
             f"text weights {tuple(weights)}: expected {len(texts_by_slot)} positive numbers that add up to 1; "
             "choose lambda between 0 and 1"
         )
-    if any(len(texts) != num_rows for texts in texts_by_slot):
-        raise UsageError(f"slots with {[len(texts) for texts in texts_by_slot]} texts: give every row as many texts")
+    if any(len(texts) != num_rows for texts in (*texts_by_slot, audio_ids)):
+        raise UsageError(
+            f"slots with {[len(texts) for texts in texts_by_slot]} texts for {len(audio_ids)} audios: "
+            "give every row as many texts"
+        )
     alike_NN = alike([text for texts in texts_by_slot for text in texts], min_similarity)
     owner_N = torch.arange(num_rows).repeat(len(texts_by_slot))
     ignored_BN = alike_NN.reshape(len(texts_by_slot), num_rows, len(owner_N)).any(0)
+    ignored_BN |= _equal(audio_ids)[:, owner_N]
     ignored_BN[owner_N, torch.arange(len(owner_N))] = False
     return PairTargets(owner_N, torch.tensor(weights).repeat_interleave(num_rows), ignored_BN)
 
@@ -87,11 +95,6 @@ def pair_targets(
 def stack_slots(text_BKD: Tensor) -> Tensor:
     """Brings embeddings that stand row by row into the order of `PairTargets`: text_ND."""
     return text_BKD.transpose(0, 1).flatten(0, 1)
-
-
-def normalised(text: str) -> str:
-    """The words of a text in lower case with single spaces: punctuation and layout do not count."""
-    return " ".join(_WORD.findall(text.lower()))
 
 
 def alike(texts: Sequence[str], min_similarity: float | None) -> Tensor:
@@ -110,12 +113,25 @@ def alike(texts: Sequence[str], min_similarity: float | None) -> Tensor:
 
     Source: P. Jaccard, New Phytologist 11, 1912.
     """
-    kinds = {kind: number for number, kind in enumerate(dict.fromkeys(normalised(text) for text in texts))}
-    kind_N = torch.tensor([kinds[normalised(text)] for text in texts], dtype=torch.long)
+    words = [normalised(text) for text in texts]
+    kinds = _numbers(words)
+    kind_N = torch.tensor([kinds[one] for one in words], dtype=torch.long)
     alike_UU = torch.eye(len(kinds), dtype=torch.bool)
     if min_similarity is not None:
         alike_UU |= _jaccard([kind.split() for kind in kinds]) >= min_similarity
     return alike_UU[kind_N][:, kind_N]
+
+
+def _numbers(values: Sequence[str]) -> dict[str, int]:
+    """A number for each distinct value, from 0."""
+    return {value: number for number, value in enumerate(dict.fromkeys(values))}
+
+
+def _equal(values: Sequence[str]) -> Tensor:
+    """equal_BB: True where two values are equal."""
+    numbers = _numbers(values)
+    number_B = torch.tensor([numbers[value] for value in values], dtype=torch.long)
+    return number_B[:, None] == number_B[None, :]
 
 
 def _jaccard(words_by_text: Sequence[Sequence[str]]) -> Tensor:
@@ -134,9 +150,9 @@ def draw_negative_phrases(
 ) -> tuple[str, ...]:
     """Draws phrases that the row does not contain, each from another cluster.
 
-    Phrases that are equal once normalised form one cluster. Clusters of the row's own phrases are
-    left out; of each other cluster at most one phrase is drawn, all clusters being equally likely
-    however many phrases they hold.
+    See `phrase_cluster` for what a cluster is. Clusters of the row's own phrases are left out; of
+    each other cluster at most one phrase is drawn, all clusters being equally likely however many
+    phrases they hold.
 
     Args:
         own: phrases of the events of the row.
@@ -146,11 +162,11 @@ def draw_negative_phrases(
 
     Source: FineLAP (arXiv 2604.01155), cluster sampling; 20 phrases per row there, own ones included.
     """
-    taken = {normalised(phrase) for phrase in own}
-    clusters: dict[str, list[str]] = {}
+    taken = {phrase_cluster(phrase) for phrase in own}
+    clusters: dict[Hashable, list[str]] = {}
     for phrase in pool:
-        if normalised(phrase) not in taken:
-            clusters.setdefault(normalised(phrase), []).append(phrase)
+        if phrase_cluster(phrase) not in taken:
+            clusters.setdefault(phrase_cluster(phrase), []).append(phrase)
     others = list(clusters.values())
     chosen = generator.permutation(len(others))[:count]
     return tuple(others[index][generator.integers(len(others[index]))] for index in chosen)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from fcaps_pipeline.errors import TrainingError
-from fcaps_pipeline.training.checkpoint import MODEL, Best, Checkpoints, TrainState, point, read_state
+from fcaps_pipeline.evaluation.drawing import require_drawing
+from fcaps_pipeline.training.checkpoint import Best, Checkpoints, TrainState, read_state
 from fcaps_pipeline.training.data.batches import BadRow, TrainingBatch
 from fcaps_pipeline.training.data.loader import Batches
 from fcaps_pipeline.training.data.splits import read_splits
@@ -24,10 +25,18 @@ from fcaps_pipeline.training.log import RunLog
 from fcaps_pipeline.training.machine import describe_machine
 from fcaps_pipeline.training.material import spread_evenly
 from fcaps_pipeline.training.objectives import Objective
+from fcaps_pipeline.training.prerequisites import require_learnable
 from fcaps_pipeline.training.ranks import Place, joined, wait_for_all
 from fcaps_pipeline.training.report import RunFacts, TrainingReport, write_report
 from fcaps_pipeline.training.run_folder import TrainLayout, opened
-from fcaps_pipeline.training.setup import balance_tags, count_steps, make_learner, make_loader
+from fcaps_pipeline.training.setup import (
+    balance_tags,
+    count_steps,
+    learnt_from,
+    leave_out_short,
+    make_learner,
+    make_loader,
+)
 from fcaps_pipeline.training.stepper import Stepper
 
 
@@ -61,6 +70,7 @@ def train(job: TrainJob, out: Path, watcher: Watcher) -> TrainingReport | None:
     Raises:
         FcapsError: one line that says what is wrong and what to do.
     """
+    require_drawing()
     with joined(job.device) as place, ExitStack() as stack:
         layout = stack.enter_context(opened(out, job)) if place.leads else TrainLayout(out.absolute())
         wait_for_all()
@@ -75,21 +85,27 @@ class Trainer:
     def __init__(self, job: TrainJob, layout: TrainLayout, place: Place, watcher: Watcher) -> None:
         """Reads splits and checkpoint, builds the model."""
         self._job, self._layout, self._place, self._watcher = job, layout, place, watcher
-        splits = read_splits(job.data.splits)
+        splits, num_short = leave_out_short(read_splits(job.data.splits), job.data.min_s)
+        dev = spread_evenly(splits.dev, job.dev.max_rows)
+        require_learnable(job, splits.train, dev)
         self._train, tag_weight_G = balance_tags(job, splits.train)
         self._loader = make_loader(job, self._train, place)
         self._num_steps = count_steps(job, self._loader)
-        self._checkpoints = Checkpoints(layout.checkpoints, keep=job.checkpoints.keep)
+        self._checkpoints = Checkpoints(
+            layout.checkpoints, keep=job.checkpoints.keep, last_link=layout.last, best_link=layout.best
+        )
         last = self._checkpoints.last()
         self.state = read_state(last) if last else TrainState()
+        self._trained_on = learnt_from(job, splits, last)
         self._learner = make_learner(job, self._train, last, place)
         objective = Objective(self._learner.model, job, tag_weight_G=tag_weight_G)
         self._stepper = Stepper(job, self._learner, objective, num_steps=self._num_steps, rank=place.rank)
-        dev = spread_evenly(splits.dev, job.dev.max_rows)
         self._dev = DevSet(dev, job, place)
         self._num_useless = 0
         self.facts = RunFacts(
             splits={name: (len(split), split.duration_s / 3600) for name, split in splits.named()},
+            num_short=num_short,
+            all_stages_known=self._trained_on.whole,
             num_steps=self._num_steps,
             num_dev_rows=len(dev),
             metric=job.dev.metric,
@@ -107,6 +123,7 @@ class Trainer:
         with ExitStack() as stack:
             self._log = None
             if self._place.leads:
+                self._checkpoints.settle(self.state)
                 opened_log = RunLog(self._layout.log, self._layout.tensorboard, step=self.state.step)
                 self._log = stack.enter_context(opened_log)
                 self._watcher.begun(self._num_steps, self.state.step)
@@ -114,8 +131,6 @@ class Trainer:
             stack.callback(batches.close)
             while self.state.step < self._num_steps:
                 self._advance(batches)
-        if self._place.leads:
-            self._link()
 
     def _advance(self, batches: Batches) -> None:
         """Takes the next batch: a step, a measurement and a checkpoint where they are due."""
@@ -149,6 +164,7 @@ class Trainer:
                 "step": state.step + 1,
                 "num_truncated": state.num_truncated + figures.num_truncated,
                 "num_substituted": state.num_substituted + figures.num_substituted,
+                "text_s": state.text_s + figures.text_s,
                 "step_s": state.step_s + step_s,
             }
         )
@@ -163,6 +179,7 @@ class Trainer:
             "gradient_norm": figures.gradient_norm,
             "step_s": step_s,
             "wait_s": wait_s,
+            "text_s": figures.text_s,
         }
         self._log.figures("train", self.state.step, values)
         self._watcher.stepped(self.state.step, figures.loss)
@@ -174,8 +191,7 @@ class Trainer:
         if not (is_best or is_last or step % self._job.checkpoints.every_steps == 0):
             return
         if self._place.leads:
-            self._checkpoints.save(self._learner, self.state)
-            self._link()
+            self._checkpoints.save(self._learner, self.state, self._trained_on)
         wait_for_all()
 
     def _measure(self) -> bool:
@@ -212,9 +228,3 @@ class Trainer:
                 f"no row of a whole epoch can be used; the last one {reason}: "
                 f"{self._layout.log} names every row with its reason"
             )
-
-    def _link(self) -> None:
-        """Points `last` and `best` to their model folders."""
-        point(self._layout.last, self._checkpoints.at(self.state.step) / MODEL)
-        if self.state.best is not None:
-            point(self._layout.best, self._checkpoints.at(self.state.best.step) / MODEL)

@@ -1,8 +1,11 @@
 """`fcaps train` on shards of tones with captions that say how they sound."""
 
+import ast
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
@@ -20,13 +24,15 @@ from fcaps_pipeline.cli.main import main
 from fcaps_pipeline.dual_encoder.model import DualEncoder
 from fcaps_pipeline.training.log import read_log
 from tests.integration.conftest import FCAPS, Fcaps
-from tests.unit.training.tones import PITCHES, TEXTS, tone_data, write_tones
-from tests.unit.training.written_runs import Annotate, MakeAudio
+from tests.unit.training.tones import PITCHES, TEXTS, TINY_MODEL, tone_data, write_tones
+from tests.unit.training.written_runs import Annotate, MakeAudio, spoil_first_rows
 
+ROOT = Path(__file__).resolve().parents[2]
 _NUM_STEPS = 120
 _SMALL = {"width": 32, "num_layers": 1, "num_heads": 2}
 
 WriteJob = Callable[..., Path]
+Typed = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -89,6 +95,26 @@ def test_a_run_that_is_killed_and_resumed_learns_to_tell_the_tones_apart(
     assert model.encode_text([f"A loud tone starts and stays {pitch}." for pitch in PITCHES]).shape == (5, 32)
 
 
+def test_the_readme_uses_the_model_that_the_demo_training_leaves(
+    typed: Typed, runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    splits = f"data.splits={{kind: runs, train: [{runs['train']}], dev: [{runs['dev']}]}}"
+    settings = (splits, "data.num_workers=0", "optimisation.steps=2", "optimisation.warmup_steps=1")
+    overrides = [part for one in settings for part in ("--set", one)]
+    monkeypatch.chdir(tmp_path)
+    code, _, messages = typed("train", ROOT / "jobs" / "train_demo_cpu.yaml", *overrides)
+    assert code == 0, messages
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.S)
+    (snippet,) = [block for block in blocks if "DualEncoder" in block]
+    *statements, last = ast.parse(snippet).body
+    assert isinstance(last, ast.Expr)
+    names = {"samples": np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)}
+    exec(compile(ast.Module(statements, []), "README.md", "exec"), names)  # noqa: S102 - the text of this repository
+    similarity = eval(compile(ast.Expression(last.value), "README.md", "eval"), names)  # noqa: S307
+    assert similarity.shape == (1, 1)
+    assert np.isfinite(similarity.item())
+
+
 def test_the_same_seed_gives_the_same_weights_with_and_without_workers(
     fcaps: Fcaps, write_job: WriteJob, tmp_path: Path
 ) -> None:
@@ -98,6 +124,54 @@ def test_the_same_seed_gives_the_same_weights_with_and_without_workers(
         assert done.returncode == 0, done.stderr
     first, second = (load_file(tmp_path / name / "last" / "model.safetensors") for name in ("a", "b"))
     assert all(bool((weight == second[name]).all()) for name, weight in first.items())
+
+
+def test_two_workers_of_ray_train_take_the_steps_of_one_process(
+    fcaps: Fcaps, typed: Typed, write_job: WriteJob, tmp_path: Path
+) -> None:
+    job, home = write_job(model=TINY_MODEL, optimisation={"steps": 4, "learning_rate": 1e-3}), tmp_path / "home"
+    command = ("train", job, "--set", "data.num_workers=0", "--out")
+    done = fcaps(*command, tmp_path / "two" / "run", "--ray-workers", "2", HOME=str(home))
+    assert done.returncode == 0, done.stderr
+    assert "dev after step 4" in done.stderr
+    assert "steps: 4, best on dev: 4" in done.stdout
+    assert typed(*command, tmp_path / "one")[0] == 0
+    assert _losses(tmp_path / "two" / "run") == pytest.approx(_losses(tmp_path / "one"), rel=1e-4)
+    assert len(_losses(tmp_path / "one")) == 4
+    assert (tmp_path / "two" / "run" / "report.md").exists()
+    assert [path.name for path in (tmp_path / "two").iterdir()] == ["run"]
+    assert not (home / "ray_results").exists()
+
+
+def test_an_interrupted_run_of_ray_workers_can_go_on(write_job: WriteJob, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    job = write_job(model=TINY_MODEL, optimisation={"steps": 5000}, checkpoints={"every_steps": 5})
+    command = [*FCAPS, "train", str(job), "--out", str(out), "--ray-workers", "2"]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_interrupts
+    ) as process:
+        _wait_for_checkpoint(process, out)
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        messages = process.communicate(timeout=120)[1]
+    assert process.returncode == 130, messages
+    assert "the same command goes on" in messages.replace("\n", " ")
+    assert psutil.wait_procs(started, timeout=60)[1] == [], "Ray outlived the interrupted run"
+    assert DualEncoder.from_pretrained(out / "last").config.embedding_size == 16
+    assert [entry["step"] for entry in read_log(out / "log.jsonl") if entry["event"] == "train"][:2] == [1, 2]
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's compiler warns of torch's own parts
+def test_compiled_towers_learn_as_plain_ones_do(typed: Typed, write_job: WriteJob, tmp_path: Path) -> None:
+    job = write_job(model=TINY_MODEL, optimisation={"steps": 3, "learning_rate": 1e-3})
+    for name, is_compiled in (("plain", "false"), ("compiled", "true")):
+        settings = ("--set", "data.num_workers=0", "--set", f"optimisation.compile={is_compiled}")
+        code, _, messages = typed("train", job, "--out", tmp_path / name, *settings)
+        assert code == 0, messages
+    assert len(_losses(tmp_path / "plain")) == 3
+    assert _losses(tmp_path / "compiled") == pytest.approx(_losses(tmp_path / "plain"), rel=1e-4)
+    assert DualEncoder.from_pretrained(tmp_path / "compiled" / "best").encode_text(["A tone."]).shape == (1, 16)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +197,18 @@ def test_bad_input_is_one_line_with_the_next_step(
     assert all(word in message for word in words), message
 
 
+def test_a_run_with_bad_rows_is_finished_but_not_whole(
+    typed: Typed, write_job: WriteJob, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    spoil_first_rows(runs["train"], 2)
+    job = write_job(optimisation={"epochs": 2, "learning_rate": 1e-3})
+    for expected in ("bad row in train", "nothing to do"):
+        code, printed, messages = typed("train", job, "--out", tmp_path / "out", "--set", "data.num_workers=0")
+        assert (code, expected in messages) == (3, True), messages
+        assert "bad rows: 2, standing 4 times in a training batch" in printed
+    assert "2 rows could not be used" in (tmp_path / "out" / "report.md").read_text()
+
+
 def test_damaged_runs_are_one_line_with_the_next_step(refused: Callable[..., str], runs: dict[str, Path]) -> None:
     index = runs["dev"] / "index.json"
     whole = index.read_text()
@@ -141,23 +227,49 @@ def test_damaged_runs_are_one_line_with_the_next_step(refused: Callable[..., str
 
 
 @pytest.fixture
-def refused(
-    write_job: WriteJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
+    """Runs the command line in this process and returns exit code, stdout and stderr."""
+
+    def call(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["fcaps", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        captured = capsys.readouterr()
+        return int(stopped.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def refused(typed: Typed, write_job: WriteJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Runs the command line on a wrong job and returns its one line."""
 
     def run(code: int, *overrides: str) -> str:
         settings = [part for one in ("data.num_workers=0", *overrides) for part in ("--set", one)]
         out = tmp_path / f"refused-{time.monotonic_ns()}"
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["fcaps", "train", str(write_job()), "--out", str(out), *settings])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        errors = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
-        assert (stopped.value.code, len(errors)) == (code, 1), errors
+        found, _, messages = typed("train", write_job(), "--out", out, *settings)
+        errors = [line for line in messages.splitlines() if "error: " in line]
+        assert (found, len(errors)) == (code, 1), errors
         return errors[0]
 
     return run
+
+
+def _losses(run: Path) -> list[float]:
+    return [entry["loss"] for entry in read_log(run / "log.jsonl") if entry["event"] == "train"]
+
+
+def _hear_interrupts() -> None:
+    """Where the tests run in the background, interrupts are ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _wait_for_checkpoint(process: "subprocess.Popen[Any]", out: Path) -> None:
+    deadline_s = time.monotonic() + 180
+    while not (out / "last").exists() and process.poll() is None and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert process.poll() is None, "the run ended before it could be stopped"
 
 
 def _kill_after_checkpoint(job: Path, out: Path) -> None:
@@ -165,10 +277,7 @@ def _kill_after_checkpoint(job: Path, out: Path) -> None:
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ)
     ) as process:
-        deadline_s = time.monotonic() + 120
-        while not (out / "last").exists() and process.poll() is None and time.monotonic() < deadline_s:
-            time.sleep(0.05)
-        assert process.poll() is None, "the run ended before it could be killed"
+        _wait_for_checkpoint(process, out)
         workers = psutil.Process(process.pid).children(recursive=True)
         assert workers
         process.kill()

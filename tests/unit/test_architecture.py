@@ -24,7 +24,7 @@ LAYERS: list[set[str]] = [
 ]
 
 OWNERS = {
-    "ray": {"pipeline/ray_runtime.py"},
+    "ray": {"pipeline/ray_runtime.py", "training/ray_launcher.py"},
     "vllm": {"captioning/vllm_engine.py"},
     "silero_vad": {"segmentation/silero.py"},
     "openai": {"captioning/endpoint_engine.py"},

@@ -22,6 +22,7 @@ from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.shards.schema import Row
 from fcaps_pipeline.training.data.epochs import Position
+from fcaps_pipeline.training.randomness import Stream, seeded
 
 COLUMNS = (
     "segment_id",
@@ -32,12 +33,11 @@ COLUMNS = (
     "tags",
     "global_captions",
     "fine_captions",
-    "candidates.list.element.granularity",
-    "candidates.list.element.kept",
-    "candidates.list.element.attributes",
     "events",
 )
 """What a batch needs of a row; `events` is there in shards of timed speech only."""
+
+_AUDIO_ID_DIGITS = 16
 
 
 class Event(Record):
@@ -70,10 +70,10 @@ class TrainingRow:
     global_captions: tuple[str, ...]
     """Best first."""
     fine_captions: tuple[str, ...]
-    global_attributes: tuple[str | None, ...]
-    """For each global caption the JSON of its `GlobalCaption`; None where the run did not store it."""
     events: tuple[Event, ...]
     """Those that the crop left something of, shifted and clipped to it."""
+    audio_id: str
+    """Equal for rows with the same samples, cropped or not: 64 bits of their sha256."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,13 @@ def _check_texts(content: Row, granularities: frozenset[Granularity]) -> None:
     for granularity in sorted(granularities):
         if not content[f"{granularity}_captions"]:
             raise RecordingError(f"has no {granularity} caption")
+    for granularity in Granularity:
+        if any(_is_blank(text) for text in content[f"{granularity}_captions"] or ()):
+            raise RecordingError(f"has a blank {granularity} caption")
+
+
+def _is_blank(text: str | None) -> bool:
+    return text is None or not text.strip()
 
 
 def _decode(content: Row) -> npt.NDArray[np.int16]:
@@ -179,28 +186,22 @@ def _decode(content: Row) -> npt.NDArray[np.int16]:
 def _crop(num_samples: int, rules: RowRules, epoch: int, row: int) -> tuple[int, int]:
     if rules.max_samples is None or num_samples <= rules.max_samples:
         return 0, num_samples
-    rng = np.random.default_rng([rules.seed, epoch, row])
+    rng = np.random.default_rng(seeded(rules.seed, Stream.CROP, epoch=epoch, row=row))
     start = int(rng.integers(num_samples - rules.max_samples + 1))
     return start, start + rules.max_samples
 
 
 def _training_row(content: Row, row: int, start: int, end: int, num_samples: int) -> TrainingRow:
-    captions = tuple(content["global_captions"] or ())
-    attributes = tuple(
-        candidate["attributes"]
-        for candidate in content.get("candidates") or ()
-        if candidate["kept"] and candidate["granularity"] == Granularity.GLOBAL
-    )
     return TrainingRow(
         row=row,
         segment_id=content["segment_id"],
         recording_id=content["recording_id"],
         speaker=content["speaker"],
         tags=tuple(content["tags"] or ()),
-        global_captions=captions,
+        global_captions=tuple(content["global_captions"] or ()),
         fine_captions=tuple(content["fine_captions"] or ()),
-        global_attributes=attributes if len(attributes) == len(captions) else (None,) * len(captions),
         events=_events(content.get("events") or (), start, end, num_samples),
+        audio_id=content["audio_sha256"][:_AUDIO_ID_DIGITS],
     )
 
 
@@ -209,6 +210,8 @@ def _events(stored: Sequence[Row], start: int, end: int, num_samples: int) -> tu
     events = []
     for event in stored:
         start_s, end_s = event["start_s"], event["end_s"]
+        if _is_blank(event["phrase"]):
+            raise RecordingError(f"has an event without a phrase, from {start_s} to {end_s} s")
         if None in event.values() or not 0 <= start_s < end_s <= whole_s + 1 / SAMPLE_RATE_HZ:
             raise RecordingError(
                 f"event {event['phrase']!r} from {start_s} to {end_s} s is not inside its {whole_s:g} s of audio"

@@ -20,6 +20,7 @@ from fcaps_pipeline.errors import CorruptRunError, JobError
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, seconds_to_samples
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.training.data.catalogue import Catalogue
+from fcaps_pipeline.training.randomness import Stream, seeded
 
 _LENGTH_CLASS_SAMPLES = SAMPLE_RATE_HZ // 2
 """Rows whose lengths differ by less than half a second count as equally long."""
@@ -32,7 +33,9 @@ class BatchSettings(Record):
 
     seed: Annotated[int, Field(ge=0)]
     batch_s: Annotated[float, Field(gt=0)]
-    """Seconds of a global batch, padding included: its longest row times its number of rows."""
+    """Seconds of a global batch at most, padding included: its longest row times its number of rows.
+
+    The last batch of a pool may be longer, where with fewer than 2 x `min_rows` rows it cannot be two."""
     max_s: Annotated[float, Field(gt=0)] | None
     """Longer rows are cropped to this; None to keep them whole."""
     pool_row_groups: Annotated[int, Field(ge=1)]
@@ -74,7 +77,9 @@ def plan_epoch(catalogue: Catalogue, settings: BatchSettings, epoch: int) -> Epo
     """Divides all rows into batches; a pure function of its arguments.
 
     A pool has at least `pool_row_groups` row groups and one full batch; what is too little for a
-    pool at the end joins the last one, as rows that are too few for a batch join the batch before.
+    pool at the end joins the last one. The last batch of a pool takes rows from the one before until
+    it has `min_rows`; both then hold `batch_s`. Where the two together have fewer than 2 x `min_rows`
+    rows they are one batch, the only one that may be longer than `batch_s`.
 
     Args:
         catalogue: the rows of the train split.
@@ -86,7 +91,7 @@ def plan_epoch(catalogue: Catalogue, settings: BatchSettings, epoch: int) -> Epo
     """
     cropped_N = _cropped_samples(catalogue, settings.max_s)
     _check_sizes(cropped_N, settings)
-    rng = np.random.default_rng([settings.seed, epoch])
+    rng = np.random.default_rng(seeded(settings.seed, Stream.PLAN, epoch=epoch))
     batches: list[_Rows] = []
     row_groups: list[int] = []
     for pool in _pools(catalogue, cropped_N, settings, rng):
@@ -169,7 +174,11 @@ def _pools(
 
 
 def _cuts(samples_M: _Rows, batch_samples: int, min_rows: int) -> list[int]:
-    """Where batches end, the last one excepted; each is as long as padding allows."""
+    """Where batches end, the last one excepted; each is as long as padding allows.
+
+    What is left at the end takes rows from the batch before until it has `min_rows`; where that
+    batch would keep too few, the two are one, which may be longer than padding allows.
+    """
     cuts: list[int] = []
     start = longest = 0
     for position, samples in enumerate(samples_M.tolist()):
@@ -178,5 +187,7 @@ def _cuts(samples_M: _Rows, batch_samples: int, min_rows: int) -> list[int]:
             cuts.append(position)
             start, longest = position, samples
     if cuts and len(samples_M) - start < min_rows:
-        cuts.pop()
+        before = cuts[-2] if len(cuts) > 1 else 0
+        moved = len(samples_M) - min_rows
+        cuts[-1:] = [moved] if moved - before >= min_rows else []
     return cuts

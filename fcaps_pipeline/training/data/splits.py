@@ -122,13 +122,14 @@ def _refuse_leak(first: tuple[str, Catalogue], second: tuple[str, Catalogue]) ->
         here = split.names(int(np.argmax(key_N == shared[0])))
         there = other.names(int(np.argmax(other_key_N == shared[0])))
         raise UsageError(
-            f"{_shown(what, here)} stands in {name} and in {other_name} (Segment {here.segment_id} in {here.shard}, "
+            f"{shown(what, here)} stands in {name} and in {other_name} (Segment {here.segment_id} in {here.shard}, "
             f"Segment {there.segment_id} in {there.shard}), as do {len(shared) - 1} more; results on "
             f"{other_name} would flatter: keep each speaker, Recording and audio in one split, or split with shares"
         )
 
 
-def _shown(what: str, names: RowNames) -> str:
+def shown(what: str, names: RowNames) -> str:
+    """What two rows have in common, for messages: `what` is speaker, recording or audio."""
     return {
         "speaker": f"speaker {names.speaker}",
         "recording": f"Recording {names.recording_id}",

@@ -29,6 +29,7 @@ from fcaps_pipeline.training.data.batches import TrainingBatch, TrainingRow
 from fcaps_pipeline.training.data.catalogue import Catalogue
 from fcaps_pipeline.training.data.loader import read_in_order
 from fcaps_pipeline.training.fitting import leave_out_unfit
+from fcaps_pipeline.training.trained_on import TrainedOn, read_trained_on
 
 _BATCH_TEXTS = 128
 _POOL_BATCHES = 8
@@ -97,6 +98,8 @@ class Embedder:
     num_workers: int = 0
     """Processes that read and decode rows."""
     bf16: bool = False
+    trained_on: TrainedOn | None = None
+    """What the model was trained on; None where its folder does not say."""
 
     @classmethod
     def load(
@@ -107,8 +110,16 @@ class Embedder:
         Raises:
             ModelError: the folder is missing, not whole, or of another kind or architecture.
         """
-        model = DualEncoder.from_pretrained(resolve_path(folder)).to(device)
-        return cls(model, watcher, batch_s=batch_s, num_workers=num_workers, bf16=bf16)
+        path = resolve_path(folder)
+        model = DualEncoder.from_pretrained(path).to(device)
+        return cls(
+            model,
+            watcher,
+            batch_s=batch_s,
+            num_workers=num_workers,
+            bf16=bf16,
+            trained_on=read_trained_on(path),
+        )
 
     @contextmanager
     def inference(self) -> Iterator[None]:

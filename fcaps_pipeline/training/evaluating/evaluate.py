@@ -20,6 +20,7 @@ import fcaps_pipeline
 from fcaps_pipeline.dual_encoder.storage import WEIGHTS_FILE
 from fcaps_pipeline.errors import OutputError, UsageError
 from fcaps_pipeline.evaluation.classification import draw_confusion
+from fcaps_pipeline.evaluation.drawing import require_drawing
 from fcaps_pipeline.job_folder import refuse_strangers, require_same_job
 from fcaps_pipeline.resources import resolve_path
 from fcaps_pipeline.shards.layout import write_durably
@@ -53,6 +54,8 @@ def evaluate(job: EvaluateJob, out: Path, watcher: Watcher) -> EvaluationReport:
         FcapsError: one line that says what is wrong and what to do.
     """
     _check_folder(out, job)
+    if any(isinstance(task, ZeroShotTask) for task in job.tasks.values()):
+        require_drawing()
     with joined(job.device) as place:
         if place.world_size > 1:
             raise UsageError("fcaps evaluate runs in one process; start it without torchrun")

@@ -72,7 +72,7 @@ def measure_grounding(embedder: Embedder, task: GroundingTask, rng: np.random.Ge
 
     Raises:
         ModelError: the model has no frame projector.
-        UsageError: a split is empty or leaks, or has no row with events.
+        UsageError: a split is empty or leaks, the model was trained on its rows, or it has no row with events.
         CorruptRunError: a run is not finished, of another version or damaged, or no row can be used.
         DependencyError: event detection is asked for and its package is missing.
     """
@@ -80,7 +80,7 @@ def measure_grounding(embedder: Embedder, task: GroundingTask, rng: np.random.Ge
         raise ModelError(
             "grounding needs a model with a frame projector; train one with a `frames` section in its model"
         )
-    rows = read_evaluation_rows(task.splits)
+    rows = read_evaluation_rows(task.splits, embedder.trained_on)
     timed = _timed_rows(rows.test, "to measure")
     threshold = task.threshold
     if threshold is None:
@@ -95,7 +95,7 @@ def measure_grounding(embedder: Embedder, task: GroundingTask, rng: np.random.Ge
         num_texts=len(timed.phrases),
         num_cut_texts=heard.num_cut_texts,
         bad_items=heard.bad_items,
-        notes=tuple(_notes(task, len(rows.test), timed, heard, threshold)),
+        notes=(*_notes(task, len(rows.test), timed, heard, threshold), *rows.notes),
     )
 
 
@@ -110,13 +110,20 @@ def _timed_rows(catalogue: Catalogue, what: str) -> _Timed:
             continue
         events = table["events"].take(catalogue.row_N[start:end]).to_pylist()
         kept += [start + offset for offset, one in enumerate(events) if one]
-        phrases.update(phrase for one in events for phrase in {event["phrase"] for event in one or ()} - {None})
+        phrases.update(
+            phrase for one in events for phrase in {event["phrase"] for event in one or ()} if _says_something(phrase)
+        )
     if not kept:
         raise UsageError(
             f"none of {len(catalogue)} rows {what} has timed events; "
             "give runs whose shards have the column `events`, or leave grounding out"
         )
     return _Timed(catalogue.take(np.array(kept)), phrases)
+
+
+def _says_something(phrase: str | None) -> bool:
+    """False for the phrase of a row that will be named as a bad one."""
+    return phrase is not None and bool(phrase.strip())
 
 
 def _hear(embedder: Embedder, timed: _Timed, labels: Sequence[str]) -> _HeardSplit:

@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from fcaps_pipeline.job_file import Section, apply_overrides, read_job_file, validate_job
+from fcaps_pipeline.job_file import Section, load_job_file
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.training.job import Device, SeparateRuns, SharedRuns
 
 
 class WholeRuns(Section):
-    """Every row of some runs. Whether the model was trained on them is not checked; with splits it is."""
+    """Every row of some runs."""
 
     kind: Literal["whole"]
     runs: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -25,7 +25,8 @@ class WholeRuns(Section):
 
 class _RowsTask(Section):
     splits: Annotated[SeparateRuns | SharedRuns | WholeRuns, Field(discriminator="kind")]
-    """The `splits` of the training job, copied: their test split is measured. Or `whole` runs."""
+    """The `splits` of the training job, copied: their test split is measured. Or `whole` runs. Either is refused where
+    the model folder says that the model was trained on a speaker, a Recording or audio of what is measured."""
 
     @model_validator(mode="after")
     def _check_test(self) -> Self:
@@ -131,15 +132,5 @@ class EvaluateJob(Section):
 
 
 def load_evaluate_job(path: Path, overrides: Sequence[str] = ()) -> EvaluateJob:
-    """Reads and validates a job file.
-
-    Args:
-        path: YAML file.
-        overrides: `a.b=value` items that replace single keys; values are read as YAML.
-
-    Raises:
-        JobError: the file is missing, is not YAML, or does not describe an EvaluateJob.
-    """
-    content = read_job_file(path, "model and tasks")
-    apply_overrides(content, overrides)
-    return validate_job(EvaluateJob, content, str(path))
+    """The job of a file; see `load_job_file`."""
+    return load_job_file(EvaluateJob, path, overrides, "model and tasks")

@@ -15,11 +15,9 @@ from fcaps_pipeline.evaluation.retrieval import Captions, DirectionScores, Retri
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.training.data.batches import TrainingRow
 from fcaps_pipeline.training.evaluating.embedder import Embedder
-from fcaps_pipeline.training.evaluating.job import RetrievalTask, WholeRuns
+from fcaps_pipeline.training.evaluating.job import RetrievalTask
 from fcaps_pipeline.training.evaluating.outcomes import RetrievalOutcome
 from fcaps_pipeline.training.evaluating.rows import read_evaluation_rows
-
-_UNCHECKED = "Whole runs: whether the model was trained on these rows or voices was not checked."
 
 
 def measure_retrieval(embedder: Embedder, task: RetrievalTask, name: str, rng: np.random.Generator) -> RetrievalOutcome:
@@ -32,10 +30,12 @@ def measure_retrieval(embedder: Embedder, task: RetrievalTask, name: str, rng: n
         rng: draws clips for the intervals.
 
     Raises:
-        UsageError: a split is empty or leaks, or a granularity that the task names does not occur.
+        UsageError: a split is empty or leaks, the model was trained on its rows, or a granularity that the task names
+            does not occur.
         CorruptRunError: a run is not finished, of another version or damaged, or no row can be used.
     """
-    embedded = embedder.rows(read_evaluation_rows(task.splits).test)
+    rows = read_evaluation_rows(task.splits, embedder.trained_on)
+    embedded = embedder.rows(rows.test)
     granularities = _granularities(embedded.rows, task.granularities)
     texts = list(dict.fromkeys(text for one in granularities for row in embedded.rows for text in _texts(row, one)))
     embedded_texts = embedder.texts(texts)
@@ -48,7 +48,7 @@ def measure_retrieval(embedder: Embedder, task: RetrievalTask, name: str, rng: n
         num_texts=len(texts),
         num_cut_texts=embedded_texts.num_cut,
         bad_items=embedded.bad_items,
-        notes=(_UNCHECKED,) if isinstance(task.splits, WholeRuns) else (),
+        notes=rows.notes,
         comparisons=_comparisons(scores, task.benchmark or name),
     )
 

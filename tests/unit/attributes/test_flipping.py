@@ -16,7 +16,10 @@ from tests.unit.attributes.cases import CASES
 _TEXTS = [text for text, _ in CASES]
 _QUOTED = re.compile(r"\".*?\"|\u201c.*?\u201d|(?<!\w)'.*'(?!\w)")
 _STATED = {"emotion": "emotions", "voice_quality": "voice_qualities", "sound": "sounds"}
+_SINGLE = frozenset({"gender", "age_group", "pitch", "rate", "volume", "accent"})
 _OPENINGS = (
+    "A woman speaks in a soft, gentle voice.",
+    "He talks at a slow, deliberate pace, with a quiet, calm tone.",
     "A woman with a warm voice speaks softly.",
     "An elderly man talks at an unhurried pace and a low volume.",
     "A high-pitched female voice with an American accent, breathy and calm.",
@@ -62,6 +65,8 @@ def test_the_reader_sees_one_change_and_quotations_and_other_words_stay(text: st
     before, after = read_attributes(text), read_attributes(flip.text)
     assert _differing(before, after) == [_stated_name(flip.field)]
     assert flip.before != flip.after
+    if flip.field in _SINGLE:
+        assert (getattr(before, flip.field), getattr(after, flip.field)) == (flip.before, flip.after)
     assert _QUOTED.findall(flip.text) == _QUOTED.findall(text)
     assert not re.search(r"\ba [aeiou]|\ban [^aeiou\W]", flip.text, re.IGNORECASE)
     kept = difflib.SequenceMatcher(None, text.split(), flip.text.split(), autojunk=False).ratio()
@@ -113,6 +118,8 @@ def _all_flips(text: str) -> dict[str, set[str]]:
         ("A voice of joy and happiness.", "emotion", "A voice of sadness and sadness."),
         ('A high-pitched voice says "high".', "pitch", 'A low-pitched voice says "high".'),
         ("A bright voice.", "timbre", "A dark voice."),
+        ("A woman speaks in a soft, gentle voice.", "volume", "A woman speaks in a loud, gentle voice."),
+        ("She talks at a slow, deliberate pace.", "rate", "She talks at a fast, rapid pace."),
     ],
 )
 def test_words_are_exchanged_consistently(text: str, field: str, expected: str) -> None:

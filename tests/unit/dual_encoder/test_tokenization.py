@@ -104,6 +104,13 @@ def test_small_tokenizer_is_learnt_alike_and_read_back(tmp_path: Path) -> None:
     assert torch.equal(tokenizer(TEXTS).ids_NL, relearnt(TEXTS).ids_NL)
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": "1.0"}', '{"model": {"type": "BPE"}}'])
+def test_damaged_tokenizer_file_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(ModelError, match=r"tokenizer.json cannot be read \(.+\); copy the model folder again"):
+        read_bpe(tmp_path)
+
+
 def test_missing_tokenizer_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"tokenizer.json does not exist; the model folder is not whole"):
         read_bpe(tmp_path)

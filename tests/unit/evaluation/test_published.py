@@ -2,10 +2,16 @@
 
 import pytest
 
+from fcaps_pipeline.evaluation.corpora import CREMA_D_EMOTIONS, RAVDESS_EMOTIONS
 from fcaps_pipeline.evaluation.intervals import Estimate
+from fcaps_pipeline.evaluation.labelled_clips import AGE_GROUPS
 from fcaps_pipeline.evaluation.published import (
     CLSP_TEST,
+    CREMA_D_6,
+    CREMA_D_AGE,
     IEMOCAP_4,
+    RAVDESS_8,
+    RAVDESS_GENDER,
     Protocol,
     compare,
     published_figures,
@@ -81,6 +87,25 @@ def test_zero_shot_figures_need_the_published_sentences() -> None:
     assert comparison.published.value == 0.561
     (comparison,) = compare("UA", _OURS, other)
     assert comparison.differences == ("sentences: the published there, others here",)
+
+
+@pytest.mark.parametrize(
+    ("data", "num_clips", "prompt", "labels"),
+    [
+        (RAVDESS_8, 1440, "zero_shot_emotion.v1", RAVDESS_EMOTIONS),
+        (CREMA_D_6, 7442, "zero_shot_emotion.v1", CREMA_D_EMOTIONS),
+        (RAVDESS_GENDER, 1440, "zero_shot_gender.v1", ("male", "female")),
+        (CREMA_D_AGE, 7442, "zero_shot_age.v1", AGE_GROUPS),
+    ],
+)
+def test_zero_shot_figures_need_the_whole_corpus(
+    data: str, num_clips: int, prompt: str, labels: tuple[str, ...]
+) -> None:
+    sentences = load_label_sentences(prompt, labels)
+    (comparison,) = compare("WA", _OURS, zero_shot_protocol(data, num_clips, sentences))
+    assert comparison.admissible
+    (comparison,) = compare("WA", _OURS, zero_shot_protocol(data, 3, sentences))
+    assert comparison.differences == (f"clips: {num_clips} there, 3 here",)
 
 
 def test_unlike_things_do_not_meet() -> None:

@@ -13,25 +13,12 @@ from fcaps_pipeline.audio.flac import decode_flac
 from fcaps_pipeline.errors import AccountingError, CorruptRunError, OutputError
 from fcaps_pipeline.records.annotations import Annotation, Failure, Rejection
 from fcaps_pipeline.records.audio import SegmentAudio
-from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout, UnitCommit, write_durably
+from fcaps_pipeline.shards.layout import RunLayout, UnitCommit, write_durably
 from fcaps_pipeline.shards.reader import check_file, read_commits, read_rows, total
 from fcaps_pipeline.shards.writer import UnitWriter, writing
+from tests.outcomes import segmented
 
 MakeAudio = Callable[..., SegmentAudio]
-
-
-def _outcome(num_segments: int) -> RecordingOutcome:
-    return RecordingOutcome(
-        recording_id="tale_wav",
-        source="tale.wav",
-        outcome="segmented",
-        num_segments=num_segments,
-        duration_s=60.0,
-        speech_s=40.0,
-        num_discarded=0,
-        discarded_s=0.0,
-        num_forced_cuts=0,
-    )
 
 
 @pytest.fixture
@@ -49,7 +36,7 @@ def committed(
             writer.add(annotate(audio), audio)
         writer.add(reject(make_audio(5)), make_audio(5))
         writer.add(fail(make_audio(6)), make_audio(6))
-        return layout, writer.commit((_outcome(7),), 7, 1.0)
+        return layout, writer.commit((segmented(7),), 7, 1.0)
 
 
 def test_a_commit_accounts_for_every_segment(committed: tuple[RunLayout, UnitCommit]) -> None:
@@ -112,7 +99,7 @@ def test_a_lost_segment_stops_the_commit(
     with UnitWriter(RunLayout(tmp_path), 0, 1, row_group_bytes=1000) as writer:
         writer.add(annotate(make_audio()), make_audio())
         with pytest.raises(AccountingError, match="2 Segments became 1 Annotations"):
-            writer.commit((_outcome(2),), 2, 1.0)
+            writer.commit((segmented(2),), 2, 1.0)
     assert not RunLayout(tmp_path).commit(0).exists()
 
 
@@ -168,7 +155,7 @@ def test_no_room_for_a_shard_is_one_line_and_the_unit_does_not_exist(
         with UnitWriter(layout, 0, 1, row_group_bytes=1) as writer:
             for index in range(20):
                 writer.add(annotate(make_audio(index)), make_audio(index))
-            writer.commit((_outcome(20),), 20, 1.0)
+            writer.commit((segmented(20),), 20, 1.0)
 
     with pytest.raises(OutputError, match="File too large; make room"):
         fill()

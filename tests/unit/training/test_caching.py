@@ -47,12 +47,12 @@ def _loss_with(towers: _Towers, contrast: Callable[[Tensor, Tensor], Tensor]) ->
 
 
 def _info_nce(towers: _Towers) -> Callable[[Outputs], Tensor]:
-    targets = pair_targets([_TEXTS], weights=[1.0], min_similarity=None)
+    targets = pair_targets([_TEXTS], audio_ids=_TEXTS, weights=[1.0], min_similarity=None)
     return _loss_with(towers, lambda speech, text: info_nce(cosines(speech, text), targets, towers.scale))
 
 
 def _sigmoid(towers: _Towers) -> Callable[[Outputs], Tensor]:
-    targets = pair_targets([_TEXTS], weights=[1.0], min_similarity=None)
+    targets = pair_targets([_TEXTS], audio_ids=_TEXTS, weights=[1.0], min_similarity=None)
     return _loss_with(
         towers, lambda speech, text: sigmoid_loss(cosines(speech, text), targets, towers.scale, towers.bias)
     )
@@ -115,7 +115,7 @@ def _without_draws(towers: _Towers, rows: tuple[Tensor, Tensor]) -> Outputs:
 
 
 def _contrast(towers: _Towers) -> Callable[[Outputs], Tensor]:
-    targets = pair_targets([_TEXTS], weights=[1.0], min_similarity=None)
+    targets = pair_targets([_TEXTS], audio_ids=_TEXTS, weights=[1.0], min_similarity=None)
     return lambda outputs: info_nce(cosines(*outputs), targets, towers.scale)
 
 

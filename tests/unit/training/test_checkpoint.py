@@ -1,10 +1,11 @@
-"""Checkpoints: whole or absent whatever kills the writer, the newest kept, and restored exactly."""
+"""Checkpoints: whole or absent whatever kills the writer, links that never dangle, and all restored exactly."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -22,12 +23,22 @@ from fcaps_pipeline.training.checkpoint import (
     restore,
 )
 from fcaps_pipeline.training.ema import Ema
+from fcaps_pipeline.training.trained_on import TrainedOn, read_trained_on
 
 _CONFIG = DualEncoderConfig(
     speech=MelTowerConfig(width=8, num_layers=1, num_heads=2),
     text=SmallTextTowerConfig(width=8, num_layers=1, num_heads=2, vocabulary_size=300),
     embedding_size=8,
 )
+_TRAINED_ON = TrainedOn(*(np.array(hashes, np.uint64) for hashes in ([3, 2**64 - 1], [4], [5, 6, 7])))
+
+
+def _checkpoints(root: Path, keep: int = 1) -> Checkpoints:
+    return Checkpoints(root / "checkpoints", keep=keep, last_link=root / "last", best_link=root / "best")
+
+
+def _save(root: Path, learner: Learner, state: TrainState, keep: int = 1) -> Path:
+    return _checkpoints(root, keep).save(learner, state, _TRAINED_ON)
 
 
 def _learner(seed: int = 0, *, averaged: bool = True) -> Learner:
@@ -53,7 +64,7 @@ def _load(checkpoint: Path, *, averaged: bool = True) -> Learner:
 @pytest.mark.parametrize("averaged", [True, False])
 def test_weights_moments_and_averages_come_back(tmp_path: Path, *, averaged: bool) -> None:
     learner = _learner(averaged=averaged)
-    found = _load(Checkpoints(tmp_path, keep=1).save(learner, TrainState(step=3)), averaged=averaged)
+    found = _load(_save(tmp_path, learner, TrainState(step=3)), averaged=averaged)
     for name, weight in learner.model.state_dict().items():
         assert torch.equal(weight, found.model.state_dict()[name])
     before, after = (one.optimizer.state_dict()["state"] for one in (learner, found))
@@ -67,19 +78,34 @@ def test_weights_moments_and_averages_come_back(tmp_path: Path, *, averaged: boo
 def test_the_released_model_has_the_averages(tmp_path: Path) -> None:
     learner = _learner()
     assert learner.ema is not None
-    released = DualEncoder.from_pretrained(Checkpoints(tmp_path, keep=1).save(learner, TrainState(step=1)) / MODEL)
+    released = DualEncoder.from_pretrained(_save(tmp_path, learner, TrainState(step=1)) / MODEL)
     with learner.ema.swapped(learner.model):
         expected = {name: weight.clone() for name, weight in learner.model.state_dict().items()}
     assert all(torch.equal(weight, expected[name]) for name, weight in released.state_dict().items())
 
 
 def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
-    checkpoints, learner = Checkpoints(tmp_path, keep=2), _learner(averaged=False)
+    checkpoints, learner = _checkpoints(tmp_path, keep=2), _learner(averaged=False)
     assert checkpoints.last() is None
     for step in (1, 2, 3, 4):
-        checkpoints.save(learner, TrainState(step=step, best=Best(step=1, value=0.5)))
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-00000001", "step-00000003", "step-00000004"]
+        checkpoints.save(learner, TrainState(step=step, best=Best(step=1, value=0.5)), _TRAINED_ON)
+    names = [path.name for path in sorted((tmp_path / "checkpoints").iterdir())]
+    assert names == ["step-00000001", "step-00000003", "step-00000004"]
     assert checkpoints.last() == checkpoints.at(4)
+    assert (tmp_path / "last").resolve() == checkpoints.at(4) / MODEL
+    assert (tmp_path / "best").resolve() == checkpoints.at(1) / MODEL
+
+
+def test_the_model_folder_says_what_it_was_trained_on(tmp_path: Path) -> None:
+    _save(tmp_path, _learner(averaged=False), TrainState(step=1))
+    found = read_trained_on(tmp_path / "last")
+    assert found is not None
+    assert found.whole
+    assert [column.tolist() for column in (found.speaker_K, found.recording_K, found.audio_K)] == [
+        [3, 2**64 - 1],
+        [4],
+        [5, 6, 7],
+    ]
 
 
 def test_links_are_replaced(tmp_path: Path) -> None:
@@ -90,7 +116,7 @@ def test_links_are_replaced(tmp_path: Path) -> None:
 
 
 def test_damage_is_one_clear_line(tmp_path: Path) -> None:
-    checkpoint = Checkpoints(tmp_path, keep=1).save(_learner(), TrainState(step=1))
+    checkpoint = _save(tmp_path, _learner(), TrainState(step=1))
     (checkpoint / "optimizer.safetensors").write_bytes(b"torn")
     with pytest.raises(CorruptRunError, match=r"optimizer.safetensors cannot be read .* remove .*step-00000001"):
         _load(checkpoint)
@@ -102,7 +128,7 @@ def test_damage_is_one_clear_line(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("a file")
     with pytest.raises(OutputError, match=r"cannot write .*step-00000001"):
-        Checkpoints(tmp_path / "checkpoints", keep=1).save(_learner(), TrainState(step=1))
+        _save(tmp_path, _learner(), TrainState(step=1))
 
 
 def test_a_kill_at_any_moment_of_saving_leaves_a_whole_last_checkpoint(tmp_path: Path) -> None:
@@ -113,33 +139,39 @@ def test_a_kill_at_any_moment_of_saving_leaves_a_whole_last_checkpoint(tmp_path:
     kills = [folder for folder in sorted(tmp_path.iterdir()) if folder.is_dir()]
     assert len(kills) > 8
     steps = []
-    for folder in kills:
-        last = Checkpoints(folder, keep=1).last()
+    for root in kills:
+        last = _checkpoints(root).last()
         assert last is not None
         _load(last)
-        steps.append(read_state(last).step)
-        assert last.name == f"step-{steps[-1]:08d}"
+        state = read_state(last)
+        steps.append(state.step)
+        assert last.name == f"step-{state.step:08d}"
+        assert all((root / name / "model.safetensors").is_file() for name in ("last", "best"))
+        _checkpoints(root).settle(state)
+        assert [path.name for path in (root / "checkpoints").iterdir()] == [last.name]
+        assert (root / "last").resolve() == (root / "best").resolve() == last / MODEL
     assert {1, 2} == set(steps)
-    again = Checkpoints(kills[0], keep=1)
-    again.save(_learner(), TrainState(step=2))
-    assert [path.name for path in kills[0].iterdir()] == ["step-00000002"]
 
 
 def _save_killed(folder: Path, num_calls: int) -> None:
     """Saves a first checkpoint, and a second one that dies in the n-th call that touches the disk's names."""
-    learner, checkpoints = _learner(), Checkpoints(folder, keep=1)
-    checkpoints.save(learner, TrainState(step=1))
+    learner = _learner()
+    _save(folder, learner, _best_so_far(1))
     left = num_calls
 
     def count(name: str, _: object) -> None:
         nonlocal left
-        if name in {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}:
+        if name in {"open", "os.mkdir", "os.rename", "os.symlink", "os.remove", "os.rmdir"}:
             left -= 1
             if left == 0:
                 os.kill(os.getpid(), 9)
 
     sys.addaudithook(count)
-    checkpoints.save(learner, TrainState(step=2))
+    _save(folder, learner, _best_so_far(2))
+
+
+def _best_so_far(step: int) -> TrainState:
+    return TrainState(step=step, best=Best(step=step, value=float(step)))
 
 
 def _kill_many(root: Path) -> None:

@@ -86,3 +86,11 @@ def _without_captions_of_last_row(table: pa.Table) -> pa.Table:
 def _with_captions(table: pa.Table, name: str, captions: list[list[str]]) -> pa.Table:
     place = table.schema.get_field_index(name)
     return table.set_column(place, table.schema.field(name), pa.array(captions, table.schema.field(name).type))
+
+
+def test_a_caption_that_is_refused_names_its_segment(tmp_path: Path, make_audio: MakeAudio, annotate: Annotate) -> None:
+    run = write_tones(tmp_path / "dev", make_audio, annotate, 3, "dev")
+    content = {**TINY_MODEL, "text": {**TINY_MODEL["text"], "max_tokens": 4}, "long_texts": "refuse"}
+    model = DualEncoder.new(DualEncoderConfig.model_validate(content), ["a deep tone"])
+    with pytest.raises(UsageError, match=r"a text of dev\d-c0\S+ is longer than the 4 tokens"):
+        _dev(run).measure(model)

@@ -18,6 +18,7 @@ from fcaps_pipeline.training.losses import RowLosses, cosines, frame_losses, inf
 from fcaps_pipeline.training.targets import pair_targets, stack_slots
 
 _TEXTS = (("low voice", "high voice", "calm voice", "low voice", "fast"), ("she stops", "she", "laughs", "goes", "she"))
+_AUDIO_IDS = ("a", "b", "c", "d", "a")
 _ROWS_BY_RANK = (slice(0, 3), slice(3, 5))
 _ROWS_WITH_EVENTS = (True, False, True, False, False)
 
@@ -75,7 +76,8 @@ def _loss_of(towers: _Towers, rows: slice) -> Callable[[tuple[Tensor, ...]], Ten
     def loss_of(outputs: tuple[Tensor, ...]) -> Tensor:
         speech_BD, text_BKD, loss_B, counted_B = (gather_rows(output) for output in outputs)
         slots = [gather_texts(slot[rows]) for slot in _TEXTS]
-        targets = pair_targets(slots, weights=[0.4, 0.6], min_similarity=0.9)
+        audio_ids = gather_texts(_AUDIO_IDS[rows])
+        targets = pair_targets(slots, audio_ids=audio_ids, weights=[0.4, 0.6], min_similarity=0.9)
         cosines_BN = cosines(speech_BD, stack_slots(text_BKD))
         scale = towers.log_scale.exp()
         contrast = info_nce(cosines_BN, targets, scale) + sigmoid_loss(cosines_BN, targets, scale, towers.bias)

@@ -35,7 +35,7 @@ def _targets(
     num_rows: int, weights: tuple[float, ...] = (1.0,), ignored: tuple[tuple[int, int], ...] = ()
 ) -> PairTargets:
     slots = [[f"text {row} of slot {slot}" for row in range(num_rows)] for slot in range(len(weights))]
-    targets = pair_targets(slots, weights=weights, min_similarity=None)
+    targets = pair_targets(slots, audio_ids=slots[0], weights=weights, min_similarity=None)
     for row, text in ignored:
         targets.ignored_BN[row, text] = True
     return targets
@@ -118,7 +118,7 @@ def test_two_texts_are_stage_two_of_clsp_in_matrices() -> None:
 
 
 def test_identical_texts_leave_the_floor_of_the_loss_at_zero() -> None:
-    targets = pair_targets([["same", "Same.", "other"]], weights=[1.0], min_similarity=None)
+    targets = pair_targets([["same", "Same.", "other"]], audio_ids=["a", "b", "c"], weights=[1.0], min_similarity=None)
     perfect_BN = torch.tensor([[1.0, 1, -1], [1, 1, -1], [-1, -1, 1]])
     assert float(info_nce(perfect_BN, targets, 100.0)) == pytest.approx(0, abs=1e-6)
 

@@ -1,5 +1,6 @@
 """The sum of losses against the same losses computed one by one, and the shape of an empty share."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch.nn import functional
 
 from fcaps_pipeline.dual_encoder.config import DualEncoderConfig
 from fcaps_pipeline.dual_encoder.model import DualEncoder
-from fcaps_pipeline.errors import JobError
+from fcaps_pipeline.errors import JobError, UsageError
 from fcaps_pipeline.training.data.batches import Event, TrainingBatch, TrainingRow
 from fcaps_pipeline.training.data.epochs import Position
 from fcaps_pipeline.training.job import TrainJob
@@ -25,8 +26,10 @@ _MOMENT = Moment(seed=0, epoch=0, step=0, num_steps=10)
 _FINE = ("A man speaks softly.", "A woman speaks loudly.", "A deep hum.")
 
 
-def _model() -> DualEncoder:
-    return DualEncoder.new(DualEncoderConfig.model_validate(_MODEL), _FINE).train()
+def _model(max_tokens: int = 64, long_texts: str = "truncate") -> DualEncoder:
+    text = {**_MODEL["text"], "max_tokens": max_tokens}
+    content = {**_MODEL, "text": text, "long_texts": long_texts}
+    return DualEncoder.new(DualEncoderConfig.model_validate(content), _FINE).train()
 
 
 def _job(**objectives: Any) -> TrainJob:
@@ -45,12 +48,12 @@ def _batch(num_rows: int = 3) -> TrainingBatch:
             tags=(("deep",), ("loud", "fast"), ())[index],
             global_captions=(),
             fine_captions=(_FINE[index],),
-            global_attributes=(),
             events=(
                 (Event(phrase="laugh", start_s=0.1, end_s=0.2),),
                 (),
                 (Event(phrase="cough", start_s=0, end_s=0.1),),
             )[index],
+            audio_id=f"a{index}",
         )
         for index in range(num_rows)
     ]
@@ -86,10 +89,33 @@ def test_pair_losses_are_those_of_the_embeddings() -> None:
     _, terms = _loss(objective, objective.prepare(batch, _MOMENT))
     cosines_BN = model.encode_speech(batch.audio_BT, batch.lengths_B) @ model.encode_text(_FINE).T
     cosines_BN = cosines_BN.detach()
-    targets = pair_targets([_FINE], weights=[1.0], min_similarity=0.9)
+    targets = pair_targets([_FINE], audio_ids=_FINE, weights=[1.0], min_similarity=0.9)
     scale, bias = model.clip_scale.scale.item(), model.clip_scale.bias.item()
     assert terms["info_nce"] == pytest.approx(info_nce(cosines_BN, targets, scale).item(), rel=1e-5)
     assert terms["sigmoid"] == pytest.approx(sigmoid_loss(cosines_BN, targets, scale, bias).item(), rel=1e-5)
+
+
+def test_a_copy_of_a_row_is_no_negative_of_it_though_its_caption_differs() -> None:
+    objective, batch = Objective(_model(), _job(info_nce={}), tag_weight_G=None), _batch()
+    copied = replace(batch, rows=(*batch.rows[:2], replace(batch.rows[2], audio_id="a0")))
+    ignored_BN = objective.prepare(copied, _MOMENT).targets.ignored_BN
+    assert ignored_BN.nonzero().tolist() == [[0, 2], [2, 0]]
+    assert not objective.prepare(batch, _MOMENT).targets.ignored_BN.any()
+
+
+def test_captions_that_are_cut_count_and_changed_ones_do_not() -> None:
+    objective = Objective(_model(max_tokens=4), _job(info_nce={}, flips={"per_row": 2}), tag_weight_G=None)
+    assert objective.prepare(_batch(), _MOMENT).num_truncated == 3
+
+
+@pytest.mark.parametrize(("max_tokens", "phrase"), [(4, "laugh"), (32, "a laugh that goes on and on " * 9)])
+def test_a_caption_or_phrase_that_is_refused_names_its_segment(max_tokens: int, phrase: str) -> None:
+    model = _model(max_tokens, long_texts="refuse")
+    objective, batch = Objective(model, _job(info_nce={}, frames={}), tag_weight_G=None), _batch()
+    event = batch.rows[0].events[0].model_copy(update={"phrase": phrase})
+    batch = replace(batch, rows=(replace(batch.rows[0], events=(event,)), *batch.rows[1:]))
+    with pytest.raises(UsageError, match=f"a text of s0 is longer than the {max_tokens} tokens"):
+        objective.embed(objective.prepare(batch, _MOMENT).parts[0])
 
 
 def test_tags_are_means_of_their_wordings_and_rows_without_tags_do_not_count() -> None:

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from fcaps_pipeline.errors import ResourceError
+from fcaps_pipeline.training.checkpoint import read_state
 from fcaps_pipeline.training.job import TrainJob
 from fcaps_pipeline.training.log import read_log
 from fcaps_pipeline.training.ranks import joined, wait_for_all
@@ -44,8 +45,12 @@ def job(tmp_path: Path, make_audio: MakeAudio, annotate: Annotate) -> TrainJob:
     return tone_job(
         *runs,
         data=tone_data(*runs, batch_s=6.0),
-        model={**TINY_MODEL, "frames": {"num_layers": 1, "num_heads": 2, "dropout": 0.0}},
-        captions={"kind": "two_texts"},
+        model={
+            **TINY_MODEL,
+            "text": {**TINY_MODEL["text"], "max_tokens": 8},
+            "frames": {"num_layers": 1, "num_heads": 2, "dropout": 0.0},
+        },
+        captions={"kind": "two_texts", "first_share": 0.0, "last_share": 1.0},
         objectives={
             "info_nce": {},
             "sigmoid": {},
@@ -66,6 +71,9 @@ def test_two_ranks_have_the_losses_and_weights_of_one(job: TrainJob, tmp_path: P
     assert [entry["event"] for entry in one] == [entry["event"] for entry in two]
     for mine, theirs in zip(one, two, strict=True):
         assert _figures(mine) == pytest.approx(_figures(theirs), rel=2e-3)
+    counts = [_counts(tmp_path / name) for name in ("one", "two")]
+    assert counts[0] == counts[1]
+    assert min(counts[0]) > 0
     first, second = (load_file(tmp_path / name / "last" / "model.safetensors") for name in ("one", "two"))
     for name, weight in first.items():
         torch.testing.assert_close(second[name], weight, rtol=0, atol=3e-4)
@@ -84,7 +92,12 @@ def test_a_missing_gpu_is_one_clear_line() -> None:
 
 
 def _figures(entry: dict[str, Any]) -> dict[str, float]:
-    return {name: value for name, value in entry.items() if name not in {"event", "step_s", "wait_s"}}
+    return {name: value for name, value in entry.items() if name not in {"event", "step_s", "wait_s", "text_s"}}
+
+
+def _counts(run: Path) -> tuple[int, int]:
+    state = read_state(max((run / "checkpoints").glob("step-*")))
+    return state.num_truncated, state.num_substituted
 
 
 def _run_ranks(job: Path, out: Path, num_ranks: int) -> list[str]:

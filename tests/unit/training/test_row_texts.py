@@ -17,8 +17,8 @@ def _row(number: int, *events: Event) -> TrainingRow:
         tags=(),
         global_captions=tuple(f"global {number}.{index}" for index in range(3)),
         fine_captions=tuple(f"fine {number}.{index}" for index in range(4)),
-        global_attributes=(),
         events=events,
+        audio_id=f"a{number}",
     )
 
 
@@ -70,3 +70,11 @@ def test_rows_are_asked_their_own_phrases_and_others_of_the_batch() -> None:
     assert [(one.phrase, len(one.spans_s)) for one in first] == [("a laugh", 2), ("a sigh", 0)]
     assert silent == ()
     assert [(one.phrase, len(one.spans_s)) for one in third] == [("a sigh", 1), ("a laugh", 0)]
+
+
+def test_phrases_of_one_cluster_are_one_phrase_of_a_row_and_no_negatives_of_each_other() -> None:
+    names = ("laughs", "A laugh.", "a door slams", "A door slams!")
+    events = [Event(phrase=name, start_s=0.1 * place, end_s=0.1 * place + 0.05) for place, name in enumerate(names)]
+    first, second = ask_phrases([_row(0, *events), _row(1, events[1])], 20, _moment())
+    assert [(one.phrase, len(one.spans_s)) for one in first] == [("laughs", 2), ("a door slams", 2)]
+    assert [(one.phrase, len(one.spans_s)) for one in second] == [("A laugh.", 1), ("a door slams", 0)]

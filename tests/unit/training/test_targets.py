@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from fcaps_pipeline.captioning.selection import similarity
 from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.training.phrase_clusters import normalised
 from fcaps_pipeline.training.targets import (
     alike,
     draw_negative_phrases,
     frame_labels,
     inverse_frequency,
-    normalised,
     pair_targets,
     row_weights,
     stack_slots,
@@ -50,24 +50,26 @@ def test_layout_and_punctuation_do_not_make_a_text_another() -> None:
 
 @settings(deadline=None)
 @given(data=st.data(), num_slots=st.integers(1, 3), num_rows=st.integers(1, 5))
-def test_pairs_are_ignored_where_another_row_has_a_text_like_mine(
+def test_pairs_are_ignored_where_another_row_has_a_text_like_mine_or_my_audio(
     data: st.DataObject, num_slots: int, num_rows: int
 ) -> None:
     words = st.sampled_from(["low voice", "high voice", "a low voice", "she pauses", "she pauses, twice"])
     slots = [[data.draw(words) for _ in range(num_rows)] for _ in range(num_slots)]
-    targets = pair_targets(slots, weights=[1 / num_slots] * num_slots, min_similarity=0.6)
+    audio_ids = [data.draw(st.sampled_from("abcd")) for _ in range(num_rows)]
+    targets = pair_targets(slots, audio_ids=audio_ids, weights=[1 / num_slots] * num_slots, min_similarity=0.6)
     stacked = list(itertools.chain(*slots))
     for row, column in itertools.product(range(num_rows), range(len(stacked))):
         mine = [slots[slot][row] for slot in range(num_slots)]
         resembles = any(similarity(stacked[column], text) >= 0.6 for text in mine)
+        same_audio = audio_ids[row] == audio_ids[column % num_rows]
         own = column % num_rows == row
-        assert bool(targets.ignored_BN[row, column]) == (resembles and not own)
+        assert bool(targets.ignored_BN[row, column]) == ((resembles or same_audio) and not own)
         assert bool(targets.positive_BN[row, column]) == own
     assert targets.to("cpu").weight_N.reshape(num_slots, num_rows).sum(0).tolist() == pytest.approx([1] * num_rows)
 
 
 def test_two_slots_carry_lambda_and_its_rest() -> None:
-    targets = pair_targets([["a", "b"], ["c", "d"]], weights=[0.3, 0.7], min_similarity=None)
+    targets = pair_targets([["a", "b"], ["c", "d"]], audio_ids=["x", "y"], weights=[0.3, 0.7], min_similarity=None)
     assert targets.owner_N.tolist() == [0, 1, 0, 1]
     assert targets.weight_N.tolist() == pytest.approx([0.3, 0.3, 0.7, 0.7])
 
@@ -75,12 +77,14 @@ def test_two_slots_carry_lambda_and_its_rest() -> None:
 @pytest.mark.parametrize("weights", [[1.0], [0.0, 1.0], [0.6, 0.6], [-0.5, 1.5]])
 def test_weights_that_are_no_shares_are_refused(weights: list[float]) -> None:
     with pytest.raises(UsageError, match="expected 2 positive numbers that add up to 1"):
-        pair_targets([["a"], ["b"]], weights=weights, min_similarity=None)
+        pair_targets([["a"], ["b"]], audio_ids=["x"], weights=weights, min_similarity=None)
 
 
 def test_slots_of_different_length_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"slots with \[2, 1\] texts"):
-        pair_targets([["a", "b"], ["c"]], weights=[0.5, 0.5], min_similarity=None)
+    with pytest.raises(UsageError, match=r"slots with \[2, 1\] texts for 2 audios"):
+        pair_targets([["a", "b"], ["c"]], audio_ids=["x", "y"], weights=[0.5, 0.5], min_similarity=None)
+    with pytest.raises(UsageError, match=r"slots with \[1\] texts for 2 audios"):
+        pair_targets([["a"]], audio_ids=["x", "y"], weights=[1.0], min_similarity=None)
 
 
 def test_embeddings_are_stacked_in_the_order_of_the_targets() -> None:

@@ -1,20 +1,19 @@
 """Training on tones: it learns, goes on exactly, names bad rows, and stops on broken numbers."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from safetensors.torch import load_file
 
 from fcaps_pipeline.dual_encoder.model import DualEncoder
 from fcaps_pipeline.errors import JobError, TrainingError, UsageError
 from fcaps_pipeline.training.log import read_log
+from fcaps_pipeline.training.trained_on import read_trained_on
 from fcaps_pipeline.training.trainer import train
-from tests.unit.training.tones import TINY_MODEL, Listener, tone_job, write_tones
-from tests.unit.training.written_runs import Annotate, MakeAudio, rewrite_shard, with_events
+from tests.unit.training.tones import TINY_MODEL, Listener, tone_data, tone_job, write_tones
+from tests.unit.training.written_runs import Annotate, MakeAudio, rewrite_shard, spoil_first_rows, with_events
 
 
 class _Killed(Exception):  # noqa: N818 - not an error: it stands for a kill
@@ -94,6 +93,10 @@ def test_a_killed_run_goes_on_in_the_middle_of_an_epoch_to_the_same_weights(
     logs = [read_log(tmp_path / name / "log.jsonl") for name in ("whole", "killed")]
     assert [(one["event"], one["step"]) for one in logs[0]] == [(one["event"], one["step"]) for one in logs[1]]
     assert {"info_nce", "sigmoid", "tags", "flips", "frames"} <= logs[0][0].keys()
+    steps = [one for one in logs[0] if one["event"] == "train"]
+    assert all(0 < one["text_s"] < one["step_s"] for one in steps)
+    assert f"{report.text_share:.1%} making texts ready" in (tmp_path / "killed" / "report.md").read_text()
+    assert 0 < report.text_share < 1
 
 
 def test_gradient_caching_changes_nothing(runs: tuple[Path, Path], tmp_path: Path) -> None:
@@ -120,12 +123,13 @@ def test_epochs_are_counted_in_real_steps(runs: tuple[Path, Path], tmp_path: Pat
 
 def test_bad_rows_are_named_counted_and_left_out(runs: tuple[Path, Path], tmp_path: Path) -> None:
     for run in runs:
-        _spoil_first_rows(run, 3)
+        spoil_first_rows(run, 3)
     listener = Listener()
     job = tone_job(*runs, optimisation={"epochs": 1, "learning_rate": 1e-3})
     report = train(job, tmp_path / "run", listener)
     assert report is not None
     assert (report.state.num_bad_rows, report.state.num_rows) == (3, 57)
+    assert sorted(report.bad_rows) == sorted(segment_id for _, segment_id in listener.bad)
     assert sorted(split for split, _ in listener.bad) == ["dev"] * 3 + ["train"] * 3
     text = (tmp_path / "run" / "report.md").read_text()
     for _, segment_id in listener.bad:
@@ -134,7 +138,7 @@ def test_bad_rows_are_named_counted_and_left_out(runs: tuple[Path, Path], tmp_pa
 
 
 def test_an_epoch_of_bad_rows_ends_the_run(runs: tuple[Path, Path], tmp_path: Path) -> None:
-    _spoil_first_rows(runs[0], 40)
+    spoil_first_rows(runs[0], 60)
     with pytest.raises(TrainingError, match=r"no row of a whole epoch can be used.*log.jsonl names"):
         train(tone_job(*runs), tmp_path / "run", Listener())
 
@@ -169,20 +173,40 @@ def test_a_stage_starts_from_the_best_of_the_one_before(runs: tuple[Path, Path],
     first, second = _weights(tmp_path / "one", "best"), _weights(tmp_path / "two")
     assert all(float((first[name] - second[name]).abs().max()) < 1e-9 for name in first)
     assert DualEncoder.from_pretrained(tmp_path / "two" / "best").config.embedding_size == 16
+    trained_on = read_trained_on(tmp_path / "two" / "best")
+    assert trained_on is not None
+    assert (trained_on.whole, len(trained_on.speaker_K)) == (True, 60)
 
 
-def _spoil_first_rows(run: Path, num_rows: int) -> None:
-    """Claims another checksum for the audio of the first rows of each shard."""
+def test_a_stage_is_not_measured_on_what_the_one_before_learnt(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    train(tone_job(*runs, optimisation={"steps": 1}), tmp_path / "one", Listener())
+    stage = {"model": None, "init_from": str(tmp_path / "one" / "best"), "optimisation": {"steps": 1}}
+    swapped = tone_job(*reversed(runs), **stage)
+    with pytest.raises(UsageError, match=r"speaker t\d+ stands in dev .* was trained on it, as on 59 more"):
+        train(swapped, tmp_path / "two", Listener())
+    (tmp_path / "one" / "best" / "trained_on.safetensors").unlink()
+    report = train(swapped, tmp_path / "two", Listener())
+    assert report is not None
+    assert not report.facts.all_stages_known
+    assert "not checked: whether an earlier stage" in (tmp_path / "two" / "report.md").read_text()
 
-    def change(table: pa.Table) -> pa.Table:
-        sums = table["audio_sha256"].to_pylist()
-        spoilt = [hashlib.sha256(one.encode()).hexdigest() for one in sums[:num_rows]]
-        column = pa.array(spoilt + sums[len(spoilt) :])
-        return table.set_column(
-            table.schema.get_field_index("audio_sha256"), table.schema.field("audio_sha256"), column
-        )
 
-    rewrite_shard(sorted((run / "data").glob("*.parquet"))[0], change, 20)
-    if num_rows >= 40:
-        for shard in sorted((run / "data").glob("*.parquet"))[1:]:
-            rewrite_shard(shard, change, 20)
+def test_a_run_that_goes_on_mends_links_and_sweeps_up_after_a_kill(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    job, out = tone_job(*runs, optimisation={"steps": 1}), tmp_path / "run"
+    train(job, out, Listener())
+    for name in ("last", "best"):
+        (out / name).unlink()
+        (out / name).symlink_to("checkpoints/step-00000000/model")
+    (out / "checkpoints" / ".writing-step-00000002" / "model").mkdir(parents=True)
+    train(job, out, Listener())
+    assert [path.name for path in (out / "checkpoints").iterdir()] == ["step-00000001"]
+    assert _same(_weights(out, "last"), _weights(out, "best"))
+
+
+def test_short_rows_are_left_out_and_counted_in_the_report(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    job = tone_job(*runs, data=tone_data(*runs, min_s=0.4), optimisation={"epochs": 1, "learning_rate": 1e-3})
+    report = train(job, tmp_path / "run", Listener())
+    assert report is not None
+    assert 0 < report.facts.num_short["train"] == 60 - report.state.num_rows
+    count = report.facts.num_short["dev"]
+    assert f"- rows of dev left out because they are short: {count}\n" in (tmp_path / "run" / "report.md").read_text()

@@ -1,5 +1,6 @@
 """Writes finished runs of given rows with the real shard writer."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +13,11 @@ import pyarrow.parquet as pq
 
 from fcaps_pipeline.records.annotations import Annotation
 from fcaps_pipeline.records.audio import Segment, SegmentAudio
-from fcaps_pipeline.shards.layout import DatasetIndex, RecordingOutcome, RunLayout, UnitCommit
+from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import total
 from fcaps_pipeline.shards.schema import SCHEMA_VERSION
 from fcaps_pipeline.shards.writer import UnitWriter
+from tests.outcomes import segmented
 
 Annotate = Callable[[SegmentAudio], Annotation]
 MakeAudio = Callable[..., SegmentAudio]
@@ -73,7 +75,7 @@ class RunWriter:
                 for index, spoken in enumerate(chosen, start):
                     audio = self.audio(spoken, index)
                     writer.add(change(self.annotate(audio)), audio)
-                commits.append(writer.commit((_outcome(len(chosen)),), len(chosen), 1.0))
+                commits.append(writer.commit((segmented(len(chosen)),), len(chosen), 1.0))
         layout.index.write_text(_index(commits).model_dump_json())
         return root
 
@@ -99,24 +101,22 @@ def rewrite_shard(shard: Path, change: Callable[[pa.Table], pa.Table], row_group
     pq.write_table(change(pq.read_table(shard)), shard, row_group_size=row_group_rows)
 
 
+def spoil_first_rows(run: Path, num_rows: int) -> None:
+    """Claims another checksum for the audio of the first rows of a run."""
+    for shard in sorted((run / "data").glob("*.parquet")):
+        table = pq.read_table(shard)
+        sums = table["audio_sha256"].to_pylist()
+        spoilt = [hashlib.sha256(one.encode()).hexdigest() for one in sums[:num_rows]]
+        place = table.schema.get_field_index("audio_sha256")
+        column = pa.array(spoilt + sums[len(spoilt) :])
+        pq.write_table(table.set_column(place, table.schema.field(place), column), shard, row_group_size=20)
+        num_rows -= len(spoilt)
+
+
 def with_events(events: Sequence[list[dict[str, Any]] | None]) -> Callable[[pa.Table], pa.Table]:
     """Adds the column of timed events."""
     kind = pa.list_(pa.struct([("phrase", pa.string()), ("start_s", pa.float64()), ("end_s", pa.float64())]))
     return lambda table: table.append_column("events", pa.array(events, kind))
-
-
-def _outcome(num_segments: int) -> RecordingOutcome:
-    return RecordingOutcome(
-        recording_id="tale_wav",
-        source="tale.wav",
-        outcome="segmented",
-        num_segments=num_segments,
-        duration_s=60.0,
-        speech_s=40.0,
-        num_discarded=0,
-        discarded_s=0.0,
-        num_forced_cuts=0,
-    )
 
 
 def _index(commits: list[UnitCommit]) -> DatasetIndex:

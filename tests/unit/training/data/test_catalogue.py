@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fcaps_pipeline.errors import CorruptRunError, UsageError
+from fcaps_pipeline.training.data.batches import COLUMNS
 from fcaps_pipeline.training.data.catalogue import NO_SPEAKER, Catalogue, hash_text, read_catalogue
 from tests.unit.training.written_runs import Annotate, MakeAudio, RunWriter, Spoken, corpus, rewrite_shard
 
@@ -111,10 +112,11 @@ def test_a_shard_with_other_rows_than_the_index_says_is_refused(runs: RunWriter,
         read_catalogue([root])
 
 
-def test_a_shard_without_captions_is_refused(runs: RunWriter, tmp_path: Path) -> None:
+@pytest.mark.parametrize("column", sorted({one.partition(".")[0] for one in COLUMNS} - {"events"}))
+def test_a_shard_without_a_column_that_rows_need_is_refused(runs: RunWriter, tmp_path: Path, column: str) -> None:
     root = runs.write(tmp_path, corpus(7))
-    rewrite_shard(root / "data" / "train-00000-of-00001.parquet", lambda table: table.drop(["fine_captions"]), 2)
-    with pytest.raises(CorruptRunError, match="has no column fine_captions"):
+    rewrite_shard(root / "data" / "train-00000-of-00001.parquet", lambda table: table.drop([column]), 2)
+    with pytest.raises(CorruptRunError, match=f"has no column {column}"):
         read_catalogue([root])
 
 

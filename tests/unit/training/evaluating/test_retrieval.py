@@ -12,10 +12,12 @@ import pytest
 from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.evaluation.published import CLSP_TEST
 from fcaps_pipeline.records.captions import Granularity
+from fcaps_pipeline.training.data.splits import read_splits
 from fcaps_pipeline.training.evaluating.job import RetrievalTask, WholeRuns
 from fcaps_pipeline.training.evaluating.retrieval import measure_retrieval
 from fcaps_pipeline.training.evaluating.rows import read_evaluation_rows
 from fcaps_pipeline.training.job import SeparateRuns, SharedRuns
+from fcaps_pipeline.training.trained_on import TrainedOn
 from tests.unit.training.measured import slow_speech, slow_text, stored_rows, tiny_embedder, with_column
 from tests.unit.training.written_runs import Annotate, MakeAudio, RunWriter, Spoken, corpus, rewrite_shard
 
@@ -94,19 +96,18 @@ def test_figures_equal_a_slow_search(runs: RunWriter, tmp_path: Path) -> None:
         assert scores.num_captions == sum(map(len, lists)) > len(texts)
     assert outcome.scores.mean_map_at_10.value == pytest.approx(np.mean(means), abs=1e-9)
     assert (outcome.num_clips, outcome.bad_items, outcome.num_cut_texts) == (26, (), 0)
-    assert "not checked" in outcome.notes[0]
+    assert "does not say what it was trained on" in outcome.notes[0]
 
 
 def test_only_the_test_split_is_measured(runs: RunWriter, tmp_path: Path) -> None:
     run = runs.write(tmp_path / "run", corpus(40, num_speakers=12))
     splits = SharedRuns(runs=(str(run),), dev_share=0.3, test_share=0.4, seed=1)
-    rows = read_evaluation_rows(splits)
+    rows = read_evaluation_rows(splits, None)
     task = RetrievalTask(kind="retrieval", splits=splits)
     outcome = measure_retrieval(tiny_embedder(), task, "ours", np.random.default_rng(RNG_SEED))
     assert 0 < outcome.num_clips == len(rows.test) < 40
     assert rows.dev is not None
     assert not np.isin(rows.dev.speaker_N, rows.test.speaker_N).any()
-    assert outcome.notes == ()
 
 
 def test_separate_runs_are_checked_for_leaks(runs: RunWriter, tmp_path: Path) -> None:
@@ -118,13 +119,28 @@ def test_separate_runs_are_checked_for_leaks(runs: RunWriter, tmp_path: Path) ->
         roots.append(str(runs.write(tmp_path / str(number), spoken)))
     splits = SeparateRuns(kind="runs", train=(roots[0],), dev=(roots[1],), test=(roots[2],))
     with pytest.raises(UsageError, match="speaker s0 stands in train and in test"):
-        read_evaluation_rows(splits)
+        read_evaluation_rows(splits, None)
+
+
+def test_rows_that_the_model_was_trained_on_are_refused(runs: RunWriter, tmp_path: Path) -> None:
+    run = runs.write(tmp_path / "run", corpus(40, num_speakers=12))
+    trained = SharedRuns(runs=(str(run),), dev_share=0.3, test_share=0.3, seed=3)
+    trained_on = TrainedOn.of(read_splits(trained).train)
+    assert read_evaluation_rows(trained, trained_on).notes == ()
+    for splits in (trained.model_copy(update={"seed": 4}), WholeRuns(kind="whole", runs=(str(run),))):
+        with pytest.raises(UsageError, match=r"speaker s\d+ stands in .* the model was trained on it") as raised:
+            read_evaluation_rows(splits, trained_on)
+        assert "\n" not in str(raised.value)
+    foreign = WholeRuns(kind="whole", runs=(str(runs.write(tmp_path / "new", [Spoken("new", "new", noise_seed=9)])),))
+    assert read_evaluation_rows(foreign, trained_on).notes == ()
+    (note,) = read_evaluation_rows(foreign, trained_on.after(None)).notes
+    assert "the first stage" in note
 
 
 def test_an_empty_run_is_refused(runs: RunWriter, tmp_path: Path) -> None:
     run = runs.write(tmp_path / "run", [])
     with pytest.raises(UsageError, match="holds no row"):
-        read_evaluation_rows(WholeRuns(kind="whole", runs=(str(run),)))
+        read_evaluation_rows(WholeRuns(kind="whole", runs=(str(run),)), None)
 
 
 def test_a_granularity_that_does_not_occur(runs: RunWriter, tmp_path: Path) -> None:
@@ -168,7 +184,7 @@ def test_published_figures_stand_beside_ours_only_with_the_same_data(runs: RunWr
 
 def test_a_corrupt_row_group_is_named(runs: RunWriter, tmp_path: Path) -> None:
     run = runs.write(tmp_path / "run", corpus(8), unit_rows=8)
-    rows = read_evaluation_rows(WholeRuns(kind="whole", runs=(str(run),)))
+    rows = read_evaluation_rows(WholeRuns(kind="whole", runs=(str(run),)), None)
     shard = next((run / "data").glob("*.parquet"))
     content = bytearray(shard.read_bytes())
     middle = len(content) // 2
