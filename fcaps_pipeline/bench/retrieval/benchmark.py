@@ -5,6 +5,8 @@ Enters: a work folder and a scale. Leaves in the folder: `corpus/` with the runs
 """
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from pathlib import Path
@@ -67,7 +69,7 @@ def _run_ways(root: Path, scale: Scale, workers: int, note: Note) -> Iterator[Wa
     """All ways, as many at a time as there are workers; an error ends those that have not begun."""
     context = multiprocessing.get_context("spawn")
     notes = context.Queue()
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_keep, initargs=(notes,)) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker, initargs=(notes,)) as pool:
         # The longest first, so that the last ones end together.
         tasks = [pool.submit(_run_here, way, scale, root) for way in reversed(WAYS)]
         try:
@@ -83,9 +85,18 @@ _notes: Any = None
 """Where a worker process leaves its lines."""
 
 
-def _keep(notes: Any) -> None:
+def begin_worker(notes: Any) -> None:
+    """Called in a new worker process, which trains for minutes and must not outlive a killed benchmark."""
     global _notes
     _notes = notes
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _run_here(way: Way, scale: Scale, root: Path) -> WayResult:
