@@ -18,7 +18,8 @@ test: $(SETUP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest -q
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -q --numprocesses 2 tests/unit tests/regressions
+	$(VENV)/bin/pytest -q tests/contracts tests/integration
 
 setup: $(SETUP)
 

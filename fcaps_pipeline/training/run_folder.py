@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fcaps_pipeline.errors import FcapsError
 from fcaps_pipeline.job_folder import locked, refuse_strangers, require_same_job
 from fcaps_pipeline.resources import resolve_path
 from fcaps_pipeline.shards.layout import RunLayout, write_durably
@@ -58,7 +59,13 @@ def opened(root: Path, job: TrainJob) -> Iterator[TrainLayout]:
                 write_durably(layout.job, json.dumps(now, indent=1))
         else:
             require_same_job(stored, now, layout.job)
-        yield layout
+        try:
+            yield layout
+        except FcapsError:
+            # A run that was refused before it began leaves the folder to the corrected job.
+            if not layout.log.exists():
+                layout.job.unlink()
+            raise
 
 
 def _indices(job: TrainJob) -> list[Path]:

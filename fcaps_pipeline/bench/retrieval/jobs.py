@@ -46,7 +46,7 @@ class Scale(Section):
     """Recordings that choose the checkpoints, one caption of each granularity."""
     test_rows: Annotated[int, Field(ge=2)] = 800
     """Recordings that are measured, one caption of each granularity."""
-    steps: Annotated[int, Field(ge=2)] = 1200
+    steps: Annotated[int, Field(ge=2)] = 1000
     """Batches of every way, over all its stages."""
     batch_s: Annotated[float, Field(gt=0)] = 240.0
     """Seconds of a batch, padding included."""
