@@ -19,7 +19,7 @@ test: $(SETUP)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -q --numprocesses 2 tests/unit tests/regressions
-	$(VENV)/bin/pytest -q tests/contracts tests/integration
+	$(VENV)/bin/pytest -q --numprocesses 2 --dist loadfile tests/contracts tests/integration
 
 setup: $(SETUP)
 
