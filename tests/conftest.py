@@ -1,10 +1,15 @@
 """Fixtures that every kind of test shares."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 pytest_plugins = ["tests.outcomes"]
+
+Typed = Callable[..., tuple[int, str, str]]
+"""Exit code, stdout and stderr of a command."""
 
 _SHARED_AUDIO = Path(__file__).resolve().parents[1].parent / "shared" / "audio"
 
@@ -15,3 +20,18 @@ def shared_audio() -> Path:
     if not _SHARED_AUDIO.is_dir():
         pytest.skip("the folder of real recordings is not here")
     return _SHARED_AUDIO
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
+    """Runs the command line in this process."""
+    from fcaps_pipeline.cli.main import main
+
+    def call(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["fcaps", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        captured = capsys.readouterr()
+        return int(stopped.value.code or 0), captured.out, captured.err
+
+    return call

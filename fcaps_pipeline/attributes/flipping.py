@@ -214,7 +214,7 @@ def _is_confirmed(before: StatedAttributes, after: StatedAttributes, flip: Flip)
     if [field for field in old if old[field] != new[field]] != [name]:
         return False
     if name == "pauses":
-        return True
+        return bool(new[name]["place"] == flip.after)
     if not isinstance(old[name], tuple):
         return bool(new[name] == flip.after)
     differing = [index for index, pair in enumerate(zip(old[name], new[name], strict=False)) if pair[0] != pair[1]]

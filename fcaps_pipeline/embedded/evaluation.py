@@ -216,7 +216,7 @@ def _pause_scores(spoken: list[_Spoken]) -> list[Score | None]:
     words = [pause_word(clip.speech) for clip in single]
     by_caption = [clip.reading.fine.pauses == word for clip, word in zip(single, words, strict=True)]
     by_rule = [clip.ruled.pauses == word for clip, word in zip(single, words, strict=True)]
-    common = max((words.count(place) / len(words) for place in _PLACES), default=0.0) if words else 0.0
+    common = max(words.count(place) for place in _PLACES) / max(1, len(words))
     captioned, ruled = presences(lambda clip: clip.reading.fine), presences(lambda clip: clip.ruled)
     constant = f1([(truth, True) for truth, _ in captioned])
     return [

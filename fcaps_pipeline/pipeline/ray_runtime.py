@@ -35,7 +35,7 @@ _LOCAL_OBJECT_STORE_BYTES = 512 * 2**20
 _MAX_CONCURRENT_SEGMENTS = 1000
 
 # vLLM's engine process must not outlive a killed actor and hold the GPU (vllm issue 55510).
-_RAY_SETTINGS = {
+RAY_SETTINGS = {
     "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
     "RAY_process_group_cleanup_enabled": "true",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -67,7 +67,7 @@ class RayRuntime:
         Raises:
             ResourceError: the job wants more than the machine or cluster has.
         """
-        for name, value in _RAY_SETTINGS.items():
+        for name, value in RAY_SETTINGS.items():
             os.environ.setdefault(name, value)
         self._connect()
         try:

@@ -146,8 +146,8 @@ def annotation_row(annotation: Annotation, audio: SegmentAudio) -> Row:
         "segment_id": annotation.segment.segment_id,
         "audio": {"bytes": encode_flac(audio.pcm_T), "path": f"{annotation.segment.segment_id}.flac"},
         "audio_sha256": hashlib.sha256(audio.pcm_T.tobytes()).hexdigest(),
-        **_recording_columns(annotation.recording),
-        **_segment_columns(annotation.segment, annotation.recording),
+        **recording_columns(annotation.recording),
+        **segment_columns(annotation.segment, annotation.recording),
         **annotation.acoustics.model_dump(),
         "global_captions": _kept_texts(annotation.caption_sets, Granularity.GLOBAL),
         "fine_captions": _kept_texts(annotation.caption_sets, Granularity.FINE),
@@ -160,8 +160,8 @@ def rejection_row(rejection: Rejection) -> Row:
     """Row of `rejections`, with every text and reason; the audio is referred to by location and interval."""
     return {
         "segment_id": rejection.segment.segment_id,
-        **_recording_columns(rejection.recording),
-        **_segment_columns(rejection.segment, rejection.recording),
+        **recording_columns(rejection.recording),
+        **segment_columns(rejection.segment, rejection.recording),
         "location": rejection.recording.location,
         **rejection.acoustics.model_dump(),
         "reason": rejection.reason,
@@ -176,8 +176,8 @@ def failure_row(failure: Failure) -> Row:
     segment = failure.segment
     return {
         "segment_id": None if segment is None else segment.segment_id,
-        **_recording_columns(failure.recording),
-        **({} if segment is None else _segment_columns(segment, failure.recording)),
+        **recording_columns(failure.recording),
+        **({} if segment is None else segment_columns(segment, failure.recording)),
         "location": failure.recording.location,
         "stage": failure.stage,
         "error": failure.error,
@@ -188,7 +188,8 @@ def failure_row(failure: Failure) -> Row:
     }
 
 
-def _recording_columns(recording: Recording) -> Row:
+def recording_columns(recording: Recording) -> Row:
+    """What every table says of the Recording."""
     return {
         "recording_id": recording.recording_id,
         "source": recording.source,
@@ -199,7 +200,8 @@ def _recording_columns(recording: Recording) -> Row:
     }
 
 
-def _segment_columns(segment: Segment, recording: Recording) -> Row:
+def segment_columns(segment: Segment, recording: Recording) -> Row:
+    """What every table says of the Segment."""
     return {
         "channel": str(segment.channel),
         "start_samples": segment.start_samples,

@@ -23,6 +23,7 @@ from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from fcaps_pipeline.errors import FcapsError, OutputError, ResourceError, TrainingError
+from fcaps_pipeline.pipeline.ray_runtime import RAY_SETTINGS
 from fcaps_pipeline.training.data.batches import BadRow
 from fcaps_pipeline.training.job import TrainJob
 from fcaps_pipeline.training.report import TrainingReport
@@ -32,14 +33,11 @@ _MAX_STARTS = 2
 """Times that Ray tries again to start the workers."""
 _LOCAL_OBJECT_STORE_BYTES = 128 * 2**20
 
-# Loader workers must not outlive a killed worker. Ray would let its workers yield to everything else on the machine,
-# and give them a minute to import torch from a busy disk.
+# Ray would let its workers yield to everything else on the machine, and give them a minute to import torch from a
+# busy disk.
 _RAY_SETTINGS = {
-    "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
-    "RAY_process_group_cleanup_enabled": "true",
+    **RAY_SETTINGS,
     "RAY_worker_niceness": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",
     "RAY_TRAIN_METRICS_ENABLED": "0",
 }

@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,9 +19,9 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from fcaps_pipeline.cli.main import main
 from fcaps_pipeline.dual_encoder.model import DualEncoder
 from fcaps_pipeline.training.log import read_log
+from tests.conftest import Typed
 from tests.integration.conftest import FCAPS, Fcaps
 from tests.unit.training.tones import PITCHES, TEXTS, TINY_MODEL, tone_data, write_tones
 from tests.unit.training.written_runs import Annotate, MakeAudio, spoil_first_rows
@@ -32,7 +31,6 @@ _NUM_STEPS = 120
 _SMALL = {"width": 32, "num_layers": 1, "num_heads": 2}
 
 WriteJob = Callable[..., Path]
-Typed = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -224,20 +222,6 @@ def test_damaged_runs_are_one_line_with_the_next_step(refused: Callable[..., str
     message = refused(1)
     assert "row group 0 cannot be read" in message
     assert "fcaps verify" in message
-
-
-@pytest.fixture
-def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
-    """Runs the command line in this process and returns exit code, stdout and stderr."""
-
-    def call(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fcaps", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capsys.readouterr()
-        return int(stopped.value.code or 0), captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

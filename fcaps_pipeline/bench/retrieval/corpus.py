@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import fcaps_pipeline
 from fcaps_pipeline.audio.flac import encode_flac
 from fcaps_pipeline.bench.retrieval.captions import fine_captions, global_captions
-from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Segment
+from fcaps_pipeline.records.audio import Recording, Segment
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import (
     DatasetIndex,
@@ -33,7 +33,7 @@ from fcaps_pipeline.shards.layout import (
     write_durably,
 )
 from fcaps_pipeline.shards.reader import read_commits, total
-from fcaps_pipeline.shards.schema import SCHEMA_VERSION, Row, data_schema
+from fcaps_pipeline.shards.schema import SCHEMA_VERSION, Row, data_schema, recording_columns, segment_columns
 from fcaps_pipeline.shards.writer import writing
 from fcaps_pipeline.synthesis.recording import make_recording
 from fcaps_pipeline.synthesis.recording_truth import RecordingTruth
@@ -169,24 +169,23 @@ def make_row(truth: RecordingTruth, pcm_T: Pcm, plan: RunPlan, rng: np.random.Ge
         channel=0,
         start_samples=0,
         end_samples=len(pcm_T),
+        transcript=truth.transcript,
+    )
+    recording = Recording(
+        recording_id=truth.id,
+        location=truth.path,
+        source=truth.path,
+        speaker=truth.speakers[0].speaker,
+        transcript=truth.transcript,
+        language="en",
+        licence=LICENCE,
     )
     return {
         "segment_id": segment.segment_id,
         "audio": {"bytes": encode_flac(pcm_T), "path": f"{segment.segment_id}.flac"},
         "audio_sha256": hashlib.sha256(pcm_T.tobytes()).hexdigest(),
-        "recording_id": truth.id,
-        "source": truth.path,
-        "language": "en",
-        "licence": LICENCE,
-        "channel": str(segment.channel),
-        "start_samples": segment.start_samples,
-        "end_samples": segment.end_samples,
-        "start_s": segment.start_s,
-        "end_s": segment.end_s,
-        "duration_s": segment.duration_s,
-        "sample_rate_hz": SAMPLE_RATE_HZ,
-        "speaker": truth.speakers[0].speaker,
-        "transcript": truth.transcript,
+        **recording_columns(recording),
+        **segment_columns(segment, recording),
         "global_captions": list(global_captions(truth, rng, plan.num_global)),
         "fine_captions": list(fine_captions(truth, rng, plan.num_fine)),
         "schema_version": SCHEMA_VERSION,

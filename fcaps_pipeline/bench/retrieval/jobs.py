@@ -58,31 +58,23 @@ class Scale(Section):
     def runs(self) -> tuple[RunPlan, ...]:
         """The runs to make."""
         return (
-            RunPlan(
-                name=LARGE,
-                split="train",
-                number=0,
-                num_rows=self.large_rows,
-                num_fine=1,
-                num_global=0,
-                seed=self.seed,
-            ),
-            RunPlan(
-                name=SMALL,
-                split="train",
-                number=1,
-                num_rows=self.small_rows,
-                num_fine=4,
-                num_global=2,
-                seed=self.seed,
-            ),
-            self._held_out(DEV, "validation", self.dev_rows),
-            self._held_out(TEST, "test", self.test_rows),
+            self._run(LARGE, "train", 0, self.large_rows, num_fine=1, num_global=0),
+            self._run(SMALL, "train", 1, self.small_rows, num_fine=4, num_global=2),
+            # One caption of each granularity, as the test set of FCaps has.
+            self._run(DEV, "validation", 0, self.dev_rows, num_fine=1, num_global=1),
+            self._run(TEST, "test", 0, self.test_rows, num_fine=1, num_global=1),
         )
 
-    def _held_out(self, name: str, split: Split, num_rows: int) -> RunPlan:
-        """One caption of each granularity, as the test set of FCaps has."""
-        return RunPlan(name=name, split=split, number=0, num_rows=num_rows, num_fine=1, num_global=1, seed=self.seed)
+    def _run(self, name: str, split: Split, number: int, num_rows: int, *, num_fine: int, num_global: int) -> RunPlan:
+        return RunPlan(
+            name=name,
+            split=split,
+            number=number,
+            num_rows=num_rows,
+            num_fine=num_fine,
+            num_global=num_global,
+            seed=self.seed,
+        )
 
 
 class Way(Record):

@@ -1,33 +1,13 @@
 """`fcaps evaluate`, `score` and `rerank` as they are typed: what they print where, and how they end."""
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fcaps_pipeline.cli.main import main
+from tests.conftest import Typed
 from tests.unit.training.measured import slow_file, slow_text, tiny_model, write_tone
 from tests.unit.training.written_runs import Annotate, MakeAudio, RunWriter, corpus
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Exit code, stdout and stderr of a command."""
-
-    def call(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fcaps", *map(str, arguments)])
-        with pytest.raises(SystemExit) as raised:
-            main()
-        captured = capsys.readouterr()
-        code = raised.value.code
-        assert code is None or isinstance(code, int)
-        return code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture
@@ -37,44 +17,44 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", ["evaluate", "score", "rerank"])
-def test_help(run: Run, command: str) -> None:
-    code, out, _ = run(command, "--help")
+def test_help(typed: Typed, command: str) -> None:
+    code, out, _ = typed(command, "--help")
     assert (code, "Usage" in out) == (0, True)
 
 
-def test_score_prints_a_table_or_json(run: Run, model: Path, tmp_path: Path) -> None:
+def test_score_prints_a_table_or_json(typed: Typed, model: Path, tmp_path: Path) -> None:
     audio = write_tone(tmp_path / "voice.wav", 120, 0.8)
-    code, out, err = run("score", audio, "A low voice.", "A high voice.", "--model", model)
+    code, out, err = typed("score", audio, "A low voice.", "A high voice.", "--model", model)
     assert code == 0
     assert "A high voice." in out
     assert "cosine" in out
     assert "embedding 2 texts" in err
-    code, out, _ = run("score", audio, "A low voice.", "--model", model, "--json")
+    code, out, _ = typed("score", audio, "A low voice.", "--model", model, "--json")
     expected = float(slow_file(tiny_model(), audio) @ slow_text(tiny_model(), "A low voice."))
     assert json.loads(out)["texts"][0]["cosine"] == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_text_that_is_cut_is_noted_on_stderr(run: Run, model: Path, tmp_path: Path) -> None:
+def test_a_text_that_is_cut_is_noted_on_stderr(typed: Typed, model: Path, tmp_path: Path) -> None:
     audio = write_tone(tmp_path / "voice.wav", 120, 0.8)
-    code, _, err = run("score", audio, "voice " * 100, "--model", model)
+    code, _, err = typed("score", audio, "voice " * 100, "--model", model)
     assert (code, "1 of 1 texts are longer" in err) == (0, True)
 
 
-def test_rerank_prints_the_best_first_and_says_what_is_left_out(run: Run, model: Path, tmp_path: Path) -> None:
+def test_rerank_prints_the_best_first_and_says_what_is_left_out(typed: Typed, model: Path, tmp_path: Path) -> None:
     paths = [write_tone(tmp_path / f"{number}.wav", 80 + 90 * number, 0.5) for number in range(3)]
     text = slow_text(tiny_model(), "A low voice.")
     best_first = sorted(paths, key=lambda path: -float(slow_file(tiny_model(), path) @ text))
-    code, out, _ = run("rerank", *paths, "--text", "A low voice.", "--model", model)
+    code, out, _ = typed("rerank", *paths, "--text", "A low voice.", "--model", model)
     assert code == 0
     assert [out.index(path.name) for path in best_first] == sorted(out.index(path.name) for path in paths)
-    code, out, err = run("rerank", *paths, tmp_path / "no.wav", "--text", "A low voice.", "--model", model, "--json")
+    code, out, err = typed("rerank", *paths, tmp_path / "no.wav", "--text", "A low voice.", "--model", model, "--json")
     assert code == 3
     assert [one["audio"] for one in json.loads(out)["files"]] == [str(path) for path in best_first]
     assert "no.wav" in err
     assert "1 of 4 audio files could not be used" in err
 
 
-def test_mistakes_are_one_line_with_an_exit_code(run: Run, model: Path, tmp_path: Path) -> None:
+def test_mistakes_are_one_line_with_an_exit_code(typed: Typed, model: Path, tmp_path: Path) -> None:
     audio = write_tone(tmp_path / "voice.wav", 120, 0.8)
     for arguments, code, expected in (
         (("score", audio, "low", "--model", tmp_path / "nowhere"), 2, "does not exist"),
@@ -84,14 +64,14 @@ def test_mistakes_are_one_line_with_an_exit_code(run: Run, model: Path, tmp_path
         (("rerank", "--text", "low", "--model", model), 2, "AUDIO"),
         (("evaluate", tmp_path / "job.yaml"), 2, "job.yaml does not exist"),
     ):
-        found, out, err = run(*arguments)
+        found, out, err = typed(*arguments)
         assert (found, out) == (code, "")
         assert expected in err
         assert "Traceback" not in err
 
 
 def test_evaluate_prints_tables_and_tells_bad_rows_by_its_exit_code(
-    run: Run, model: Path, make_audio: MakeAudio, annotate: Annotate, tmp_path: Path
+    typed: Typed, model: Path, make_audio: MakeAudio, annotate: Annotate, tmp_path: Path
 ) -> None:
     root = RunWriter(make_audio, annotate).write(tmp_path / "run", corpus(8))
     job = tmp_path / "job.yaml"
@@ -99,13 +79,13 @@ def test_evaluate_prints_tables_and_tells_bad_rows_by_its_exit_code(
         f"model: {model}\nnum_workers: 0\n"
         f"tasks: {{release: {{kind: retrieval, splits: {{kind: whole, runs: [{root}]}}}}}}"
     )
-    code, out, _ = run("evaluate", job, "--out", tmp_path / "out")
+    code, out, _ = typed("evaluate", job, "--out", tmp_path / "out")
     assert code == 0
     assert "| fine, text to speech |" in out
     assert str(tmp_path / "out/report.md") in out
     write_tone(tmp_path / "speech/03-01-01-01-01-01-01.wav", 120, 0.4)
     (tmp_path / "speech/03-01-02-01-01-01-01.wav").write_text("no audio")
     changes = [f"tasks.release={{kind: zero_shot, corpus: ravdess, folder: {tmp_path}/speech}}", "device=cpu"]
-    code, out, _ = run("evaluate", job, "--out", tmp_path / "acted", *[x for one in changes for x in ("--set", one)])
+    code, out, _ = typed("evaluate", job, "--out", tmp_path / "acted", *[x for one in changes for x in ("--set", one)])
     assert code == 3
     assert "03-01-02-01-01-01-01.wav" in out
