@@ -12,7 +12,7 @@ RateClass = Literal["slow", "measured", "fast"]
 VolumeClass = Literal["soft", "moderate", "loud"]
 Direction = Literal["rising", "falling", "steady"]
 PausePlace = Literal["beginning", "middle", "end"]
-VoiceQuality = Literal["modal", "whisper"]
+VoiceQuality = Literal["modal", "whisper", "breathy", "creaky"]
 
 PITCH_BORDERS_HZ: dict[Gender, tuple[float, float]] = {"male": (115.7, 149.7), "female": (141.6, 184.5)}
 """Source: ParaSpeechCaps (Diwan et al. 2025), bins of the speaker mean per gender."""
@@ -35,6 +35,10 @@ RATE_CHANGE_RATIO = (1.2, 1.45)
 """Second half against first half, or its inverse."""
 PAUSE_S = (0.2, 0.4)
 """Silence inside speech: unheard up to the first, a pause from the second."""
+BREATHY_HNR_DB, BREATHY_HNR_FALL_DB = 10.0, 3.0
+"""Highest harmonics-to-noise ratio of a breathy voice, and how far it falls at least from that of the modal phrase."""
+CREAKY_HZ, CREAKY_JITTER = 70.0, 0.04
+"""Most glottal pulses per second of a creaky voice, and the least mean change between periods as a share of one."""
 PLACE_MARGIN = 0.03
 """Share of the clip's length around one third and two thirds where a pause has no certain place."""
 

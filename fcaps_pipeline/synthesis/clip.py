@@ -15,10 +15,10 @@ from fcaps_pipeline.synthesis.cast import Cast
 from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ, Samples
 from fcaps_pipeline.synthesis.plan import PhrasePlan, SpeechPlan, draw_plan
 from fcaps_pipeline.synthesis.praat import change_voice
+from fcaps_pipeline.synthesis.qualities import whisper
 from fcaps_pipeline.synthesis.sounds import draw_sound
 from fcaps_pipeline.synthesis.speaking import Knobs, PhraseError
 from fcaps_pipeline.synthesis.truth import ClipTruth, Pause, SpeechTruth, Split
-from fcaps_pipeline.synthesis.whisper import whisper
 
 NON_SPEECH_SHARE = 0.1
 MAX_CLIP_S = 29.9

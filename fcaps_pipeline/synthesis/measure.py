@@ -7,15 +7,25 @@ import numpy as np
 import numpy.typing as npt
 import parselmouth
 import pyloudnorm
+from parselmouth.praat import call
 from scipy import signal
 
 _RATE_HZ = 16_000
-_F0_FLOOR_HZ, _F0_CEILING_HZ = 60.0, 450.0
+F0_FLOOR_HZ, _F0_CEILING_HZ = 60.0, 450.0
+_PULSE_FLOOR_HZ = 30.0
+_HNR_STEP_S = 0.08
+"""Every frame costs a full cross-correlation; a median needs few."""
+_LONGEST_PERIOD_S, _LARGEST_PERIOD_FACTOR = 0.05, 1.8
+"""Beyond these, two pulses are not of one voiced part."""
 _FRAME_S = 0.01
 _SPEECH_FLOOR_DB = 30.0
 _MIN_VOICED_FRAMES = 12
+_UNVOICED_DB = -150.0
+"""Praat writes -200 dB where it hears no voice."""
 
 _METER = pyloudnorm.Meter(_RATE_HZ)
+_QUARTER_BAND = signal.firwin(81, 1 / 4, window=("kaiser", 5.0))
+"""What `resample_poly` would design anew at every call."""
 
 
 def rms_db(audio_T: npt.NDArray[np.float64]) -> float:
@@ -45,14 +55,14 @@ def level_change_db(audio_T: npt.NDArray[np.float64]) -> float:
 
 def f0_track_hz(audio_T: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """F0 every 10 ms by autocorrelation (praat); 0 where unvoiced."""
-    pitch = parselmouth.Sound(audio_T, _RATE_HZ).to_pitch(_FRAME_S, _F0_FLOOR_HZ, _F0_CEILING_HZ)
+    pitch = parselmouth.Sound(audio_T, _RATE_HZ).to_pitch(_FRAME_S, F0_FLOOR_HZ, _F0_CEILING_HZ)
     return np.asarray(pitch.selected_array["frequency"], dtype=np.float64)
 
 
 def coarse_f0_track_hz(audio_T: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """F0 every 20 ms from the band below 2 kHz; its median is that of `f0_track_hz` at a third of the cost."""
-    pitch = parselmouth.Sound(signal.resample_poly(audio_T, 1, 4), _RATE_HZ / 4).to_pitch_ac(
-        time_step=2 * _FRAME_S, pitch_floor=_F0_FLOOR_HZ, pitch_ceiling=_F0_CEILING_HZ, max_number_of_candidates=6
+    pitch = parselmouth.Sound(signal.resample_poly(audio_T, 1, 4, window=_QUARTER_BAND), _RATE_HZ / 4).to_pitch_ac(
+        time_step=2 * _FRAME_S, pitch_floor=F0_FLOOR_HZ, pitch_ceiling=_F0_CEILING_HZ, max_number_of_candidates=6
     )
     return np.asarray(pitch.selected_array["frequency"], dtype=np.float64)
 
@@ -69,3 +79,35 @@ def pitch_change_semitones(track: npt.NDArray[np.float64]) -> float | None:
     if first is None or second is None:
         return None
     return float(12 * np.log2(second / first))
+
+
+def hnr_db(audio_T: npt.NDArray[np.float64]) -> float | None:
+    """Median harmonics-to-noise ratio of the voiced frames (praat, cross-correlation); None where nothing is voiced."""
+    harmonicity = parselmouth.Sound(audio_T, _RATE_HZ).to_harmonicity_cc(_HNR_STEP_S, F0_FLOOR_HZ)
+    voiced = harmonicity.values[0][harmonicity.values[0] > _UNVOICED_DB]
+    return float(np.median(voiced)) if len(voiced) else None
+
+
+def glottal_pulses_s(audio_T: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Times of the glottal pulses of a voice of 60 Hz or more, in seconds from the first sample (praat)."""
+    sound = parselmouth.Sound(audio_T, _RATE_HZ)
+    pitch = sound.to_pitch(None, F0_FLOOR_HZ, _F0_CEILING_HZ)
+    return _times_s(call([sound, pitch], "To PointProcess (cc)"))
+
+
+def pulse_rate_and_jitter(audio_T: npt.NDArray[np.float64]) -> tuple[float, float] | None:
+    """Glottal pulses per second, down to 30 Hz, and the mean change from one period to the next as a share of a period.
+
+    Returns:
+        The reciprocal of the median period in Hz, and praat's local jitter; None where praat finds no pulses.
+    """
+    sound = parselmouth.Sound(audio_T, _RATE_HZ)
+    pulses = call(sound, "To PointProcess (periodic, cc)", _PULSE_FLOOR_HZ, _F0_CEILING_HZ)
+    periods_s = np.diff(_times_s(pulses))
+    periods_s = periods_s[periods_s < _LONGEST_PERIOD_S]
+    jitter = call(pulses, "Get jitter (local)", 0, 0, 0.0001, _LONGEST_PERIOD_S, _LARGEST_PERIOD_FACTOR)
+    return None if len(periods_s) == 0 or np.isnan(jitter) else (float(1 / np.median(periods_s)), float(jitter))
+
+
+def _times_s(pulses: parselmouth.Data) -> npt.NDArray[np.float64]:
+    return np.asarray(call(pulses, "To Matrix").values[0], dtype=np.float64)

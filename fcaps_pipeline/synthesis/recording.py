@@ -121,6 +121,8 @@ def make_recording(
         for offset, stretch, _ in one.turn.stretches:
             begin = one.start + offset
             dry_T[begin : begin + len(stretch.audio_T)] += stretch.audio_T
+        for offset, laughter_T in one.turn.laughter:
+            dry_T[one.start + offset : one.start + offset + len(laughter_T)] += laughter_T
     finished_T, gain_db, lufs = surround(dry_T, surroundings, rng)
     if abs(lufs - surroundings.loudness_lufs) > _LOUDNESS_TOLERANCE_LU:
         raise DisagreementError("level")
@@ -253,7 +255,8 @@ def _stretch_truths(index: int, placed: _Placed, gain_db: float) -> list[Stretch
     truths: list[StretchTruth] = []
     for offset, stretch, wanted in placed.turn.stretches:
         start = placed.start + offset
-        f0_hz = stretch.f0_median_hz
+        larynx = stretch.larynx
+        f0_hz = larynx.f0_median_hz
         truths.append(
             StretchTruth(
                 speaker=speaker.speaker,
@@ -262,13 +265,16 @@ def _stretch_truths(index: int, placed: _Placed, gain_db: float) -> list[Stretch
                 end_s=_seconds(start + len(stretch.audio_T)),
                 transcript=_sentence(stretch.text),
                 words=_words(stretch, start),
-                f0_median_hz=None if f0_hz is None else round(f0_hz, 2),
+                f0_median_hz=_rounded(f0_hz, 2),
                 pitch=None if f0_hz is None else classes.pitch_class(f0_hz, speaker.gender),
                 rate_hz=round(stretch.rate_hz, 3),
                 rate=classes.rate_class(stretch.rate_hz),
                 level_db=round(stretch.level_db + gain_db, 2),
                 level_change_db=round(stretch.level_change_db, 2),
                 voice_quality=wanted.quality,
+                hnr_db=_rounded(larynx.hnr_db, 2),
+                pulse_rate_hz=_rounded(larynx.pulse_rate_hz, 2),
+                jitter=_rounded(larynx.jitter, 4),
             )
         )
     return truths
@@ -307,6 +313,10 @@ def _overlaps(placed: list[_Placed]) -> tuple[OverlapTruth, ...]:
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _seconds(samples: int) -> float:

@@ -22,6 +22,9 @@ EventPhrase = Literal[
     "lowers the pitch",
     "pauses",
     "whispers",
+    "speaks in a breathy voice",
+    "speaks in a creaky voice",
+    "laughs",
 ]
 RecordingKind = Literal["clip", "conversation", "talk"]
 
@@ -59,9 +62,9 @@ class StretchTruth(Record):
     words: tuple[TimedWord, ...] | None
     """None where the synthesizer does not time its words."""
     f0_median_hz: float | None
-    """By praat; None for a whisper."""
+    """By praat; None for a whispered or creaky voice."""
     pitch: PitchClass | None
-    """None near a border, and for a whisper."""
+    """None near a border, and for a whispered or creaky voice."""
     rate_hz: float
     """Syllables per second by the synthesizer's timing."""
     rate: RateClass | None
@@ -71,10 +74,19 @@ class StretchTruth(Record):
     level_change_db: float
     """Last third against the first."""
     voice_quality: VoiceQuality
+    hnr_db: float | None
+    """Harmonics-to-noise ratio by praat; None unless the voice is breathy."""
+    pulse_rate_hz: float | None
+    """Glottal pulses per second by praat; None unless the voice is creaky."""
+    jitter: float | None
+    """Mean change from one glottal period to the next as a share of a period, by praat; None unless it is creaky."""
 
 
 class EventTruth(Record):
-    """A phrase that is true of a speaker from start to end, against what came before in the same turn."""
+    """A phrase that is true of a speaker from start to end, against what came before in the same turn.
+
+    `laughs` is a burst of laughter-like syllables between two sentences.
+    """
 
     phrase: EventPhrase
     speaker: str
@@ -157,6 +169,9 @@ SCHEMA = pa.schema(
                 level_db=_REAL,
                 level_change_db=_REAL,
                 voice_quality=_TEXT,
+                hnr_db=_REAL,
+                pulse_rate_hz=_REAL,
+                jitter=_REAL,
             )
         ),
         "events": pa.list_(_struct(phrase=_TEXT, speaker=_TEXT, start_s=_REAL, end_s=_REAL)),

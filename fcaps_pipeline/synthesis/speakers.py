@@ -51,7 +51,7 @@ _ACCENTS = {
 _ELDERLY: dict[str, tuple[Gender, Split]] = {"grandma": ("female", "train"), "grandpa": ("male", "test")}
 _FORMANT_SCALES: dict[Gender, tuple[float, float]] = {"male": (0.92, 1.04), "female": (0.97, 1.09)}
 _SPREAD_SEMITONES = 4.0
-_OTHER_SYNTHESIZERS_SHARE = 0.06
+_OTHER_SYNTHESIZERS_SHARE = 0.04
 """Share of speakers by flite and festival, which take ten times as long as espeak-ng."""
 
 

@@ -13,11 +13,11 @@ from fcaps_pipeline.synthesis import classes, effects, measure
 from fcaps_pipeline.synthesis.cast import SYNTHESIZERS
 from fcaps_pipeline.synthesis.classes import VoiceQuality
 from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ, Samples
+from fcaps_pipeline.synthesis.qualities import breathe, creak, whisper
 from fcaps_pipeline.synthesis.speakers import Speaker
 from fcaps_pipeline.synthesis.speaking import Knobs, PhraseError, SpokenPhrase, SpokenWord
-from fcaps_pipeline.synthesis.whisper import whisper
 
-Disagreement = Literal["unspeakable", "rate", "pitch", "voicing", "level"]
+Disagreement = Literal["unspeakable", "rate", "pitch", "voicing", "quality", "laughter", "level"]
 
 RATE_TOLERANCE = 0.085
 """Largest distance of the natural logarithms of measured and wanted rate; a steady rate stays below 1.2."""
@@ -26,7 +26,8 @@ _MOST_VOICED_OF_WHISPER = 0.05
 _NEUTRAL_RATE_HZ = {"espeak": 5.45, "flite": 4.6, "festival": 4.6}
 """Syllables per second with an unturned tempo knob; a first guess, corrected by what was heard."""
 _TRIES_OF_TEMPO = 3
-_REFERENCE_DB = -26.0
+REFERENCE_DB = -26.0
+"""Speech level of what is spoken neither loudly nor softly."""
 
 
 class DisagreementError(Exception):
@@ -52,13 +53,26 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Larynx:
+    """What was measured of the voice; None where the voice quality has no such value."""
+
+    f0_median_hz: float | None = None
+    """Of a modal or breathy voice."""
+    hnr_db: float | None = None
+    """Harmonics-to-noise ratio of a breathy voice."""
+    pulse_rate_hz: float | None = None
+    """Glottal pulses per second of a creaky voice, which come too irregularly to have a pitch."""
+    jitter: float | None = None
+    """Mean change from one period of a creaky voice to the next, as a share of a period."""
+
+
+@dataclass(frozen=True)
 class Stretch:
     """What came out, at 16 kHz; times count from its first sample."""
 
     text: str
     audio_T: Samples
-    f0_median_hz: float | None
-    """None for a whisper."""
+    larynx: Larynx
     rate_hz: float
     level_db: float
     """Speech level in dB relative to full scale."""
@@ -74,7 +88,7 @@ def speak_stretch(speaker: Speaker, text: str, wanted: Wanted, rng: np.random.Ge
         speaker: who speaks.
         text: one sentence without punctuation inside.
         wanted: what is asked for.
-        rng: draws the noise of a whisper.
+        rng: draws the noise of a whisper or a breathy voice, and the pulses of a creak.
 
     Raises:
         DependencyError: a synthesizer is missing.
@@ -84,16 +98,14 @@ def speak_stretch(speaker: Speaker, text: str, wanted: Wanted, rng: np.random.Ge
     audio_T = effects.to_16_khz(spoken.audio_T, spoken.rate_hz, speaker.formant_scale)
     start, end = effects.heard_range(audio_T)
     audio_T = audio_T[start:end]
-    if wanted.quality == "whisper":
-        audio_T = whisper(audio_T, rng)
-    f0_hz = _check_voicing(audio_T, wanted)
-    audio_T = audio_T * 10 ** ((_REFERENCE_DB + wanted.level_db - measure.speech_level_db(audio_T)) / 20)
+    audio_T, larynx = _voice(audio_T, wanted, rng)
+    audio_T = audio_T * 10 ** ((REFERENCE_DB + wanted.level_db - measure.speech_level_db(audio_T)) / 20)
     if wanted.ramp_db != 0.0:
         audio_T = audio_T * 10 ** (wanted.ramp_db * np.linspace(-0.5, 0.5, len(audio_T)) / 20)
     return Stretch(
         text=text,
         audio_T=audio_T,
-        f0_median_hz=f0_hz,
+        larynx=larynx,
         rate_hz=rate_hz,
         level_db=measure.speech_level_db(audio_T),
         level_change_db=_check_level(audio_T, wanted),
@@ -122,18 +134,47 @@ def _speak_at_rate(speaker: Speaker, text: str, wanted: Wanted) -> tuple[SpokenP
     raise DisagreementError("rate")
 
 
-def _check_voicing(audio_T: Samples, wanted: Wanted) -> float | None:
-    track = measure.coarse_f0_track_hz(audio_T)
+def _voice(modal_T: Samples, wanted: Wanted, rng: np.random.Generator) -> tuple[Samples, Larynx]:
+    """Gives a modal phrase the wanted voice quality, and makes sure that it is heard."""
     if wanted.quality == "whisper":
-        if np.mean(track > 0) > _MOST_VOICED_OF_WHISPER:
+        whispered_T = whisper(modal_T, rng)
+        if np.mean(measure.coarse_f0_track_hz(whispered_T) > 0) > _MOST_VOICED_OF_WHISPER:
             raise DisagreementError("voicing")
-        return None
-    f0_hz = measure.median_f0_hz(track)
+        return whispered_T, Larynx()
+    if wanted.quality == "creaky":
+        creaky_T = creak(modal_T, rng)
+        return creaky_T, _check_creak(creaky_T)
+    audio_T = breathe(modal_T, rng) if wanted.quality == "breathy" else modal_T
+    f0_hz = _check_pitch(audio_T, wanted.f0_hz)
+    return audio_T, Larynx(f0_hz, None if audio_T is modal_T else _check_breath(modal_T, audio_T))
+
+
+def _check_pitch(audio_T: Samples, wanted_hz: float) -> float:
+    f0_hz = measure.median_f0_hz(measure.coarse_f0_track_hz(audio_T))
     if f0_hz is None:
         raise DisagreementError("voicing")
-    if abs(12 * np.log2(f0_hz / wanted.f0_hz)) > PITCH_TOLERANCE_SEMITONES:
+    if abs(12 * np.log2(f0_hz / wanted_hz)) > PITCH_TOLERANCE_SEMITONES:
         raise DisagreementError("pitch")
     return f0_hz
+
+
+def _check_breath(modal_T: Samples, breathy_T: Samples) -> float:
+    before_db, hnr_db = measure.hnr_db(modal_T), measure.hnr_db(breathy_T)
+    if before_db is None or hnr_db is None:
+        raise DisagreementError("voicing")
+    if hnr_db > min(classes.BREATHY_HNR_DB, before_db - classes.BREATHY_HNR_FALL_DB):
+        raise DisagreementError("quality")
+    return hnr_db
+
+
+def _check_creak(creaky_T: Samples) -> Larynx:
+    measured = measure.pulse_rate_and_jitter(creaky_T)
+    if measured is None:
+        raise DisagreementError("voicing")
+    pulse_rate_hz, jitter = measured
+    if pulse_rate_hz > classes.CREAKY_HZ or jitter < classes.CREAKY_JITTER:
+        raise DisagreementError("quality")
+    return Larynx(pulse_rate_hz=pulse_rate_hz, jitter=jitter)
 
 
 def _check_level(audio_T: Samples, wanted: Wanted) -> float:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from fcaps_pipeline.synthesis import classes
-from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ
+from fcaps_pipeline.synthesis.classes import VoiceQuality
+from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ, Samples
+from fcaps_pipeline.synthesis.laughter import laugh
 from fcaps_pipeline.synthesis.recording_truth import EventPhrase
 from fcaps_pipeline.synthesis.sentences import draw_sentence
 from fcaps_pipeline.synthesis.speakers import Speaker
@@ -24,13 +26,19 @@ _PITCH_STEPS_SEMITONES = (4.0, 6.5)
 _HIGHEST_LEVEL_DB = 10.0
 _RAMPS_DB = (9.0, 16.0)
 """End against start; a third of it is lost between the middles of the first and the last third."""
-_WHISPER_LEVEL_DB = -4.0
+_QUALITY_PHRASES: dict[VoiceQuality, EventPhrase] = {
+    "whisper": "whispers",
+    "breathy": "speaks in a breathy voice",
+    "creaky": "speaks in a creaky voice",
+}
+_QUALITY_LEVELS_DB: dict[VoiceQuality, float] = {"modal": 0.0, "whisper": -4.0, "breathy": -2.0, "creaky": 0.0}
 _PAUSES_S = (0.45, 1.4)
 _JOINTS_S = (0.03, 0.15)
 """Gaps that nobody hears as a pause."""
 _ATTEMPTS = 12
-_CHANGE_SHARES = {"rate": 0.13, "pitch": 0.13, "whisper": 0.04}
-_RAMP_SHARE, _PAUSE_SHARE, _WHISPERED_TURN_SHARE, _SHORT_SHARE = 0.14, 0.25, 0.03, 0.15
+_CHANGE_SHARES = {"rate": 0.13, "pitch": 0.13, "whisper": 0.04, "breathy": 0.03, "creaky": 0.03}
+_FIRST_QUALITY_SHARES: dict[VoiceQuality, float] = {"modal": 0.93, "whisper": 0.03, "breathy": 0.02, "creaky": 0.02}
+_RAMP_SHARE, _PAUSE_SHARE, _LAUGH_SHARE, _SHORT_SHARE = 0.14, 0.25, 0.03, 0.15
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,8 @@ class Turn:
     speaker: Speaker
     stretches: list[tuple[int, Stretch, Wanted]] = field(default_factory=list)
     """First sample, what came out, what was asked for."""
+    laughter: list[tuple[int, Samples]] = field(default_factory=list)
+    """First sample of every burst, and the burst; never after the last stretch."""
     events: list[Event] = field(default_factory=list)
 
     @property
@@ -83,17 +93,17 @@ def speak_turn(
     """
     turn = Turn(speaker)
     style = _first_style(rng, speaker)
-    running: dict[str, tuple[EventPhrase, int]] = {"whisper": ("whispers", 0)} if style.quality == "whisper" else {}
+    running: dict[str, tuple[EventPhrase, int]] = {}
+    if style.quality != "modal":
+        running["quality"] = (_QUALITY_PHRASES[style.quality], 0)
     for index in range(num_stretches):
         start = 0
         if index:
-            pauses = rng.random() < _PAUSE_SHARE
-            end = turn.num_samples
-            start = end + round(rng.uniform(*(_PAUSES_S if pauses else _JOINTS_S)) * SAMPLE_RATE_HZ)
+            gap = _draw_gap(rng, speaker, redrawn)
+            start = turn.num_samples + gap.num_samples
             if start > longest_s * SAMPLE_RATE_HZ:
                 break
-            if pauses:
-                turn.events.append(Event("pauses", end, start))
+            _leave_gap(turn, gap)
             changed, knob, phrase = _draw_change(rng, style, speaker)
             if knob is not None:
                 _close(turn, running, knob)
@@ -115,14 +125,51 @@ def speak_turn(
 
 
 def _first_style(rng: np.random.Generator, speaker: Speaker) -> Wanted:
-    whispered = rng.random() < _WHISPERED_TURN_SHARE
+    qualities = tuple(_FIRST_QUALITY_SHARES)
+    quality = qualities[int(rng.choice(len(qualities), p=tuple(_FIRST_QUALITY_SHARES.values())))]
     return Wanted(
         f0_hz=speaker.base_f0_hz,
         rate_hz=_log_uniform(rng, *_FIRST_RATES_HZ),
-        level_db=_WHISPER_LEVEL_DB if whispered else float(rng.uniform(-2.0, 2.0)),
+        level_db=float(rng.uniform(-2.0, 2.0)) if quality == "modal" else _QUALITY_LEVELS_DB[quality],
         ramp_db=0.0,
-        quality="whisper" if whispered else "modal",
+        quality=quality,
     )
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """What lies between two stretches: a joint, a pause, or a laugh between two joints."""
+
+    num_samples: int
+    is_pause: bool = False
+    joint: int = 0
+    """Before the laughter."""
+    laughter_T: Samples | None = None
+
+
+def _draw_gap(rng: np.random.Generator, speaker: Speaker, redrawn: Counter[Disagreement]) -> _Gap:
+    if rng.random() < _LAUGH_SHARE:
+        before, after = (round(rng.uniform(*_JOINTS_S) * SAMPLE_RATE_HZ) for _ in range(2))
+        try:
+            laughter_T = laugh(speaker, rng)
+        except DisagreementError as error:
+            redrawn[error.reason] += 1
+            return _Gap(before)
+        return _Gap(before + len(laughter_T) + after, joint=before, laughter_T=laughter_T)
+    is_pause = bool(rng.random() < _PAUSE_SHARE)
+    seconds = rng.uniform(*(_PAUSES_S if is_pause else _JOINTS_S))
+    return _Gap(round(seconds * SAMPLE_RATE_HZ), is_pause=is_pause)
+
+
+def _leave_gap(turn: Turn, gap: _Gap) -> None:
+    """Enters what the gap holds, after the last stretch."""
+    end = turn.num_samples
+    if gap.is_pause:
+        turn.events.append(Event("pauses", end, end + gap.num_samples))
+    if gap.laughter_T is not None:
+        start = end + gap.joint
+        turn.laughter.append((start, gap.laughter_T))
+        turn.events.append(Event("laughs", start, start + len(gap.laughter_T)))
 
 
 def _close(turn: Turn, running: dict[str, tuple[EventPhrase, int]], knob: str) -> None:
@@ -137,12 +184,11 @@ def _draw_change(
 ) -> tuple[Wanted, str | None, EventPhrase | None]:
     """The style of the next stretch, the knob that was turned, and what one would call it."""
     kind = rng.choice((*_CHANGE_SHARES, "none"), p=(*_CHANGE_SHARES.values(), 1 - sum(_CHANGE_SHARES.values())))
-    if style.quality == "whisper":
-        if rng.random() < 0.5:
-            return style, None, None
-        return replace(style, quality="modal", level_db=0.0), "whisper", None
-    if kind == "whisper":
-        return replace(style, quality="whisper", level_db=_WHISPER_LEVEL_DB), "whisper", "whispers"
+    if style.quality != "modal":
+        return (style, None, None) if rng.random() < 0.5 else (_with_quality(style, "modal"), "quality", None)
+    for quality, quality_phrase in _QUALITY_PHRASES.items():
+        if kind == quality:
+            return _with_quality(style, quality), "quality", quality_phrase
     if kind == "rate":
         rate_hz = _step(rng, style.rate_hz, float(rng.uniform(*_RATE_FACTORS)), _RATES_HZ)
         faster: EventPhrase = "speaks faster" if rate_hz > style.rate_hz else "speaks slower"
@@ -155,6 +201,10 @@ def _draw_change(
     return style, None, None
 
 
+def _with_quality(style: Wanted, quality: VoiceQuality) -> Wanted:
+    return replace(style, quality=quality, level_db=_QUALITY_LEVELS_DB[quality])
+
+
 def _step(rng: np.random.Generator, value: float, factor: float, limits: tuple[float, float]) -> float:
     """Up or down by a factor, whichever stays within the limits; the same value where neither does."""
     choices = [moved for moved in (value * factor, value / factor) if limits[0] <= moved <= limits[1]]
@@ -163,7 +213,7 @@ def _step(rng: np.random.Generator, value: float, factor: float, limits: tuple[f
 
 def _draw_ramp(rng: np.random.Generator, style: Wanted) -> tuple[Wanted, Wanted]:
     """What is wanted of this stretch, and the style that goes on after it."""
-    if rng.random() >= _RAMP_SHARE or style.quality == "whisper":
+    if rng.random() >= _RAMP_SHARE or style.quality != "modal":
         return style, style
     size = float(rng.uniform(*_RAMPS_DB))
     ramp_db = size if style.level_db <= 0 else -size
@@ -199,15 +249,16 @@ def _speak_until_heard(
 
 
 def _compare_pitch(turn: Turn, stretch: Stretch, step: EventPhrase | None) -> None:
-    """A step must be heard against the last voiced stretch, and nothing else may sound like one.
+    """A step must be heard against the last stretch that has a pitch, and nothing else may sound like one.
 
     Raises:
         DisagreementError: it is otherwise.
     """
-    before = [one.f0_median_hz for _, one, _ in turn.stretches if one.f0_median_hz is not None]
-    if stretch.f0_median_hz is None or not before:
+    f0_hz = stretch.larynx.f0_median_hz
+    before = [one.larynx.f0_median_hz for _, one, _ in turn.stretches if one.larynx.f0_median_hz is not None]
+    if f0_hz is None or not before:
         return
-    semitones = float(12 * np.log2(stretch.f0_median_hz / before[-1]))
+    semitones = float(12 * np.log2(f0_hz / before[-1]))
     heard = classes.direction(semitones, classes.PITCH_CHANGE_SEMITONES)
     if heard != {None: "steady", "raises the pitch": "rising", "lowers the pitch": "falling"}[step]:
         raise DisagreementError("pitch")

@@ -14,10 +14,10 @@ import numpy as np
 
 from fcaps_pipeline.embedded import lexicon
 from fcaps_pipeline.synthesis import classes
-from fcaps_pipeline.synthesis.classes import Gender, PausePlace
+from fcaps_pipeline.synthesis.classes import Gender, PausePlace, VoiceQuality
 from fcaps_pipeline.synthesis.recording_truth import EventPhrase, EventTruth, RecordingTruth
 
-_Happening = EventPhrase | Literal["stops whispering"]
+_Happening = EventPhrase | Literal["stops whispering", "stops being breathy", "stops being creaky"]
 
 _HEADS = {
     "pitch": ("in a {} pitch", "in a {} register", "in a {} tone"),
@@ -34,6 +34,22 @@ _CLAUSES: dict[_Happening, tuple[str, ...]] = {
     "pauses": ("makes a {}pause", "takes a {}break", "comes to a {}pause"),
     "whispers": ("whispers", "drops to a whisper", "goes on in a whisper"),
     "stops whispering": ("stops whispering and speaks aloud", "leaves the whisper and speaks aloud"),
+    "speaks in a breathy voice": ("turns breathy", "goes on in a breathy voice", "speaks with a breathy voice"),
+    "stops being breathy": ("loses the breathiness", "leaves the breathy voice behind"),
+    "speaks in a creaky voice": ("turns creaky", "goes on in a creaky voice", "speaks with a creaky voice"),
+    "stops being creaky": ("loses the creak", "leaves the creaky voice behind"),
+    "laughs": ("gives a laugh", "laughs", "breaks into laughter"),
+}
+_STATES: dict[EventPhrase, _Happening] = {
+    "whispers": "stops whispering",
+    "speaks in a breathy voice": "stops being breathy",
+    "speaks in a creaky voice": "stops being creaky",
+}
+"""Events that are a state of the voice, and what ends them."""
+_QUALITIES: dict[VoiceQuality, str] = {
+    "whisper": "in a whisper",
+    "breathy": "in a breathy voice",
+    "creaky": "in a creaky voice",
 }
 _PLACES: dict[PausePlace, tuple[str, ...]] = {
     "beginning": ("early on", "near the beginning", "at the beginning"),
@@ -50,7 +66,11 @@ _ACCENTS = (
     "{Pronoun} speaks with {a} {accent} accent.",
     "The words carry {a} {accent} accent.",
 )
-_WHISPERED = ("{Pronoun} whispers all the way through.", "{Pronoun} speaks in a whisper throughout.")
+_THROUGHOUT: dict[VoiceQuality, tuple[str, ...]] = {
+    "whisper": ("{Pronoun} whispers all the way through.", "{Pronoun} speaks in a whisper throughout."),
+    "breathy": ("The voice is breathy all the way through.", "{Pronoun} speaks in a breathy voice throughout."),
+    "creaky": ("The voice is creaky all the way through.", "{Pronoun} speaks in a creaky voice throughout."),
+}
 _SHORT_PAUSE_S, _LONG_PAUSE_S = 0.7, 0.9
 """A pause between the two is neither brief nor long."""
 _VERY_FACTOR, _VERY_LU = 1.25, 6.0
@@ -66,7 +86,7 @@ class Trait(NamedTuple):
 
 
 class Manner(NamedTuple):
-    """How a voice sounds; None near a border, and for the pitch of a whisper."""
+    """How a voice sounds; None near a border, and for the pitch of a whispered or creaky voice."""
 
     pitch: Trait | None
     rate: Trait | None
@@ -163,8 +183,9 @@ def _global(truth: RecordingTruth, rng: np.random.Generator) -> str:
     how = _in_words(manner_overall(truth), rng)
     sentences = [f"{who} {_pick(_PROFILES, rng).format(how)}." if how else f"{who} speaks."]
     pronoun = lexicon.PRONOUNS[speaker.gender][0].capitalize()
-    if all(stretch.voice_quality == "whisper" for stretch in truth.stretches):
-        sentences.append(_pick(_WHISPERED, rng).format(Pronoun=pronoun))
+    qualities = {stretch.voice_quality for stretch in truth.stretches}
+    if len(qualities) == 1 and "modal" not in qualities:
+        sentences.append(_pick(_THROUGHOUT[qualities.pop()], rng).format(Pronoun=pronoun))
     if speaker.accent is not None:
         article = "an" if speaker.accent[0] in "AEIOU" else "a"
         sentences.append(_pick(_ACCENTS, rng).format(Pronoun=pronoun, a=article, accent=speaker.accent))
@@ -188,7 +209,7 @@ def _fine(truth: RecordingTruth, rng: np.random.Generator) -> str:
 def _opening(truth: RecordingTruth, rng: np.random.Generator) -> str:
     """How the voice begins."""
     noun = _unmarked(_pick(lexicon.GENDER_NOUNS[truth.speakers[0].gender], rng))
-    how = _in_words(manner_at_first(truth), rng, whispers=truth.stretches[0].voice_quality == "whisper")
+    how = _in_words(manner_at_first(truth), rng, truth.stretches[0].voice_quality)
     if not how:
         return f"A {noun} begins to speak."
     if rng.random() < 0.5:
@@ -196,14 +217,14 @@ def _opening(truth: RecordingTruth, rng: np.random.Generator) -> str:
     return f"{how[0].upper()}{how[1:]}, a {noun} {_pick(_BEGINNINGS_TO_SPEAK, rng)}."
 
 
-def _in_words(manner: Manner, rng: np.random.Generator, *, whispers: bool = False) -> str:
+def _in_words(manner: Manner, rng: np.random.Generator, quality: VoiceQuality = "modal") -> str:
     """The traits in any order: `in a low pitch, at a very fast pace and with a soft volume`."""
     words: dict[str, Mapping[Any, Sequence[str]]] = {
         "pitch": lexicon.PITCHES,
         "rate": lexicon.RATES,
         "volume": lexicon.VOLUMES,
     }
-    parts = ["in a whisper"] if whispers else []
+    parts = [] if quality == "modal" else [_QUALITIES[quality]]
     for quantity, trait in manner._asdict().items():
         if trait is not None:
             word = _unmarked(_pick(words[quantity][trait.word], rng))
@@ -214,18 +235,19 @@ def _in_words(manner: Manner, rng: np.random.Generator, *, whispers: bool = Fals
 
 
 def _moments(truth: RecordingTruth, rng: np.random.Generator) -> list[_Moment]:
-    """Every event, and the end of every whisper that is followed by speech."""
+    """Every event that the opening has not told, and the end of every state that is followed by speech."""
     ends = truth.stretches[-1].end_s
     moments = [
         _Moment(event.phrase, event.start_s, _clause(event, truth.duration_s, rng))
         for event in truth.events
-        if event.phrase != "whispers" or event.start_s > truth.stretches[0].start_s
+        if event.phrase not in _STATES or event.start_s > truth.stretches[0].start_s
     ]
     for event in truth.events:
-        # A pause stands between the whisper and what follows, so the next stretch tells when speech is back.
+        # A pause stands between the state and what follows, so the next stretch tells when it is over.
         back_s = next((one.start_s for one in truth.stretches if one.start_s >= event.end_s), ends)
-        if event.phrase == "whispers" and back_s < ends:
-            moments.append(_Moment("stops whispering", back_s, _pick(_CLAUSES["stops whispering"], rng)))
+        if event.phrase in _STATES and back_s < ends:
+            over = _STATES[event.phrase]
+            moments.append(_Moment(over, back_s, _pick(_CLAUSES[over], rng)))
     return sorted(moments, key=lambda moment: moment.start_s)
 
 

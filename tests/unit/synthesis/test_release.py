@@ -16,6 +16,7 @@ from fcaps_pipeline.errors import DependencyError, OutputError, UsageError
 from fcaps_pipeline.sources.listing import list_recordings
 from fcaps_pipeline.synthesis import classes, espeak, measure
 from fcaps_pipeline.synthesis.effects import heard_range, trim
+from fcaps_pipeline.synthesis.laughter import laugh
 from fcaps_pipeline.synthesis.recording import (
     Surroundings,
     draw_kind,
@@ -29,7 +30,7 @@ from fcaps_pipeline.synthesis.release import MANIFEST_FILE, REPORT_FILE, TRUTH_F
 from fcaps_pipeline.synthesis.sentences import draw_sentence, split_of
 from fcaps_pipeline.synthesis.speakers import NUM_SPEAKERS, Speaker, check_installed, draw_speakers
 from fcaps_pipeline.synthesis.speaking import Knobs
-from fcaps_pipeline.synthesis.stretch import DisagreementError, Stretch, Wanted, speak_stretch
+from fcaps_pipeline.synthesis.stretch import DisagreementError, Larynx, Stretch, Wanted, speak_stretch
 from fcaps_pipeline.synthesis.truth import SPLITS
 from fcaps_pipeline.synthesis.turn import Turn, speak_turn
 
@@ -142,18 +143,19 @@ def test_a_kind_fits_what_is_left() -> None:
     assert all(draw_kind(rng, 20.0, talk=True)[0] == "clip" for _ in range(20))
 
 
+def spoken(speaker: Speaker, want: Wanted, rng: np.random.Generator) -> Stretch:
+    """The first sentence that comes out as wanted."""
+    while True:
+        with suppress(DisagreementError):
+            return speak_stretch(speaker, draw_sentence(rng, None, short=False), want, rng)
+
+
 @needs_synthesizers
 @pytest.mark.parametrize("synthesizer", ["espeak", "flite", "festival"])
 def test_a_stretch_measures_as_wanted(synthesizer: str) -> None:
-    rng = np.random.default_rng(3)
     speaker = speaker_of(synthesizer)
-    while True:
-        try:
-            stretch = speak_stretch(speaker, draw_sentence(rng, None, short=False), wanted(speaker), rng)
-            break
-        except DisagreementError:
-            continue
-    assert stretch.f0_median_hz == pytest.approx(speaker.base_f0_hz, rel=0.13)
+    stretch = spoken(speaker, wanted(speaker), np.random.default_rng(3))
+    assert stretch.larynx.f0_median_hz == pytest.approx(speaker.base_f0_hz, rel=0.13)
     assert stretch.rate_hz == pytest.approx(4.5, rel=0.1)
     assert measure.speech_level_db(stretch.audio_T) == pytest.approx(stretch.level_db)
 
@@ -171,7 +173,59 @@ def test_a_whisper_has_no_pitch() -> None:
     rng = np.random.default_rng(1)
     speaker = speaker_of("espeak", "female")
     stretch = speak_stretch(speaker, "my uncle painted the window", wanted(speaker, quality="whisper"), rng)
-    assert stretch.f0_median_hz is None
+    assert stretch.larynx == Larynx()
+
+
+@needs_synthesizers
+@pytest.mark.parametrize("gender", ["female", "male"])
+def test_breath_and_creak_are_measured_in_what_was_made(gender: str) -> None:
+    rng = np.random.default_rng(4)
+    speaker = speaker_of("espeak", gender)
+    modal, breathy, creaky = (
+        spoken(speaker, wanted(speaker, quality=quality), rng) for quality in ("modal", "breathy", "creaky")
+    )
+    modal_hnr_db, modal_pulses = measure.hnr_db(modal.audio_T), measure.pulse_rate_and_jitter(modal.audio_T)
+    assert modal_hnr_db is not None
+    assert breathy.larynx.hnr_db is not None
+    assert breathy.larynx.hnr_db < modal_hnr_db
+    assert breathy.larynx.hnr_db <= classes.BREATHY_HNR_DB
+    assert breathy.larynx.f0_median_hz == pytest.approx(speaker.base_f0_hz, rel=0.13)
+    assert modal_pulses is not None
+    assert creaky.larynx.pulse_rate_hz is not None
+    assert creaky.larynx.pulse_rate_hz <= classes.CREAKY_HZ < modal_pulses[0]
+    assert creaky.larynx.jitter is not None
+    assert creaky.larynx.jitter >= classes.CREAKY_JITTER > modal_pulses[1]
+
+
+def test_jitter_is_that_of_a_buzz_with_known_periods() -> None:
+    # Periods of 20 ms and 22 ms in turn change by 2 ms of 21 each time.
+    pulses_T = np.zeros(2 * RATE_HZ)
+    pulses_T[np.cumsum([320, 352] * 40)] = 1.0
+    audio_T = np.convolve(pulses_T, np.exp(-np.arange(100) / 20) * np.sin(np.arange(100) / 3), mode="same")
+    measured = measure.pulse_rate_and_jitter(audio_T)
+    assert measured is not None
+    assert measured[0] == pytest.approx(1 / 0.021, rel=0.06)
+    assert measured[1] == pytest.approx(2 / 21, rel=0.1)
+
+
+def test_noise_under_a_buzz_lowers_the_harmonics_to_noise_ratio_to_what_was_mixed() -> None:
+    phase = 2 * np.pi * 140.0 * np.arange(2 * RATE_HZ) / RATE_HZ
+    buzz_T = np.sum([np.sin(k * phase) / k for k in range(1, 20)], axis=0)
+    noise_T = np.random.default_rng(0).standard_normal(len(buzz_T)) * np.sqrt(np.mean(buzz_T**2)) * 10 ** (-10 / 20)
+    assert measure.hnr_db(buzz_T + noise_T) == pytest.approx(10.0, abs=1.0)
+    assert measure.hnr_db(np.zeros(RATE_HZ)) is None
+
+
+@needs_synthesizers
+@pytest.mark.parametrize("synthesizer", ["espeak", "flite", "festival"])
+def test_laughter_is_a_row_of_bursts_four_to_six_times_a_second(synthesizer: str) -> None:
+    laughter_T = laugh(speaker_of(synthesizer), np.random.default_rng(1))
+    frames = laughter_T[: len(laughter_T) // 160 * 160].reshape(-1, 160)
+    level = np.convolve(np.mean(frames**2, axis=1), np.ones(5) / 5, mode="same")
+    spectrum = np.abs(np.fft.rfft((level - level.mean()) * np.hanning(len(level)), 2048))
+    bursts_hz = float(np.fft.rfftfreq(2048, 0.01)[np.argmax(spectrum)])
+    assert 4.0 < bursts_hz < 6.3
+    assert measure.median_f0_hz(measure.f0_track_hz(laughter_T)) is not None
 
 
 HEARD: dict[str, Callable[[Stretch, Stretch], bool]] = {
@@ -181,14 +235,16 @@ HEARD: dict[str, Callable[[Stretch, Stretch], bool]] = {
     "grows softer": lambda _, now: now.level_change_db <= -classes.LOUDNESS_CHANGE_DB[1],
     "raises the pitch": lambda before, now: semitones(before, now) >= classes.PITCH_CHANGE_SEMITONES[1],
     "lowers the pitch": lambda before, now: semitones(before, now) <= -classes.PITCH_CHANGE_SEMITONES[1],
-    "whispers": lambda _, now: now.f0_median_hz is None,
+    "whispers": lambda _, now: now.larynx == Larynx(),
+    "speaks in a breathy voice": lambda _, now: now.larynx.hnr_db is not None,
+    "speaks in a creaky voice": lambda _, now: now.larynx.pulse_rate_hz is not None,
 }
 
 
 def semitones(before: Stretch, now: Stretch) -> float:
-    assert before.f0_median_hz is not None
-    assert now.f0_median_hz is not None
-    return float(12 * np.log2(now.f0_median_hz / before.f0_median_hz))
+    assert before.larynx.f0_median_hz is not None
+    assert now.larynx.f0_median_hz is not None
+    return float(12 * np.log2(now.larynx.f0_median_hz / before.larynx.f0_median_hz))
 
 
 def turns(num_turns: int) -> Iterator[Turn]:
@@ -204,13 +260,18 @@ def turns(num_turns: int) -> Iterator[Turn]:
 @needs_synthesizers
 def test_events_are_heard_in_what_was_measured() -> None:
     seen: Counter[str] = Counter()
-    for turn in turns(12):
+    for turn in turns(40):
         at = {start: index for index, (start, _, _) in enumerate(turn.stretches)}
         for event in turn.events:
             seen[event.phrase] += 1
             assert 0 <= event.start_samples < event.end_samples <= turn.num_samples
             if event.phrase == "pauses":
                 assert event.end_samples - event.start_samples >= classes.PAUSE_S[1] * RATE_HZ
+                continue
+            if event.phrase == "laughs":
+                assert [len(audio_T) for start, audio_T in turn.laughter if start == event.start_samples] == [
+                    event.end_samples - event.start_samples
+                ]
                 continue
             index = at[event.start_samples]
             assert HEARD[event.phrase](turn.stretches[index - 1][1], turn.stretches[index][1]), event
@@ -224,7 +285,11 @@ def test_what_is_no_event_sounds_steady() -> None:
         for (_, before, _), (start, now, _) in pairwise(turn.stretches):
             if ("speaks", start) not in starts:
                 assert abs(np.log(now.rate_hz / before.rate_hz)) <= np.log(classes.RATE_CHANGE_RATIO[0])
-            if not {("raises", start), ("lowers", start)} & starts and before.f0_median_hz and now.f0_median_hz:
+            if (
+                not {("raises", start), ("lowers", start)} & starts
+                and before.larynx.f0_median_hz
+                and now.larynx.f0_median_hz
+            ):
                 assert abs(semitones(before, now)) <= classes.PITCH_CHANGE_SEMITONES[0]
             if ("grows", start) not in starts:
                 assert abs(now.level_change_db) < classes.LOUDNESS_CHANGE_DB[1]

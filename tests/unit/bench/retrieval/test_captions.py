@@ -1,11 +1,12 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from fcaps_pipeline.attributes.reading import read_attributes
 from fcaps_pipeline.bench.retrieval.captions import fine_captions, global_captions, manner_overall
 from fcaps_pipeline.synthesis import classes
-from tests.unit.bench.retrieval.truths import make_truth
+from tests.unit.bench.retrieval.truths import QUALITIES, make_truth
 
 TRUTHS = [make_truth(seed) for seed in range(150)]
 COURSES = {
@@ -34,7 +35,8 @@ def test_fine_captions_state_their_truth_and_nothing_else() -> None:
             }, text
             count = stated.pauses.count if stated.pauses else None
             assert count == {0: None, 1: "one"}.get(phrases.count("pauses"), "several"), text
-            assert stated.voice_qualities == (("whisper",) if "whispers" in phrases else ()), text
+            assert set(stated.voice_qualities) == {QUALITIES[phrase] for phrase in phrases if phrase in QUALITIES}, text
+            assert {one.sound for one in stated.sounds} == ({"laugh"} if "laughs" in phrases else set()), text
             assert (stated.age_group, stated.accent, stated.timbre, stated.emotions) == (None, None, (), ()), text
 
 
@@ -67,13 +69,24 @@ def test_a_pause_has_the_place_of_its_middle() -> None:
     assert placed > 10
 
 
-def test_a_whisper_that_ends_is_said_to_end() -> None:
+@pytest.mark.parametrize(
+    ("quality", "ends"),
+    [
+        ("whisper", ("aloud",)),
+        ("breathy", ("loses the breath", "leaves the breath")),
+        ("creaky", ("the creak", "creaky voice behind")),
+    ],
+)
+def test_a_voice_quality_that_ends_is_said_to_end(quality: str, ends: tuple[str, ...]) -> None:
     rng = np.random.default_rng(0)
+    told = 0
     for truth in TRUTHS:
-        whispers = [stretch.voice_quality == "whisper" for stretch in truth.stretches]
-        returns = any(a and not b for a, b in pairwise(whispers))
+        is_so = [stretch.voice_quality == quality for stretch in truth.stretches]
+        returns = any(a and not b for a, b in pairwise(is_so))
         for text in fine_captions(truth, rng, 2):
-            assert ("aloud" in text) == returns, text
+            assert any(end in text for end in ends) == returns, text
+        told += returns
+    assert told > 3
 
 
 def test_global_captions_state_their_truth_and_nothing_else() -> None:
