@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,21 @@ def _texts(run: Path) -> dict[str, Any]:
     return {str(row.pop("segment_id")): row for row in read_rows(RunLayout(run), "data", columns)}
 
 
-def _descendants(process: "subprocess.Popen[str]", name: str) -> list[psutil.Process]:
-    """Processes of this run whose title begins with `name`."""
-    return [
-        child
-        for child in psutil.Process(process.pid).children(recursive=True)
-        if " ".join(child.cmdline()).startswith(name)
-    ]
+def _wait_for_descendants(process: "subprocess.Popen[str]", name: str) -> list[psutil.Process]:
+    """Processes of this run whose title begins with `name`, as soon as there is one.
+
+    A look at all processes is no snapshot: it can miss one, or meet one that is just ending.
+    """
+    deadline_s = time.monotonic() + 30
+    titles: dict[psutil.Process, str] = {}
+    while not any(title.startswith(name) for title in titles.values()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline_s, f"no process {name} among {sorted(titles.values())}"
+        titles = {}
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                titles[child] = " ".join(child.cmdline())
+    return [child for child, title in titles.items() if title.startswith(name)]
 
 
 def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(
@@ -79,8 +88,7 @@ def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(
     run = tmp_path / "run"
     process = _start(corpus, run)
     _wait_for_commits(process, run, 1)
-    engines = _descendants(process, "VLLM::")
-    assert engines
+    engines = _wait_for_descendants(process, "VLLM::")
     process.kill()
     process.communicate()
     _, alive = psutil.wait_procs(engines, timeout=30)
@@ -111,9 +119,7 @@ def test_a_killed_engine_is_replaced_and_nothing_is_lost(
     run = tmp_path / "run"
     process = _start(corpus, run)
     _wait_for_commits(process, run, 1)
-    victims = _descendants(process, victim)
-    assert victims, f"no process {victim}"
-    for one in victims:
+    for one in _wait_for_descendants(process, victim):
         one.kill()
     _, messages = process.communicate(timeout=240)
     assert process.returncode == 0, messages
