@@ -46,7 +46,7 @@ def train(
     work: Work = _WORK,
     clips: Clips = 7200,
     test_clips: TestClips = 480,
-    steps: Steps = 4700,
+    steps: Steps = 5600,
     hearing_steps: HearingSteps = 3600,
     batch_clips: BatchClips = 20,
     learning_rate: Rate = 1.5e-3,
@@ -129,12 +129,11 @@ def _find_real(
 def _print_scores(scores: "list[Score]") -> None:
     from rich.table import Table
 
-    from fcaps_pipeline.evaluation.report import plain
+    from fcaps_pipeline.embedded.card import score_cells
 
     table = Table("what", "measure", "captioner", "constant", "rule", "clips")
     for score in scores:
-        baselines = ["" if value is None else f"{value:.2f}" for value in (score.constant, score.rule)]
-        table.add_row(score.name, score.measure, plain(score.value, 3), *baselines, str(score.value.num_items))
+        table.add_row(*score_cells(score))
     result.print(table)
 
 

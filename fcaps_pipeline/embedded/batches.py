@@ -22,6 +22,8 @@ from fcaps_pipeline.embedded.grammar import MarkedCaption, fine_caption, global_
 from fcaps_pipeline.embedded.model_folder import request_text
 
 FACT_WEIGHT = 6.0
+STEADY_FACT_WEIGHT = 10.0
+"""Where nothing changes: a change invented is worse than one missed."""
 FORCED_WEIGHT = 0.1
 """Weight of tokens the decoding grammar leaves no choice about: JSON keys and punctuation."""
 PLAIN_WEIGHT = 0.7
@@ -57,6 +59,10 @@ class Batch:
         causal = torch.ones(length, length, dtype=torch.bool).tril()
         same_request = (branch[:, None, :] == _PREFIX) | (branch[:, None, :] == branch[:, :, None])
         return causal & same_request
+
+    def facts(self) -> torch.Tensor:
+        """The places whose token carries a fact, `(B, T)` bool."""
+        return self.weight_BT >= FACT_WEIGHT
 
     def before_answers(self) -> torch.Tensor:
         """The places after which an answer begins, `(B, T)` bool: two per clip, the fine one first."""
@@ -110,22 +116,24 @@ class BatchMaker:
         tokens = self._before + [self._audio_pad] * num_audio
         prefix = len(tokens)
         positions, branches, weights = list(range(prefix)), [_PREFIX] * prefix, [0.0] * prefix
+        steady = clip.truth.speech is not None and clip.truth.speech.is_steady
+        fine_fact = STEADY_FACT_WEIGHT if steady else FACT_WEIGHT
         answers = (
-            (_FINE, self._fine_request, fine_caption(clip.truth, rng), PLAIN_WEIGHT),
-            (_GLOBAL, self._global_request, global_caption(clip.truth, rng), FORCED_WEIGHT),
+            (_FINE, self._fine_request, fine_caption(clip.truth, rng), fine_fact, PLAIN_WEIGHT),
+            (_GLOBAL, self._global_request, global_caption(clip.truth, rng), FACT_WEIGHT, FORCED_WEIGHT),
         )
-        for branch, request, caption, plain in answers:
-            ids, answer_weights = self._answer(caption, plain)
+        for branch, request, caption, fact, plain in answers:
+            ids, answer_weights = self._answer(caption, fact, plain)
             tokens += request + ids
             positions += range(prefix, prefix + len(request) + len(ids))
             branches += [branch] * (len(request) + len(ids))
             weights += [0.0] * len(request) + answer_weights
         return tokens, positions, branches, weights
 
-    def _answer(self, caption: MarkedCaption, plain: float) -> tuple[list[int], list[float]]:
+    def _answer(self, caption: MarkedCaption, fact: float, plain: float) -> tuple[list[int], list[float]]:
         encoded = self._tokenizer.encode(caption.text)
         weights = [
-            FACT_WEIGHT if any(start < to and at < end for at, to in caption.fact_spans) else plain
+            fact if any(start < to and at < end for at, to in caption.fact_spans) else plain
             for start, end in encoded.offsets
         ]
         return [*encoded.ids, self._turn_end], [*weights, plain]

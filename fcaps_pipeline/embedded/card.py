@@ -99,7 +99,7 @@ def write_card(folder: Path, run: TrainingRun, scores: list[Score]) -> None:
     if run.real_speakers:
         fields["real"] = _WITH_REAL.format(speakers=run.real_speakers, credit=run.real_credit)
         fields["options"], fields["licence"] = " --real DIR --real-credit TEXT", "cc-by-4.0"
-    card = _TEMPLATE.format(rows="\n".join(_row(score) for score in scores), **fields)
+    card = _TEMPLATE.format(rows="\n".join(f"| {' | '.join(score_cells(score))} |" for score in scores), **fields)
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
     (folder / RUN_FILE).write_text(json.dumps(run.model_dump(), indent=2) + "\n", encoding="utf-8")
 
@@ -119,7 +119,8 @@ def describe_machine() -> str:
     return f"{model}, {os.cpu_count()} cores, no GPU"
 
 
-def _row(score: Score) -> str:
-    constant, rule = ("" if value is None else f"{value:.2f}" for value in (score.constant, score.rule))
-    value = plain(score.value, 3)
-    return f"| {score.name} | {score.measure} | {value} | {constant} | {rule} | {score.value.num_items} |"
+def score_cells(score: Score) -> list[str]:
+    """One line of the table: what, measure, captioner, constant, rule, clips."""
+    constant = "" if score.constant is None else f"{score.constant:.2f}"
+    rule = "" if score.rule is None else plain(score.rule, 2)
+    return [score.name, score.measure, plain(score.value, 3), constant, rule, str(score.value.num_items)]

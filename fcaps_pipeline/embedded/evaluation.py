@@ -197,11 +197,9 @@ def _fine_recall(name: str, fact: str, spoken: list[_Spoken]) -> Score | None:
 
 
 def _invented(spoken: list[_Spoken]) -> Score | None:
-    steady = [clip for clip in spoken if all(getattr(clip.speech, course) == "steady" for course in _COURSES)]
-    by_caption = [_changes(clip.reading.fine) for clip in steady]
-    return _score(
-        "change invented on steady clips", "share", share, by_caption, 0.0, share([_changes(c.ruled) for c in steady])
-    )
+    steady = [clip for clip in spoken if clip.speech.is_steady]
+    by_caption, by_rule = [_changes(clip.reading.fine) for clip in steady], [_changes(clip.ruled) for clip in steady]
+    return _score("change invented on steady clips", "share", share, by_caption, 0.0, by_rule)
 
 
 def _changes(facts: ReadFacts) -> bool:
@@ -220,8 +218,8 @@ def _pause_scores(spoken: list[_Spoken]) -> list[Score | None]:
     captioned, ruled = presences(lambda clip: clip.reading.fine), presences(lambda clip: clip.ruled)
     constant = f1([(truth, True) for truth, _ in captioned])
     return [
-        _score("pause present, fine", "F1", f1, captioned, constant, f1(ruled)),
-        _score("place of a single pause, fine", "share", share, by_caption, common, share(by_rule)),
+        _score("pause present, fine", "F1", f1, captioned, constant, ruled),
+        _score("place of a single pause, fine", "share", share, by_caption, common, by_rule),
     ]
 
 
@@ -235,7 +233,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _recall(name: str, pairs: Pairs, ruled: Pairs) -> Score | None:
-    return _score(name, "macro recall", macro_recall, pairs, constant_macro_recall(pairs), macro_recall(ruled))
+    return _score(name, "macro recall", macro_recall, pairs, constant_macro_recall(pairs), ruled)
 
 
 def _share(name: str, outcomes: list[bool], constant: float | None) -> Score | None:
@@ -248,11 +246,12 @@ def _score(
     metric: Callable[[Sequence[Item]], float],
     clips: Sequence[Item],
     constant: float | None,
-    rule: float | None,
+    ruled: Sequence[Item] | None,
 ) -> Score | None:
     """One line of the card; None where there is no clip to measure on."""
     if not clips:
         return None
+    rule = None if ruled is None else estimate(metric, ruled)
     return Score(name=name, measure=measure, value=estimate(metric, clips), constant=constant, rule=rule)
 
 

@@ -25,7 +25,7 @@ class Score(Record):
     """With the interval from drawing clips."""
     constant: float | None
     """What the best constant answer reaches; None where there is none."""
-    rule: float | None
+    rule: Estimate | None
     """What a simple signal rule reaches; None where there is none."""
 
 

@@ -23,6 +23,9 @@ from fcaps_pipeline.embedded.model_folder import new_thinker
 from fcaps_pipeline.records.base import Record
 
 _BUCKET_BATCHES = 16
+_FACT_LOGITS = 0.5
+"""What the loss multiplies the logits of facts by. It makes them certain at half their size, so that candidates
+sampled at a temperature below one vary in wording, whose logits are whole, and seldom in facts."""
 
 
 class TrainingSettings(Record):
@@ -147,7 +150,7 @@ def choose_clips(lengths: list[int], step: int, settings: TrainingSettings) -> l
 def _caption_loss(
     thinker: Thinker, batch: Batch, audio_BAD: torch.Tensor, mask_BA: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weighted mean of the cross entropy over the answer tokens, and the states before each of the R answers."""
+    """Loss of both answers, and the states before each of the R answers."""
     embeddings_BTD = thinker.model.embed_tokens(batch.tokens_BT).to(audio_BAD.dtype)
     is_audio = batch.tokens_BT == thinker.config.audio_token_id
     embeddings_BTD = embeddings_BTD.masked_scatter(is_audio[..., None], audio_BAD[mask_BA])
@@ -155,10 +158,30 @@ def _caption_loss(
     # The first answer token follows its own request, so the place before it lies in the same branch.
     predicted = batch.weight_BT[:, 1:] > 0
     logits = thinker.lm_head(hidden_BTD[:, :-1][predicted]).float()
-    losses = functional.cross_entropy(logits, batch.tokens_BT[:, 1:][predicted], reduction="none")
-    weights = batch.weight_BT[:, 1:][predicted]
+    loss = answer_loss(
+        logits,
+        batch.tokens_BT[:, 1:][predicted],
+        batch.weight_BT[:, 1:][predicted],
+        batch.facts()[:, 1:][predicted],
+    )
     places_BRD = inner_BTD[batch.before_answers()].reshape(len(inner_BTD), -1, inner_BTD.shape[-1])
-    return (losses * weights).sum() / weights.sum(), places_BRD
+    return loss, places_BRD
+
+
+def answer_loss(
+    logits_NV: torch.Tensor, tokens_N: torch.Tensor, weights_N: torch.Tensor, facts_N: torch.Tensor
+) -> torch.Tensor:
+    """Weighted mean of the cross entropy over N answer tokens, with the logits of facts halved.
+
+    Args:
+        logits_NV: float, over V words.
+        tokens_N: what follows.
+        weights_N: of the tokens, not all zero.
+        facts_N: bool, whether a token carries a fact.
+    """
+    logits_NV = torch.where(facts_N[:, None], _FACT_LOGITS * logits_NV, logits_NV)
+    losses_N = functional.cross_entropy(logits_NV, tokens_N, reduction="none")
+    return (losses_N * weights_N).sum() / weights_N.sum()
 
 
 def _decay_groups(parameters: list[torch.nn.Parameter], settings: TrainingSettings) -> list[dict[str, object]]:

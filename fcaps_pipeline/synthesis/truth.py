@@ -61,6 +61,11 @@ class SpeechTruth(Record):
     reverberation_s: float | None
     """Decay time T60 of the room; None for a dry clip."""
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether loudness, pitch and rate all stay as they are."""
+        return self.loudness == self.pitch_course == self.rate_course == "steady"
+
 
 class ClipTruth(Record):
     """One synthetic clip; `speech` is None where nobody speaks."""

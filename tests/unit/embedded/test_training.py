@@ -9,16 +9,15 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from fcaps_pipeline.embedded.architecture import build_feature_extractor, token_id
-from fcaps_pipeline.embedded.batches import Batch, BatchMaker, Prompts
+from fcaps_pipeline.embedded.architecture import build_feature_extractor
+from fcaps_pipeline.embedded.batches import FACT_WEIGHT, STEADY_FACT_WEIGHT, Batch, BatchMaker, Prompts
 from fcaps_pipeline.embedded.decoding import write_captions
 from fcaps_pipeline.embedded.features import Clip, Mel, mel_features, pad_mels
 from fcaps_pipeline.embedded.forward import FRAMES_PER_CHUNK, Thinker, audio_positions, decode, encode_audio
 from fcaps_pipeline.embedded.grammar import fine_caption, global_caption
 from fcaps_pipeline.embedded.model_folder import new_thinker, read_model_folder, request_text, write_model_folder
 from fcaps_pipeline.embedded.tokenizer import train_tokenizer
-from fcaps_pipeline.embedded.training import StepReport, TrainingSettings, choose_clips, train
-from fcaps_pipeline.synthesis.truth import ClipTruth, SpeechTruth
+from fcaps_pipeline.embedded.training import StepReport, TrainingSettings, answer_loss, choose_clips, train
 from tests.unit.embedded.test_captions import make_truths
 
 _PROMPTS = Prompts(fine="Tell how the voice unfolds.", global_="Profile the voice.")
@@ -180,12 +179,22 @@ def test_features_keep_the_level_of_the_input() -> None:
     assert build_feature_extractor().n_fft == 1024
 
 
-def test_facts_weigh_more_than_filling(tokenizer: Tokenizer) -> None:
+def test_facts_weigh_more_than_filling_and_most_where_nothing_changes(tokenizer: Tokenizer) -> None:
     batch = _batch(tokenizer)
-    male = token_id(tokenizer, "male")
-    weights = batch.weight_BT[batch.tokens_BT == male]
-    speech = [clip.truth.speech for clip in _clips()]
-    assert all(isinstance(s, SpeechTruth) for s in speech)
-    assert weights.numel() == 0 or float(weights.max()) > 1
     assert float(batch.weight_BT[batch.branch_BT == 0].sum()) == 0.0
-    assert isinstance(_clips()[0].truth, ClipTruth)
+    speeches = [clip.truth.speech for clip in _clips()]
+    assert {speech.is_steady for speech in speeches if speech is not None} == {True, False}
+    for row, speech in enumerate(speeches):
+        assert speech is not None
+        for branch, fact in ((1, STEADY_FACT_WEIGHT if speech.is_steady else FACT_WEIGHT), (2, FACT_WEIGHT)):
+            within = batch.branch_BT[row] == branch
+            weights, facts = batch.weight_BT[row][within], batch.facts()[row][within]
+            assert set(weights[facts].tolist()) == {fact}
+            assert float(weights[~facts].max()) < 1.0 < fact
+        assert speech.rate in tokenizer.decode(batch.tokens_BT[row][batch.facts()[row] & within].tolist())
+
+
+def test_facts_are_certain_at_half_their_logits() -> None:
+    logits_NV = torch.tensor([[2.0, 0.0], [2.0, 0.0]])
+    loss = answer_loss(logits_NV, torch.tensor([0, 0]), torch.tensor([3.0, 1.0]), torch.tensor([True, False]))
+    assert loss.item() == pytest.approx((3 * np.log1p(np.exp(-1)) + np.log1p(np.exp(-2))) / 4)
