@@ -22,7 +22,7 @@ from fcaps_pipeline.embedded.grammar import MarkedCaption, fine_caption, global_
 from fcaps_pipeline.embedded.model_folder import request_text
 
 FACT_WEIGHT = 6.0
-STEADY_FACT_WEIGHT = 10.0
+STEADY_FACT_WEIGHT = 7.5
 """Where nothing changes: a change invented is worse than one missed."""
 FORCED_WEIGHT = 0.1
 """Weight of tokens the decoding grammar leaves no choice about: JSON keys and punctuation."""
