@@ -67,9 +67,10 @@ five times at temperature 0.6.
   `unknown`.
 - Its words are those of a grammar with many paraphrases; it does not transcribe and does not describe content.
 - On real voices it is weaker than the figures on synthetic ones; see the rows on real speech where they are given.
-- Changes of pitch and pace are heard less surely than changes of loudness, and some are invented on steady speech.
+- Some changes of loudness, pitch and pace are missed, and some are invented on steady speech.
 - Whispers were made from voiced speech by a vocoder, not recorded.
-- Several voices at once, singing, children and languages other than English were not trained.
+- Several voices at once, breathy and creaky voices, laughter, singing, children and languages other than English were
+  not trained.
 
 ## How it was made
 
