@@ -12,6 +12,9 @@ from fcaps_pipeline.records.captions import GlobalCaption
 _PITCH_EDGES_HZ = {"male": (115.7, 149.7), "female": (141.6, 184.5)}
 """Median F0 below the first is low, above the second high. Source: ParaSpeechCaps bins, arXiv 2503.04713."""
 _PITCH_MARGIN = 0.1
+_VOICED_AT_LEAST = 0.15
+"""Share of voiced speech below which neither F0 nor the syllable counter, which counts voiced peaks, says anything:
+what a pitch tracker finds in a whisper is chance."""
 _GENDER_F0_HZ = {"male": (0.0, 280.0), "female": (110.0, float("inf"))}
 """Median F0 outside of this is no adult voice of that gender in ordinary speech."""
 _SLOW_AT_MOST_SYLLABLES_PER_S = 6.0
@@ -36,9 +39,11 @@ def find_contradiction(text: str, attributes: GlobalCaption | None, acoustics: A
         acoustics: measured in the same Segment.
     """
     gender = attributes.gender if attributes else stated_gender(text)
+    pause = _pause_contradiction(text, acoustics)
+    if pause is not None or acoustics.voiced_share < _VOICED_AT_LEAST:
+        return pause
     return (
-        _pause_contradiction(text, acoustics)
-        or _gender_contradiction(gender, acoustics)
+        _gender_contradiction(gender, acoustics)
         or _pitch_contradiction(stated_pitch(text, attributes), gender, acoustics)
         or (_rate_contradiction(attributes.rate, acoustics) if attributes else None)
     )

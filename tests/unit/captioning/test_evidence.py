@@ -66,6 +66,20 @@ def test_rate_against_the_articulation_rate(rate: str, syllables_per_s: float, *
     assert (find_contradiction(profile.caption, profile, measured) is not None) == is_wrong
 
 
+@pytest.mark.parametrize(
+    ("changes", "measured"),
+    [
+        ({"gender": "male"}, {"f0_median_hz": 345.0}),
+        ({"gender": "female", "pitch": "low"}, {"f0_median_hz": 420.0}),
+        ({"rate": "fast"}, {"articulation_syllables_per_s": 2.0}),
+    ],
+)
+def test_a_whisper_is_not_held_against_voiced_peaks(changes: dict[str, str], measured: dict[str, float]) -> None:
+    profile = _profile(caption="A calm whisper.", **changes)
+    assert find_contradiction(profile.caption, profile, acoustics(voiced_share=0.2, **measured)) is not None
+    assert find_contradiction(profile.caption, profile, acoustics(voiced_share=0.1, **measured)) is None
+
+
 def test_prose_against_its_own_fields() -> None:
     assert find_self_contradiction("A man speaks.", _profile(gender="female")) == "gender is female, the text says male"
     assert find_self_contradiction("A woman speaks.", _profile(gender="female")) is None
