@@ -84,7 +84,7 @@ five times at temperature 0.6.
 - {training_minutes:.0f} minutes of training on: {machine}.
 - Pitch classes: men below 115.7 and above 149.7 Hz, women below 141.6 and above 184.5 Hz; pace: below 3.7 and above 5.5
   syllables per second of speech; volume: below -30 and above -20 LUFS; a pause is a silence of 0.4 s or more.
-- Made with `fcaps captioner train --out DIR`{options}. The demo speech is our own output, CC0.
+- Made with `fcaps captioner train --out DIR{options}`. The demo speech is our own output, CC0.
 """
 _SYNTHETIC_ONLY = "No recordings of real people were used beyond what these voices contain."
 _WITH_REAL = """Real speech: nearly half of the training clips are phrases of {speakers} people, some as recorded, some
