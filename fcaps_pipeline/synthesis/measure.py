@@ -110,4 +110,7 @@ def pulse_rate_and_jitter(audio_T: npt.NDArray[np.float64]) -> tuple[float, floa
 
 
 def _times_s(pulses: parselmouth.Data) -> npt.NDArray[np.float64]:
+    # Praat refuses to make a matrix of no points.
+    if call(pulses, "Get number of points") == 0:
+        return np.empty(0)
     return np.asarray(call(pulses, "To Matrix").values[0], dtype=np.float64)

@@ -17,6 +17,7 @@ from fcaps_pipeline.sources.listing import list_recordings
 from fcaps_pipeline.synthesis import classes, espeak, measure
 from fcaps_pipeline.synthesis.effects import heard_range, trim
 from fcaps_pipeline.synthesis.laughter import laugh
+from fcaps_pipeline.synthesis.qualities import creak
 from fcaps_pipeline.synthesis.recording import (
     Surroundings,
     draw_kind,
@@ -208,6 +209,13 @@ def test_jitter_is_that_of_a_buzz_with_known_periods() -> None:
     assert measured is not None
     assert measured[0] == pytest.approx(1 / 0.021, rel=0.06)
     assert measured[1] == pytest.approx(2 / 21, rel=0.1)
+
+
+def test_silence_has_no_pulses_and_no_creak() -> None:
+    silence_T = np.zeros(RATE_HZ)
+    assert len(measure.glottal_pulses_s(silence_T)) == 0
+    assert measure.pulse_rate_and_jitter(silence_T) is None
+    assert np.array_equal(creak(silence_T, np.random.default_rng(0)), silence_T)
 
 
 def test_noise_under_a_buzz_lowers_the_harmonics_to_noise_ratio_to_what_was_mixed() -> None:
