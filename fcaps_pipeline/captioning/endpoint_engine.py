@@ -2,7 +2,7 @@
 
 An `EndpointEngineConfig` enters; Completions leave. The audio travels as a WAV file inside the
 request. The key is read from the environment and stands in no message, log or record. The client
-does not retry on its own: retries are counted and recorded by `captioner`.
+does not send anything again on its own: that is up to `captioner`.
 """
 
 import asyncio
@@ -39,8 +39,8 @@ _FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
     "repetition": "repetition",
-    "content_filter": "stop",
 }
+"""Any other, a vendor's `content_filter` for one, leaves no whole answer."""
 
 
 class EndpointEngine:
@@ -55,6 +55,7 @@ class EndpointEngine:
         _key(config)
         self._config = config
         self._client: AsyncOpenAI | None = None
+        self._is_vllm = False
         self._slots = asyncio.Semaphore(config.max_concurrency)
 
     async def start(self) -> EngineIdentity:
@@ -87,9 +88,11 @@ class EndpointEngine:
                 f"endpoint {self._config.base_url} does not serve the model {self._config.model!r}; "
                 f"it has {', '.join(sorted(served)[:10]) or 'none'}"
             )
+        vllm_version = await _vllm_version(self._client, self._config)
+        self._is_vllm = vllm_version is not None
         return EngineIdentity(
             engine="endpoint",
-            engine_version=await _server_version(self._client, self._config),
+            engine_version="unknown" if vllm_version is None else f"vllm {vllm_version}",
             model=self._config.model,
             model_revision=self._config.revision,
         )
@@ -143,7 +146,7 @@ class EndpointEngine:
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,
-            "extra_body": _beyond_openai(sampling),
+            "extra_body": _beyond_openai(sampling, is_vllm=self._is_vllm),
         }
         if request.json_schema is not None:
             schema = {"name": "answer", "schema": request.json_schema, "strict": True}
@@ -164,16 +167,16 @@ class EndpointEngine:
         )
 
 
-async def _server_version(client: "AsyncOpenAI", config: EndpointEngineConfig) -> str:
-    """What vLLM's server says of itself; vendors have no such address."""
+async def _vllm_version(client: "AsyncOpenAI", config: EndpointEngineConfig) -> str | None:
+    """What vLLM's server says of itself; None of others, who have no such address."""
     from openai import OpenAIError
 
     root = config.base_url.rstrip("/").removesuffix("/v1")
     try:
         answer: object = await client.get(f"{root}/version", cast_to=object)
     except OpenAIError:
-        return "unknown"
-    return f"vllm {answer['version']}" if isinstance(answer, dict) and "version" in answer else "unknown"
+        return None
+    return str(answer["version"]) if isinstance(answer, dict) and "version" in answer else None
 
 
 def _key(config: EndpointEngineConfig) -> str:
@@ -188,12 +191,16 @@ def _key(config: EndpointEngineConfig) -> str:
     return key
 
 
-def _beyond_openai(sampling: Sampling) -> dict[str, float]:
-    """What OpenAI's own interface does not know, left out where it changes nothing: vendors refuse it."""
+def _beyond_openai(sampling: Sampling, *, is_vllm: bool) -> dict[str, float]:
+    """What OpenAI's own interface does not know.
+
+    Vendors refuse it, so it is left out where it changes nothing. vLLM's server is always told: what a request
+    leaves out, it takes from the defaults of the model.
+    """
     extra: dict[str, float] = {}
-    if sampling.top_k:
+    if is_vllm or sampling.top_k:
         extra["top_k"] = sampling.top_k
-    if sampling.repetition_penalty != 1:
+    if is_vllm or sampling.repetition_penalty != 1:
         extra["repetition_penalty"] = sampling.repetition_penalty
     return extra
 

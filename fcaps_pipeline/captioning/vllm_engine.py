@@ -195,7 +195,8 @@ def _load(config: VllmEngineConfig, model: str) -> "AsyncLLM":
         raise ModelError(f"model {model}: vLLM cannot serve it: {_one_line(error)}") from error
     except RuntimeError as error:
         raise EngineDeadError(
-            f"model {model}: the vLLM engine does not start: {_one_line(error)}; its log on stderr tells why"
+            f"model {model}: the vLLM engine does not start: {_one_line(error)}; its log tells why "
+            "(under Ray on one machine in /tmp/ray/session_latest/logs, worker-*.err)"
         ) from error
 
 

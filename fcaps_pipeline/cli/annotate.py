@@ -33,7 +33,7 @@ def annotate(
     from fcaps_pipeline.shards.layout import RunLayout
 
     job = resolve_job(source, overrides or [])
-    out = out or Path("runs") / Path(source).stem
+    out = out or default_run_folder(source)
     try:
         with ProgressBar(messages) as bar:
             report = run(job, out, bar)
@@ -44,6 +44,13 @@ def annotate(
     print_report(result, report, out)
     if report.state is not State.WHOLE:
         raise typer.Exit(_EXIT_NOT_WHOLE)
+
+
+def default_run_folder(source: str) -> Path:
+    """`runs/NAME` with the name of a folder, or that of a file without its endings."""
+    path = Path(source)
+    name = path.resolve().name if path.is_dir() else Path(path.name.removesuffix(".gz")).stem
+    return Path("runs") / (name or "root")
 
 
 def plan(

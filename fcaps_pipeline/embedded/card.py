@@ -67,6 +67,7 @@ five times at temperature 0.6.
   `unknown`.
 - Its words are those of a grammar with many paraphrases; it does not transcribe and does not describe content.
 - On real voices it is weaker than the figures on synthetic ones; see the rows on real speech where they are given.
+- Now and then it takes a sound without speech for a speaker.
 - Some changes of loudness, pitch and pace are missed, and some are invented on steady speech.
 - Whispers were made from voiced speech by a vocoder, not recorded.
 - Several voices at once, breathy and creaky voices, laughter, singing, children and languages other than English were

@@ -156,7 +156,7 @@ class RayRuntime:
         local = {} if address else {"include_dashboard": False, "object_store_memory": _LOCAL_OBJECT_STORE_BYTES}
         try:
             ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **local)
-        except ConnectionError as error:
+        except (ConnectionError, ValueError) as error:
             raise ResourceError(
                 f"no Ray cluster answers at {address}; start one, or leave resources.ray_address out"
             ) from error

@@ -77,7 +77,7 @@ class Candidate(Record):
     completion: Completion
     attempt: Annotated[int, Field(ge=1)]
     request_key: str
-    """sha256 over audio samples, prompt, model, revision, sampling and schema version."""
+    """sha256 over audio samples, prompt, model, revision, sampling, seed, attempt and the JSON Schema of the answer."""
     provenance: Provenance
     verdict: Verdict
 

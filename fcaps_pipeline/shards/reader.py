@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -113,13 +114,42 @@ def check_file(layout: RunLayout, file: ShardFile) -> None:
 
 
 def read_rows(layout: RunLayout, table: Table, columns: list[str] | None = None) -> Iterator[Row]:
-    """Rows of one table over all committed units, one row group in memory at a time."""
+    """Rows of one table over all committed units, one row group in memory at a time.
+
+    Raises:
+        CorruptRunError: a file is missing or damaged.
+    """
     files = (file for commit in read_commits(layout) for file in commit.files if file.table == table)
     for file in files:
-        parquet = pq.ParquetFile(layout.root / file.path)
+        path = layout.root / file.path
+        with reading(path):
+            parquet = pq.ParquetFile(path)
         for group in range(parquet.num_row_groups):
-            rows: pa.Table = parquet.read_row_group(group, columns=columns)
+            with reading(path, group):
+                rows: pa.Table = parquet.read_row_group(group, columns=columns)
             yield from rows.to_pylist()
+
+
+@contextmanager
+def reading(shard: Path, row_group: int | None = None) -> Iterator[None]:
+    """Turns what Arrow raises on damaged files into one clear line.
+
+    Args:
+        shard: a file in a table's folder of a run.
+        row_group: the row group that is read; None for the footer.
+
+    Raises:
+        CorruptRunError: naming the file, the row group and what to do.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        where = "footer" if row_group is None else f"row group {row_group}"
+        cause = " ".join(str(error).split())
+        raise CorruptRunError(
+            f"{shard}: {where} cannot be read ({cause}); `fcaps verify {shard.parents[1]}` checks every file of the "
+            "run; restore this one, or delete its commit record and run annotate again"
+        ) from error
 
 
 def read_json(path: Path) -> object:

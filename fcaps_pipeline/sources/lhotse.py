@@ -60,7 +60,6 @@ class LhotseSupervision(_Foreign):
     text: str | None = None
     speaker: str | None = None
     language: str | None = None
-    gender: str | None = None
     custom: dict[str, Any] | None = None
 
 

@@ -192,7 +192,7 @@ def _connected(address: str | None) -> Iterator[None]:
     local = {} if address else {"include_dashboard": False, "object_store_memory": _LOCAL_OBJECT_STORE_BYTES}
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **local)
-    except ConnectionError as error:
+    except (ConnectionError, ValueError) as error:
         raise ResourceError(f"no Ray cluster answers at {address}; start one, or leave --ray-address out") from error
     try:
         yield

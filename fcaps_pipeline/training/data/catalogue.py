@@ -23,8 +23,8 @@ from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import RunLayout, ShardFile
-from fcaps_pipeline.shards.reader import read_index
-from fcaps_pipeline.training.data.row_groups import read_row_group, reading
+from fcaps_pipeline.shards.reader import read_index, reading
+from fcaps_pipeline.training.data.row_groups import read_row_group
 
 NO_SPEAKER = np.uint64(0)
 """Stands for a row whose speaker is unknown."""

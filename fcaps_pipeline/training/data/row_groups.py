@@ -5,14 +5,14 @@ columns, or rows of it. What cannot be read is one clear error that names file a
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fcaps_pipeline.errors import CorruptRunError
+from fcaps_pipeline.shards.reader import reading
 from fcaps_pipeline.shards.schema import Row
 
 
@@ -29,28 +29,6 @@ def read_row_group(shard: Path, row_group: int, columns: Sequence[str]) -> pa.Ta
                 "replaced while it was in use; start again"
             )
         return parquet.read_row_group(row_group, columns=list(columns), use_threads=False)
-
-
-@contextmanager
-def reading(shard: Path, row_group: int | None = None) -> Iterator[None]:
-    """Turns what Arrow raises on damaged files into one clear line.
-
-    Args:
-        shard: a file in the `data` folder of a run.
-        row_group: the row group that is read; None for the footer.
-
-    Raises:
-        CorruptRunError: naming the file, the row group and what to do.
-    """
-    try:
-        yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        where = "footer" if row_group is None else f"row group {row_group}"
-        cause = " ".join(str(error).split())
-        raise CorruptRunError(
-            f"{shard}: {where} cannot be read ({cause}); `fcaps verify {shard.parents[1]}` checks every file of the "
-            "run; restore this one, or delete its commit record and run annotate again"
-        ) from error
 
 
 class RowGroupCache:

@@ -37,6 +37,8 @@ class _Server(ThreadingHTTPServer):
     status = 200
     list_status = 200
     delay_s = 0.0
+    version: str | None = None
+    """Of vLLM; a vendor's server has no such page."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -58,6 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/models":
             models = [{"id": "m", "object": "model", "created": 0, "owned_by": "test"}]
             self._answer(self.server.list_status, {"object": "list", "data": models})
+        elif self.path == "/version" and self.server.version is not None:
+            self._answer(200, {"version": self.server.version})
         else:
             self._answer(404, {"error": {"message": "no such page"}})
 
@@ -94,9 +98,11 @@ def _config(server: _Server, **changes: Any) -> EndpointEngineConfig:
     return EndpointEngineConfig(kind="endpoint", base_url=server.url, **{"model": "m", **changes})
 
 
-def _request(num_completions: int = 2) -> CaptionRequest:
+_SAMPLING = Sampling(temperature=0.7, top_p=0.8, top_k=9, max_tokens=77, repetition_penalty=1.1)
+
+
+def _request(num_completions: int = 2, sampling: Sampling = _SAMPLING) -> CaptionRequest:
     audio_T = (np.arange(-8_000, 8_000) / 32_768).astype(np.float32)
-    sampling = Sampling(temperature=0.7, top_p=0.8, top_k=9, max_tokens=77, repetition_penalty=1.1)
     return CaptionRequest(
         "k" * 64, "a" * 64, audio_T, acoustics(), "Describe.", sampling, 40, num_completions, {"type": "object"}
     )
@@ -118,12 +124,14 @@ def _answer(*reasons: str) -> dict[str, Any]:
     }
 
 
-def _complete(config: EndpointEngineConfig, num_completions: int = 2) -> tuple[Completion, ...]:
+def _complete(
+    config: EndpointEngineConfig, num_completions: int = 2, sampling: Sampling = _SAMPLING
+) -> tuple[Completion, ...]:
     async def run() -> tuple[Completion, ...]:
         engine = EndpointEngine(config)
         await engine.start()
         try:
-            return await engine.complete(_request(num_completions))
+            return await engine.complete(_request(num_completions, sampling))
         finally:
             await engine.stop()
 
@@ -159,6 +167,17 @@ def test_the_question_carries_audio_prompt_sampling_and_grammar(server: _Server)
 
 
 @pytest.mark.parametrize(
+    ("version", "told"), [("0.32.0", {"top_k": 0, "repetition_penalty": 1.0}), (None, {})], ids=["vllm", "vendor"]
+)
+def test_vllm_is_told_what_a_vendor_would_refuse(server: _Server, version: str | None, told: dict[str, float]) -> None:
+    server.version = version
+    server.body = _answer("stop")
+    _complete(_config(server), 1, Sampling(temperature=0.7, top_p=0.8, top_k=0, max_tokens=77))
+    (question,) = server.questions
+    assert {key: question[key] for key in ("top_k", "repetition_penalty") if key in question} == told
+
+
+@pytest.mark.parametrize(
     ("status", "expected"),
     [
         (400, EngineRequestError),
@@ -187,7 +206,9 @@ def test_a_slow_server_is_worth_another_try(server: _Server) -> None:
         _complete(_config(server, timeout_s=0.2))
 
 
-@pytest.mark.parametrize("reasons", [("stop",), ("stop", "stop", "stop"), ("stop", "error")])
+@pytest.mark.parametrize(
+    "reasons", [("stop",), ("stop", "stop", "stop"), ("stop", "error"), ("stop", "content_filter")]
+)
 def test_incomplete_answers_are_worth_another_try(server: _Server, reasons: tuple[str, ...]) -> None:
     server.body = _answer(*reasons)
     with pytest.raises(EngineRetryableError):

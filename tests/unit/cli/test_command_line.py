@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fcaps_pipeline.cli.annotate import default_run_folder
+
 FCAPS = [sys.executable, "-c", "from fcaps_pipeline.cli.main import main; main()"]
 
 
@@ -85,3 +87,12 @@ def test_plan_needs_no_engine_and_no_run_folder() -> None:
 def test_status_of_something_else(tmp_path: Path) -> None:
     done = _run("status", tmp_path)
     assert (done.returncode, "is not a run folder" in done.stderr) == (2, True)
+
+
+def test_the_run_folder_bears_the_name_of_what_is_annotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in ("emilia.v1", "emilia.v2"):
+        (tmp_path / version).mkdir()
+    monkeypatch.chdir(tmp_path / "emilia.v1")
+    sources = (".", "../emilia.v2/", "job.yaml", "lists/cuts.jsonl.gz", "package:demo_speech")
+    names = [default_run_folder(source) for source in sources]
+    assert names == [Path("runs") / name for name in ("emilia.v1", "emilia.v2", "job", "cuts", "package:demo_speech")]

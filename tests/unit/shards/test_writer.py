@@ -128,6 +128,18 @@ def test_damage_is_found(
         check_file(layout, commit.files[0])
 
 
+def test_rows_of_a_damaged_file_are_refused_in_one_line(committed: tuple[RunLayout, UnitCommit]) -> None:
+    layout, commit = committed
+    path = layout.root / commit.files[0].path
+    content = path.read_bytes()
+    path.write_bytes(b"\xff" * 5_000 + content[5_000:])
+    with pytest.raises(CorruptRunError, match=r"row group 0 cannot be read .*`fcaps verify"):
+        list(read_rows(layout, commit.files[0].table))
+    path.write_bytes(b"\xff" * len(content))
+    with pytest.raises(CorruptRunError, match="footer cannot be read"):
+        list(read_rows(layout, commit.files[0].table))
+
+
 @pytest.fixture
 def full_disk() -> Iterator[None]:
     """No file may grow beyond 60 kB, which is refused as a write to a full disk is."""
