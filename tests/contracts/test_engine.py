@@ -186,7 +186,8 @@ def test_global_captions_that_come_to_an_end_are_valid(running: Running) -> None
     request = _request(
         _noise_T(2),
         prompt=load_prompt("embedded_global.v1").render(),
-        sampling=Sampling(temperature=1.0, top_p=1.0, top_k=0, max_tokens=300),
+        # From all words, a draw may ramble beyond the length that the schema allows and a grammar cannot bound.
+        sampling=Sampling(temperature=1.0, top_p=1.0, top_k=20, max_tokens=300),
         num_completions=16,
         json_schema=global_caption_schema(),
     )
