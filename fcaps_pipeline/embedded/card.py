@@ -66,7 +66,7 @@ five times at temperature 0.6.
 - It says gender, pitch, pace, volume, their course, whispering and pauses. Age, accent, timbre and emotion are always
   `unknown`.
 - Its words are those of a grammar with many paraphrases; it does not transcribe and does not describe content.
-- On real voices it is weaker than the figures on synthetic ones; see the rows on real speech where they are given.
+- Real speech has rows of its own where it was measured; figures on synthetic voices do not stand for it.
 - Now and then it takes a sound without speech for a speaker.
 - Some changes of loudness, pitch and pace are missed, and some are invented on steady speech.
 - Whispers were made from voiced speech by a vocoder, not recorded.
