@@ -5,12 +5,16 @@ an error of one line. The lock dies with its process.
 """
 
 import fcntl
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from fcaps_pipeline.errors import CorruptRunError, JobError, OutputError, UsageError
+from fcaps_pipeline.files import write_durably, writing
 
 
 @contextmanager
@@ -56,6 +60,29 @@ def refuse_strangers(root: Path, *ours: Path, kind: str) -> None:
         raise UsageError(f"{root} is neither empty nor {kind} (it holds {strangers[0]}); choose another --out")
 
 
+def claim(path: Path, settings: BaseModel) -> None:
+    """Notes what decides the content of a folder, or makes sure that it is what the folder was begun with.
+
+    Args:
+        path: the note inside the folder.
+        settings: what decides the content.
+
+    Raises:
+        JobError: the folder was begun with other settings.
+        CorruptRunError: the note cannot be read.
+        OutputError: it cannot be written.
+    """
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        with writing(path):
+            write_durably(path, settings.model_dump_json(indent=1) + "\n")
+        return
+    except (OSError, ValueError) as error:
+        raise CorruptRunError(f"{path} is no note of settings ({error}); choose another folder") from error
+    require_same_job(stored, settings.model_dump(mode="json"), path)
+
+
 def require_same_job(stored: object, now: dict[str, Any], path: Path) -> None:
     """Compares a job with the one that the folder was started with.
 
@@ -76,7 +103,7 @@ def require_same_job(stored: object, now: dict[str, Any], path: Path) -> None:
         shown = ", ".join(f"{key} (was {before.get(key)!r}, is {after.get(key)!r})" for key in differing)
         raise JobError(
             f"{path.parent} was started with another job; it differs in {shown}; "
-            "undo the change, or choose another --out"
+            "undo the change, or choose another folder"
         )
 
 

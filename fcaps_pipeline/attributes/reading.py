@@ -18,9 +18,12 @@ from fcaps_pipeline.attributes.tokens import Tokens
 from fcaps_pipeline.attributes.traits import find_traits
 
 _NO_SPEECH = re.compile(
-    r"\b(?:there is|contains?|has|with) no (?:speech|voice|speaker)\b|\bno (?:speech|voice) (?:is|can be)\b|"
+    r"\b(?:there is|contains?|has|with) no (?:speech|voice|speaker)(?= *(?:$|[.,;:!?]|"
+    r"(?:to|here|at|in|on|and|or|but|whatsoever|present|audible|from|throughout)\b))|"
+    r"\bno (?:speech|voice) (?:is|can be)\b|"
     r"\b(?:nobody|no one) (?:speaks|talks|is (?:speaking|talking))\b"
 )
+"""Not `no speech errors` or `no voice breaks`: what follows must end or place the statement."""
 _COURSES: dict[Field, str] = {"loudness_course": "loudness", "pitch_course": "pitch", "rate_course": "rate"}
 
 

@@ -61,10 +61,15 @@ def _age(tokens: Tokens, index: int) -> Iterator[Mention]:
     elif text in trait_words.AGE_WORDS and noun_after(tokens, index) not in trait_words.CHILDREN:
         form = "age" if text in {"young", "middle-aged", "elderly"} and tokens.text(index + 1) != "adult" else None
         yield Mention("age_group", trait_words.AGE_WORDS[text], (_span(tokens, index, form),))
-    elif text in trait_words.ADJECTIVE_AGES and _modifies_person(tokens, index):
+    elif text in trait_words.ADJECTIVE_AGES and _modifies_person(tokens, index) and not _counts_years(tokens, index):
         yield Mention("age_group", trait_words.ADJECTIVE_AGES[text], (_span(tokens, index, "age"),))
     elif text in _DECADES and tokens.text(index - 1) in {"her", "his", "their", "early", "mid", "late"}:
         yield Mention("age_group", _DECADES[text], (_span(tokens, index, None),))
+
+
+def _counts_years(tokens: Tokens, index: int) -> bool:
+    """Whether `old` only ends a number of years."""
+    return tokens.text(index) == "old" and tokens.text(index - 1) in {"year", "years"}
 
 
 def _modifies_person(tokens: Tokens, index: int) -> bool:

@@ -17,6 +17,7 @@ from fcaps_pipeline.attributes.stated import StatedAttributes
 from fcaps_pipeline.config import Job, ManifestSource, load_job
 from fcaps_pipeline.errors import AccountingError, UsageError
 from fcaps_pipeline.evaluation.captions import CaptionCounts, CaptionScores, count, stated_by_fields, summarize
+from fcaps_pipeline.job_folder import claim
 from fcaps_pipeline.pipeline.annotate import annotate
 from fcaps_pipeline.pipeline.progress import Listener
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
@@ -32,9 +33,17 @@ from fcaps_pipeline.synthesis.truth import ClipTruth
 NUM_CANDIDATES = 4
 _CAPTIONER_JOB, _CASCADE_JOB = "annotate_demo_cpu.yaml", "annotate_cascade_baseline_cpu.yaml"
 _MIN_CLIP_S = 2.0
+_SETTINGS_FILE = "settings.json"
 
 Candidates = list[dict[str, Any]]
 Choice = Callable[[Candidates], dict[str, Any] | None]
+
+
+class _Settings(Record):
+    """What a work folder is of: its runs would be wrong for other clips."""
+
+    num_clips: int
+    seed: int
 
 
 class CaptionBenchRow(Record):
@@ -64,9 +73,10 @@ def bench_captions(
 
     Raises:
         DependencyError: a synthesizer is missing.
-        UsageError: too few clips for an interval.
+        UsageError: too few clips for an interval, or the folder was begun with other clips.
         FcapsError: as `annotate` raises.
     """
+    claim(work / _SETTINGS_FILE, _Settings(num_clips=num_clips, seed=seed))
     blocks = write_corpus(work / "corpus", "test", num_clips=num_clips, seed=seed, workers=workers, on_block=on_clips)
     clips = [(truth, path) for block in blocks for truth, path in read_truths(block)]
     usable = [(truth, path) for truth, path in clips if truth.num_samples >= _MIN_CLIP_S * SAMPLE_RATE_HZ]

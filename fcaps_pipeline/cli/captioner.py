@@ -73,7 +73,7 @@ def train(
         test_clips=test_clips,
         corpus_seed=seed,
         settings=settings,
-        real_speakers=tuple(one.speaker for one in material.training),
+        real_speakers=tuple(dict.fromkeys(one.speaker for one in material.training)),
         real_credit=real_credit,
     )
     with _StageBar(messages) as bar:

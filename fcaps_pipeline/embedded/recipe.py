@@ -36,6 +36,7 @@ from fcaps_pipeline.embedded.signal_rule import read_signal
 from fcaps_pipeline.embedded.tokenizer import train_tokenizer
 from fcaps_pipeline.embedded.training import StepReport, TrainingSettings, train
 from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.job_folder import claim
 from fcaps_pipeline.prompts import load_prompt
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.synthesis.cast import RECORDED_SHARE
@@ -82,7 +83,14 @@ def divide(
     sounds: list[Path],
     published: Path | None,
 ) -> RealMaterial:
-    """Holds one in six of the training speakers out for measuring, with all of the test folder."""
+    """Holds one in six of the training speakers out for measuring, with all of the test folder.
+
+    Raises:
+        UsageError: a speaker of the test folder would train.
+    """
+    trained = {one.speaker for one in training_folder if not is_held_out(one.speaker)}
+    if both := sorted(trained & {one.speaker for one in test_folder}):
+        raise UsageError(f"speaker {both[0]} trains and stands in the test folder; take {both[0]} out of one of them")
     return RealMaterial(
         training=tuple(one for one in training_folder if not is_held_out(one.speaker)),
         measuring=(*(one for one in training_folder if is_held_out(one.speaker)), *test_folder),
@@ -109,9 +117,10 @@ def make_captioner(
     Raises:
         DependencyError: a synthesizer is missing.
         RecordingError: a real recording cannot be decoded.
-        UsageError: the work folder belongs to another recipe.
+        JobError: the work folder belongs to another recipe.
     """
-    _claim(work, recipe)
+    # A checkpoint would be wrong for another recipe.
+    claim(work / _RECIPE_FILE, recipe)
     torch.set_num_threads(workers)
     bank = write_phrase_bank(work / "recordings", list(real.training)) if real.training else None
     blocks = _blocks("train", recipe.training_clips, recipe, work / "corpus", workers, watcher, bank)
@@ -214,17 +223,6 @@ def _candidates(listener: Listener, clips: list[Clip], watcher: Watcher) -> list
 def shipped_prompts() -> Prompts:
     """The two instructions the captioner is trained on."""
     return Prompts(fine=load_prompt("embedded_fine.v1").text, global_=load_prompt("embedded_global.v1").text)
-
-
-def _claim(work: Path, recipe: Recipe) -> None:
-    """A work folder serves one recipe: its checkpoint would be wrong for another."""
-    stored = work / _RECIPE_FILE
-    if stored.is_file():
-        if Recipe.model_validate_json(stored.read_text(encoding="utf-8")) != recipe:
-            raise UsageError(f"{work} belongs to another recipe ({stored}); give another --work or the same options")
-        return
-    work.mkdir(parents=True, exist_ok=True)
-    stored.write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def _blocks(

@@ -17,7 +17,9 @@ from fcaps_pipeline.acoustics.activity import find_activity
 from fcaps_pipeline.acoustics.frames import FRAME_STEP_S, make_frames
 from fcaps_pipeline.audio.stream import decode_all
 from fcaps_pipeline.errors import SourceError
+from fcaps_pipeline.job_folder import claim
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
+from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.synthesis.classes import Gender
 from fcaps_pipeline.synthesis.recorded import BANK_FILE, RecordedPhrase
 
@@ -40,6 +42,14 @@ class RealRecording:
     gender: Gender
 
 
+class _Listing(Record):
+    """Whose phrases a bank holds."""
+
+    num_recordings: int
+    sha256: str
+    """Of their paths, speakers and genders."""
+
+
 def find_recordings(folder: Path) -> list[RealRecording]:
     """The recordings below a folder that a `speakers.csv` in it, or beside it, lists.
 
@@ -50,8 +60,8 @@ def find_recordings(folder: Path) -> list[RealRecording]:
     listing = next((at / SPEAKERS_FILE for at in (folder, folder.parent) if (at / SPEAKERS_FILE).is_file()), None)
     if listing is None:
         raise SourceError(f"{folder} has no {SPEAKERS_FILE}; write one with the columns file, speaker and gender")
-    rows = list(csv.DictReader(listing.read_text(encoding="utf-8").splitlines()))
     try:
+        rows = list(csv.DictReader(listing.read_text(encoding="utf-8").splitlines()))
         found = [
             RealRecording(listing.parent / row["file"], row["speaker"], _GENDERS[row["gender"]])
             for row in rows
@@ -60,6 +70,10 @@ def find_recordings(folder: Path) -> list[RealRecording]:
     except KeyError as error:
         raise SourceError(
             f"{listing}: {error} is no column or no gender; expected file, speaker, female or male"
+        ) from None
+    except (TypeError, UnicodeDecodeError) as error:
+        raise SourceError(
+            f"{listing} cannot be read as rows of file, speaker and gender in UTF-8 ({error}); fill in or mend its rows"
         ) from None
     if not found:
         raise SourceError(f"{listing} lists no file below {folder}; its column file is relative to the list")
@@ -72,21 +86,26 @@ def is_held_out(speaker: str) -> bool:
 
 
 def write_phrase_bank(folder: Path, recordings: list[RealRecording]) -> Path:
-    """Cuts recordings at their pauses; does nothing where the bank is there.
+    """Cuts recordings at their pauses; does nothing where the bank of the same recordings is there.
 
     Raises:
+        JobError: the folder holds the bank of other recordings.
         RecordingError: a file cannot be decoded.
         SourceError: no recording holds a usable phrase.
     """
     index = folder / BANK_FILE
+    listing = "".join(f"{one.path},{one.speaker},{one.gender}\n" for one in recordings)
+    claim(
+        folder / "recordings.json",
+        _Listing(num_recordings=len(recordings), sha256=hashlib.sha256(listing.encode()).hexdigest()),
+    )
     if index.is_file():
         return folder
-    folder.mkdir(parents=True, exist_ok=True)
     phrases: list[RecordedPhrase] = []
-    for recording in recordings:
+    for place, recording in enumerate(recordings):
         pcm_T = decode_all(str(recording.path), "first")[0]
         for number, piece_T in enumerate(_stretches(pcm_T)):
-            phrase = _measure(piece_T, recording, f"{recording.path.stem}-{number:02d}.flac")
+            phrase = _measure(piece_T, recording, f"{place:05d}-{recording.path.stem}-{number:02d}.flac")
             if phrase is not None:
                 soundfile.write(folder / phrase.file, piece_T, SAMPLE_RATE_HZ, subtype="PCM_16")
                 phrases.append(phrase)

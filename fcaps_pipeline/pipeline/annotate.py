@@ -14,15 +14,15 @@ from fcaps_pipeline.captioning.engine import EngineIdentity
 from fcaps_pipeline.captioning.model_folder import check_model_folder, model_folder
 from fcaps_pipeline.config import Job, VllmEngineConfig
 from fcaps_pipeline.errors import AccountingError, JobError, OutputError
+from fcaps_pipeline.files import write_durably, writing
 from fcaps_pipeline.pipeline.plan import Plan, load_or_make, load_units
 from fcaps_pipeline.pipeline.progress import Listener
 from fcaps_pipeline.pipeline.report import LastCall, RunReport, make_report
 from fcaps_pipeline.pipeline.run_folder import job_sha256, opened
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit, write_durably
+from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_commits, total
 from fcaps_pipeline.shards.schema import SCHEMA_VERSION
-from fcaps_pipeline.shards.writer import writing
 
 
 def annotate(job: Job, out: Path, listener: Listener) -> RunReport:

@@ -17,11 +17,11 @@ from typing import Self
 from fcaps_pipeline.audio.probe import probe_duration_s
 from fcaps_pipeline.config import Job, SegmentationConfig, ShardConfig
 from fcaps_pipeline.errors import CorruptRunError
+from fcaps_pipeline.files import write_durably, writing
 from fcaps_pipeline.records.annotations import WorkUnit
 from fcaps_pipeline.records.audio import Recording
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.layout import RunLayout, write_durably
-from fcaps_pipeline.shards.writer import writing
+from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.sources.listing import list_recordings
 
 _PROBE_BATCH = 1024

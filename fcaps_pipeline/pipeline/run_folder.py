@@ -13,11 +13,11 @@ from typing import Any
 
 from fcaps_pipeline.config import Job
 from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.files import write_durably, writing
 from fcaps_pipeline.job_folder import locked, refuse_strangers, require_same_job
 from fcaps_pipeline.prompts import load_prompt
-from fcaps_pipeline.shards.layout import RunLayout, write_durably
+from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_json
-from fcaps_pipeline.shards.writer import writing
 
 
 @contextmanager

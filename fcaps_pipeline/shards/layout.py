@@ -5,7 +5,6 @@ A run folder: `job.json`, `plan/`, `data/`, `rejections/`, `failures/`, `commits
 dataset is done when `index.json` exists.
 """
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -116,27 +115,3 @@ class RunLayout:
     def commit(self, unit_index: int) -> Path:
         """Path of a unit's commit record."""
         return self.commits / f"{unit_index:05d}.json"
-
-
-def write_durably(path: Path, content: str) -> None:
-    """Writes a small file so that it exists whole or not at all, even after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the folder's entries durable: a rename is safe only after this."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,8 +8,7 @@ unit does not exist, whatever files lie there: readers go by the commit records.
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -18,18 +17,11 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fcaps_pipeline.errors import AccountingError, OutputError
+from fcaps_pipeline.errors import AccountingError
+from fcaps_pipeline.files import sync_folder, write_durably, writing
 from fcaps_pipeline.records.annotations import Annotation, Failure, Rejection, SegmentOutcome
 from fcaps_pipeline.records.audio import SegmentAudio
-from fcaps_pipeline.shards.layout import (
-    RecordingOutcome,
-    RunLayout,
-    ShardFile,
-    Table,
-    UnitCommit,
-    sync_folder,
-    write_durably,
-)
+from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout, ShardFile, Table, UnitCommit
 from fcaps_pipeline.shards.schema import (
     FAILURE_SCHEMA,
     REJECTION_SCHEMA,
@@ -221,22 +213,6 @@ class _TableWriter:
             if self._rows:
                 self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
         self._rows, self._rows_bytes = [], 0
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns an operating system error into one clear line.
-
-    Raises:
-        OutputError: naming the path and the cause, a full disk for instance.
-    """
-    try:
-        yield
-    except OSError as error:
-        cause = error.strerror or str(error)
-        raise OutputError(
-            f"cannot write {path}: {cause}; make room or access there, then run the same command again to go on"
-        ) from error
 
 
 def _sync_and_hash(path: Path) -> str:

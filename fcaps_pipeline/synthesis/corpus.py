@@ -5,23 +5,38 @@ when whole, so that a killed run continues where it was. A block is made by a pr
 which makes its bytes independent of the number of workers and of every other block.
 """
 
+import hashlib
 import logging
-import multiprocessing
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from fcaps_pipeline.files import writing
+from fcaps_pipeline.job_folder import claim
+from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.synthesis.cast import RECORDED_SHARE, Cast
 from fcaps_pipeline.synthesis.clip import make_clip
 from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ
+from fcaps_pipeline.synthesis.fresh import call_fresh
+from fcaps_pipeline.synthesis.recorded import BANK_FILE
 from fcaps_pipeline.synthesis.truth import SPLITS, ClipTruth, Split
 
 BLOCK_CLIPS = 48
 TRUTH_FILE = "truth.jsonl"
+
+
+class _Settings(Record):
+    """What decides every byte of a split, beside the number of a block."""
+
+    seed: int
+    block_clips: int
+    recorded_share: float
+    bank_sha256: str | None
+    """Of the list of recorded phrases."""
+
 
 _logger = logging.getLogger(__name__)
 
@@ -56,21 +71,23 @@ def write_corpus(
 
     Raises:
         DependencyError: a synthesizer is missing.
+        JobError: the blocks that are there were made with other settings.
+        OutputError: the folder cannot be written, for instance because the disk is full.
     """
+    bank_sha256 = None if bank is None else hashlib.sha256((bank / BANK_FILE).read_bytes()).hexdigest()
+    settings = _Settings(seed=seed, block_clips=block_clips, recorded_share=recorded_share, bank_sha256=bank_sha256)
+    claim(folder / f"{split}.json", settings)
     blocks = [folder / f"{split}-{index:05d}" for index in range(-(-num_clips // block_clips))]
     missing = [(index, block) for index, block in enumerate(blocks) if not (block / TRUTH_FILE).is_file()]
     on_block(block_clips * (len(blocks) - len(missing)))
     _logger.info("%s: %d of %d blocks are there", folder, len(blocks) - len(missing), len(blocks))
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
-        tasks = [
-            pool.submit(write_block, block, split, index, seed, block_clips, bank, recorded_share)
-            for index, block in missing
-        ]
-        for task in as_completed(tasks):
-            task.result()
-            on_block(block_clips)
+    with writing(folder):
+        call_fresh(
+            write_block,
+            [(block, split, index, seed, block_clips, bank, recorded_share) for index, block in missing],
+            workers=workers,
+            on_done=lambda _: on_block(block_clips),
+        )
     return blocks
 
 

@@ -4,10 +4,9 @@ Pitch and tempo are turned afterwards with praat, because the voices disagree on
 """
 
 import atexit
+import os
 import subprocess
-import tempfile
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +58,8 @@ class _Festival:
     """One festival process, fed phrase by phrase: starting it costs as much as ten phrases."""
 
     def __init__(self) -> None:
-        self.folder = tempfile.TemporaryDirectory(prefix="festival-")
+        # A file in memory, which leaves nothing behind however the process ends.
+        self.wave = os.fdopen(os.memfd_create("phrase.wav"), "rb")
         try:
             self.process = subprocess.Popen(
                 ["festival", "--pipe"],
@@ -74,8 +74,8 @@ class _Festival:
 
     def speak(self, name: str, text: str) -> tuple[npt.NDArray[np.float64], int, list[str]]:
         """Samples, their rate and the lines festival printed; the samples are empty on failure."""
-        wave = Path(self.folder.name) / "phrase.wav"
-        wave.unlink(missing_ok=True)
+        os.truncate(self.wave.fileno(), 0)
+        wave = f"/proc/{os.getpid()}/fd/{self.wave.fileno()}"
         script = _SCRIPT.format(name=name, text=text.replace("'", ""), wave=wave, end=_END, word=_WORD)
         lines: list[str] = []
         if self.process.stdin is not None and self.process.stdout is not None:
@@ -85,9 +85,10 @@ class _Festival:
                 if line.strip() == _END:
                     break
                 lines.append(line.strip().strip('"'))
-        if not wave.is_file():
+        if os.fstat(self.wave.fileno()).st_size == 0:
             return np.zeros(0), 0, lines
-        audio_T, rate_hz = soundfile.read(wave, dtype="float64")
+        self.wave.seek(0)
+        audio_T, rate_hz = soundfile.read(self.wave, dtype="float64")
         return audio_T, rate_hz, lines
 
 

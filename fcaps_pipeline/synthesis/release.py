@@ -3,27 +3,26 @@
 Enters: a folder, hours and a seed. Leaves: `blocks/train-00012/` with the files of one block, each
 folder renamed into place when whole, so that a killed run continues where it was; then the lists over
 all blocks. A block is made by a fresh process, because espeak-ng keeps state: its bytes depend on the
-seed and its number alone.
+settings and its number alone.
 """
 
 import io
 import json
-import multiprocessing
 import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import soundfile
 
-from fcaps_pipeline.errors import OutputError, UsageError
+from fcaps_pipeline.files import write_durably, writing
+from fcaps_pipeline.job_folder import claim
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ
+from fcaps_pipeline.synthesis.fresh import call_fresh
 from fcaps_pipeline.synthesis.recording import draw_kind, make_recording
 from fcaps_pipeline.synthesis.recording_truth import SCHEMA, RecordingTruth, table_of
 from fcaps_pipeline.synthesis.speakers import Speaker, check_installed, draw_speakers
@@ -89,33 +88,24 @@ def write_release(
 
     Raises:
         DependencyError: a synthesizer or voice is missing.
-        UsageError: the folder holds a corpus of other settings.
+        JobError: the folder holds a corpus of other settings.
         OutputError: the folder cannot be written, for instance because the disk is full.
     """
     speakers = draw_speakers(settings.seed)
     check_installed(speakers)
-    with _writing(folder):
-        _claim(folder, settings)
+    with writing(folder):
+        claim(folder / _SETTINGS_FILE, settings)
         roots = _blocks_by_root(folder, settings)
         missing = [(root, block) for root, blocks in roots.items() for block in blocks if not _exists(root, block)]
         there_s = sum(block.length_s for root, blocks in roots.items() for block in blocks if _exists(root, block))
         on_block(there_s)
-        _make_blocks(missing, settings, workers, on_block)
+        call_fresh(
+            write_block,
+            [(root, block, settings) for root, block in missing],
+            workers=workers,
+            on_done=lambda index: on_block(missing[index][1].length_s),
+        )
         return _sum([_write_lists(root, blocks) for root, blocks in roots.items()])
-
-
-def _claim(folder: Path, settings: Settings) -> None:
-    """Notes the settings, or makes sure that they are those that the folder was begun with."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _SETTINGS_FILE
-    if not path.is_file():
-        _write_whole(path, settings.model_dump_json(indent=1).encode())
-        return
-    found = Settings.model_validate_json(path.read_text(encoding="utf-8"))
-    if found != settings:
-        differing = [name for name in Settings.model_fields if getattr(found, name) != getattr(settings, name)]
-        begun = ", ".join(f"{name} {getattr(found, name)}" for name in differing)
-        raise UsageError(f"{folder} was begun with {begun}; use the same settings to go on, or another folder")
 
 
 def _blocks_by_root(folder: Path, settings: Settings) -> dict[Path, list[_Block]]:
@@ -139,24 +129,6 @@ def _blocks(split: Split | None, total_s: float) -> list[_Block]:
 
 def _exists(root: Path, block: _Block) -> bool:
     return (root / block.folder / _BLOCK_TRUTH_FILE).is_file()
-
-
-def _make_blocks(
-    missing: list[tuple[Path, _Block]], settings: Settings, workers: int, on_block: Callable[[float], None]
-) -> None:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
-        tasks = {pool.submit(write_block, root, block, settings): block for root, block in missing}
-        try:
-            for task in as_completed(tasks):
-                task.result()
-                on_block(tasks[task].length_s)
-        except BaseException:
-            # The blocks that wait would only meet the same full disk or missing voice.
-            for task in tasks:
-                task.cancel()
-            raise
 
 
 def write_block(root: Path, block: _Block, settings: Settings) -> None:
@@ -246,7 +218,7 @@ def _write_lists(root: Path, blocks: list[_Block]) -> Counts:
             rows.write_table(table_of(truths))
     manifest.replace(root / MANIFEST_FILE)
     truth.replace(root / TRUTH_FILE)
-    _write_whole(root / REPORT_FILE, counts.model_dump_json(indent=1).encode())
+    write_durably(root / REPORT_FILE, counts.model_dump_json(indent=1))
     return counts
 
 
@@ -274,22 +246,3 @@ def _sum(parts: list[Counts]) -> Counts:
         dropped_files=dict(sorted(dropped.items())),
         redrawn_sentences=dict(sorted(redrawn.items())),
     )
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Turns an operating system error, also one from a block's process, into one clear line."""
-    try:
-        yield
-    except OSError as error:
-        cause = error.strerror or str(error)
-        where = error.filename or folder
-        raise OutputError(
-            f"cannot write {where}: {cause}; make room or access there, then run the same command again to go on"
-        ) from error

@@ -30,9 +30,8 @@ from torch import Tensor
 from fcaps_pipeline.dual_encoder.model import DualEncoder
 from fcaps_pipeline.dual_encoder.storage import read_weights, write_weights
 from fcaps_pipeline.errors import CorruptRunError, OutputError
+from fcaps_pipeline.files import sync_folder, writing
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.layout import sync_folder
-from fcaps_pipeline.shards.writer import writing
 from fcaps_pipeline.training.data.epochs import Position
 from fcaps_pipeline.training.ema import Ema
 from fcaps_pipeline.training.trained_on import TrainedOn

@@ -10,8 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from fcaps_pipeline.shards.layout import write_durably
-from fcaps_pipeline.shards.writer import writing
+from fcaps_pipeline.files import write_durably, writing
 from fcaps_pipeline.training.data.batches import BadRow
 
 Entry = dict[str, Any]

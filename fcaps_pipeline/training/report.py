@@ -5,9 +5,8 @@ Enters: the log, the state, what is known of data and machine. Leaves: files in 
 
 from collections.abc import Sequence
 
+from fcaps_pipeline.files import write_durably, writing
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.layout import write_durably
-from fcaps_pipeline.shards.writer import writing
 from fcaps_pipeline.training.checkpoint import TrainState
 from fcaps_pipeline.training.curves import Points, draw_curves
 from fcaps_pipeline.training.log import Entry, read_log

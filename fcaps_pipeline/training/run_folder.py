@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from fcaps_pipeline.errors import FcapsError
+from fcaps_pipeline.files import write_durably, writing
 from fcaps_pipeline.job_folder import locked, refuse_strangers, require_same_job
 from fcaps_pipeline.resources import resolve_path
-from fcaps_pipeline.shards.layout import RunLayout, write_durably
+from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_json
-from fcaps_pipeline.shards.writer import writing
 from fcaps_pipeline.training.job import SharedRuns, TrainJob
 
 

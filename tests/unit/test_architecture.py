@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "fcaps_pipeline"
 
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"records"},
+    {"records", "files"},
     {"resources", "environment", "job_file", "job_folder"},
     {"config"},
     {"prompts", "audio", "sources", "attributes"},

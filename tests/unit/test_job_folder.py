@@ -1,9 +1,10 @@
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from fcaps_pipeline.errors import CorruptRunError, JobError, OutputError, UsageError
-from fcaps_pipeline.job_folder import locked, refuse_strangers, require_same_job
+from fcaps_pipeline.job_folder import claim, locked, refuse_strangers, require_same_job
 
 
 def test_two_cannot_work_in_one_folder(tmp_path: Path) -> None:
@@ -45,3 +46,24 @@ def test_every_differing_key_is_named_with_both_values(tmp_path: Path) -> None:
 def test_a_file_without_a_job_is_damage(tmp_path: Path) -> None:
     with pytest.raises(CorruptRunError, match="does not hold a job"):
         require_same_job([], {}, tmp_path / "job.json")
+
+
+class _Settings(BaseModel):
+    seed: int
+
+
+def test_a_folder_is_of_the_settings_that_it_was_begun_with(tmp_path: Path) -> None:
+    note = tmp_path / "new" / "settings.json"
+    claim(note, _Settings(seed=3))
+    claim(note, _Settings(seed=3))
+    with pytest.raises(JobError, match=r"differs in seed \(was 3, is 4\); undo the change, or choose another folder"):
+        claim(note, _Settings(seed=4))
+    note.write_text("{")
+    with pytest.raises(CorruptRunError, match=r"settings\.json is no note of settings"):
+        claim(note, _Settings(seed=3))
+
+
+def test_settings_that_cannot_be_noted_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises((OutputError, CorruptRunError), match=r"settings\.json"):
+        claim(tmp_path / "file" / "settings.json", _Settings(seed=3))

@@ -17,10 +17,7 @@ from fcaps_pipeline.bench.retrieval.corpus import write_runs
 from fcaps_pipeline.bench.retrieval.jobs import WAYS, Scale, Way
 from fcaps_pipeline.bench.retrieval.report import write_page
 from fcaps_pipeline.bench.retrieval.ways import Note, WayResult, run_way
-from fcaps_pipeline.job_folder import locked, refuse_strangers, require_same_job
-from fcaps_pipeline.shards.layout import write_durably
-from fcaps_pipeline.shards.reader import read_json
-from fcaps_pipeline.shards.writer import writing
+from fcaps_pipeline.job_folder import claim, locked, refuse_strangers
 
 _SCALE_FILE, _LOCK_FILE = "scale.json", ".lock"
 _POLL_S = 0.5
@@ -46,23 +43,13 @@ def bench_retrieval(
     """
     root = work.absolute()
     with locked(root, root / _LOCK_FILE, "benchmarking in"):
-        _claim(root, scale)
+        if not (root / _SCALE_FILE).is_file():
+            refuse_strangers(root, root / _SCALE_FILE, root / _LOCK_FILE, kind="the folder of this benchmark")
+        claim(root / _SCALE_FILE, scale)
         write_runs(root / "corpus", scale.runs(), workers=workers, on_rows=on_rows)
         results = list(_run_ways(root, scale, workers, note))
         write_page(root, scale, results, today)
         return results
-
-
-def _claim(root: Path, scale: Scale) -> None:
-    """Notes the scale, or makes sure that it is the one that the folder was begun with."""
-    path = root / _SCALE_FILE
-    stored = read_json(path)
-    if stored is not None:
-        require_same_job(stored, scale.model_dump(mode="json"), path)
-        return
-    refuse_strangers(root, path, root / _LOCK_FILE, kind="the folder of this benchmark")
-    with writing(path):
-        write_durably(path, scale.model_dump_json(indent=1))
 
 
 def _run_ways(root: Path, scale: Scale, workers: int, note: Note) -> Iterator[WayResult]:

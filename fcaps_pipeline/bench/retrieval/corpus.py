@@ -7,11 +7,9 @@ Columns that nobody measured or asked for are null.
 """
 
 import hashlib
-import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +20,13 @@ import pyarrow.parquet as pq
 import fcaps_pipeline
 from fcaps_pipeline.audio.flac import encode_flac
 from fcaps_pipeline.bench.retrieval.captions import fine_captions, global_captions
+from fcaps_pipeline.files import write_durably, writing
 from fcaps_pipeline.records.audio import Recording, Segment
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.layout import (
-    DatasetIndex,
-    RecordingOutcome,
-    RunLayout,
-    ShardFile,
-    UnitCommit,
-    write_durably,
-)
+from fcaps_pipeline.shards.layout import DatasetIndex, RecordingOutcome, RunLayout, ShardFile, UnitCommit
 from fcaps_pipeline.shards.reader import read_commits, total
 from fcaps_pipeline.shards.schema import SCHEMA_VERSION, Row, data_schema, recording_columns, segment_columns
-from fcaps_pipeline.shards.writer import writing
+from fcaps_pipeline.synthesis.fresh import call_fresh
 from fcaps_pipeline.synthesis.recording import make_recording
 from fcaps_pipeline.synthesis.recording_truth import RecordingTruth
 from fcaps_pipeline.synthesis.release import LICENCE
@@ -99,21 +91,14 @@ def write_runs(
     shards = [(plan, index) for plan in plans for index in range(plan.num_shards)]
     missing = [one for one in shards if not RunLayout(folder / one[0].name).commit(one[1]).is_file()]
     on_rows(sum(plan.shard_rows(index) for plan, index in shards if (plan, index) not in missing))
-    context = multiprocessing.get_context("forkserver")
-    # The schema comes from `datasets`, whose import takes longer than a shard.
-    context.set_forkserver_preload([__name__, "datasets"])
-    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
-        tasks = {pool.submit(write_shard, folder / plan.name, plan, index): (plan, index) for plan, index in missing}
-        try:
-            for task in as_completed(tasks):
-                task.result()
-                plan, index = tasks[task]
-                on_rows(plan.shard_rows(index))
-        except BaseException:
-            # The shards that wait would only meet the same full disk or missing voice.
-            for task in tasks:
-                task.cancel()
-            raise
+    call_fresh(
+        write_shard,
+        [(folder / plan.name, plan, index) for plan, index in missing],
+        workers=workers,
+        # The schema comes from `datasets`, whose import takes longer than a shard.
+        preload=("datasets",),
+        on_done=lambda number: on_rows(missing[number][0].shard_rows(missing[number][1])),
+    )
     for plan in plans:
         _write_index(RunLayout(folder / plan.name), plan)
 

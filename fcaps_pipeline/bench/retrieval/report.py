@@ -11,9 +11,8 @@ from fcaps_pipeline.bench.retrieval.ways import WayResult
 from fcaps_pipeline.evaluation.grounding import GroundingScores
 from fcaps_pipeline.evaluation.report import markdown_table, percent
 from fcaps_pipeline.evaluation.retrieval import GranularityScores
+from fcaps_pipeline.files import write_durably, writing
 from fcaps_pipeline.records.captions import Granularity
-from fcaps_pipeline.shards.layout import write_durably
-from fcaps_pipeline.shards.writer import writing
 from fcaps_pipeline.training.curves import draw_curves
 
 PAGE, CURVES = "report.md", "curves.png"

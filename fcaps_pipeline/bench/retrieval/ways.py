@@ -13,10 +13,9 @@ from fcaps_pipeline.bench.retrieval.grounding import ground
 from fcaps_pipeline.bench.retrieval.jobs import Scale, Stage, Way, splits, stages
 from fcaps_pipeline.evaluation.grounding import GroundingScores
 from fcaps_pipeline.evaluation.retrieval import RetrievalScores
+from fcaps_pipeline.files import write_durably, writing
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity
-from fcaps_pipeline.shards.layout import write_durably
-from fcaps_pipeline.shards.writer import writing
 from fcaps_pipeline.training.data.batches import BadRow
 from fcaps_pipeline.training.evaluating.evaluate import evaluate
 from fcaps_pipeline.training.evaluating.job import EvaluateJob, GroundingTask, RetrievalTask

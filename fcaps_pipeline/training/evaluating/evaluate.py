@@ -21,11 +21,10 @@ from fcaps_pipeline.dual_encoder.storage import WEIGHTS_FILE
 from fcaps_pipeline.errors import OutputError, UsageError
 from fcaps_pipeline.evaluation.classification import draw_confusion
 from fcaps_pipeline.evaluation.drawing import require_drawing
+from fcaps_pipeline.files import write_durably, writing
 from fcaps_pipeline.job_folder import refuse_strangers, require_same_job
 from fcaps_pipeline.resources import resolve_path
-from fcaps_pipeline.shards.layout import write_durably
 from fcaps_pipeline.shards.reader import read_json
-from fcaps_pipeline.shards.writer import writing
 from fcaps_pipeline.training.data.catalogue import hash_text
 from fcaps_pipeline.training.evaluating.embedder import Embedder, Watcher
 from fcaps_pipeline.training.evaluating.grounding import measure_grounding

@@ -301,6 +301,13 @@ CASES: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     ("There is no speech to describe here.", {"speech": False}),
+    ("The clip contains no speech, only wind.", {"speech": False}),
+    ("A door slams with no voice or footsteps.", {"speech": False}),
+    ("A woman speaks slowly with no speech disfluencies.", {"gender": "female", "rate": "slow"}),
+    ("He has no voice tremor.", {"gender": "male"}),
+    ("There is no speech impediment in her delivery.", {"gender": "female"}),
+    ("A 30 year old man speaks.", {"gender": "male"}),
+    ("An old man speaks.", {"gender": "male", "age_group": "elderly"}),
     ("", {}),
     ("12 !!! \u65e5\u672c\u8a9e", {}),
 )

@@ -8,7 +8,7 @@ import pytest
 
 from fcaps_pipeline.embedded.recipe import divide
 from fcaps_pipeline.embedded.recordings import RealRecording, find_recordings, is_held_out, write_phrase_bank
-from fcaps_pipeline.errors import SourceError
+from fcaps_pipeline.errors import JobError, SourceError, UsageError
 from fcaps_pipeline.resources import resolve_path
 from fcaps_pipeline.synthesis import measure
 from fcaps_pipeline.synthesis.cast import Cast
@@ -70,6 +70,26 @@ def test_one_speaker_in_six_measures_and_never_trains() -> None:
     assert unseen in material.measuring
 
 
+def test_a_speaker_of_the_test_folder_never_trains() -> None:
+    trains = next(name for name in map(str, range(100)) if not is_held_out(name))
+    one = RealRecording(Path("a.wav"), trains, "female")
+    with pytest.raises(UsageError, match=f"speaker {trains} trains and stands in the test folder"):
+        divide([one], [one], [], None)
+
+
+def test_a_bank_is_of_the_recordings_it_was_begun_with(corpus: Path, bank: Path) -> None:
+    (_, ben) = find_recordings(corpus)
+    with pytest.raises(JobError, match="num_recordings"):
+        write_phrase_bank(bank, [ben])
+
+
+def test_phrases_of_files_of_one_name_do_not_overwrite_each_other(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    again = shutil.copy(corpus / _ANNA, tmp_path / "other" / _ANNA)
+    bank = write_phrase_bank(tmp_path / "two", [*find_recordings(corpus)[:1], RealRecording(again, "cleo", "female")])
+    assert len(list(bank.glob("*-woman-pauses-*.flac"))) == 4
+
+
 def test_phrases_lie_between_the_pauses(bank: Path) -> None:
     cast = Cast(bank)
     rng = np.random.default_rng(0)
@@ -79,7 +99,7 @@ def test_phrases_lie_between_the_pauses(bank: Path) -> None:
     only_recorded = Cast(bank, recorded_share=1.0)
     assert {only_recorded.draw_voice(rng, "test", "female").voice_id for _ in range(20)} == {"recorded:anna"}
     # The recording has one pause, so it has two stretches of speech.
-    assert len(sorted(bank.glob("woman-pauses-*.flac"))) == 2
+    assert len(sorted(bank.glob("*-woman-pauses-*.flac"))) == 2
 
 
 def test_a_phrase_stays_as_recorded_or_is_moved(bank: Path) -> None:
@@ -112,7 +132,7 @@ def test_recorded_phrases_become_labelled_clips(bank: Path) -> None:
     assert all(truth.transcript is None for truth in recorded)
 
 
-def test_an_existing_bank_is_kept(bank: Path) -> None:
+def test_an_existing_bank_is_kept(corpus: Path, bank: Path) -> None:
     before = (bank / "phrases.jsonl").stat().st_mtime_ns
-    assert write_phrase_bank(bank, []) == bank
+    assert write_phrase_bank(bank, find_recordings(corpus)) == bank
     assert (bank / "phrases.jsonl").stat().st_mtime_ns == before

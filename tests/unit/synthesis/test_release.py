@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from fcaps_pipeline.config import ManifestSource
-from fcaps_pipeline.errors import DependencyError, OutputError, UsageError
+from fcaps_pipeline.errors import DependencyError, JobError, OutputError
 from fcaps_pipeline.sources.listing import list_recordings
 from fcaps_pipeline.synthesis import classes, espeak, measure
 from fcaps_pipeline.synthesis.effects import heard_range, trim
@@ -332,7 +332,7 @@ def test_a_corpus_is_the_same_for_any_number_of_workers_and_after_a_kill(tmp_pat
     assert write_release(tmp_path / "b", settings, workers=1, on_block=done.append) == counts
     assert sum(done) == pytest.approx(72.0)
     assert files_below(tmp_path / "a") == files_below(tmp_path / "b")
-    with pytest.raises(UsageError, match="was begun with seed 3"):
+    with pytest.raises(JobError, match=r"seed \(was 3, is 4\)"):
         write_release(tmp_path / "a", settings.model_copy(update={"seed": 4}), workers=1)
 
     speakers: dict[str, set[str]] = {}

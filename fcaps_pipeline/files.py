@@ -1,0 +1,51 @@
+"""Writing files whole: durable, in one step, and with a failing disk told in one line.
+
+Enters: paths and contents. Leaves: files that exist whole or not at all.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fcaps_pipeline.errors import OutputError
+
+
+def write_durably(path: Path, content: str) -> None:
+    """Writes a small file so that it exists whole or not at all, even after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the folder's entries durable: a rename is safe only after this."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns an operating system error into one clear line.
+
+    Raises:
+        OutputError: naming the path and the cause, a full disk for instance.
+    """
+    try:
+        yield
+    except OSError as error:
+        cause = error.strerror or str(error)
+        raise OutputError(
+            f"cannot write {path}: {cause}; make room or access there, then run the same command again to go on"
+        ) from error
