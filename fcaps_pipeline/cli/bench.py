@@ -56,7 +56,7 @@ def bench_captions(
         "bench-captions"
     ),
     clips: Annotated[int, typer.Option(min=1, help="Synthetic clips of held-out voices.")] = 480,
-    seed: Annotated[int, typer.Option(help="Decides the clips.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the clips.")] = 3,
     workers: Annotated[int, typer.Option(min=1, help="Processes of the synthesis.")] = 2,
 ) -> None:
     """Hold captions against the truth of synthetic speech: captioner, best of n, cascaded baseline."""

@@ -25,7 +25,7 @@ Steps = Annotated[int, typer.Option(min=1, help="Training steps, those of hearin
 HearingSteps = Annotated[int, typer.Option(min=0, help="First steps, in which only the audio tower learns.")]
 BatchClips = Annotated[int, typer.Option(min=1, help="Clips per step.")]
 Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
-Seed = Annotated[int, typer.Option(help="Decides the corpus and, with it, the weights.")]
+Seed = Annotated[int, typer.Option(min=0, help="Decides the corpus and, with it, the weights.")]
 Real = Annotated[
     Path | None,
     typer.Option(help="Folder of real speech with speakers.csv (file, speaker, gender): five of six speakers train."),
@@ -122,6 +122,8 @@ def _find_real(
     from fcaps_pipeline.embedded.recipe import divide
     from fcaps_pipeline.embedded.recordings import find_recordings
 
+    if sounds is not None and not sounds.is_dir():
+        raise UsageError(f"--real-sounds {sounds} is no folder; give the folder of the WAV files")
     training, test = ([] if folder is None else find_recordings(folder) for folder in (real, real_test))
     return divide(training, test, [] if sounds is None else sorted(sounds.glob("*.wav")), published)
 
