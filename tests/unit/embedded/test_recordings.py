@@ -85,7 +85,7 @@ def test_a_bank_is_of_the_recordings_it_was_begun_with(corpus: Path, bank: Path)
 
 def test_phrases_of_files_of_one_name_do_not_overwrite_each_other(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    again = shutil.copy(corpus / _ANNA, tmp_path / "other" / _ANNA)
+    again = Path(shutil.copy(corpus / _ANNA, tmp_path / "other" / _ANNA))
     bank = write_phrase_bank(tmp_path / "two", [*find_recordings(corpus)[:1], RealRecording(again, "cleo", "female")])
     assert len(list(bank.glob("*-woman-pauses-*.flac"))) == 4
 
