@@ -12,17 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 
 from fcaps_pipeline.attributes.reading import read_attributes
+from fcaps_pipeline.audio.stream import decode_all
 from fcaps_pipeline.embedded.features import Mel, mel_features
 from fcaps_pipeline.embedded.helpers import pause_word
 from fcaps_pipeline.embedded.listening import Reading
 from fcaps_pipeline.embedded.reading import ReadFacts
 from fcaps_pipeline.embedded.scores import Item, Pairs, Score, constant_macro_recall, estimate, f1, macro_recall, share
 from fcaps_pipeline.embedded.signal_rule import read_signal
-from fcaps_pipeline.errors import RecordingError, SourceError
-from fcaps_pipeline.synthesis import effects
+from fcaps_pipeline.errors import SourceError
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.synthesis.truth import ClipTruth, SpeechTruth
 
 _MAX_REAL_S = 30
@@ -170,7 +170,7 @@ def read_published(listing: Path) -> list[PublishedClip]:
         for line in listing.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             clips.append(PublishedClip(_read(listing.parent / row["file"]), row["fine_caption"], row["global_caption"]))
-    except (OSError, json.JSONDecodeError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise SourceError(
             f"{listing} is no list of published captions ({error}); expected JSONL with file, fine_caption and "
             "global_caption"
@@ -184,11 +184,9 @@ def mel_of(audio_T: npt.NDArray[np.float32]) -> Mel:
 
 
 def _read(path: Path) -> npt.NDArray[np.float32]:
-    try:
-        audio_TC, rate_hz = soundfile.read(path, dtype="float64", always_2d=True)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise RecordingError(f"{path} cannot be decoded for evaluation: {error}") from error
-    return effects.to_16_khz(audio_TC[: _MAX_REAL_S * rate_hz, 0], rate_hz, 1.0).astype(np.float32)
+    # Decoded as training and the pipeline do.
+    pcm_T = decode_all(str(path), "first")[0, : _MAX_REAL_S * SAMPLE_RATE_HZ]
+    return pcm_T.astype(np.float32) / 32768.0
 
 
 def _fine_recall(name: str, fact: str, spoken: list[_Spoken]) -> Score | None:

@@ -11,6 +11,7 @@ from fcaps_pipeline.embedded.evaluation import (
     Heard,
     PublishedClip,
     read_published,
+    read_real_clip,
     score_candidates,
     score_clips,
     score_published,
@@ -18,7 +19,7 @@ from fcaps_pipeline.embedded.evaluation import (
 from fcaps_pipeline.embedded.grammar import fine_caption, global_caption
 from fcaps_pipeline.embedded.listening import Reading
 from fcaps_pipeline.embedded.reading import ReadFacts, read_fine, read_global
-from fcaps_pipeline.errors import SourceError
+from fcaps_pipeline.errors import RecordingError, SourceError
 from fcaps_pipeline.synthesis.truth import ClipTruth
 from tests.unit.embedded.test_captions import make_truths
 
@@ -115,3 +116,20 @@ def test_a_list_of_published_captions_is_read_or_refused(tmp_path: Path) -> None
     listing.write_text(json.dumps({"file": "a.wav"}) + "\n")
     with pytest.raises(SourceError, match=r"no list of published captions \('fine_caption'\)"):
         read_published(listing)
+    listing.write_text("[1]\n")
+    with pytest.raises(SourceError, match="no list of published captions"):
+        read_published(listing)
+    listing.write_bytes(b"\xff\xfe\n")
+    with pytest.raises(SourceError, match="no list of published captions"):
+        read_published(listing)
+
+
+def test_a_recording_is_read_as_the_pipeline_reads_it(tmp_path: Path) -> None:
+    tone_T = (0.5 * np.sin(2 * np.pi * 200 * np.arange(2 * 8000) / 8000)).astype(np.float32)
+    soundfile.write(tmp_path / "tone.ogg", tone_T, 8000)
+    audio_T = read_real_clip(tmp_path / "tone.ogg", None).audio_T
+    assert len(audio_T) == pytest.approx(2 * 16_000, rel=0.01)
+    assert np.abs(audio_T).max() == pytest.approx(0.5, abs=0.05)
+    (tmp_path / "text.wav").write_text("no sound")
+    with pytest.raises(RecordingError, match=r"text\.wav"):
+        read_real_clip(tmp_path / "text.wav", None)
