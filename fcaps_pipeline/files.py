@@ -39,13 +39,16 @@ def sync_folder(folder: Path) -> None:
 def writing(path: Path) -> Iterator[None]:
     """Turns an operating system error into one clear line.
 
+    Args:
+        path: what is written, a file or a folder; an error that names its own file keeps it.
+
     Raises:
         OutputError: naming the path and the cause, a full disk for instance.
     """
     try:
         yield
     except OSError as error:
-        cause = error.strerror or str(error)
+        where, cause = error.filename or path, error.strerror or str(error)
         raise OutputError(
-            f"cannot write {path}: {cause}; make room or access there, then run the same command again to go on"
+            f"cannot write {where}: {cause}; make room or access there, then run the same command again to go on"
         ) from error

@@ -74,12 +74,14 @@ def claim(path: Path, settings: BaseModel) -> None:
     """
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         with writing(path):
             write_durably(path, settings.model_dump_json(indent=1) + "\n")
         return
     except (OSError, ValueError) as error:
-        raise CorruptRunError(f"{path} is no note of settings ({error}); choose another folder") from error
+        raise CorruptRunError(
+            f"{path} cannot be read as a note of settings ({error}); choose another folder"
+        ) from error
     require_same_job(stored, settings.model_dump(mode="json"), path)
 
 

@@ -1,4 +1,4 @@
-"""FLAC bytes of int16 mono 16 kHz samples, and back; lossless.
+"""FLAC bytes of mono 16 kHz samples with 16 bits, and back; lossless for int16.
 
 Shape suffix: T samples.
 """
@@ -13,10 +13,11 @@ from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 
 
-def encode_flac(pcm_T: npt.NDArray[np.int16]) -> bytes:
-    """Encodes mono samples at 16 kHz; the same samples always give the same bytes."""
+def encode_flac(audio_T: npt.NDArray[np.int16] | npt.NDArray[np.float32]) -> bytes:
+    """Encodes mono samples at 16 kHz, int16 or float within 1; the same samples always give the same bytes."""
+    # In memory: on a full disk libsndfile itself would report an unknown error.
     buffer = io.BytesIO()
-    soundfile.write(buffer, pcm_T, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
+    soundfile.write(buffer, audio_T, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
 
 

@@ -9,6 +9,7 @@ import platform
 from pathlib import Path
 
 from fcaps_pipeline.embedded.scores import Score
+from fcaps_pipeline.errors import ModelError
 from fcaps_pipeline.evaluation.report import plain
 from fcaps_pipeline.records.base import Record
 
@@ -107,8 +108,18 @@ def write_card(folder: Path, run: TrainingRun, scores: list[Score]) -> None:
 
 
 def read_run(folder: Path) -> TrainingRun:
-    """Facts of an earlier training run, from its model folder."""
-    return TrainingRun.model_validate_json((folder / RUN_FILE).read_text(encoding="utf-8"))
+    """Facts of an earlier training run, from its model folder.
+
+    Raises:
+        ModelError: they are missing or damaged.
+    """
+    try:
+        return TrainingRun.model_validate_json((folder / RUN_FILE).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{folder / RUN_FILE} does not tell how the captioner was trained ({type(error).__name__}); "
+            "give a folder that `fcaps captioner train` wrote"
+        ) from error
 
 
 def describe_machine() -> str:

@@ -167,6 +167,7 @@ def evaluate_captioner(
         SourceError: the published captions cannot be read.
     """
     thinker, tokenizer = read_model_folder(folder)
+    run = read_run(folder)
     listener = Listener(thinker, tokenizer, shipped_prompts())
     blocks = _blocks("test", recipe.test_clips, recipe, work / "corpus", workers, watcher)
     clips = _load(blocks, work / "features", watcher)
@@ -184,7 +185,7 @@ def evaluate_captioner(
     if real.published is not None:
         published = read_published(real.published)
         scores += score_published(published, _listen(listener, [clip.audio_T for clip in published], watcher))
-    write_card(folder, read_run(folder), scores)
+    write_card(folder, run, scores)
     return scores
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 
 from fcaps_pipeline.acoustics.activity import find_activity
 from fcaps_pipeline.acoustics.frames import FRAME_STEP_S, make_frames
+from fcaps_pipeline.audio.flac import encode_flac
 from fcaps_pipeline.audio.stream import decode_all
 from fcaps_pipeline.errors import SourceError
+from fcaps_pipeline.files import write_durably, writing
 from fcaps_pipeline.job_folder import claim
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.base import Record
@@ -90,6 +91,7 @@ def write_phrase_bank(folder: Path, recordings: list[RealRecording]) -> Path:
 
     Raises:
         JobError: the folder holds the bank of other recordings.
+        OutputError: the folder cannot be written.
         RecordingError: a file cannot be decoded.
         SourceError: no recording holds a usable phrase.
     """
@@ -107,13 +109,13 @@ def write_phrase_bank(folder: Path, recordings: list[RealRecording]) -> Path:
         for number, piece_T in enumerate(_stretches(pcm_T)):
             phrase = _measure(piece_T, recording, f"{place:05d}-{recording.path.stem}-{number:02d}.flac")
             if phrase is not None:
-                soundfile.write(folder / phrase.file, piece_T, SAMPLE_RATE_HZ, subtype="PCM_16")
+                with writing(folder / phrase.file):
+                    (folder / phrase.file).write_bytes(encode_flac(piece_T))
                 phrases.append(phrase)
     if not phrases:
         raise SourceError(f"no recording of {len(recordings)} holds a phrase of {_SHORTEST_S} to {_LONGEST_S} s")
-    partial = index.with_suffix(".partial")
-    partial.write_text("".join(phrase.model_dump_json() + "\n" for phrase in phrases), encoding="utf-8")
-    partial.replace(index)
+    with writing(index):
+        write_durably(index, "".join(phrase.model_dump_json() + "\n" for phrase in phrases))
     return folder
 
 

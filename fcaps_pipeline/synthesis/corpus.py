@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
+from fcaps_pipeline.audio.flac import encode_flac
 from fcaps_pipeline.files import writing
 from fcaps_pipeline.job_folder import claim
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.synthesis.cast import RECORDED_SHARE, Cast
 from fcaps_pipeline.synthesis.clip import make_clip
-from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ
 from fcaps_pipeline.synthesis.fresh import call_fresh
 from fcaps_pipeline.synthesis.recorded import BANK_FILE
 from fcaps_pipeline.synthesis.truth import SPLITS, ClipTruth, Split
@@ -103,7 +102,7 @@ def write_block(
     for number in range(block_clips):
         rng = np.random.default_rng([seed, SPLITS.index(split), index, number])
         audio_T, truth = make_clip(f"{split}-{index:05d}-{number:03d}", split, rng, cast)
-        soundfile.write(partial / f"{truth.clip_id}.flac", audio_T, SAMPLE_RATE_HZ, subtype="PCM_16")
+        (partial / f"{truth.clip_id}.flac").write_bytes(encode_flac(audio_T))
         lines.append(truth.model_dump_json() + "\n")
     (partial / TRUTH_FILE).write_text("".join(lines), encoding="utf-8")
     partial.replace(block)

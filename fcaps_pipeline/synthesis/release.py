@@ -6,7 +6,6 @@ all blocks. A block is made by a fresh process, because espeak-ng keeps state: i
 settings and its number alone.
 """
 
-import io
 import json
 import os
 import shutil
@@ -16,12 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-import soundfile
 
+from fcaps_pipeline.audio.flac import encode_flac
 from fcaps_pipeline.files import write_durably, writing
 from fcaps_pipeline.job_folder import claim
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ
 from fcaps_pipeline.synthesis.fresh import call_fresh
 from fcaps_pipeline.synthesis.recording import draw_kind, make_recording
 from fcaps_pipeline.synthesis.recording_truth import SCHEMA, RecordingTruth, table_of
@@ -167,7 +165,7 @@ def write_block(root: Path, block: _Block, settings: Settings) -> None:
         except DisagreementError as error:
             dropped[error.reason] += 1
             continue
-        (partial / f"{recording_id}.flac").write_bytes(_encode(audio_T))
+        (partial / f"{recording_id}.flac").write_bytes(encode_flac(audio_T))
         truths.append(truth)
     counts = Counts(
         files=len(truths),
@@ -195,13 +193,6 @@ def _split_number(split: Split | None) -> int:
 
 def _speakers_of(split: Split | None, seed: int) -> tuple[Speaker, ...]:
     return tuple(one for one in draw_speakers(seed) if split is None or one.voice.split == split)
-
-
-def _encode(audio_T: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bytes:
-    # In memory first: libsndfile reports a full disk as an unknown error.
-    flac = io.BytesIO()
-    soundfile.write(flac, audio_T, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
-    return flac.getvalue()
 
 
 def _write_lists(root: Path, blocks: list[_Block]) -> Counts:

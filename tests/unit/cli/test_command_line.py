@@ -1,5 +1,6 @@
 """Wrong usage: one line, the right exit code, and quickly."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fcaps_pipeline.cli.annotate import default_run_folder
+from fcaps_pipeline.resources import resolve_path
 
 FCAPS = [sys.executable, "-c", "from fcaps_pipeline.cli.main import main; main()"]
 
@@ -75,6 +77,30 @@ def test_a_model_folder_without_weights(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert f"{tmp_path}/model" in done.stderr.replace("\n", "")
     assert "Traceback" not in done.stderr
+
+
+def test_a_folder_of_sounds_that_is_not_there(tmp_path: Path) -> None:
+    done = _run("captioner", "evaluate", tmp_path, "--real-sounds", tmp_path / "nowhere")
+    assert done.returncode == 2
+    assert done.stderr.replace("\n", " ").startswith(f"error: --real-sounds {tmp_path}/nowhere is no folder")
+
+
+def test_a_captioner_of_unknown_origin_is_not_measured(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(resolve_path("package:captioner"), model)
+    (model / "training.json").unlink()
+    done = _run("captioner", "evaluate", model, "--work", tmp_path / "work")
+    assert done.returncode == 2
+    assert f"{model}/training.json does not tell how the captioner was trained" in done.stderr.replace("\n", "")
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_benchmark_goes_on_with_the_same_clips_only(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"num_clips": 480, "seed": 3}')
+    done = _run("bench", "captions", "--work", tmp_path, "--seed", "4")
+    assert done.returncode == 2
+    assert "differs in seed (was 3, is 4)" in done.stderr.replace("\n", " ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["settings.json"]
 
 
 def test_plan_needs_no_engine_and_no_run_folder() -> None:

@@ -1,5 +1,7 @@
 """Synthetic speech: the same seed gives the same bytes, labels equal measurement, splits share nothing."""
 
+import os
+import resource
 import shutil
 from pathlib import Path
 
@@ -7,10 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from fcaps_pipeline.errors import JobError, OutputError
 from fcaps_pipeline.synthesis import classes, measure
 from fcaps_pipeline.synthesis.cast import Cast
 from fcaps_pipeline.synthesis.clip import make_clip
-from fcaps_pipeline.synthesis.corpus import read_truths, write_corpus
+from fcaps_pipeline.synthesis.corpus import read_truths, write_block, write_corpus
+from fcaps_pipeline.synthesis.fresh import call_fresh
 from fcaps_pipeline.synthesis.plan import draw_plan
 from fcaps_pipeline.synthesis.sounds import draw_sound
 from fcaps_pipeline.synthesis.texts import draw_sentence
@@ -82,9 +86,7 @@ def test_labels_equal_what_the_finished_clip_measures() -> None:
 
 
 @needs_synthesizers
-def test_a_corpus_is_the_same_for_any_number_of_workers_and_after_a_kill(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_corpus_is_the_same_for_any_number_of_workers_and_after_a_kill(tmp_path: Path) -> None:
     first = write_corpus(tmp_path / "a", "validation", num_clips=8, seed=5, workers=2, block_clips=4)
     shutil.copytree(first[0], tmp_path / "b" / first[0].name)
     (tmp_path / "b" / f".{first[1].name}.partial").mkdir()
@@ -94,3 +96,36 @@ def test_a_corpus_is_the_same_for_any_number_of_workers_and_after_a_kill(
         for truth, path in read_truths(one):
             assert path.read_bytes() == (other / path.name).read_bytes()
             assert soundfile.info(path).frames == truth.num_samples
+    with pytest.raises(JobError, match=r"seed \(was 5, is 6\)"):
+        write_corpus(tmp_path / "b", "validation", num_clips=8, seed=6, workers=1, block_clips=4)
+
+
+@needs_synthesizers
+def test_what_cannot_be_written_is_one_line_and_ends_the_rest(tmp_path: Path) -> None:
+    for index in range(8):
+        (tmp_path / f".validation-{index:05d}.partial").write_text("in the way")
+    done: list[int] = []
+    with pytest.raises(OutputError, match=r"cannot write .*validation-0000\d.partial: File exists; make room"):
+        write_corpus(tmp_path, "validation", num_clips=8, seed=5, workers=1, block_clips=1, on_block=done.append)
+    assert done == [0]
+
+
+@needs_synthesizers
+def test_no_room_for_a_clip_is_an_error_of_the_system_and_no_block(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_block(tmp_path / "block", "validation", 0, 5, 1, None, 0.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not (tmp_path / "block").exists()
+
+
+def test_an_error_gives_up_the_calls_that_have_not_begun(tmp_path: Path) -> None:
+    done: list[int] = []
+    calls = [(tmp_path / "first",), (tmp_path / "missing" / "second",), *((tmp_path / str(n),) for n in range(40))]
+    with pytest.raises(FileNotFoundError):
+        call_fresh(os.mkdir, calls, workers=1, on_done=done.append)
+    assert done == [0]
+    assert not (tmp_path / "39").exists()
