@@ -7,8 +7,6 @@ and the waiting between the parts add, and what overlapping them saves.
 """
 
 import asyncio
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,6 +22,7 @@ from fcaps_pipeline.captioning.engine import Engine
 from fcaps_pipeline.captioning.question import Question
 from fcaps_pipeline.config import Job
 from fcaps_pipeline.errors import AccountingError, RecordingError, UsageError
+from fcaps_pipeline.machine import describe_processor
 from fcaps_pipeline.pipeline.annotate import annotate
 from fcaps_pipeline.pipeline.progress import Listener
 from fcaps_pipeline.prompts import load_prompt
@@ -90,7 +89,7 @@ def bench_annotate(job: Job, listener: Listener) -> AnnotateBench:
             f"bare parts {len(segments)}; the comparison is void, look at the messages above"
         )
     return AnnotateBench(
-        machine=f"{os.cpu_count()} cores, {_processor()}",
+        machine=describe_processor(),
         num_recordings=len(recordings),
         num_segments=len(segments),
         audio_s=audio_s,
@@ -161,12 +160,3 @@ async def _ask_all(job: Job, segments: Sequence[SegmentAudio]) -> tuple[float, f
     finally:
         await engine.stop()
     return startup_s, elapsed_s, sum(one.num_output_tokens for answer in answers for one in answer)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

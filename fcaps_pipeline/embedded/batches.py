@@ -52,11 +52,15 @@ class Batch:
     weight_BT: torch.Tensor
     """Weight of predicting the token at this place; 0 where it is given."""
 
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
     def allowed(self) -> torch.Tensor:
         """Which positions may attend to which, `(B, T, T)` bool."""
         branch = self.branch_BT
         length = branch.shape[1]
-        causal = torch.ones(length, length, dtype=torch.bool).tril()
+        causal = torch.ones(length, length, dtype=torch.bool, device=branch.device).tril()
         same_request = (branch[:, None, :] == _PREFIX) | (branch[:, None, :] == branch[:, :, None])
         return causal & same_request
 

@@ -4,8 +4,6 @@ Enters: scores and what is known of the training run. Leaves: `README.md` in the
 """
 
 import json
-import os
-import platform
 from pathlib import Path
 
 from fcaps_pipeline.embedded.scores import Score
@@ -120,16 +118,6 @@ def read_run(folder: Path) -> TrainingRun:
             f"{folder / RUN_FILE} does not tell how the captioner was trained ({type(error).__name__}); "
             "give a folder that `fcaps captioner train` wrote"
         ) from error
-
-
-def describe_machine() -> str:
-    """Processor and cores of this machine."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
-        model = names[0] if names else model
-    return f"{model}, {os.cpu_count()} cores, no GPU"
 
 
 def score_cells(score: Score) -> list[str]:

@@ -4,6 +4,7 @@ Enters: block folders of `synthesis.corpus`. Leaves: one `.npy` per block with t
 clips, `(frames, 128)`, and the clips' lengths; training never decodes audio again.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,10 @@ import torch
 from transformers import WhisperFeatureExtractor
 
 from fcaps_pipeline.embedded.architecture import HOP_SAMPLES, SAMPLE_RATE_HZ, build_feature_extractor
+from fcaps_pipeline.errors import OutputError
+from fcaps_pipeline.files import writing
 from fcaps_pipeline.synthesis.corpus import read_truths
+from fcaps_pipeline.synthesis.fresh import call_fresh
 from fcaps_pipeline.synthesis.truth import ClipTruth
 
 Mel = npt.NDArray[np.float16]
@@ -50,14 +54,39 @@ def _extractor() -> WhisperFeatureExtractor:
     return build_feature_extractor()
 
 
-def load_block(block: Path, cache_folder: Path) -> list[Clip]:
-    """The clips of a block, from the cache where it has them."""
+def write_features(blocks: list[Path], folder: Path, *, workers: int, on_block: Callable[[int], None]) -> None:
+    """Computes the features that the folder lacks, several blocks at a time.
+
+    Args:
+        blocks: of a corpus.
+        folder: of the features.
+        workers: processes at a time.
+        on_block: told the number of blocks that are there.
+
+    Raises:
+        OutputError: the folder cannot be written, for instance because the disk is full.
+    """
+    missing = [(block, folder) for block in blocks if not _stored(block, folder).is_file()]
+    on_block(len(blocks) - len(missing))
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        call_fresh(_write, missing, workers=workers, on_done=lambda _: on_block(1))
+
+
+def load_block(block: Path, folder: Path) -> list[Clip]:
+    """The clips of a block with their features, which are there.
+
+    Raises:
+        OutputError: the features are not those of the block.
+    """
     truths = [truth for truth, _ in read_truths(block)]
-    stored = cache_folder / f"{block.name}.npy"
-    if not stored.is_file():
-        _store([path for _, path in read_truths(block)], stored)
+    stored = _stored(block, folder)
     frames_FM = np.load(stored)
     counts = [-(-truth.num_samples // HOP_SAMPLES) for truth in truths]
+    if sum(counts) != len(frames_FM):
+        raise OutputError(
+            f"{stored} holds {len(frames_FM)} frames, its block {block} {sum(counts)}; remove the file, it is made anew"
+        )
     starts = np.concatenate([[0], np.cumsum(counts)])
     return [
         Clip(truth=truth, mel_FM=frames_FM[start : start + count])
@@ -65,16 +94,18 @@ def load_block(block: Path, cache_folder: Path) -> list[Clip]:
     ]
 
 
-def _store(paths: list[Path], stored: Path) -> None:
-    stored.parent.mkdir(parents=True, exist_ok=True)
-    mels = []
-    for path in paths:
-        audio_T, _ = soundfile.read(path, dtype="float32")
-        mels.append(mel_features(audio_T).astype(np.float16))
-    partial = stored.with_suffix(".partial")
+def _stored(block: Path, folder: Path) -> Path:
+    return folder / f"{block.name}.npy"
+
+
+def _write(block: Path, folder: Path) -> None:
+    # Processes share the cores, one thread each.
+    torch.set_num_threads(1)
+    mels = [mel_features(soundfile.read(path, dtype="float32")[0]) for _, path in read_truths(block)]
+    partial = _stored(block, folder).with_suffix(".partial")
     with partial.open("wb") as file:
-        np.save(file, np.concatenate(mels))
-    partial.replace(stored)
+        np.save(file, np.concatenate(mels).astype(np.float16))
+    partial.replace(_stored(block, folder))
 
 
 def pad_mels(mels: list[Mel], frames_per_chunk: int) -> tuple[torch.Tensor, torch.Tensor]:

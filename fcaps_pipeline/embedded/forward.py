@@ -45,7 +45,7 @@ def encode_audio(thinker: Thinker, mel_BFM: torch.Tensor, lengths_B: torch.Tenso
     x = tower.conv_out(x) + tower.positional_embedding.positional_embedding[: x.shape[1]]
     x_BAD = x.reshape(batch, chunks * POSITIONS_PER_CHUNK, -1)
     # Every chunk but a clip's last is full, so valid positions are a prefix.
-    mask_BA = torch.arange(x_BAD.shape[1])[None] < audio_positions(lengths_B)[:, None]
+    mask_BA = torch.arange(x_BAD.shape[1], device=x_BAD.device)[None] < audio_positions(lengths_B)[:, None]
     for layer in tower.layers:
         x_BAD = _encoder_layer(layer, x_BAD, mask_BA)
     x_BAD = tower.proj2(tower.act(tower.proj1(tower.ln_post(x_BAD))))
@@ -62,7 +62,7 @@ def decode(
     """
     # The plain attention of transformers adds its mask to the scores: a bool mask would hide nothing.
     lowest = torch.finfo(torch.float32).min
-    mask_BHQK = torch.zeros(allowed_BQK.shape).masked_fill(~allowed_BQK, lowest).unsqueeze(1)
+    mask_BHQK = torch.zeros_like(allowed_BQK, dtype=torch.float32).masked_fill(~allowed_BQK, lowest).unsqueeze(1)
     output = thinker.model(
         inputs_embeds=embeddings_BTD,
         attention_mask=mask_BHQK,

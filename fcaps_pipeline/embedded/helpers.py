@@ -72,7 +72,9 @@ class FactHeads(nn.Module):
         """Mean loss over all heads; facts count only where somebody speaks and the truth has them."""
         hidden = functional.gelu(self.hidden(inputs_BC))
         spoken = [truth.speech for truth in truths]
-        losses = [functional.cross_entropy(self.speech(hidden), torch.tensor([int(s is not None) for s in spoken]))]
+        device = hidden.device
+        is_speech = torch.tensor([int(s is not None) for s in spoken], device=device)
+        losses = [functional.cross_entropy(self.speech(hidden), is_speech)]
         rows = [index for index, speech in enumerate(spoken) if speech is not None]
         speeches = [speech for speech in spoken if speech is not None]
         if not rows:
@@ -81,8 +83,9 @@ class FactHeads(nn.Module):
         for name in FACTS:
             target = torch.tensor([_place(name, speech) for speech in speeches])
             if bool((target != _UNKNOWN).any()):
-                losses.append(functional.cross_entropy(self.facts[name](heard), target, ignore_index=_UNKNOWN))
-        measures = torch.tensor([_measures(speech) for speech in speeches])
+                logits = self.facts[name](heard)
+                losses.append(functional.cross_entropy(logits, target.to(device), ignore_index=_UNKNOWN))
+        measures = torch.tensor([_measures(speech) for speech in speeches], device=device)
         known = ~measures.isnan()
         distance = functional.smooth_l1_loss(self.measures(heard).float()[known], measures[known])
         return torch.stack([*losses, _MEASURES_WEIGHT * distance]).mean()
@@ -108,7 +111,8 @@ def _measures(speech: SpeechTruth) -> list[float]:
 
 def _part_means(audio_BAD: torch.Tensor, mask_BA: torch.Tensor) -> torch.Tensor:
     """Means over six equal parts of each clip, `(B, 6, D)`."""
-    place = torch.arange(mask_BA.shape[1])[None] * PARTS // mask_BA.sum(1, keepdim=True)
-    member_BPA = (place[:, None] == torch.arange(PARTS)[None, :, None]) & mask_BA[:, None]
+    device = mask_BA.device
+    place = torch.arange(mask_BA.shape[1], device=device)[None] * PARTS // mask_BA.sum(1, keepdim=True)
+    member_BPA = (place[:, None] == torch.arange(PARTS, device=device)[None, :, None]) & mask_BA[:, None]
     weights = member_BPA.to(audio_BAD.dtype)
     return weights @ audio_BAD / weights.sum(-1, keepdim=True).clamp(min=1.0)

@@ -15,7 +15,7 @@ import torch
 from tokenizers import Tokenizer
 
 from fcaps_pipeline.embedded.batches import Prompts
-from fcaps_pipeline.embedded.card import TrainingRun, describe_machine, read_run, write_card
+from fcaps_pipeline.embedded.card import TrainingRun, read_run, write_card
 from fcaps_pipeline.embedded.evaluation import (
     Heard,
     mel_of,
@@ -26,7 +26,7 @@ from fcaps_pipeline.embedded.evaluation import (
     score_published,
     score_recordings,
 )
-from fcaps_pipeline.embedded.features import Clip, load_block
+from fcaps_pipeline.embedded.features import Clip, load_block, write_features
 from fcaps_pipeline.embedded.grammar import fine_caption, global_caption
 from fcaps_pipeline.embedded.listening import Listener, Reading
 from fcaps_pipeline.embedded.model_folder import read_model_folder, write_model_folder
@@ -34,9 +34,10 @@ from fcaps_pipeline.embedded.recordings import RealRecording, is_held_out, write
 from fcaps_pipeline.embedded.scores import Score
 from fcaps_pipeline.embedded.signal_rule import read_signal
 from fcaps_pipeline.embedded.tokenizer import train_tokenizer
-from fcaps_pipeline.embedded.training import StepReport, TrainingSettings, train
+from fcaps_pipeline.embedded.training import StepReport, TrainingSettings, train, training_device
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.job_folder import claim
+from fcaps_pipeline.machine import describe_device
 from fcaps_pipeline.prompts import load_prompt
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.synthesis.cast import RECORDED_SHARE
@@ -124,7 +125,7 @@ def make_captioner(
     torch.set_num_threads(workers)
     bank = write_phrase_bank(work / "recordings", list(real.training)) if real.training else None
     blocks = _blocks("train", recipe.training_clips, recipe, work / "corpus", workers, watcher, bank)
-    clips = _load(blocks, work / "features", watcher)
+    clips = _load(blocks, work / "features", workers, watcher)
     prompts = shipped_prompts()
     tokenizer = _tokenizer(clips, prompts, recipe.settings.seed)
     watcher.begin("training", recipe.settings.steps)
@@ -136,10 +137,10 @@ def make_captioner(
         units, done = report.step + 1 - done, report.step + 1
         watcher.advance(units, f"caption loss {report.caption_loss:.3f}, helper loss {report.helper_loss:.3f}")
 
-    trained = train(clips, tokenizer, prompts, recipe.settings, work / _CHECKPOINT, on_step)
+    trained = train(clips, tokenizer, prompts, recipe.settings, work / _CHECKPOINT, on_step, workers=workers)
     write_model_folder(out, trained.thinker, tokenizer)
     run = TrainingRun(
-        machine=describe_machine(),
+        machine=describe_device(training_device()),
         training_clips=len(clips),
         training_hours=sum(clip.truth.num_samples for clip in clips) / 16_000 / 3600,
         steps=recipe.settings.steps,
@@ -170,13 +171,13 @@ def evaluate_captioner(
     run = read_run(folder)
     listener = Listener(thinker, tokenizer, shipped_prompts())
     blocks = _blocks("test", recipe.test_clips, recipe, work / "corpus", workers, watcher)
-    clips = _load(blocks, work / "features", watcher)
+    clips = _load(blocks, work / "features", workers, watcher)
     scores = score_clips(_hear(listener, clips, blocks, watcher))
     scores += score_candidates(_candidates(listener, clips, watcher))
     if real.measuring:
         bank = write_phrase_bank(work / "held_out_recordings", list(real.measuring))
         blocks = _blocks("test", REAL_CLIPS, recipe, work / "held_out_corpus", workers, watcher, bank, 1.0)
-        clips = _load(blocks, work / "held_out_features", watcher)
+        clips = _load(blocks, work / "held_out_features", workers, watcher)
         scores += score_clips(_spoken(_hear(listener, clips, blocks, watcher)), "real voices: ")
     recordings = [read_real_clip(one.path, one.gender) for one in real.measuring]
     recordings += [read_real_clip(path, None) for path in real.sounds]
@@ -250,14 +251,11 @@ def _blocks(
     )
 
 
-def _load(blocks: list[Path], features: Path, watcher: Watcher) -> list[Clip]:
+def _load(blocks: list[Path], features: Path, workers: int, watcher: Watcher) -> list[Clip]:
     """The clips of blocks with their features, computed where they are missing."""
     watcher.begin("features", len(blocks))
-    clips: list[Clip] = []
-    for block in blocks:
-        clips += load_block(block, features)
-        watcher.advance(1)
-    return clips
+    write_features(blocks, features, workers=workers, on_block=watcher.advance)
+    return [clip for block in blocks for clip in load_block(block, features)]
 
 
 def _tokenizer(clips: list[Clip], prompts: Prompts, seed: int) -> Tokenizer:

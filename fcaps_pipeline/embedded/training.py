@@ -8,12 +8,14 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
 
 from fcaps_pipeline.embedded.batches import Batch, BatchMaker, Prompts
 from fcaps_pipeline.embedded.features import Clip
@@ -71,6 +73,8 @@ def train(
     settings: TrainingSettings,
     checkpoint: Path,
     on_step: Callable[[StepReport], None] = lambda _: None,
+    *,
+    workers: int = 1,
 ) -> Trained:
     """Trains from the checkpoint, or from nothing where there is none.
 
@@ -81,30 +85,35 @@ def train(
         settings: of the run; a checkpoint belongs to one of them.
         checkpoint: file that is replaced every so many steps.
         on_step: told after every step.
+        workers: processes that build batches for a GPU; without one, steps and batches share the cores in turn.
     """
-    thinker = new_thinker(tokenizer, seed=settings.seed)
+    device = training_device()
+    thinker = new_thinker(tokenizer, seed=settings.seed).to(device)
     thinker.visual.requires_grad_(requires_grad=False)
     # Plain products beat the fused kernel here: short sequences, explicit masks, a backward pass.
     thinker.model.set_attn_implementation("eager")
-    heads = HelperHeads(thinker.config.text_config.hidden_size)
-    maker = BatchMaker(tokenizer, prompts)
+    heads = HelperHeads(thinker.config.text_config.hidden_size).to(device)
     parameters = [p for p in [*thinker.parameters(), *heads.parameters()] if p.requires_grad]
     optimizer = torch.optim.AdamW(_decay_groups(parameters, settings), lr=1.0, betas=(0.9, 0.98))
     first, elapsed_s = _resume(checkpoint, thinker, heads, optimizer)
     begun_s = time.monotonic() - elapsed_s
     thinker.train()
-    for step in range(first, settings.steps):
+    steps = range(first, settings.steps)
+    batches = DataLoader(
+        _Batches(clips, BatchMaker(tokenizer, prompts), settings),
+        sampler=steps,
+        batch_size=None,
+        num_workers=0 if device.type == "cpu" else workers,
+    )
+    for step, (chosen, made) in zip(steps, batches, strict=True):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, settings)
-        chosen = choose_clips([len(clip.mel_FM) for clip in clips], step, settings)
-        rng = np.random.default_rng([settings.seed, 1, step])
-        batch_clips = [clips[index] for index in chosen]
-        batch = maker.batch(batch_clips, rng, augment=True)
-        with torch.autocast("cpu", torch.bfloat16):
+        batch = made.to(device)
+        with torch.autocast(device.type, torch.bfloat16):
             audio_BAD, mask_BA = encode_audio(thinker, batch.mel_BFM, batch.lengths_B)
-            truths = [clip.truth for clip in batch_clips]
+            truths = [clips[index].truth for index in chosen]
             helper_loss: torch.Tensor = heads.heard(audio_BAD, mask_BA, truths)
-            caption_loss = torch.zeros(())
+            caption_loss = torch.zeros((), device=device)
             if step >= settings.hearing_steps:
                 caption_loss, places_BRD = _caption_loss(thinker, batch, audio_BAD, mask_BA)
                 for place_BD in places_BRD.unbind(1):
@@ -117,7 +126,12 @@ def train(
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
             _save(checkpoint, step + 1, elapsed_s, thinker, heads, optimizer)
         on_step(StepReport(step, caption_loss.item(), helper_loss.item()))
-    return Trained(thinker, elapsed_s)
+    return Trained(thinker.cpu(), elapsed_s)
+
+
+def training_device() -> torch.device:
+    """A GPU where torch sees one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
@@ -133,10 +147,28 @@ def learning_rate(step: int, settings: TrainingSettings) -> float:
     return settings.peak_learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
 
 
-def choose_clips(lengths: list[int], step: int, settings: TrainingSettings) -> list[int]:
+class _Batches(Dataset[tuple[list[int], Batch]]):
+    """The clips and the batch of each step."""
+
+    def __init__(self, clips: list[Clip], maker: BatchMaker, settings: TrainingSettings) -> None:
+        self._clips, self._maker, self._settings = clips, maker, settings
+        self._lengths = tuple(len(clip.mel_FM) for clip in clips)
+
+    def __getitem__(self, step: int) -> tuple[list[int], Batch]:
+        chosen = choose_clips(self._lengths, step, self._settings)
+        rng = np.random.default_rng([self._settings.seed, 1, step])
+        return chosen, self._maker.batch([self._clips[index] for index in chosen], rng, augment=True)
+
+
+def choose_clips(lengths: tuple[int, ...], step: int, settings: TrainingSettings) -> list[int]:
     """Clips of one step: every epoch shuffles, then sorts within buckets so that a batch pads little."""
-    per_epoch = max(1, len(lengths) // settings.batch_clips)
-    epoch, place = divmod(step, per_epoch)
+    epoch, place = divmod(step, max(1, len(lengths) // settings.batch_clips))
+    return _epoch(lengths, epoch, settings)[place]
+
+
+@lru_cache(maxsize=1)
+def _epoch(lengths: tuple[int, ...], epoch: int, settings: TrainingSettings) -> list[list[int]]:
+    """The clips of all steps of an epoch."""
     rng = np.random.default_rng([settings.seed, 0, epoch])
     order = rng.permutation(len(lengths))
     bucket_size = _BUCKET_BATCHES * settings.batch_clips
@@ -144,7 +176,7 @@ def choose_clips(lengths: list[int], step: int, settings: TrainingSettings) -> l
     for start in range(0, len(order), bucket_size):
         bucket = sorted(order[start : start + bucket_size].tolist(), key=lambda index: lengths[index])
         batches += [bucket[at : at + settings.batch_clips] for at in range(0, len(bucket), settings.batch_clips)]
-    return batches[rng.permutation(len(batches))[place]]
+    return [batches[place] for place in rng.permutation(len(batches))]
 
 
 def _caption_loss(
@@ -198,7 +230,7 @@ def _resume(
     """Loads a checkpoint and gives the step to go on from and the seconds spent so far."""
     if not checkpoint.is_file():
         return 0, 0.0
-    state = torch.load(checkpoint, weights_only=True)
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
     thinker.load_state_dict(state["thinker"])
     heads.load_state_dict(state["heads"])
     optimizer.load_state_dict(state["optimizer"])

@@ -167,7 +167,7 @@ def test_a_killed_run_ends_with_the_weights_of_a_whole_one(tokenizer: Tokenizer,
 
 def test_an_epoch_shows_every_clip_once() -> None:
     settings = TrainingSettings(steps=1, batch_clips=5)
-    lengths = np.random.default_rng(0).integers(100, 900, 40).tolist()
+    lengths = tuple(np.random.default_rng(0).integers(100, 900, 40).tolist())
     seen = [index for step in range(8) for index in choose_clips(lengths, step, settings)]
     assert sorted(seen) == list(range(40))
 
