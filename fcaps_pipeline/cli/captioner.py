@@ -54,6 +54,9 @@ def train(
     workers: Workers = 2,
     real: Real = None,
     real_credit: Annotated[str | None, typer.Option(help="Name and licence of the real speech, for the card.")] = None,
+    real_licence: Annotated[
+        str | None, typer.Option(help="Licence that the real speech asks of the weights, such as cc-by-4.0.")
+    ] = None,
     real_test: RealTest = None,
     real_sounds: RealSounds = None,
     published: Published = None,
@@ -65,8 +68,10 @@ def train(
     settings = TrainingSettings(
         steps=steps, hearing_steps=hearing_steps, batch_clips=batch_clips, peak_learning_rate=learning_rate
     )
-    if (real is None) != (real_credit is None):
-        raise UsageError("--real and --real-credit go together: the card names the recordings and their licence")
+    if len({real is None, real_credit is None, real_licence is None}) > 1:
+        raise UsageError(
+            "--real, --real-credit and --real-licence go together: the card names the recordings and the licence"
+        )
     material = _find_real(real, real_test, real_sounds, published)
     recipe = Recipe(
         training_clips=clips,
@@ -75,6 +80,7 @@ def train(
         settings=settings,
         real_speakers=tuple(dict.fromkeys(one.speaker for one in material.training)),
         real_credit=real_credit,
+        real_licence=real_licence,
     )
     with _StageBar(messages) as bar:
         scores = make_captioner(recipe, out, work, workers=workers, real=material, watcher=bar)

@@ -1,4 +1,4 @@
-"""Writes the model card from measured figures; nothing in it is typed in by hand but the prose.
+"""Writes the model card: prose around measured figures, the settings of the run and the borders of the classes.
 
 Enters: scores and what is known of the training run. Leaves: `README.md` in the model folder.
 """
@@ -10,6 +10,7 @@ from fcaps_pipeline.embedded.scores import Score
 from fcaps_pipeline.errors import ModelError
 from fcaps_pipeline.evaluation.report import plain
 from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.synthesis import classes
 
 CARD_FILE = "README.md"
 RUN_FILE = "training.json"
@@ -22,7 +23,11 @@ class TrainingRun(Record):
     training_clips: int
     training_hours: float
     steps: int
+    """All of them."""
+    hearing_steps: int
+    """The first steps, in which the audio tower learns alone."""
     batch_clips: int
+    peak_learning_rate: float
     training_minutes: float
     parameters: int
     corpus_seed: int
@@ -31,6 +36,8 @@ class TrainingRun(Record):
     """Real people among the training voices."""
     real_credit: str | None = None
     """Whose recordings those are, and their licence."""
+    real_licence: str | None = None
+    """Identifier of the licence that the card gives the weights because of them."""
 
 
 _TEMPLATE = """---
@@ -79,13 +86,16 @@ five times at temperature 0.6.
   festvox-ca-ona-hts, festvox-czech-dita, festvox-czech-machac) with formant scaling, praat resynthesis, rooms, noise
   and level; labels are measured.
 - {real}
-- {training_clips} clips, {training_hours:.1f} h, corpus seed {corpus_seed}; {steps} steps of {batch_clips} clips,
-  training seed {training_seed}.
+- {training_clips} clips, {training_hours:.1f} h; training seed {training_seed}.
 - {training_minutes:.0f} minutes of training on: {machine}.
-- Pitch classes: men below 115.7 and above 149.7 Hz, women below 141.6 and above 184.5 Hz; pace: below 3.7 and above 5.5
-  syllables per second of speech; volume: below -30 and above -20 LUFS; a pause is a silence of 0.4 s or more.
-- Made with `fcaps captioner train --out DIR{options}`. The demo speech is our own output, CC0.
+- Pitch classes: men below {men_hz[0]} and above {men_hz[1]} Hz, women below {women_hz[0]} and above {women_hz[1]} Hz;
+  pace: below {paces[0]} and above {paces[1]} syllables per second of speech; volume: below {volumes[0]:.0f} and above
+  {volumes[1]:.0f} LUFS; a pause is a silence of {pause_s} s or more.
+- Made with `fcaps captioner train --out DIR --seed {corpus_seed} --clips {training_clips} --steps {steps}
+  --hearing-steps {hearing_steps} --batch-clips {batch_clips} --learning-rate {peak_learning_rate}{real_options}`.
+- The demo speech is our own output, CC0.
 """
+_LICENCE_OF_SYNTHETIC = "cc0-1.0"
 _SYNTHETIC_ONLY = "No recordings of real people were used beyond what these voices contain."
 _WITH_REAL = """Real speech: nearly half of the training clips are phrases of {speakers} people, some as recorded, some
   moved in pitch and pace, with rooms, noise and level as above: {credit}. Their syllables are estimated."""
@@ -95,12 +105,16 @@ def write_card(folder: Path, run: TrainingRun, scores: list[Score]) -> None:
     """Writes the card and the facts it was made from."""
     fields = run.model_dump()
     fields["parameters"] = run.parameters / 1e6
-    fields["real"] = _SYNTHETIC_ONLY
-    fields["options"], fields["licence"] = "", "cc0-1.0"
+    fields["rows"] = "\n".join(f"| {' | '.join(score_cells(score))} |" for score in scores)
+    fields["men_hz"], fields["women_hz"] = (classes.PITCH_BORDERS_HZ[gender] for gender in ("male", "female"))
+    fields["paces"], fields["volumes"] = classes.RATE_BORDERS_HZ, classes.VOLUME_BORDERS_LUFS
+    fields["pause_s"] = classes.PAUSE_S[1]
+    fields["real"], fields["real_options"], fields["licence"] = _SYNTHETIC_ONLY, "", _LICENCE_OF_SYNTHETIC
     if run.real_speakers:
         fields["real"] = _WITH_REAL.format(speakers=run.real_speakers, credit=run.real_credit)
-        fields["options"], fields["licence"] = " --real DIR --real-credit TEXT", "cc-by-4.0"
-    card = _TEMPLATE.format(rows="\n".join(f"| {' | '.join(score_cells(score))} |" for score in scores), **fields)
+        fields["real_options"] = f" --real DIR --real-credit TEXT --real-licence {run.real_licence}"
+        fields["licence"] = run.real_licence
+    card = _TEMPLATE.format(**fields)
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
     (folder / RUN_FILE).write_text(json.dumps(run.model_dump(), indent=2) + "\n", encoding="utf-8")
 

@@ -63,6 +63,8 @@ class Recipe(Record):
     """Speakers whose recordings train, in the order of their list."""
     real_credit: str | None = None
     """Name and licence of their recordings, for the card."""
+    real_licence: str | None = None
+    """Identifier of the licence that their recordings ask of the weights."""
 
 
 @dataclass(frozen=True)
@@ -144,13 +146,16 @@ def make_captioner(
         training_clips=len(clips),
         training_hours=sum(clip.truth.num_samples for clip in clips) / 16_000 / 3600,
         steps=recipe.settings.steps,
+        hearing_steps=recipe.settings.hearing_steps,
         batch_clips=recipe.settings.batch_clips,
+        peak_learning_rate=recipe.settings.peak_learning_rate,
         training_minutes=trained.elapsed_s / 60,
         parameters=sum(parameter.numel() for parameter in trained.thinker.parameters()),
         corpus_seed=recipe.corpus_seed,
         training_seed=recipe.settings.seed,
         real_speakers=len(recipe.real_speakers),
         real_credit=recipe.real_credit,
+        real_licence=recipe.real_licence,
     )
     write_card(out, run, [])
     return evaluate_captioner(out, recipe, work, workers=workers, real=real, watcher=watcher)
