@@ -11,13 +11,13 @@ from pathlib import Path
 from fcaps_pipeline.errors import OutputError
 
 
-def write_durably(path: Path, content: str) -> None:
-    """Writes a small file so that it exists whole or not at all, even after a power cut."""
+def write_durably(path: Path, content: str | bytes) -> None:
+    """Writes a small file so that it exists whole or not at all, even after a power cut; text as UTF-8."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(content)
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

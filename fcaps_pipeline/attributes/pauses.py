@@ -15,8 +15,12 @@ from fcaps_pipeline.attributes.places import find_place
 from fcaps_pipeline.attributes.tokens import Tokens
 
 _NONE = re.compile(
-    r"\b(?:no|never|without(?: an?| any)?|free of|free from|(?:does not|doesn't|not))(?: (?!long|extended)\w+){0,2} "
-    r"(?:pause|pauses|pausing|break|breaks)\b|\b(?:uninterrupted(?:ly)?|unbroken|non-?stop)\b|"
+    r"\b(?:no|without(?: an?| any)?|free of|free from)(?: (?!long|extended)\w+){0,2} "
+    r"(?:pauses?|pausing|breaks?(?! (?:into|in (?:the|her|his|their) voice)))\b|"
+    # A voice that does not break, and a speaker who does not break into laughter, may still pause.
+    r"\b(?:never|does not|doesn't|not)(?: (?!long|extended)\w+){0,3} "
+    r"(?:pauses?|pausing|(?:(?<=\ba )|(?<=\bany )|(?<=\bsingle ))breaks?)\b|"
+    r"\b(?:uninterrupted(?:ly)?|unbroken|non-?stop)\b|"
     r"\b(?:continuous|single flowing|unceasing) (?:stream|flow|line)\b|\bstraight on from one word\b"
 )
 _REPEATED = re.compile(

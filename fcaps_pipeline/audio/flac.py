@@ -4,6 +4,7 @@ Shape suffix: T samples.
 """
 
 import io
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 
 
-def encode_flac(audio_T: npt.NDArray[np.int16] | npt.NDArray[np.float32]) -> bytes:
+def encode_flac(audio_T: npt.NDArray[np.int16] | npt.NDArray[np.floating[Any]]) -> bytes:
     """Encodes mono samples at 16 kHz, int16 or float within 1; the same samples always give the same bytes."""
     # In memory: on a full disk libsndfile itself would report an unknown error.
     buffer = io.BytesIO()

@@ -12,8 +12,8 @@ from transformers import Qwen3OmniMoeConfig, WhisperFeatureExtractor
 
 from fcaps_pipeline.embedded import tokenizer as tok
 from fcaps_pipeline.errors import ModelError
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 
-SAMPLE_RATE_HZ = 16_000
 HOP_SAMPLES = 160
 MEL_BINS = 128
 WINDOW_SAMPLES = 1024

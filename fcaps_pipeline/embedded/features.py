@@ -15,9 +15,10 @@ import soundfile
 import torch
 from transformers import WhisperFeatureExtractor
 
-from fcaps_pipeline.embedded.architecture import HOP_SAMPLES, SAMPLE_RATE_HZ, build_feature_extractor
+from fcaps_pipeline.embedded.architecture import HOP_SAMPLES, build_feature_extractor
 from fcaps_pipeline.errors import OutputError
 from fcaps_pipeline.files import writing
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.synthesis.corpus import read_truths
 from fcaps_pipeline.synthesis.fresh import call_fresh
 from fcaps_pipeline.synthesis.truth import ClipTruth

@@ -4,6 +4,7 @@ Enters: clips, tokenizer, settings and a work folder. Leaves: a trained thinker.
 the seed and the step alone, so that a resumed run takes the steps an uninterrupted one would.
 """
 
+import io
 import math
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from fcaps_pipeline.embedded.features import Clip
 from fcaps_pipeline.embedded.forward import Thinker, decode, encode_audio
 from fcaps_pipeline.embedded.helpers import HelperHeads
 from fcaps_pipeline.embedded.model_folder import new_thinker
+from fcaps_pipeline.files import write_durably, writing
 from fcaps_pipeline.records.base import Record
 
 _BUCKET_BATCHES = 16
@@ -245,8 +247,6 @@ def _save(
     heads: HelperHeads,
     optimizer: torch.optim.Optimizer,
 ) -> None:
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    partial = checkpoint.with_suffix(".partial")
     state = {
         "step": step,
         "elapsed_s": elapsed_s,
@@ -254,5 +254,8 @@ def _save(
         "heads": heads.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
-    torch.save(state, partial)
-    partial.replace(checkpoint)
+    # In memory: on a full disk torch itself would report a failed stream.
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    with writing(checkpoint):
+        write_durably(checkpoint, buffer.getvalue())

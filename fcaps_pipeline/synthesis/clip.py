@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.synthesis import classes, effects, measure
 from fcaps_pipeline.synthesis.cast import Cast
-from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ, Samples
+from fcaps_pipeline.synthesis.effects import Samples
 from fcaps_pipeline.synthesis.plan import PhrasePlan, SpeechPlan, draw_plan
 from fcaps_pipeline.synthesis.praat import change_voice
 from fcaps_pipeline.synthesis.qualities import whisper

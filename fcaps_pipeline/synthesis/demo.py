@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
+from fcaps_pipeline.audio.flac import encode_flac
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.synthesis.cast import Cast
 from fcaps_pipeline.synthesis.clip import render
-from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ, Samples, limit, noise
+from fcaps_pipeline.synthesis.effects import Samples, limit, noise
 from fcaps_pipeline.synthesis.plan import SpeechPlan, draw_plan
 from fcaps_pipeline.synthesis.speaking import PhraseError
 from fcaps_pipeline.synthesis.truth import SpeechTruth
@@ -94,7 +95,7 @@ def _draw_until(
 
 
 def _write(folder: Path, name: str, audio_T: Samples, voice: str | None, transcript: str | None) -> str:
-    soundfile.write(folder / f"{name}.flac", audio_T, SAMPLE_RATE_HZ, subtype="PCM_16")
+    (folder / f"{name}.flac").write_bytes(encode_flac(audio_T))
     row = {"id": name, "path": f"{name}.flac", "speaker": voice, "language": "en", "transcript": transcript}
     present = {key: value for key, value in row.items() if value is not None} | {"licence": LICENCE}
     return json.dumps(present) + "\n"

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft, signal
 
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.synthesis.measure import rms_db
 
-SAMPLE_RATE_HZ = 16_000
 Samples = npt.NDArray[np.float64]
 NoiseKind = Literal["white", "pink", "brown", "hum"]
 NOISE_KINDS: tuple[NoiseKind, ...] = ("white", "pink", "brown", "hum")

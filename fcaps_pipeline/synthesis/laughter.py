@@ -6,9 +6,10 @@ Enters: a speaker and a generator. Leaves: samples at 16 kHz in which as many bu
 import numpy as np
 from scipy import signal
 
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.synthesis import effects, measure
 from fcaps_pipeline.synthesis.cast import SYNTHESIZERS
-from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ, Samples
+from fcaps_pipeline.synthesis.effects import Samples
 from fcaps_pipeline.synthesis.qualities import whisper
 from fcaps_pipeline.synthesis.speakers import Speaker
 from fcaps_pipeline.synthesis.speaking import Knobs, PhraseError

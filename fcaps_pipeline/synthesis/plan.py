@@ -12,6 +12,7 @@ import numpy as np
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.synthesis.cast import Cast
 from fcaps_pipeline.synthesis.classes import Gender, VolumeClass
+from fcaps_pipeline.synthesis.draws import FORMANT_SCALES, log_uniform
 from fcaps_pipeline.synthesis.effects import NOISE_KINDS, NoiseKind
 from fcaps_pipeline.synthesis.truth import Split
 from fcaps_pipeline.synthesis.voices import Voice
@@ -24,8 +25,6 @@ _VOLUMES_LUFS: dict[VolumeClass, tuple[float, float]] = {
     "loud": (-18.5, -12.5),
 }
 _MOVED_F0_HZ: dict[Gender, tuple[float, float]] = {"male": (75.0, 178.0), "female": (125.0, 290.0)}
-_FORMANT_SCALES: dict[Gender, tuple[float, float]] = {"male": (0.92, 1.04), "female": (0.97, 1.09)}
-"""A man's vocal tract is hardly made shorter and a woman's hardly longer: it would no longer be known whose it is."""
 _CHANGES: tuple[Change, ...] = ("none", "loudness", "pitch", "rate")
 _CHANGE_SHARES = (0.40, 0.22, 0.19, 0.19)
 _WHISPER_SHARE = 0.1
@@ -95,11 +94,11 @@ def draw_plan(rng: np.random.Generator, split: Split, cast: Cast) -> SpeechPlan:
         voice=voice,
         whispered=whispered,
         natural=natural,
-        formant_scale=1.0 if natural else float(rng.uniform(*_FORMANT_SCALES[gender])),
-        moved_f0_hz=None if own_f0 else _log_uniform(rng, *_MOVED_F0_HZ[gender]),
+        formant_scale=1.0 if natural else float(rng.uniform(*FORMANT_SCALES[gender])),
+        moved_f0_hz=None if own_f0 else log_uniform(rng, *_MOVED_F0_HZ[gender]),
         pitch=float(rng.uniform(0.15, 0.85)),
         pitch_range=float(rng.uniform(0.15, 0.9)),
-        tempo=_log_uniform(rng, 0.5, 1.45),
+        tempo=log_uniform(rng, 0.5, 1.45),
         change=change,
         phrases=_draw_phrases(rng, change, lambda: cast.draw_text(rng, voice, split, long=change == "rate")),
         ramp_db=float(ramp_db),
@@ -107,8 +106,8 @@ def draw_plan(rng: np.random.Generator, split: Split, cast: Cast) -> SpeechPlan:
         loudness_lufs=float(rng.uniform(*_VOLUMES_LUFS[volume])),
         spectral_tilt_db=float(rng.uniform(-5.0, 3.0)) if rng.random() < 0.6 else 0.0,
         telephone=bool(rng.random() < 0.05),
-        reverberation_s=_log_uniform(rng, 0.1, 0.9) if rng.random() < 0.4 else None,
-        wet=_log_uniform(rng, 0.02, 0.6),
+        reverberation_s=log_uniform(rng, 0.1, 0.9) if rng.random() < 0.4 else None,
+        wet=log_uniform(rng, 0.02, 0.6),
         noise=NOISE_KINDS[int(rng.integers(len(NOISE_KINDS)))] if rng.random() < 0.5 else None,
         snr_db=float(rng.uniform(10.0, 45.0)),
         lead_s=_draw_padding(rng),
@@ -156,7 +155,3 @@ def _draw_gaps(rng: np.random.Generator, num_phrases: int) -> list[float]:
 
 def _draw_padding(rng: np.random.Generator) -> float:
     return float(rng.uniform(0.3, 0.8) if rng.random() < 0.1 else rng.uniform(0.05, 0.25))
-
-
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))

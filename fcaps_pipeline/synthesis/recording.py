@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.synthesis import classes, effects, measure
-from fcaps_pipeline.synthesis.effects import NOISE_KINDS, SAMPLE_RATE_HZ, NoiseKind, Samples
+from fcaps_pipeline.synthesis.draws import log_uniform
+from fcaps_pipeline.synthesis.effects import NOISE_KINDS, NoiseKind, Samples
 from fcaps_pipeline.synthesis.recording_truth import (
     EventTruth,
     OverlapTruth,
@@ -80,7 +82,7 @@ def draw_kind(rng: np.random.Generator, room_s: float, *, talk: bool) -> tuple[R
     elif room_s >= _LENGTHS_S["conversation"][0] and rng.random() < _CONVERSATION_SHARE:
         kind = "conversation"
     shortest_s, longest_s = _LENGTHS_S[kind]
-    return kind, _log_uniform(rng, shortest_s, max(shortest_s, min(longest_s, room_s)))
+    return kind, log_uniform(rng, shortest_s, max(shortest_s, min(longest_s, room_s)))
 
 
 def make_recording(
@@ -150,8 +152,8 @@ def make_recording(
 def draw_surroundings(rng: np.random.Generator) -> Surroundings:
     """Dry or a small room to a hall; clean or down to 5 dB; a telephone line now and then."""
     return Surroundings(
-        reverberation_s=round(_log_uniform(rng, 0.15, 1.8), 2) if rng.random() < 0.5 else None,
-        wet=_log_uniform(rng, 0.02, 0.5),
+        reverberation_s=round(log_uniform(rng, 0.15, 1.8), 2) if rng.random() < 0.5 else None,
+        wet=log_uniform(rng, 0.02, 0.5),
         noise=NOISE_KINDS[int(rng.integers(len(NOISE_KINDS)))] if rng.random() < 0.6 else None,
         snr_db=round(float(rng.uniform(5.0, 45.0)), 1),
         telephone=bool(rng.random() < 0.06),
@@ -321,7 +323,3 @@ def _rounded(value: float | None, digits: int) -> float | None:
 
 def _seconds(samples: int) -> float:
     return round(samples / SAMPLE_RATE_HZ, 4)
-
-
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy import signal
 
-from fcaps_pipeline.synthesis.effects import NOISE_KINDS, SAMPLE_RATE_HZ, Samples, limit, noise, reverberate, tilt
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
+from fcaps_pipeline.synthesis.effects import NOISE_KINDS, Samples, limit, noise, reverberate, tilt
 
 _SHORTEST_S, _LONGEST_S = 1.2, 8.0
 

@@ -13,6 +13,7 @@ from fcaps_pipeline.errors import DependencyError
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.synthesis import espeak, festival, flite
 from fcaps_pipeline.synthesis.classes import GENDER_F0_HZ, Gender
+from fcaps_pipeline.synthesis.draws import FORMANT_SCALES
 from fcaps_pipeline.synthesis.truth import Split
 from fcaps_pipeline.synthesis.voices import Voice, all_voices
 
@@ -49,7 +50,6 @@ _ACCENTS = {
     "gmw/en-GB-x-rp": "Received Pronunciation",
 }
 _ELDERLY: dict[str, tuple[Gender, Split]] = {"grandma": ("female", "train"), "grandpa": ("male", "test")}
-_FORMANT_SCALES: dict[Gender, tuple[float, float]] = {"male": (0.92, 1.04), "female": (0.97, 1.09)}
 _SPREAD_SEMITONES = 4.0
 _OTHER_SYNTHESIZERS_SHARE = 0.04
 """Share of speakers by flite and festival, which take ten times as long as espeak-ng."""
@@ -140,7 +140,7 @@ def _draw_speaker(rng: np.random.Generator, gender: Gender) -> Speaker:
     espeak_ng = bool(rng.random() >= _OTHER_SYNTHESIZERS_SHARE)
     choices = _choices(gender, espeak_ng=espeak_ng)
     voice = choices[int(rng.integers(len(choices)))]
-    scale = round(float(rng.uniform(*_FORMANT_SCALES[gender])), 3)
+    scale = round(float(rng.uniform(*FORMANT_SCALES[gender])), 3)
     if espeak_ng:
         own_hz = _ESPEAK_F0[voice.name.split("+")[-1]][0]
     else:

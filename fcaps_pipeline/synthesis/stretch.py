@@ -9,10 +9,11 @@ from typing import Literal
 
 import numpy as np
 
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.synthesis import classes, effects, measure
 from fcaps_pipeline.synthesis.cast import SYNTHESIZERS
 from fcaps_pipeline.synthesis.classes import VoiceQuality
-from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ, Samples
+from fcaps_pipeline.synthesis.effects import Samples
 from fcaps_pipeline.synthesis.qualities import breathe, creak, whisper
 from fcaps_pipeline.synthesis.speakers import Speaker
 from fcaps_pipeline.synthesis.speaking import Knobs, PhraseError, SpokenPhrase, SpokenWord

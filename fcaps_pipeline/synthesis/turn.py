@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.synthesis import classes
 from fcaps_pipeline.synthesis.classes import VoiceQuality
-from fcaps_pipeline.synthesis.effects import SAMPLE_RATE_HZ, Samples
+from fcaps_pipeline.synthesis.draws import log_uniform
+from fcaps_pipeline.synthesis.effects import Samples
 from fcaps_pipeline.synthesis.laughter import laugh
 from fcaps_pipeline.synthesis.recording_truth import EventPhrase
 from fcaps_pipeline.synthesis.sentences import draw_sentence
@@ -129,7 +131,7 @@ def _first_style(rng: np.random.Generator, speaker: Speaker) -> Wanted:
     quality = qualities[int(rng.choice(len(qualities), p=tuple(_FIRST_QUALITY_SHARES.values())))]
     return Wanted(
         f0_hz=speaker.base_f0_hz,
-        rate_hz=_log_uniform(rng, *_FIRST_RATES_HZ),
+        rate_hz=log_uniform(rng, *_FIRST_RATES_HZ),
         level_db=float(rng.uniform(-2.0, 2.0)) if quality == "modal" else _QUALITY_LEVELS_DB[quality],
         ramp_db=0.0,
         quality=quality,
@@ -262,7 +264,3 @@ def _compare_pitch(turn: Turn, stretch: Stretch, step: EventPhrase | None) -> No
     heard = classes.direction(semitones, classes.PITCH_CHANGE_SEMITONES)
     if heard != {None: "steady", "raises the pitch": "rising", "lowers the pitch": "falling"}[step]:
         raise DisagreementError("pitch")
-
-
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))

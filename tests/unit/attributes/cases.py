@@ -179,6 +179,11 @@ CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("There are no long pauses.", {}),
     ("He takes a break midway.", {"gender": "male", "pauses": pauses("one", "middle")}),
     ("Her voice breaks.", {"gender": "female"}),
+    ("His voice does not break.", {"gender": "male"}),
+    ("She never breaks into laughter.", {"gender": "female"}),
+    ("A man speaks without breaking off, with no breaks in his voice.", {"gender": "male"}),
+    ("She does not take a single break.", {"gender": "female", "pauses": pauses("none")}),
+    ("He never takes any breaks.", {"gender": "male", "pauses": pauses("none")}),
     (
         "She laughs at the start and sighs at the end.",
         {"gender": "female", "sounds": [sound("laugh", "beginning"), sound("sigh", "end")]},

@@ -18,6 +18,7 @@ from fcaps_pipeline.embedded.grammar import fine_caption, global_caption
 from fcaps_pipeline.embedded.model_folder import new_thinker, read_model_folder, request_text, write_model_folder
 from fcaps_pipeline.embedded.tokenizer import train_tokenizer
 from fcaps_pipeline.embedded.training import StepReport, TrainingSettings, answer_loss, choose_clips, train
+from fcaps_pipeline.errors import OutputError
 from tests.unit.embedded.test_captions import make_truths
 
 _PROMPTS = Prompts(fine="Tell how the voice unfolds.", global_="Profile the voice.")
@@ -163,6 +164,13 @@ def test_a_killed_run_ends_with_the_weights_of_a_whole_one(tokenizer: Tokenizer,
     resumed = train(_clips(), tokenizer, _PROMPTS, settings, tmp_path / "killed.pt").thinker
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_one_clear_line(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    settings = TrainingSettings(steps=1, batch_clips=2)
+    with pytest.raises(OutputError, match="file"):
+        train(_clips(), tokenizer, _PROMPTS, settings, tmp_path / "file" / "checkpoint.pt")
 
 
 def test_an_epoch_shows_every_clip_once() -> None:
