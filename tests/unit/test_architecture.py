@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "fcaps_pipeline"
 
 LAYERS: list[set[str]] = [
-    {"errors"},
+    {"errors", "machine"},
     {"records", "files"},
     {"resources", "environment", "job_file", "job_folder"},
     {"config"},
