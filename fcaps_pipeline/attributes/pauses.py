@@ -17,9 +17,9 @@ from fcaps_pipeline.attributes.tokens import Tokens
 _NONE = re.compile(
     r"\b(?:no|without(?: an?| any)?|free of|free from)(?: (?!long|extended)\w+){0,2} "
     r"(?:pauses?|pausing|breaks?(?! (?:into|in (?:the|her|his|their) voice)))\b|"
+    r"\b(?:never|does not|doesn't|not)(?: (?!long|extended)\w+){0,2} (?:pauses?|pausing)\b|"
     # A voice that does not break, and a speaker who does not break into laughter, may still pause.
-    r"\b(?:never|does not|doesn't|not)(?: (?!long|extended)\w+){0,3} "
-    r"(?:pauses?|pausing|(?:(?<=\ba )|(?<=\bany )|(?<=\bsingle ))breaks?)\b|"
+    r"\b(?:never|does not|doesn't|not)(?: \w+){0,2} (?:an?|any|single) breaks?\b|"
     r"\b(?:uninterrupted(?:ly)?|unbroken|non-?stop)\b|"
     r"\b(?:continuous|single flowing|unceasing) (?:stream|flow|line)\b|\bstraight on from one word\b"
 )

@@ -101,12 +101,8 @@ def train(
     begun_s = time.monotonic() - elapsed_s
     thinker.train()
     steps = range(first, settings.steps)
-    batches = DataLoader(
-        _Batches(clips, BatchMaker(tokenizer, prompts), settings),
-        sampler=steps,
-        batch_size=None,
-        num_workers=0 if device.type == "cpu" else workers,
-    )
+    num_loaders = 0 if device.type == "cpu" else workers
+    batches = make_batches(clips, BatchMaker(tokenizer, prompts), settings, steps, num_workers=num_loaders)
     for step, (chosen, made) in zip(steps, batches, strict=True):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, settings)
@@ -147,6 +143,13 @@ def learning_rate(step: int, settings: TrainingSettings) -> float:
     num_steps = settings.steps - settings.hearing_steps
     progress = (into - settings.warmup_steps) / max(1, num_steps - settings.warmup_steps)
     return settings.peak_learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
+
+
+def make_batches(
+    clips: list[Clip], maker: BatchMaker, settings: TrainingSettings, steps: range, *, num_workers: int
+) -> "DataLoader[tuple[list[int], Batch]]":
+    """The positions of the clips and the batch of each step, the same for any number of worker processes."""
+    return DataLoader(_Batches(clips, maker, settings), sampler=steps, batch_size=None, num_workers=num_workers)
 
 
 class _Batches(Dataset[tuple[list[int], Batch]]):

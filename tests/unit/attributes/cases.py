@@ -183,6 +183,7 @@ CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("She never breaks into laughter.", {"gender": "female"}),
     ("A man speaks without breaking off, with no breaks in his voice.", {"gender": "male"}),
     ("She does not take a single break.", {"gender": "female", "pauses": pauses("none")}),
+    ("He does not shout and then pauses.", {"gender": "male", "pauses": pauses("one")}),
     ("He never takes any breaks.", {"gender": "male", "pauses": pauses("none")}),
     (
         "She laughs at the start and sighs at the end.",

@@ -17,7 +17,14 @@ from fcaps_pipeline.embedded.forward import FRAMES_PER_CHUNK, Thinker, audio_pos
 from fcaps_pipeline.embedded.grammar import fine_caption, global_caption
 from fcaps_pipeline.embedded.model_folder import new_thinker, read_model_folder, request_text, write_model_folder
 from fcaps_pipeline.embedded.tokenizer import train_tokenizer
-from fcaps_pipeline.embedded.training import StepReport, TrainingSettings, answer_loss, choose_clips, train
+from fcaps_pipeline.embedded.training import (
+    StepReport,
+    TrainingSettings,
+    answer_loss,
+    choose_clips,
+    make_batches,
+    train,
+)
 from fcaps_pipeline.errors import OutputError
 from tests.unit.embedded.test_captions import make_truths
 
@@ -164,6 +171,17 @@ def test_a_killed_run_ends_with_the_weights_of_a_whole_one(tokenizer: Tokenizer,
     resumed = train(_clips(), tokenizer, _PROMPTS, settings, tmp_path / "killed.pt").thinker
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_batches_do_not_depend_on_the_processes_that_make_them(tokenizer: Tokenizer) -> None:
+    settings, maker = TrainingSettings(steps=5, batch_clips=2), BatchMaker(tokenizer, _PROMPTS)
+    here, elsewhere = (
+        list(make_batches(_clips(), maker, settings, range(1, 5), num_workers=number)) for number in (0, 2)
+    )
+    assert [chosen for chosen, _ in here] == [chosen for chosen, _ in elsewhere]
+    for (_, mine), (_, theirs) in zip(here, elsewhere, strict=True):
+        for name, tensor in vars(mine).items():
+            torch.testing.assert_close(vars(theirs)[name], tensor, rtol=0, atol=0)
 
 
 def test_a_checkpoint_that_cannot_be_written_is_one_clear_line(tokenizer: Tokenizer, tmp_path: Path) -> None:
