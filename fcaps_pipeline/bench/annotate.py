@@ -71,6 +71,8 @@ def bench_annotate(job: Job, listener: Listener) -> AnnotateBench:
         UsageError: the source holds no speech, or the job has more than one engine.
         FcapsError: as `annotate` raises.
     """
+    if len(job.engines) != 1:
+        raise UsageError("the benchmark compares with one bare engine; give a job with a single one")
     recordings = list(list_recordings(job.source))
     decode_s, audio_s = _decode(recordings, job)
     acoustics = _TimedAcoustics()
@@ -140,8 +142,6 @@ def _prepare(recordings: Sequence[Recording], segmenter: Segmenter) -> list[Segm
 
 async def _ask_all(job: Job, segments: Sequence[SegmentAudio]) -> tuple[float, float, int]:
     """Seconds to start, seconds to answer everything, and output tokens."""
-    if len(job.engines) != 1:
-        raise UsageError("the benchmark compares with one bare engine; give a job with a single one")
     engine: Engine = build_engine(next(iter(job.engines.values())))
     begun_s = time.perf_counter()
     identity = await engine.start()

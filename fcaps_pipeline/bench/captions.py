@@ -89,12 +89,12 @@ def bench_captions(
     heard = _run(captioner, work / "captioner", truths, listener)
     measured = _run(cascade, work / "cascade", truths, listener)
     ways: tuple[tuple[str, dict[str, Candidates], Choice], ...] = (
-        ("captioner, one candidate", heard, _first),
-        (f"captioner, best of {NUM_CANDIDATES} verified", heard, _best),
-        ("cascade of measurements", measured, _best),
+        ("captioner, one candidate", heard, first_answer),
+        (f"captioner, best of {NUM_CANDIDATES} verified", heard, kept_answer),
+        ("cascade of measurements", measured, kept_answer),
     )
     return [
-        _row(way, granularity, truths, candidates, choose)
+        score_way(way, granularity, truths, candidates, choose)
         for granularity in (Granularity.FINE, Granularity.GLOBAL)
         for way, candidates, choose in ways
     ]
@@ -133,23 +133,35 @@ def _run(job: Job, out: Path, truths: dict[str, ClipTruth], listener: Listener) 
     return found
 
 
-def _first(candidates: Candidates) -> dict[str, Any] | None:
+def first_answer(candidates: Candidates) -> dict[str, Any] | None:
     """The first answer, whatever verification says."""
     return candidates[0] if candidates else None
 
 
-def _best(candidates: Candidates) -> dict[str, Any] | None:
+def kept_answer(candidates: Candidates) -> dict[str, Any] | None:
     """What the shard keeps."""
     return next((one for one in candidates if one["kept"]), None)
 
 
-def _row(
+def score_way(
     way: str,
     granularity: Granularity,
     truths: dict[str, ClipTruth],
     candidates: dict[str, Candidates],
     choose: Choice,
 ) -> CaptionBenchRow:
+    """Scores what one way wrote.
+
+    Args:
+        way: its name.
+        granularity: of the captions that count.
+        truths: by clip.
+        candidates: by clip, all of both granularities, as in the shards.
+        choose: the candidate that stands for the clip; None is no caption.
+
+    Raises:
+        UsageError: no clip has speech, or no caption states anything.
+    """
     counts: list[CaptionCounts] = []
     without_caption = sounds = invented = 0
     for clip_id, truth in truths.items():

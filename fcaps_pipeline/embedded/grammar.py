@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fcaps_pipeline.embedded import lexicon
+from fcaps_pipeline.embedded import wordings
 from fcaps_pipeline.records.captions import GlobalCaption
 from fcaps_pipeline.synthesis.truth import ClipTruth, SpeechTruth
 
@@ -60,7 +60,7 @@ _MARK = re.compile(r"\[([^\]]*)\]")
 def fine_caption(truth: ClipTruth, rng: np.random.Generator) -> MarkedCaption:
     """Narrative over time, one paragraph of 128 to 600 characters for speech."""
     if truth.speech is None:
-        return _strip_marks(_pick(lexicon.NO_SPEECH_FINE, rng))
+        return _strip_marks(_pick(wordings.NO_SPEECH_FINE, rng))
     sentences = [_describe(_OPENINGS, _WHISPER_OPENINGS, truth.speech, rng)]
     clauses = _course_clauses(truth.speech, rng)
     pause = _pause_clause(truth.speech, rng)
@@ -68,11 +68,11 @@ def fine_caption(truth: ClipTruth, rng: np.random.Generator) -> MarkedCaption:
     if len(clauses) == 2:
         clauses = [" and ".join(clauses)] if rng.random() < 0.5 else clauses
     for clause in clauses:
-        pronoun = lexicon.PRONOUNS[truth.speech.gender][0]
+        pronoun = wordings.PRONOUNS[truth.speech.gender]
         join = _pick(_JOINS, rng)
         sentences.append(join.format(pronoun=pronoun, Pronoun=pronoun.capitalize(), clause=clause) + ".")
     if len(_strip_marks(" ".join(sentences)).text) < MIN_FINE_CHARACTERS:
-        sentences.append(_pick(lexicon.CLOSINGS, rng))
+        sentences.append(_pick(wordings.CLOSINGS, rng))
     return _strip_marks(" ".join(sentences))
 
 
@@ -80,7 +80,7 @@ def global_caption(truth: ClipTruth, rng: np.random.Generator) -> MarkedCaption:
     """Atemporal profile as compact JSON; what the truth lacks is `unknown`."""
     speech = truth.speech
     prose = (
-        _pick(lexicon.NO_SPEECH_GLOBAL, rng)
+        _pick(wordings.NO_SPEECH_GLOBAL, rng)
         if speech is None
         else _describe(_GLOBAL_OPENINGS, _GLOBAL_WHISPER_OPENINGS, speech, rng)
     )
@@ -106,34 +106,34 @@ def _describe(
     openings: tuple[str, ...], whisper_openings: tuple[str, ...], speech: SpeechTruth, rng: np.random.Generator
 ) -> str:
     words = {
-        "noun": _pick(lexicon.GENDER_NOUNS[speech.gender], rng),
-        "rate": _pick(lexicon.RATES[speech.rate], rng),
-        "volume": _pick(lexicon.VOLUMES[speech.volume], rng),
+        "noun": _pick(wordings.GENDER_NOUNS[speech.gender], rng),
+        "rate": _pick(wordings.RATES[speech.rate], rng),
+        "volume": _pick(wordings.VOLUMES[speech.volume], rng),
     }
     if speech.pitch is None:
         openings = whisper_openings
     else:
-        words["pitch"] = _pick(lexicon.PITCHES[speech.pitch], rng)
+        words["pitch"] = _pick(wordings.PITCHES[speech.pitch], rng)
     return _pick(openings, rng).format(**words).replace("a [unhurried]", "an [unhurried]")
 
 
 def _course_clauses(speech: SpeechTruth, rng: np.random.Generator) -> list[str]:
     courses = {"loudness": speech.loudness, "pitch": speech.pitch_course, "rate": speech.rate_course}
     clauses = [
-        f"[{_pick(lexicon.CHANGING, rng)} {lexicon.COMPARATIVES[quantity][course]}] "
-        f"{_pick(lexicon.CHANGE_ENDINGS, rng)}"
+        f"[{_pick(wordings.CHANGING, rng)} {wordings.COMPARATIVES[quantity][course]}] "
+        f"{_pick(wordings.CHANGE_ENDINGS, rng)}"
         for quantity, course in courses.items()
         if course != "steady"
     ]
-    return clauses or [_pick(lexicon.STEADY, rng)]
+    return clauses or [_pick(wordings.STEADY, rng)]
 
 
 def _pause_clause(speech: SpeechTruth, rng: np.random.Generator) -> str:
     if not speech.pauses:
-        return _pick(lexicon.CONTINUOUS, rng)
+        return _pick(wordings.CONTINUOUS, rng)
     if len(speech.pauses) > 1:
-        return _pick(lexicon.SEVERAL_PAUSES, rng)
-    return _pick(lexicon.ONE_PAUSE[speech.pauses[0].place], rng)
+        return _pick(wordings.SEVERAL_PAUSES, rng)
+    return _pick(wordings.ONE_PAUSE[speech.pauses[0].place], rng)
 
 
 def _pick(choices: tuple[str, ...], rng: np.random.Generator) -> str:

@@ -12,7 +12,7 @@ from fcaps_pipeline.synthesis import espeak, festival, flite
 from fcaps_pipeline.synthesis.classes import Gender
 from fcaps_pipeline.synthesis.recorded import PhraseBank
 from fcaps_pipeline.synthesis.speaking import Knobs, SpokenPhrase
-from fcaps_pipeline.synthesis.texts import draw_sentence
+from fcaps_pipeline.synthesis.texts import draw_phrase
 from fcaps_pipeline.synthesis.truth import Split
 from fcaps_pipeline.synthesis.voices import Voice, voices_of
 
@@ -42,7 +42,7 @@ class Cast:
         """What a voice says next: a sentence, or the name of a recorded phrase."""
         if self._bank is not None and voice.synthesizer == "recorded":
             return self._bank.draw(rng, voice.name, long=long)
-        return draw_sentence(rng, split, short_share=0.0 if long else _SHORT_SHARE)
+        return draw_phrase(rng, split, short_share=0.0 if long else _SHORT_SHARE)
 
     def speak(self, voice: Voice, text: str, knobs: Knobs) -> SpokenPhrase:
         """Speaks one phrase.

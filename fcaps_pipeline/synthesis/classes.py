@@ -91,7 +91,7 @@ def direction(change: float, limits: tuple[float, float]) -> Direction | None:
 
 
 def pause_place(centre: float) -> PausePlace | None:
-    """Word for a position in [0, 1] of the clip; None near the border of two thirds."""
+    """Word for a position in [0, 1] of the clip; None near the borders, one third and two thirds."""
     if min(abs(centre - 1 / 3), abs(centre - 2 / 3)) < PLACE_MARGIN:
         return None
     if centre < 1 / 3:

@@ -9,28 +9,28 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fcaps_pipeline.synthesis import lexicon
+from fcaps_pipeline.synthesis import vocabulary
 from fcaps_pipeline.synthesis.truth import Split
 
 _HASHES = 10
-_COMPOUNDS = tuple(f"{ten} {one}" for ten in lexicon.TENS for one in lexicon.SMALL_NUMBERS[:8])
-_NUMBERS = (*lexicon.SMALL_NUMBERS, *lexicon.TENS, *_COMPOUNDS, "a hundred", "a thousand")
+_COMPOUNDS = tuple(f"{ten} {one}" for ten in vocabulary.TENS for one in vocabulary.SMALL_NUMBERS[:8])
+_NUMBERS = (*vocabulary.SMALL_NUMBERS, *vocabulary.TENS, *_COMPOUNDS, "a hundred", "a thousand")
 
 _POOLS: dict[str, tuple[str, ...]] = {
-    "noun": lexicon.NOUNS,
-    "nouns": tuple(map(lexicon.plural, lexicon.NOUNS)),
-    "person": lexicon.PEOPLE,
-    "people": tuple(map(lexicon.plural, lexicon.PEOPLE)),
-    "adjective": lexicon.ADJECTIVES,
-    "verb": lexicon.VERBS,
-    "verbed": tuple(map(lexicon.past, lexicon.VERBS)),
-    "verbing": tuple(map(lexicon.gerund, lexicon.VERBS)),
-    "moved": tuple(map(lexicon.past, lexicon.MOVES)),
-    "moving": tuple(map(lexicon.gerund, lexicon.MOVES)),
-    "adverb": lexicon.ADVERBS,
-    "name": lexicon.NAMES,
-    "place": lexicon.PLACES,
-    "time": lexicon.TIMES,
+    "noun": vocabulary.NOUNS,
+    "nouns": tuple(map(vocabulary.plural, vocabulary.NOUNS)),
+    "person": vocabulary.PEOPLE,
+    "people": tuple(map(vocabulary.plural, vocabulary.PEOPLE)),
+    "adjective": vocabulary.ADJECTIVES,
+    "verb": vocabulary.VERBS,
+    "verbed": tuple(map(vocabulary.past, vocabulary.VERBS)),
+    "verbing": tuple(map(vocabulary.gerund, vocabulary.VERBS)),
+    "moved": tuple(map(vocabulary.past, vocabulary.MOVES)),
+    "moving": tuple(map(vocabulary.gerund, vocabulary.MOVES)),
+    "adverb": vocabulary.ADVERBS,
+    "name": vocabulary.NAMES,
+    "place": vocabulary.PLACES,
+    "time": vocabulary.TIMES,
     "number": _NUMBERS,
 }
 _SHAPES = (

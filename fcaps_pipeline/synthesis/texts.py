@@ -114,7 +114,7 @@ _SHORT_TEMPLATES = (
 _HELD_OUT_EVERY = 6
 
 
-def draw_sentence(rng: np.random.Generator, split: Split, *, short_share: float) -> str:
+def draw_phrase(rng: np.random.Generator, split: Split, *, short_share: float) -> str:
     """One phrase of 1 to 16 words without punctuation inside, from the material of a split.
 
     Short phrases beside long ones put pauses near the beginning and the end.

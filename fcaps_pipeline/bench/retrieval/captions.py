@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from fcaps_pipeline.embedded import lexicon
+from fcaps_pipeline.embedded import wordings
 from fcaps_pipeline.synthesis import classes
 from fcaps_pipeline.synthesis.classes import Gender, PausePlace, VoiceQuality
 from fcaps_pipeline.synthesis.recording_truth import EventPhrase, EventTruth, RecordingTruth
@@ -178,11 +178,11 @@ def _trait(word: str | None, *, very: bool) -> Trait | None:
 
 def _global(truth: RecordingTruth, rng: np.random.Generator) -> str:
     (speaker,) = truth.speakers
-    noun = _unmarked(_pick(lexicon.GENDER_NOUNS[speaker.gender], rng))
+    noun = _unmarked(_pick(wordings.GENDER_NOUNS[speaker.gender], rng))
     who = f"A {noun}" if speaker.age_group is None else f"An {speaker.age_group} {noun}"
     how = _in_words(manner_overall(truth), rng)
     sentences = [f"{who} {_pick(_PROFILES, rng).format(how)}." if how else f"{who} speaks."]
-    pronoun = lexicon.PRONOUNS[speaker.gender][0].capitalize()
+    pronoun = wordings.PRONOUNS[speaker.gender].capitalize()
     qualities = {stretch.voice_quality for stretch in truth.stretches}
     if len(qualities) == 1 and "modal" not in qualities:
         sentences.append(_pick(_THROUGHOUT[qualities.pop()], rng).format(Pronoun=pronoun))
@@ -195,20 +195,20 @@ def _global(truth: RecordingTruth, rng: np.random.Generator) -> str:
 def _fine(truth: RecordingTruth, rng: np.random.Generator) -> str:
     (speaker,) = truth.speakers
     sentences = [_opening(truth, rng)]
-    pronoun = lexicon.PRONOUNS[speaker.gender][0]
+    pronoun = wordings.PRONOUNS[speaker.gender]
     before: float | None = None
     for moment in _moments(truth, rng):
         join = _pick(_AT_ONCE if moment.start_s == before else _JOINS, rng)
         sentences.append(join.format(pronoun=pronoun, Pronoun=pronoun.capitalize(), clause=moment.clause) + ".")
         before = moment.start_s
     if len(sentences) == 1:
-        sentences.append(f"{pronoun.capitalize()} {_unmarked(_pick(lexicon.STEADY, rng))}.")
+        sentences.append(f"{pronoun.capitalize()} {_unmarked(_pick(wordings.STEADY, rng))}.")
     return " ".join(sentences)
 
 
 def _opening(truth: RecordingTruth, rng: np.random.Generator) -> str:
     """How the voice begins."""
-    noun = _unmarked(_pick(lexicon.GENDER_NOUNS[truth.speakers[0].gender], rng))
+    noun = _unmarked(_pick(wordings.GENDER_NOUNS[truth.speakers[0].gender], rng))
     how = _in_words(manner_at_first(truth), rng, truth.stretches[0].voice_quality)
     if not how:
         return f"A {noun} begins to speak."
@@ -220,9 +220,9 @@ def _opening(truth: RecordingTruth, rng: np.random.Generator) -> str:
 def _in_words(manner: Manner, rng: np.random.Generator, quality: VoiceQuality = "modal") -> str:
     """The traits in any order: `in a low pitch, at a very fast pace and with a soft volume`."""
     words: dict[str, Mapping[Any, Sequence[str]]] = {
-        "pitch": lexicon.PITCHES,
-        "rate": lexicon.RATES,
-        "volume": lexicon.VOLUMES,
+        "pitch": wordings.PITCHES,
+        "rate": wordings.RATES,
+        "volume": wordings.VOLUMES,
     }
     parts = [] if quality == "modal" else [_QUALITIES[quality]]
     for quantity, trait in manner._asdict().items():

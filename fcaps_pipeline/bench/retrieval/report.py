@@ -6,7 +6,7 @@ Enters: the scale and what every way came to. Leaves: `report.md` and `curves.pn
 from collections.abc import Sequence
 from pathlib import Path
 
-from fcaps_pipeline.bench.retrieval.jobs import Scale
+from fcaps_pipeline.bench.retrieval.jobs import BOTH_SHARE, Scale
 from fcaps_pipeline.bench.retrieval.ways import WayResult
 from fcaps_pipeline.evaluation.grounding import GroundingScores
 from fcaps_pipeline.evaluation.report import markdown_table, percent
@@ -116,10 +116,10 @@ def _method(scale: Scale, results: Sequence[WayResult]) -> str:
     return (
         f"Every way takes {scale.steps} steps over batches of {scale.batch_s:g} s of speech. Stage 1 hears "
         f"{scale.large_rows} recordings with one fine caption each, stage 2 hears {scale.small_rows} others with four "
-        "fine and two global captions each; both stages together take half of the steps each. Captions and events "
-        f"follow from exact truth. Dev ({scale.dev_rows} recordings) chose the checkpoints; test "
-        f"({tested.num_clips} recordings, {tested.num_texts} distinct fine captions) was read once. No voice and "
-        "no sentence stands in two of train, dev and test."
+        f"fine and two global captions each; where both are trained, stage 1 takes {BOTH_SHARE:.0%} of the steps. "
+        f"Captions and events follow from exact truth. Dev ({scale.dev_rows} recordings) chose the checkpoints; test "
+        f"({tested.num_clips} recordings, {tested.num_texts} distinct fine captions) was read once. No voice and no "
+        "sentence stands in two of train, dev and test."
     )
 
 

@@ -17,7 +17,7 @@ from fcaps_pipeline.synthesis.corpus import read_truths, write_block, write_corp
 from fcaps_pipeline.synthesis.fresh import call_fresh
 from fcaps_pipeline.synthesis.plan import draw_plan
 from fcaps_pipeline.synthesis.sounds import draw_sound
-from fcaps_pipeline.synthesis.texts import draw_sentence
+from fcaps_pipeline.synthesis.texts import draw_phrase
 from fcaps_pipeline.synthesis.voices import all_voices
 
 needs_synthesizers = pytest.mark.skipif(
@@ -45,8 +45,8 @@ def test_every_voice_belongs_to_one_split() -> None:
 
 def test_held_out_sentences_are_never_spoken_in_training() -> None:
     rng = np.random.default_rng(0)
-    training = {draw_sentence(rng, "train", short_share=0.5) for _ in range(3000)}
-    held_out = {draw_sentence(rng, "test", short_share=0.5) for _ in range(3000)}
+    training = {draw_phrase(rng, "train", short_share=0.5) for _ in range(3000)}
+    held_out = {draw_phrase(rng, "test", short_share=0.5) for _ in range(3000)}
     assert not training & held_out
 
 

@@ -14,7 +14,7 @@ def test_every_way_has_the_same_budget(way: Way) -> None:
     taken = stages(way, SCALE, CORPUS, FOLDER)
     assert sum(stage.job.optimisation.steps or 0 for stage in taken) == 100
     assert {stage.job.data.batch_s for stage in taken} == {SCALE.batch_s}
-    assert [stage.first_step for stage in taken] == [0, 50][: len(taken)]
+    assert [stage.first_step for stage in taken] == [0, 90][: len(taken)]
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)

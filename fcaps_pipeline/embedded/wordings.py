@@ -12,7 +12,7 @@ GENDER_NOUNS = {
     "female": ("[woman]", "[female] speaker", "[female] talker", "[woman]"),
     "male": ("[man]", "[male] speaker", "[male] talker", "[man]"),
 }
-PRONOUNS = {"female": ("she", "her"), "male": ("he", "his")}
+PRONOUNS = {"female": "she", "male": "he"}
 
 PITCHES = {
     "low": ("[low]", "[low]", "[low]", "[deep]"),
