@@ -6,32 +6,22 @@ import pytest
 
 from fcaps_pipeline.bench.captions import Candidates, first_answer, kept_answer, score_way
 from fcaps_pipeline.records.captions import GlobalCaption, Granularity
-from fcaps_pipeline.synthesis.truth import ClipTruth, SpeechTruth
+from fcaps_pipeline.synthesis.truth import ClipTruth
+from tests.truths import STEADY_MAN
 
-_SPEECH = SpeechTruth(
-    voice="espeak:en-us+m3",
-    speaker="espeak:en-us+m3 x1.00",
-    gender="male",
-    transcript="Well.",
-    voice_quality="modal",
-    f0_median_hz=100.0,
-    pitch="low",
-    articulation_rate_hz=3.0,
-    rate="slow",
-    loudness_lufs=-35.0,
-    volume="soft",
-    loudness_change_db=0.0,
-    loudness="steady",
-    pitch_change_semitones=0.0,
-    pitch_course="steady",
-    rate_change_ratio=1.0,
-    rate_course="steady",
-    pauses=(),
-    snr_db=None,
-    reverberation_s=None,
-)
-_MAN = ClipTruth(clip_id="man", split="test", num_samples=32_000, speech=_SPEECH, sound=None)
+_MAN = ClipTruth(clip_id="man", split="test", num_samples=32_000, speech=STEADY_MAN, sound=None)
 _HUM = ClipTruth(clip_id="hum", split="test", num_samples=32_000, speech=None, sound="hum")
+_PROFILE = GlobalCaption(
+    gender="male",
+    age_group="unknown",
+    pitch="low",
+    rate="slow",
+    volume="soft",
+    timbre="unknown",
+    emotion="unknown",
+    accent="unknown",
+    caption="A man speaks softly.",
+)
 _TRUE = "A man speaks in a low pitch, at a slow pace and at a soft volume."
 _WRONG = "A woman speaks in a high pitch and grows louder."
 
@@ -71,17 +61,7 @@ def test_a_speaker_in_a_sound_is_an_invention_of_its_own(text: str, invented: in
 
 
 def test_a_global_caption_states_its_fields_and_other_granularities_do_not_count() -> None:
-    caption = GlobalCaption(
-        gender="male",
-        age_group="unknown",
-        pitch="high",
-        rate="unknown",
-        volume="soft",
-        timbre="unknown",
-        emotion="unknown",
-        accent="unknown",
-        caption="A man speaks softly.",
-    )
+    caption = _PROFILE.model_copy(update={"pitch": "high", "rate": "unknown"})
     candidates = {"man": [_fine(_WRONG, kept=True), _global(caption)]}
     row = score_way("kept", Granularity.GLOBAL, {"man": _MAN}, candidates, kept_answer)
     assert row.scores.correctness.value == pytest.approx(2 / 3)
@@ -90,17 +70,6 @@ def test_a_global_caption_states_its_fields_and_other_granularities_do_not_count
 
 def test_an_answer_that_is_no_global_caption_counts_as_none() -> None:
     truths = {"man": _MAN, "twin": _MAN.model_copy(update={"clip_id": "twin"})}
-    caption = GlobalCaption(
-        gender="male",
-        age_group="unknown",
-        pitch="low",
-        rate="slow",
-        volume="soft",
-        timbre="unknown",
-        emotion="unknown",
-        accent="unknown",
-        caption="A man speaks softly.",
-    )
-    candidates = {"man": [_global(None)], "twin": [_global(caption)]}
+    candidates = {"man": [_global(None)], "twin": [_global(_PROFILE)]}
     row = score_way("first", Granularity.GLOBAL, truths, candidates, first_answer)
     assert (row.scores.num_without_caption, row.scores.coverage.value) == (1, 0.5)

@@ -8,30 +8,9 @@ from fcaps_pipeline.attributes.stated import StatedAttributes
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.evaluation.captions import CaptionCounts, count, stated_by_fields, summarize
 from fcaps_pipeline.records.captions import GlobalCaption
-from fcaps_pipeline.synthesis.truth import Pause, SpeechTruth
+from fcaps_pipeline.synthesis.truth import Pause
+from tests.truths import STEADY_MAN
 
-_STEADY_MAN = SpeechTruth(
-    voice="espeak:en-us+m3",
-    speaker="espeak:en-us+m3 x1.00",
-    gender="male",
-    transcript="Well.",
-    voice_quality="modal",
-    f0_median_hz=100.0,
-    pitch="low",
-    articulation_rate_hz=3.0,
-    rate="slow",
-    loudness_lufs=-35.0,
-    volume="soft",
-    loudness_change_db=0.0,
-    loudness="steady",
-    pitch_change_semitones=0.0,
-    pitch_course="steady",
-    rate_change_ratio=1.0,
-    rate_course="steady",
-    pauses=(),
-    snr_db=None,
-    reverberation_s=None,
-)
 _PAUSE = Pause(start_s=1.0, end_s=1.6, place="middle")
 
 
@@ -94,11 +73,11 @@ _PAUSE = Pause(start_s=1.0, end_s=1.6, place="middle")
 def test_statements_are_counted_against_the_truth(
     changes: dict[str, object], caption: str, expected: CaptionCounts
 ) -> None:
-    assert count(_STEADY_MAN.model_copy(update=changes), read_attributes(caption)) == expected
+    assert count(STEADY_MAN.model_copy(update=changes), read_attributes(caption)) == expected
 
 
 def test_no_caption_covers_nothing() -> None:
-    assert count(_STEADY_MAN, None) == CaptionCounts(num_true=4)
+    assert count(STEADY_MAN, None) == CaptionCounts(num_true=4)
 
 
 def test_unknown_fields_state_nothing() -> None:
