@@ -28,7 +28,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("score")(evaluate.score)
 app.command("rerank")(evaluate.rerank)
 app.add_typer(captioner.app, name="captioner", help="Train and evaluate the embedded captioner.")
-app.add_typer(bench.app, name="bench", help="Measure speed on this machine.")
+app.add_typer(bench.app, name="bench", help="Measure speed and quality on this machine.")
 
 
 def main() -> None:

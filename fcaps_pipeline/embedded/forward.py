@@ -81,9 +81,7 @@ def _encoder_layer(layer: Any, x_BAD: torch.Tensor, mask_BA: torch.Tensor) -> to
         projection(normed).view(batch, length, attention.num_heads, -1).transpose(1, 2)
         for projection in (attention.q_proj, attention.k_proj, attention.v_proj)
     )
-    scores = query @ key.transpose(2, 3) * attention.scaling
-    scores = scores.masked_fill(~mask_BA[:, None, None], torch.finfo(scores.dtype).min)
-    mixed = scores.softmax(-1).to(value.dtype) @ value
+    mixed = functional.scaled_dot_product_attention(query, key, value, mask_BA[:, None, None], scale=attention.scaling)
     x_BAD = x_BAD + attention.out_proj(mixed.transpose(1, 2).reshape(batch, length, width))
     inner = functional.gelu(layer.fc1(layer.final_layer_norm(x_BAD)))
     output_BAD: torch.Tensor = x_BAD + layer.fc2(inner)

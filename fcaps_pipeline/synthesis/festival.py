@@ -70,7 +70,11 @@ class _Festival:
             )
         except OSError as error:
             raise DependencyError("festival does not start; install the Debian package festival") from error
-        atexit.register(self.process.kill)
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        self.process.kill()
+        self.process.wait()
 
     def speak(self, name: str, text: str) -> tuple[npt.NDArray[np.float64], int, list[str]]:
         """Samples, their rate and the lines festival printed; the samples are empty on failure."""
