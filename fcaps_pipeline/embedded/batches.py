@@ -1,12 +1,14 @@
 """Turns clips into training batches: augmented features, both captions in one masked sequence.
 
 Enters: clips, tokenizer, prompts and a random generator. Leaves: a `Batch` whose sequences are
-`prefix | fine request and answer | global request and answer`. The global branch neither sees the
-fine one nor comes after it in position, so each equals its own request, and the audio is read once.
+`prefix | fine request and answer | global request and answer`, the prefix being all that both requests
+begin with. The global branch neither sees the fine one nor comes after it in position, so each equals its
+own request, and the audio is read once.
 Shapes: B clips, T tokens, F frames, M mel bands.
 """
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 import numpy.typing as npt
@@ -68,10 +70,10 @@ class Batch:
         """The places whose token carries a fact, `(B, T)` bool."""
         return self.weight_BT >= FACT_WEIGHT
 
-    def before_answers(self) -> torch.Tensor:
-        """The places after which an answer begins, `(B, T)` bool: two per clip, the fine one first."""
-        begins_BT = (self.weight_BT[:, :-1] == 0) & (self.weight_BT[:, 1:] > 0)
-        return functional.pad(begins_BT, (0, 1))
+    def after_audio(self) -> torch.Tensor:
+        """The last place that both requests share, `(B, T)` bool: one per clip."""
+        ends_BT = (self.branch_BT[:, :-1] == _PREFIX) & (self.branch_BT[:, 1:] != _PREFIX)
+        return functional.pad(ends_BT, (0, 1))
 
 
 class BatchMaker:
@@ -85,13 +87,20 @@ class BatchMaker:
         before, after_fine = request_text(prompts.fine).split(tok.AUDIO_PAD)
         after_global = request_text(prompts.global_).split(tok.AUDIO_PAD)[1]
         self._before = tokenizer.encode(before).ids
-        self._fine_request = tokenizer.encode(after_fine).ids
-        self._global_request = tokenizer.encode(after_global).ids
+        fine, global_ = tokenizer.encode(after_fine).ids, tokenizer.encode(after_global).ids
+        equal = takewhile(lambda pair: pair[0] == pair[1], zip(fine, global_, strict=False))
+        self._shared = [token for token, _ in equal]
+        self._fine_request = fine[len(self._shared) :]
+        self._global_request = global_[len(self._shared) :]
 
     def request_ids(self, num_frames: int, *, fine: bool) -> list[int]:
         """Tokens of one request over a clip of so many frames."""
+        return self._prefix(num_frames) + (self._fine_request if fine else self._global_request)
+
+    def _prefix(self, num_frames: int) -> list[int]:
+        """Tokens that both requests begin with."""
         audio = [self._audio_pad] * int(audio_positions(torch.tensor(num_frames)))
-        return self._before + audio + (self._fine_request if fine else self._global_request)
+        return self._before + audio + self._shared
 
     def batch(self, clips: list[Clip], rng: np.random.Generator, *, augment: bool) -> Batch:
         """Draws captions, and variations of the features where asked, and pads them."""
@@ -116,8 +125,7 @@ class BatchMaker:
 
     def _row(self, clip: Clip, rng: np.random.Generator) -> tuple[list[int], list[int], list[int], list[float]]:
         """Tokens, positions, branches and weights of one clip."""
-        num_audio = int(audio_positions(torch.tensor(len(clip.mel_FM))))
-        tokens = self._before + [self._audio_pad] * num_audio
+        tokens = self._prefix(len(clip.mel_FM))
         prefix = len(tokens)
         positions, branches, weights = list(range(prefix)), [_PREFIX] * prefix, [0.0] * prefix
         steady = clip.truth.speech is not None and clip.truth.speech.is_steady

@@ -2,7 +2,7 @@
 
 Two places are helped. The audio tower: its positions restart every second, so a mean over the whole clip
 cannot tell a rise from a fall, and the heads read the means of six equal parts. The text model: heads read the
-place after which an answer begins, below the last layer, so that the answer finds every fact in one place.
+place after the audio, below the last layer. Both answers see it, so that both find every fact in the same place.
 Shapes: B clips, A audio positions, D width, C inputs of the heads.
 """
 
@@ -53,7 +53,7 @@ class HelperHeads(nn.Module):
         return loss
 
     def understood(self, place_BD: torch.Tensor, truths: list[ClipTruth]) -> torch.Tensor:
-        """Loss of what the text model knows where it begins to answer."""
+        """Loss of what the text model knows after the audio."""
         loss: torch.Tensor = self.answer(place_BD, truths)
         return loss
 

@@ -107,15 +107,14 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, settings)
         batch = made.to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             audio_BAD, mask_BA = encode_audio(thinker, batch.mel_BFM, batch.lengths_B)
             truths = [clips[index].truth for index in chosen]
             helper_loss: torch.Tensor = heads.heard(audio_BAD, mask_BA, truths)
             caption_loss = torch.zeros((), device=device)
             if step >= settings.hearing_steps:
-                caption_loss, places_BRD = _caption_loss(thinker, batch, audio_BAD, mask_BA)
-                for place_BD in places_BRD.unbind(1):
-                    helper_loss = helper_loss + heads.understood(place_BD, truths)
+                caption_loss, place_BD = _caption_loss(thinker, batch, audio_BAD, mask_BA)
+                helper_loss = helper_loss + heads.understood(place_BD, truths)
         torch.autograd.backward(caption_loss + settings.helper_weight * helper_loss)
         torch.nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
         optimizer.step()
@@ -130,6 +129,13 @@ def train(
 def training_device() -> torch.device:
     """A GPU where torch sees one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies in bfloat16; a processor that does not emulates it, slower than float32."""
+    if device.type != "cpu":
+        return True
+    return any(present for name, present in torch.cpu.get_capabilities().items() if "bf16" in name)
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
@@ -187,7 +193,7 @@ def _epoch(lengths: tuple[int, ...], epoch: int, settings: TrainingSettings) -> 
 def _caption_loss(
     thinker: Thinker, batch: Batch, audio_BAD: torch.Tensor, mask_BA: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Loss of both answers, and the states before each of the R answers."""
+    """Loss of both answers, and the state `(B, D)` after the audio, which both may read."""
     embeddings_BTD = thinker.model.embed_tokens(batch.tokens_BT).to(audio_BAD.dtype)
     is_audio = batch.tokens_BT == thinker.config.audio_token_id
     embeddings_BTD = embeddings_BTD.masked_scatter(is_audio[..., None], audio_BAD[mask_BA])
@@ -201,8 +207,7 @@ def _caption_loss(
         batch.weight_BT[:, 1:][predicted],
         batch.facts()[:, 1:][predicted],
     )
-    places_BRD = inner_BTD[batch.before_answers()].reshape(len(inner_BTD), -1, inner_BTD.shape[-1])
-    return loss, places_BRD
+    return loss, inner_BTD[batch.after_audio()]
 
 
 def answer_loss(

@@ -9,7 +9,8 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from fcaps_pipeline.embedded.architecture import build_feature_extractor
+from fcaps_pipeline.embedded import tokenizer as tok
+from fcaps_pipeline.embedded.architecture import build_feature_extractor, token_id
 from fcaps_pipeline.embedded.batches import FACT_WEIGHT, STEADY_FACT_WEIGHT, Batch, BatchMaker, Prompts
 from fcaps_pipeline.embedded.decoding import write_captions
 from fcaps_pipeline.embedded.features import Clip, Mel, mel_features, pad_mels
@@ -22,6 +23,7 @@ from fcaps_pipeline.embedded.training import (
     TrainingSettings,
     answer_loss,
     choose_clips,
+    has_bfloat16,
     make_batches,
     train,
 )
@@ -144,18 +146,21 @@ def test_sampled_captions_depend_on_the_seed_alone(tokenizer: Tokenizer, thinker
     assert first == again != other
 
 
-def test_the_places_before_answers_see_the_request_alone(tokenizer: Tokenizer) -> None:
-    """What helper heads read there must not depend on the answer that follows."""
+def test_the_place_after_the_audio_is_the_same_for_both_requests(tokenizer: Tokenizer) -> None:
+    """What helper heads read there must depend neither on a request nor on its answer."""
     thinker = new_thinker(tokenizer, seed=0).eval()
     batch = _batch(tokenizer)
-    other = replace(batch, tokens_BT=torch.where(batch.weight_BT > 0, 5, batch.tokens_BT))
+    other = replace(batch, tokens_BT=torch.where(batch.branch_BT > 0, 5, batch.tokens_BT))
     states = []
     for one in (batch, other):
         with torch.inference_mode():
             _, inner_BTD = decode(thinker, thinker.model.embed_tokens(one.tokens_BT), one.allowed(), one.positions_BT)
-        assert one.before_answers().sum(1).tolist() == [2] * len(_LENGTHS)
-        states.append(inner_BTD[one.before_answers()])
+        states.append(inner_BTD[one.after_audio()])
+    assert len(states[0]) == len(_LENGTHS)
     torch.testing.assert_close(states[0], states[1])
+    audio_end = token_id(tokenizer, tok.AUDIO_END)
+    for tokens_T, after_T in zip(batch.tokens_BT, batch.after_audio(), strict=True):
+        assert int(after_T.nonzero()[0]) >= int((tokens_T == audio_end).nonzero()[0])
 
 
 def test_a_killed_run_ends_with_the_weights_of_a_whole_one(tokenizer: Tokenizer, tmp_path: Path) -> None:
@@ -182,6 +187,22 @@ def test_batches_do_not_depend_on_the_processes_that_make_them(tokenizer: Tokeni
     for (_, mine), (_, theirs) in zip(here, elsewhere, strict=True):
         for name, tensor in vars(mine).items():
             torch.testing.assert_close(vars(theirs)[name], tensor, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("device", "capabilities", "expected"),
+    [
+        ("cpu", {"avx2": True, "avx512_bf16": False}, False),
+        ("cpu", {"avx2": True, "avx512_bf16": True}, True),
+        ("cpu", {"sve2": True}, False),
+        ("cuda", {}, True),
+    ],
+)
+def test_bfloat16_is_used_where_the_device_has_it(
+    monkeypatch: pytest.MonkeyPatch, device: str, capabilities: dict[str, bool], *, expected: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert has_bfloat16(torch.device(device)) is expected
 
 
 def test_a_checkpoint_that_cannot_be_written_is_one_clear_line(tokenizer: Tokenizer, tmp_path: Path) -> None:
