@@ -21,8 +21,11 @@ Work = Annotated[Path, typer.Option(help="Where the corpus, its features and the
 Workers = Annotated[int, typer.Option(min=1, help="Processes for synthesis and threads for training.")]
 Clips = Annotated[int, typer.Option(min=1, help="Synthetic clips to train on.")]
 TestClips = Annotated[int, typer.Option(min=1, help="Synthetic clips of held-out voices to measure on.")]
-Steps = Annotated[int, typer.Option(min=1, help="Training steps, those of hearing included.")]
+Steps = Annotated[int, typer.Option(min=1, help="Training steps, those of hearing and of agreeing included.")]
 HearingSteps = Annotated[int, typer.Option(min=0, help="First steps, in which only the audio tower learns.")]
+AgreeingSteps = Annotated[
+    int, typer.Option(min=0, help="Last steps, in which both captions learn to state the same decisions.")
+]
 BatchClips = Annotated[int, typer.Option(min=1, help="Clips per step.")]
 Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
 Seed = Annotated[int, typer.Option(min=0, help="Decides the corpus and, with it, the weights.")]
@@ -44,10 +47,11 @@ _WORK = Path("captioner-work")
 def train(
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
     work: Work = _WORK,
-    clips: Clips = 7200,
+    clips: Clips = 8640,
     test_clips: TestClips = 480,
-    steps: Steps = 5600,
+    steps: Steps = 6200,
     hearing_steps: HearingSteps = 3600,
+    agreeing_steps: AgreeingSteps = 600,
     batch_clips: BatchClips = 20,
     learning_rate: Rate = 1.5e-3,
     seed: Seed = 1,
@@ -66,7 +70,11 @@ def train(
     from fcaps_pipeline.embedded.training import TrainingSettings
 
     settings = TrainingSettings(
-        steps=steps, hearing_steps=hearing_steps, batch_clips=batch_clips, peak_learning_rate=learning_rate
+        steps=steps,
+        hearing_steps=hearing_steps,
+        agreeing_steps=agreeing_steps,
+        batch_clips=batch_clips,
+        peak_learning_rate=learning_rate,
     )
     if len({real is None, real_credit is None, real_licence is None}) > 1:
         raise UsageError(

@@ -7,7 +7,7 @@ own request, and the audio is read once.
 Shapes: B clips, T tokens, F frames, M mel bands.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 import numpy as np
@@ -17,11 +17,12 @@ from tokenizers import Tokenizer
 from torch.nn import functional
 
 from fcaps_pipeline.embedded import tokenizer as tok
-from fcaps_pipeline.embedded.architecture import token_id
-from fcaps_pipeline.embedded.features import Clip, pad_mels
+from fcaps_pipeline.embedded.architecture import MAX_SPEECH_S, token_id
+from fcaps_pipeline.embedded.features import Clip, Mel, pad_mels
 from fcaps_pipeline.embedded.forward import FRAMES_PER_CHUNK, audio_positions
 from fcaps_pipeline.embedded.grammar import MarkedCaption, fine_caption, global_caption
 from fcaps_pipeline.embedded.model_folder import request_text
+from fcaps_pipeline.synthesis.truth import ClipTruth
 
 FACT_WEIGHT = 6.0
 STEADY_FACT_WEIGHT = 7.5
@@ -29,6 +30,9 @@ STEADY_FACT_WEIGHT = 7.5
 FORCED_WEIGHT = 0.1
 """Weight of tokens the decoding grammar leaves no choice about: JSON keys and punctuation."""
 PLAIN_WEIGHT = 0.7
+_STRETCH = 0.15
+"""Largest change of pace, as a natural logarithm."""
+_MAX_FRAMES = 100 * MAX_SPEECH_S
 
 _PREFIX, _FINE, _GLOBAL, _PADDING = 0, 1, 2, 3
 
@@ -70,10 +74,16 @@ class Batch:
         """The places whose token carries a fact, `(B, T)` bool."""
         return self.weight_BT >= FACT_WEIGHT
 
+    def shared(self) -> "Batch":
+        """The batch without what follows the last place that both requests share in the longest row."""
+        length = int(self.after_audio().nonzero()[:, 1].max()) + 1
+        columns = ("tokens_BT", "positions_BT", "branch_BT", "weight_BT")
+        return replace(self, **{name: getattr(self, name)[:, :length] for name in columns})
+
     def after_audio(self) -> torch.Tensor:
         """The last place that both requests share, `(B, T)` bool: one per clip."""
-        ends_BT = (self.branch_BT[:, :-1] == _PREFIX) & (self.branch_BT[:, 1:] != _PREFIX)
-        return functional.pad(ends_BT, (0, 1))
+        following_BT = functional.pad(self.branch_BT[:, 1:], (0, 1), value=_PADDING)
+        return (self.branch_BT == _PREFIX) & (following_BT != _PREFIX)
 
 
 class BatchMaker:
@@ -102,11 +112,28 @@ class BatchMaker:
         audio = [self._audio_pad] * int(audio_positions(torch.tensor(num_frames)))
         return self._before + audio + self._shared
 
-    def batch(self, clips: list[Clip], rng: np.random.Generator, *, augment: bool) -> Batch:
-        """Draws captions, and variations of the features where asked, and pads them."""
+    def batch(self, clips: list[Clip], rng: np.random.Generator, *, augment: bool, stretch: bool = False) -> Batch:
+        """Draws captions, and variations of the features where asked, and pads them.
+
+        Args:
+            clips: of the batch.
+            rng: draws.
+            augment: whether the features vary in what alters no label.
+            stretch: whether they vary in pace, after which the truths hold no longer.
+        """
         mels = [_augment(clip.mel_FM, rng) if augment else clip.mel_FM for clip in clips]
-        rows = [self._row(clip, rng) for clip in clips]
-        mel_BFM, lengths_B = pad_mels(mels, FRAMES_PER_CHUNK)
+        if stretch:
+            mels = [_stretch(mel_FM, rng) for mel_FM in mels]
+        return self._captioned(*pad_mels(mels, FRAMES_PER_CHUNK), [clip.truth for clip in clips], rng)
+
+    def retold(self, batch: Batch, truths: list[ClipTruth], rng: np.random.Generator) -> Batch:
+        """The same features with captions of other truths."""
+        return self._captioned(batch.mel_BFM, batch.lengths_B, truths, rng)
+
+    def _captioned(
+        self, mel_BFM: torch.Tensor, lengths_B: torch.Tensor, truths: list[ClipTruth], rng: np.random.Generator
+    ) -> Batch:
+        rows = [self._row(int(length), truth, rng) for length, truth in zip(lengths_B, truths, strict=True)]
         longest = max(len(row[0]) for row in rows)
         fills = (self._padding, 0, _PADDING, 0.0)
         stacked = [
@@ -123,16 +150,18 @@ class BatchMaker:
             weight_BT=weight_BT,
         )
 
-    def _row(self, clip: Clip, rng: np.random.Generator) -> tuple[list[int], list[int], list[int], list[float]]:
+    def _row(
+        self, num_frames: int, truth: ClipTruth, rng: np.random.Generator
+    ) -> tuple[list[int], list[int], list[int], list[float]]:
         """Tokens, positions, branches and weights of one clip."""
-        tokens = self._prefix(len(clip.mel_FM))
+        tokens = self._prefix(num_frames)
         prefix = len(tokens)
         positions, branches, weights = list(range(prefix)), [_PREFIX] * prefix, [0.0] * prefix
-        steady = clip.truth.speech is not None and clip.truth.speech.is_steady
+        steady = truth.speech is not None and truth.speech.is_steady
         fine_fact = STEADY_FACT_WEIGHT if steady else FACT_WEIGHT
         answers = (
-            (_FINE, self._fine_request, fine_caption(clip.truth, rng), fine_fact, PLAIN_WEIGHT),
-            (_GLOBAL, self._global_request, global_caption(clip.truth, rng), FACT_WEIGHT, FORCED_WEIGHT),
+            (_FINE, self._fine_request, fine_caption(truth, rng), fine_fact, PLAIN_WEIGHT),
+            (_GLOBAL, self._global_request, global_caption(truth, rng), FACT_WEIGHT, FORCED_WEIGHT),
         )
         for branch, request, caption, fact, plain in answers:
             ids, answer_weights = self._answer(caption, fact, plain)
@@ -164,3 +193,14 @@ def _augment(mel_FM: npt.NDArray[np.float16], rng: np.random.Generator) -> npt.N
     if rng.random() < 0.3:
         mel = np.maximum(mel, mel.max() - rng.uniform(0.7, 1.9))
     return mel.astype(np.float16)
+
+
+def _stretch(mel_FM: Mel, rng: np.random.Generator) -> Mel:
+    """The features at another pace, their pitch as it was."""
+    num_frames = min(_MAX_FRAMES, int(len(mel_FM) * np.exp(rng.uniform(-_STRETCH, _STRETCH))))
+    places = np.linspace(0, len(mel_FM) - 1, num_frames)
+    before = places.astype(int)
+    after = np.minimum(before + 1, len(mel_FM) - 1)
+    share_F1 = (places - before)[:, None]
+    stretched_FM: Mel = ((1 - share_F1) * mel_FM[before] + share_F1 * mel_FM[after]).astype(np.float16)
+    return stretched_FM

@@ -26,6 +26,8 @@ class TrainingRun(Record):
     """All of them."""
     hearing_steps: int
     """The first steps, in which the audio tower learns alone."""
+    agreeing_steps: int = 0
+    """The last steps, in which both captions learn to state the same decisions."""
     batch_clips: int
     peak_learning_rate: float
     training_minutes: float
@@ -92,7 +94,8 @@ five times at temperature 0.6.
   pace: below {paces[0]} and above {paces[1]} syllables per second of speech; volume: below {volumes[0]:.0f} and above
   {volumes[1]:.0f} LUFS; a pause is a silence of {pause_s} s or more.
 - Made with `fcaps captioner train --out DIR --seed {corpus_seed} --clips {training_clips} --steps {steps}
-  --hearing-steps {hearing_steps} --batch-clips {batch_clips} --learning-rate {peak_learning_rate}{real_options}`.
+  --hearing-steps {hearing_steps} --agreeing-steps {agreeing_steps} --batch-clips {batch_clips}
+  --learning-rate {peak_learning_rate}{real_options}`.
 - The demo speech is our own output, CC0.
 """
 _LICENCE_OF_SYNTHETIC = "cc0-1.0"

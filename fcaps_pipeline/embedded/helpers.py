@@ -2,7 +2,8 @@
 
 Two places are helped. The audio tower: its positions restart every second, so a mean over the whole clip
 cannot tell a rise from a fall, and the heads read the means of six equal parts. The text model: heads read the
-place after the audio, below the last layer. Both answers see it, so that both find every fact in the same place.
+place after the audio, below the last layer. Both answers see it, so that both find every fact in the same place;
+what the heads decide there is what both answers learn to say at the end of training.
 Shapes: B clips, A audio positions, D width, C inputs of the heads.
 """
 
@@ -57,6 +58,10 @@ class HelperHeads(nn.Module):
         loss: torch.Tensor = self.answer(place_BD, truths)
         return loss
 
+    def decided(self, place_BD: torch.Tensor, truths: list[ClipTruth]) -> list[ClipTruth]:
+        """What the text model takes each clip for after the audio, in place of the truths."""
+        return self.answer.decided(place_BD, truths)
+
 
 class FactHeads(nn.Module):
     """Classifies every fact and predicts the measured values behind them."""
@@ -89,6 +94,25 @@ class FactHeads(nn.Module):
         known = ~measures.isnan()
         distance = functional.smooth_l1_loss(self.measures(heard).float()[known], measures[known])
         return torch.stack([*losses, _MEASURES_WEIGHT * distance]).mean()
+
+    def decided(self, inputs_BC: torch.Tensor, truths: list[ClipTruth]) -> list[ClipTruth]:
+        """The truths with the likeliest value of every fact; pauses, whose times no head tells, stay as they are.
+
+        So do truths without speech, and those of clips that are taken for such.
+        """
+        hidden = functional.gelu(self.hidden(inputs_BC))
+        is_speech = self.speech(hidden).argmax(-1).tolist()
+        values = {name: self.facts[name](hidden).argmax(-1).tolist() for name in FACTS if name != "pauses"}
+        decisions = []
+        for row, truth in enumerate(truths):
+            if truth.speech is None or not is_speech[row]:
+                decisions.append(truth)
+                continue
+            words: dict[str, str | None] = {name: FACTS[name][places[row]] for name, places in values.items()}
+            if words["voice_quality"] == "whisper":
+                words |= {"pitch": None, "pitch_course": "steady"}
+            decisions.append(truth.model_copy(update={"speech": truth.speech.model_copy(update=words)}))
+        return decisions
 
 
 def _place(name: str, speech: SpeechTruth) -> int:

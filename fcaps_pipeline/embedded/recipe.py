@@ -147,6 +147,7 @@ def make_captioner(
         training_hours=sum(clip.truth.num_samples for clip in clips) / 16_000 / 3600,
         steps=recipe.settings.steps,
         hearing_steps=recipe.settings.hearing_steps,
+        agreeing_steps=recipe.settings.agreeing_steps,
         batch_clips=recipe.settings.batch_clips,
         peak_learning_rate=recipe.settings.peak_learning_rate,
         training_minutes=trained.elapsed_s / 60,

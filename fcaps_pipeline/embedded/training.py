@@ -25,6 +25,7 @@ from fcaps_pipeline.embedded.helpers import HelperHeads
 from fcaps_pipeline.embedded.model_folder import new_thinker
 from fcaps_pipeline.files import write_durably, writing
 from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.synthesis.truth import ClipTruth
 
 _BUCKET_BATCHES = 16
 _FACT_LOGITS = 0.5
@@ -36,9 +37,12 @@ class TrainingSettings(Record):
     """What decides the weights besides the corpus."""
 
     steps: int
-    """All steps, those of hearing included."""
+    """All steps, those of hearing and of agreeing included."""
     hearing_steps: int = 0
     """First steps, in which the audio tower alone learns through the helper heads: a third of the cost."""
+    agreeing_steps: int = 0
+    """Last steps, in which the last layer of the text model alone learns, and both captions state what the helper
+    heads decide after the audio. Where a clip is hard to tell, the two then err alike."""
     batch_clips: int = 32
     peak_learning_rate: float = 1.5e-3
     warmup_steps: int = 80
@@ -47,6 +51,11 @@ class TrainingSettings(Record):
     clip_gradient: float = 1.0
     seed: int = 0
     checkpoint_every: int = 100
+
+    @property
+    def first_agreeing_step(self) -> int:
+        """Where agreeing starts."""
+        return self.steps - self.agreeing_steps
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,7 @@ class StepReport:
     caption_loss: float
     """0 while only the audio tower learns."""
     helper_loss: float
+    """0 while only the last layer learns."""
 
 
 @dataclass(frozen=True)
@@ -102,19 +112,22 @@ def train(
     thinker.train()
     steps = range(first, settings.steps)
     num_loaders = 0 if device.type == "cpu" else workers
-    batches = make_batches(clips, BatchMaker(tokenizer, prompts), settings, steps, num_workers=num_loaders)
+    maker = BatchMaker(tokenizer, prompts)
+    batches = make_batches(clips, maker, settings, steps, num_workers=num_loaders)
     for step, (chosen, made) in zip(steps, batches, strict=True):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, settings)
-        batch = made.to(device)
+        truths = [clips[index].truth for index in chosen]
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
-            audio_BAD, mask_BA = encode_audio(thinker, batch.mel_BFM, batch.lengths_B)
-            truths = [clips[index].truth for index in chosen]
-            helper_loss: torch.Tensor = heads.heard(audio_BAD, mask_BA, truths)
-            caption_loss = torch.zeros((), device=device)
-            if step >= settings.hearing_steps:
-                caption_loss, place_BD = _caption_loss(thinker, batch, audio_BAD, mask_BA)
-                helper_loss = helper_loss + heads.understood(place_BD, truths)
+            if step < settings.first_agreeing_step:
+                with_captions = step >= settings.hearing_steps
+                caption_loss, helper_loss = _truthful_losses(
+                    thinker, heads, made.to(device), truths, with_captions=with_captions
+                )
+            else:
+                rng = np.random.default_rng([settings.seed, 3, step])
+                caption_loss = _agreeing_loss(thinker, heads, maker, made, truths, rng, device)
+                helper_loss = torch.zeros((), device=device)
         torch.autograd.backward(caption_loss + settings.helper_weight * helper_loss)
         torch.nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
         optimizer.step()
@@ -139,14 +152,15 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
-    """Linear warm-up at the start of either phase; the second ends in a cosine down to a hundredth of the peak."""
-    hearing = step < settings.hearing_steps
-    into = step if hearing else step - settings.hearing_steps
+    """Linear warm-up at the start of every phase; all but hearing end in a cosine down to a hundredth of the peak."""
+    hearing, agreeing = step < settings.hearing_steps, step >= settings.first_agreeing_step
+    begin = settings.first_agreeing_step if agreeing else settings.hearing_steps
+    into = step if hearing else step - begin
     if into < settings.warmup_steps:
         return settings.peak_learning_rate * (into + 1) / settings.warmup_steps
     if hearing:
         return settings.peak_learning_rate
-    num_steps = settings.steps - settings.hearing_steps
+    num_steps = (settings.steps if agreeing else settings.first_agreeing_step) - begin
     progress = (into - settings.warmup_steps) / max(1, num_steps - settings.warmup_steps)
     return settings.peak_learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
 
@@ -168,7 +182,9 @@ class _Batches(Dataset[tuple[list[int], Batch]]):
     def __getitem__(self, step: int) -> tuple[list[int], Batch]:
         chosen = choose_clips(self._lengths, step, self._settings)
         rng = np.random.default_rng([self._settings.seed, 1, step])
-        return chosen, self._maker.batch([self._clips[index] for index in chosen], rng, augment=True)
+        # Heads tell the pace of a stretched clip, which makes them decide hard ones; the truth of it is lost.
+        stretch = step >= self._settings.first_agreeing_step
+        return chosen, self._maker.batch([self._clips[index] for index in chosen], rng, augment=True, stretch=stretch)
 
 
 def choose_clips(lengths: tuple[int, ...], step: int, settings: TrainingSettings) -> list[int]:
@@ -190,14 +206,45 @@ def _epoch(lengths: tuple[int, ...], epoch: int, settings: TrainingSettings) -> 
     return [batches[place] for place in rng.permutation(len(batches))]
 
 
+def _truthful_losses(
+    thinker: Thinker, heads: HelperHeads, batch: Batch, truths: list[ClipTruth], *, with_captions: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Caption loss, 0 without captions, and helper loss against the truth."""
+    audio_BAD, mask_BA = encode_audio(thinker, batch.mel_BFM, batch.lengths_B)
+    heard = heads.heard(audio_BAD, mask_BA, truths)
+    if not with_captions:
+        return torch.zeros((), device=heard.device), heard
+    caption_loss, place_BD = _caption_loss(thinker, batch, audio_BAD, mask_BA)
+    return caption_loss, heard + heads.understood(place_BD, truths)
+
+
+def _agreeing_loss(
+    thinker: Thinker,
+    heads: HelperHeads,
+    maker: BatchMaker,
+    made: Batch,
+    truths: list[ClipTruth],
+    rng: np.random.Generator,
+    device: torch.device,
+) -> torch.Tensor:
+    """Caption loss of the last layer against what the heads decide, which no longer moves."""
+    thinker.requires_grad_(requires_grad=False)
+    for part in (thinker.model.layers[-1], thinker.model.norm, thinker.lm_head):
+        part.requires_grad_(requires_grad=True)
+    batch = made.to(device)
+    audio_BAD, mask_BA = encode_audio(thinker, batch.mel_BFM, batch.lengths_B)
+    with torch.no_grad():
+        shared = batch.shared()
+        _, inner_BTD = _read(thinker, shared, audio_BAD, mask_BA)
+        decisions = heads.decided(inner_BTD[shared.after_audio()], truths)
+    return _caption_loss(thinker, maker.retold(made, decisions, rng).to(device), audio_BAD, mask_BA)[0]
+
+
 def _caption_loss(
     thinker: Thinker, batch: Batch, audio_BAD: torch.Tensor, mask_BA: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Loss of both answers, and the state `(B, D)` after the audio, which both may read."""
-    embeddings_BTD = thinker.model.embed_tokens(batch.tokens_BT).to(audio_BAD.dtype)
-    is_audio = batch.tokens_BT == thinker.config.audio_token_id
-    embeddings_BTD = embeddings_BTD.masked_scatter(is_audio[..., None], audio_BAD[mask_BA])
-    hidden_BTD, inner_BTD = decode(thinker, embeddings_BTD, batch.allowed(), batch.positions_BT)
+    hidden_BTD, inner_BTD = _read(thinker, batch, audio_BAD, mask_BA)
     # The first answer token follows its own request, so the place before it lies in the same branch.
     predicted = batch.weight_BT[:, 1:] > 0
     logits = thinker.lm_head(hidden_BTD[:, :-1][predicted]).float()
@@ -208,6 +255,16 @@ def _caption_loss(
         batch.facts()[:, 1:][predicted],
     )
     return loss, inner_BTD[batch.after_audio()]
+
+
+def _read(
+    thinker: Thinker, batch: Batch, audio_BAD: torch.Tensor, mask_BA: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """States of the text model over a batch, after the last layer and before it, each `(B, T, D)`."""
+    embeddings_BTD = thinker.model.embed_tokens(batch.tokens_BT).to(audio_BAD.dtype)
+    is_audio = batch.tokens_BT == thinker.config.audio_token_id
+    embeddings_BTD = embeddings_BTD.masked_scatter(is_audio[..., None], audio_BAD[mask_BA])
+    return decode(thinker, embeddings_BTD, batch.allowed(), batch.positions_BT)
 
 
 def answer_loss(

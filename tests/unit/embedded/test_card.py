@@ -15,6 +15,7 @@ _RUN = TrainingRun(
     training_hours=0.2,
     steps=40,
     hearing_steps=30,
+    agreeing_steps=5,
     batch_clips=8,
     peak_learning_rate=1e-3,
     training_minutes=1.0,
@@ -31,7 +32,10 @@ def test_a_card_names_every_option_that_decided_the_weights(tmp_path: Path) -> N
         [Score(name="gender", measure="share", value=estimate(share, [True, True]), constant=None, rule=None)],
     )
     card = " ".join((tmp_path / CARD_FILE).read_text(encoding="utf-8").split())
-    assert "--seed 4 --clips 96 --steps 40 --hearing-steps 30 --batch-clips 8 --learning-rate 0.001`" in card
+    assert (
+        "--seed 4 --clips 96 --steps 40 --hearing-steps 30 --agreeing-steps 5 --batch-clips 8 --learning-rate 0.001`"
+        in card
+    )
     assert "license: cc0-1.0" in card
     assert "| gender | share | 1.000 [1.000, 1.000] | | | 2 |" in card
     assert read_run(tmp_path) == _RUN

@@ -16,6 +16,7 @@ from fcaps_pipeline.embedded.decoding import write_captions
 from fcaps_pipeline.embedded.features import Clip, Mel, mel_features, pad_mels
 from fcaps_pipeline.embedded.forward import FRAMES_PER_CHUNK, Thinker, audio_positions, decode, encode_audio
 from fcaps_pipeline.embedded.grammar import fine_caption, global_caption
+from fcaps_pipeline.embedded.helpers import FACTS, HelperHeads
 from fcaps_pipeline.embedded.model_folder import new_thinker, read_model_folder, request_text, write_model_folder
 from fcaps_pipeline.embedded.tokenizer import train_tokenizer
 from fcaps_pipeline.embedded.training import (
@@ -24,6 +25,7 @@ from fcaps_pipeline.embedded.training import (
     answer_loss,
     choose_clips,
     has_bfloat16,
+    learning_rate,
     make_batches,
     train,
 )
@@ -164,7 +166,7 @@ def test_the_place_after_the_audio_is_the_same_for_both_requests(tokenizer: Toke
 
 
 def test_a_killed_run_ends_with_the_weights_of_a_whole_one(tokenizer: Tokenizer, tmp_path: Path) -> None:
-    settings = TrainingSettings(steps=4, batch_clips=2, warmup_steps=1, checkpoint_every=2)
+    settings = TrainingSettings(steps=4, agreeing_steps=1, batch_clips=2, warmup_steps=1, checkpoint_every=2)
     whole = train(_clips(), tokenizer, _PROMPTS, settings, tmp_path / "whole.pt").thinker
 
     def kill(report: StepReport) -> None:
@@ -176,6 +178,90 @@ def test_a_killed_run_ends_with_the_weights_of_a_whole_one(tokenizer: Tokenizer,
     resumed = train(_clips(), tokenizer, _PROMPTS, settings, tmp_path / "killed.pt").thinker
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_only_the_last_layer_learns_to_agree(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    """The decisions that it learns to say must not move meanwhile."""
+    checkpoint = tmp_path / "checkpoint.pt"
+    truthful = TrainingSettings(steps=2, batch_clips=2, warmup_steps=1)
+    before = train(_clips(), tokenizer, _PROMPTS, truthful, checkpoint).thinker.state_dict()
+    before = {name: value.clone() for name, value in before.items()}
+    agreeing = truthful.model_copy(update={"steps": 4, "agreeing_steps": 2})
+    after = train(_clips(), tokenizer, _PROMPTS, agreeing, checkpoint).thinker.state_dict()
+    moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    last = ("model.layers.2.", "model.norm.", "lm_head.")
+    assert {name.startswith(last) for name in moved} == {True}
+    assert {name for name in after if name.startswith(("model.layers.2.self_attn", "lm_head."))} <= moved
+
+
+def _decide(heads: HelperHeads, fact: str, word: str) -> None:
+    """Makes the heads sure of one value."""
+    head = heads.answer.facts[fact]
+    assert isinstance(head, torch.nn.Linear)
+    head.bias[FACTS[fact].index(word)] = 100.0
+
+
+def test_captions_can_be_retold_of_what_the_heads_decide(tokenizer: Tokenizer) -> None:
+    heads, wanted = HelperHeads(8), {"gender": "male", "voice_quality": "modal", "pitch": "high", "rate": "fast"}
+    with torch.no_grad():
+        heads.answer.speech.bias[1] = 100.0
+        for name, word in wanted.items():
+            _decide(heads, name, word)
+    truths = [clip.truth for clip in _clips()]
+    decisions = heads.decided(torch.zeros(len(truths), 8), truths)
+    speeches = [decision.speech for decision in decisions]
+    assert all(speech is not None for speech in speeches)
+    assert {(s.gender, s.voice_quality, s.pitch, s.rate) for s in speeches if s is not None} == {
+        ("male", "modal", "high", "fast")
+    }
+    maker, batch = BatchMaker(tokenizer, _PROMPTS), _batch(tokenizer)
+    retold = maker.retold(batch, decisions, np.random.default_rng(1))
+    assert torch.equal(retold.mel_BFM, batch.mel_BFM)
+    for tokens_T, branch_T in zip(retold.tokens_BT, retold.branch_BT, strict=True):
+        text = tokenizer.decode(tokens_T[branch_T == 2].tolist())
+        assert '"gender":"male"' in text
+        assert '"pitch":"high","rate":"fast"' in text
+
+
+def test_a_clip_taken_for_a_whisper_has_no_pitch() -> None:
+    heads, truths = HelperHeads(8), [clip.truth for clip in _clips()]
+    with torch.no_grad():
+        heads.answer.speech.bias[1] = 100.0
+        _decide(heads, "voice_quality", "whisper")
+        _decide(heads, "pitch_course", "rising")
+    speeches = [decision.speech for decision in heads.decided(torch.zeros(len(truths), 8), truths)]
+    assert {(s.voice_quality, s.pitch, s.pitch_course) for s in speeches if s is not None} == {
+        ("whisper", None, "steady")
+    }
+    with torch.no_grad():
+        heads.answer.speech.bias[0] = 200.0
+    assert heads.decided(torch.zeros(len(truths), 8), truths) == truths
+
+
+def test_a_stretched_clip_keeps_its_spectra_at_another_pace(tokenizer: Tokenizer) -> None:
+    maker = BatchMaker(tokenizer, _PROMPTS)
+    ramp_FM = np.repeat(np.linspace(0, 1, 400, dtype=np.float16)[:, None], 128, axis=1)
+    clips = [replace(_clips()[0], mel_FM=ramp_FM)] * 8
+    batch = maker.batch(clips, np.random.default_rng(0), augment=False, stretch=True)
+    lengths = batch.lengths_B.tolist()
+    assert len(set(lengths)) > 4
+    assert all(400 * np.exp(-0.15) - 1 <= length <= 400 * np.exp(0.15) for length in lengths)
+    for mel_FM, length in zip(batch.mel_BFM, lengths, strict=True):
+        expected = torch.linspace(0, 1, length)[:, None].expand(length, 128)
+        torch.testing.assert_close(mel_FM[:length], expected, rtol=0, atol=2e-3)
+    longest = replace(clips[0], mel_FM=np.zeros((3000, 128), dtype=np.float16))
+    batch = maker.batch([longest] * 8, np.random.default_rng(0), augment=False, stretch=True)
+    assert int(batch.lengths_B.max()) == 3000
+
+
+def test_the_learning_rate_warms_up_at_every_phase_and_falls_at_the_end_of_the_last_two() -> None:
+    settings = TrainingSettings(steps=60, hearing_steps=20, agreeing_steps=20, warmup_steps=2, peak_learning_rate=1.0)
+    rates = [learning_rate(step, settings) for step in range(60)]
+    assert [rates[begin] for begin in (0, 20, 40)] == [0.5, 0.5, 0.5]
+    assert rates[1:20] == [1.0] * 19
+    for end in (39, 59):
+        assert rates[end - 17] > rates[end - 9] > rates[end]
+        assert rates[end] < 0.03
 
 
 def test_batches_do_not_depend_on_the_processes_that_make_them(tokenizer: Tokenizer) -> None:
