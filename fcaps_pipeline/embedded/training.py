@@ -152,17 +152,21 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
-    """Linear warm-up at the start of every phase; all but hearing end in a cosine down to a hundredth of the peak."""
+    """Linear warm-up at the start of every phase; all but hearing end in a cosine down to a hundredth of the peak.
+
+    Agreeing, which moves a layer that has settled, peaks at half of it.
+    """
     hearing, agreeing = step < settings.hearing_steps, step >= settings.first_agreeing_step
+    peak = settings.peak_learning_rate / (2 if agreeing else 1)
     begin = settings.first_agreeing_step if agreeing else settings.hearing_steps
     into = step if hearing else step - begin
     if into < settings.warmup_steps:
-        return settings.peak_learning_rate * (into + 1) / settings.warmup_steps
+        return peak * (into + 1) / settings.warmup_steps
     if hearing:
-        return settings.peak_learning_rate
+        return peak
     num_steps = (settings.steps if agreeing else settings.first_agreeing_step) - begin
     progress = (into - settings.warmup_steps) / max(1, num_steps - settings.warmup_steps)
-    return settings.peak_learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
+    return peak * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
 
 
 def make_batches(

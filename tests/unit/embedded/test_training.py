@@ -257,7 +257,7 @@ def test_a_stretched_clip_keeps_its_spectra_at_another_pace(tokenizer: Tokenizer
 def test_the_learning_rate_warms_up_at_every_phase_and_falls_at_the_end_of_the_last_two() -> None:
     settings = TrainingSettings(steps=60, hearing_steps=20, agreeing_steps=20, warmup_steps=2, peak_learning_rate=1.0)
     rates = [learning_rate(step, settings) for step in range(60)]
-    assert [rates[begin] for begin in (0, 20, 40)] == [0.5, 0.5, 0.5]
+    assert [rates[begin] for begin in (0, 20, 40)] == [0.5, 0.5, 0.25]
     assert rates[1:20] == [1.0] * 19
     for end in (39, 59):
         assert rates[end - 17] > rates[end - 9] > rates[end]
