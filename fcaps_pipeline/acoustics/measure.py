@@ -96,6 +96,9 @@ def _loudness(pcm_T: npt.NDArray[np.int16]) -> float | None:
     Source: ITU-R BS.1770-4.
     """
     block_s = min(_GATE_BLOCK_S, len(pcm_T) / SAMPLE_RATE_HZ)
+    if block_s * SAMPLE_RATE_HZ > len(pcm_T):
+        # Rounding made the block longer than the audio, which the meter refuses.
+        block_s = math.nextafter(block_s, 0.0)
     meter = pyloudnorm.Meter(SAMPLE_RATE_HZ, block_size=block_s)
     lufs = float(meter.integrated_loudness(pcm_T.astype(np.float64) / 32768.0))
     return lufs if math.isfinite(lufs) else None

@@ -74,6 +74,13 @@ def test_pauses_between_speech_count_and_edges_do_not(noise_db: float | None) ->
     assert measured.pause_longest_s == pytest.approx(0.8, abs=0.1)
 
 
+@pytest.mark.parametrize("length", [2007, 2023, 3999, 6399])
+def test_short_audio_of_any_length_has_a_loudness(length: int) -> None:
+    """Seconds times the sample rate of 2,007 or 2,023 samples is, rounded, more than those samples."""
+    tone_T = np.rint(3276.7 * np.sin(2 * np.pi * 997 / 16_000 * np.arange(length))).astype(np.int16)
+    assert measure_acoustics(tone_T).loudness_lufs == pytest.approx(-23.0, abs=0.5)
+
+
 def test_loudness_of_the_calibration_tone() -> None:
     """Source: ITU-R BS.1770-4: a sine of 997 Hz at full scale in one channel reads -3.01 LKFS."""
     tone_T = np.sin(2 * np.pi * 997 * np.arange(80_000) / 16_000)
