@@ -69,6 +69,11 @@ def train(
     from fcaps_pipeline.embedded.recipe import Recipe, make_captioner
     from fcaps_pipeline.embedded.training import TrainingSettings
 
+    if hearing_steps + agreeing_steps >= steps:
+        raise UsageError(
+            f"--steps {steps} leaves none to learn captions in beside --hearing-steps {hearing_steps} and "
+            f"--agreeing-steps {agreeing_steps}; give more steps, or fewer of these two"
+        )
     settings = TrainingSettings(
         steps=steps,
         hearing_steps=hearing_steps,

@@ -26,7 +26,7 @@ class TrainingRun(Record):
     """All of them."""
     hearing_steps: int
     """The first steps, in which the audio tower learns alone."""
-    agreeing_steps: int = 0
+    agreeing_steps: int
     """The last steps, in which both captions learn to state the same decisions."""
     batch_clips: int
     peak_learning_rate: float

@@ -125,6 +125,7 @@ def train(
                     thinker, heads, made.to(device), truths, with_captions=with_captions
                 )
             else:
+                _hold_all_but_last_layer(thinker)
                 rng = np.random.default_rng([settings.seed, 3, step])
                 caption_loss = _agreeing_loss(thinker, heads, maker, made, truths, rng, device)
                 helper_loss = torch.zeros((), device=device)
@@ -222,6 +223,13 @@ def _truthful_losses(
     return caption_loss, heard + heads.understood(place_BD, truths)
 
 
+def _hold_all_but_last_layer(thinker: Thinker) -> None:
+    """What lies below stays, and with it the decisions that the last layer learns to say."""
+    thinker.requires_grad_(requires_grad=False)
+    for part in (thinker.model.layers[-1], thinker.model.norm, thinker.lm_head):
+        part.requires_grad_(requires_grad=True)
+
+
 def _agreeing_loss(
     thinker: Thinker,
     heads: HelperHeads,
@@ -231,10 +239,7 @@ def _agreeing_loss(
     rng: np.random.Generator,
     device: torch.device,
 ) -> torch.Tensor:
-    """Caption loss of the last layer against what the heads decide, which no longer moves."""
-    thinker.requires_grad_(requires_grad=False)
-    for part in (thinker.model.layers[-1], thinker.model.norm, thinker.lm_head):
-        part.requires_grad_(requires_grad=True)
+    """Caption loss against what the heads decide."""
     batch = made.to(device)
     audio_BAD, mask_BA = encode_audio(thinker, batch.mel_BFM, batch.lengths_B)
     with torch.no_grad():

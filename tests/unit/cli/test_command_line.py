@@ -85,6 +85,14 @@ def test_a_folder_of_sounds_that_is_not_there(tmp_path: Path) -> None:
     assert done.stderr.replace("\n", " ").startswith(f"error: --real-sounds {tmp_path}/nowhere is no folder")
 
 
+def test_training_without_a_step_for_captions(tmp_path: Path) -> None:
+    done = _run("captioner", "train", "--out", tmp_path / "model", "--work", tmp_path / "work", "--steps", "3900")
+    assert done.returncode == 2
+    stderr = done.stderr.replace("\n", " ")
+    assert stderr.startswith("error: --steps 3900 leaves none to learn captions in beside --hearing-steps 3600")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_captioner_of_unknown_origin_is_not_measured(tmp_path: Path) -> None:
     model = tmp_path / "model"
     shutil.copytree(resolve_path("package:captioner"), model)
