@@ -34,10 +34,14 @@ _OPENINGS = (
     "With a {volume} voice and a {rate} tempo, a {noun} begins in a {pitch} pitch.",
 )
 _WHISPER_OPENINGS = (
-    "A {noun} [whispers] at a {rate} pace and a {volume} volume.",
-    "In a [whisper], a {noun} talks with a {rate} tempo and at a {volume} level.",
-    "At a {rate} pace and with {volume} force, a {noun} [whispers].",
+    "A {noun} with a [whispering] voice speaks at a {rate} pace and a {volume} volume.",
+    "In a [whispering] voice, a {noun} talks with a {rate} tempo and at a {volume} level.",
+    "The delivery of a {noun} begins at a {volume} level, [whispering] in manner and {rate} in pace.",
+    "At a {rate} pace and with {volume} force, a {noun} of [whispering] voice starts to talk.",
+    "A {noun} opens in a [whispering] tone, the pace {rate} and the volume {volume}.",
+    "With a {volume} voice and a {rate} tempo, a {noun} begins in a [whispering] voice.",
 )
+"""Each begins as the opening of a voiced speaker does, so that the likelier of the two is told by one word alone."""
 _GLOBAL_OPENINGS = (
     "A {noun} of {pitch} pitch, with a {rate} pace of speech and a {volume} volume overall.",
     "A {noun} who is {pitch} in pitch, {rate} in pace and {volume} in volume on the whole.",
@@ -45,8 +49,10 @@ _GLOBAL_OPENINGS = (
     "A {noun} whose voice is {pitch} in tone, whose pace is {rate} and whose volume is {volume}.",
 )
 _GLOBAL_WHISPER_OPENINGS = (
-    "A {noun} who [whispers], {rate} in pace and {volume} in volume on the whole.",
-    "A {noun} characterised by a [whisper], a {rate} tempo and a {volume} level of voice.",
+    "A {noun} of [whispering] voice, with a {rate} pace of speech and a {volume} volume overall.",
+    "A {noun} who is [whispering] in voice, {rate} in pace and {volume} in volume on the whole.",
+    "A {noun} characterised by a [whispering] delivery, a {rate} tempo and a {volume} level of voice.",
+    "A {noun} whose voice is [whispering] in tone, whose pace is {rate} and whose volume is {volume}.",
 )
 _JOINS = (
     "{Pronoun} {clause}",

@@ -14,21 +14,13 @@ GENDER_NOUNS = {
 }
 PRONOUNS = {"female": "she", "male": "he"}
 
-PITCHES = {
-    "low": ("[low]", "[low]", "[low]", "[deep]"),
-    "medium": ("[medium]", "[medium]", "[medium]", "[mid-range]"),
-    "high": ("[high]",),
-}
+PITCHES = {"low": ("[low]",), "medium": ("[medium]",), "high": ("[high]",)}
 RATES = {
     "slow": ("[slow]", "[slow]", "[slow]", "[unhurried]"),
     "measured": ("[measured]", "[measured]", "[measured]", "[middling]"),
     "fast": ("[fast]", "[fast]", "[fast]", "[quick]"),
 }
-VOLUMES = {
-    "soft": ("[soft]", "[soft]", "[soft]", "[quiet]"),
-    "moderate": ("[moderate]",),
-    "loud": ("[loud]", "[loud]", "[loud]", "[strong]"),
-}
+VOLUMES = {"soft": ("[soft]",), "moderate": ("[moderate]",), "loud": ("[loud]",)}
 
 CHANGING = ("grows", "becomes", "turns")
 COMPARATIVES = {
