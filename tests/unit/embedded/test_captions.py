@@ -2,11 +2,12 @@
 
 import itertools
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from fcaps_pipeline.embedded.grammar import fine_caption, global_caption
+from fcaps_pipeline.embedded.grammar import MarkedCaption, fine_caption, global_caption
 from fcaps_pipeline.embedded.helpers import FACTS, pause_word
 from fcaps_pipeline.embedded.reading import read_fine, read_global
 from fcaps_pipeline.embedded.tokenizer import train_tokenizer
@@ -109,6 +110,25 @@ def test_one_truth_has_many_captions() -> None:
     rng = np.random.default_rng(0)
     truth = make_truths()[0]
     assert len({fine_caption(truth, rng).text for _ in range(200)}) > 150
+
+
+@pytest.mark.parametrize("write", [fine_caption, global_caption])
+def test_whispers_and_voices_are_told_apart_by_one_word_alone(
+    write: Callable[[ClipTruth, np.random.Generator], MarkedCaption],
+) -> None:
+    """Were one of them introduced in fewer ways, greedy decoding would favour it."""
+    rng = np.random.default_rng(0)
+    voiced = make_truths()[0]
+    assert voiced.speech is not None
+    whisper = voiced.model_copy(
+        update={"speech": voiced.speech.model_copy(update={"voice_quality": "whisper", "pitch": None})}
+    )
+    starts = []
+    for truth, word in ((voiced, "low"), (whisper, "whispering")):
+        texts = [write(truth, rng).text.split('"caption":"')[-1] for _ in range(1000)]
+        starts.append({re.split(rf"\b{word}\b", text)[0] for text in texts})
+    assert len(starts[0]) >= 4 * 3
+    assert starts[0] == starts[1]
 
 
 @pytest.mark.parametrize("text", ["A woman speaks.", '{"gender":"male"}', "Ünïcode 日本語 \t\n 123", ""])
