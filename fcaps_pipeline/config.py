@@ -132,6 +132,8 @@ class EndpointEngineConfig(Section):
     """Requests in flight."""
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     """Time after which one request counts as failed."""
+    busy_timeout_s: Annotated[float, Field(ge=0)] = 600.0
+    """How long a server may put one request off (HTTP 429 or 503) before the job stops."""
 
 
 class CascadeEngineConfig(Section):
@@ -268,6 +270,7 @@ _CAPACITY_KEYS = (
     "api_key_env",
     "max_concurrency",
     "timeout_s",
+    "busy_timeout_s",
 )
 
 

@@ -1,14 +1,17 @@
 """The Engine that asks an OpenAI-compatible server: `vllm serve`, or a vendor's.
 
 An `EndpointEngineConfig` enters; Completions leave. The audio travels as a WAV file inside the
-request. The key is read from the environment and stands in no message, log or record. The client
-does not send anything again on its own: that is up to `captioner`.
+request. The key is read from the environment and stands in no message, log or record. What a busy
+server puts off is sent again when it asks for it; any other failure is left to `captioner`.
 """
 
 import asyncio
 import base64
 import io
 import os
+import time
+from collections.abc import Awaitable, Callable
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
 
 _REFUSED = frozenset({400, 413, 415, 422})
 _NOT_SERVED = frozenset({401, 403, 404})
+_BUSY = frozenset({429, 503})
+_FIRST_BUSY_WAIT_S, _LONGEST_BUSY_WAIT_S = 1.0, 60.0
+"""Between two questions to a busy server that does not say when to come back; the wait doubles."""
 _FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
@@ -46,14 +52,19 @@ _FINISH_REASONS: dict[str, FinishReason] = {
 class EndpointEngine:
     """An audio LLM behind an HTTP server."""
 
-    def __init__(self, config: EndpointEngineConfig) -> None:
+    def __init__(self, config: EndpointEngineConfig, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Keeps the configuration; no connection is made before `start`.
+
+        Args:
+            config: of the server.
+            sleep: waits so many seconds before a busy server is asked again.
 
         Raises:
             JobError: the environment variable for the key is not set.
         """
         _key(config)
         self._config = config
+        self._sleep = sleep
         self._client: AsyncOpenAI | None = None
         self._is_vllm = False
         self._slots = asyncio.Semaphore(config.max_concurrency)
@@ -98,7 +109,11 @@ class EndpointEngine:
         )
 
     async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
-        """Answers one request; see `Engine.complete`."""
+        """Answers one request; see `Engine.complete`.
+
+        Raises:
+            EngineDeadError: also of a server that is busy for longer than `busy_timeout_s`.
+        """
         from openai import APIConnectionError, APITimeoutError, OpenAIError
 
         check_request(request)
@@ -107,7 +122,7 @@ class EndpointEngine:
             raise EngineDeadError(f"{where}: the engine is not running; call start first")
         async with self._slots:
             try:
-                answer = await self._client.chat.completions.create(**self._arguments(request))
+                answer = await self._ask_until_free(self._client, self._arguments(request), where)
             except APIConnectionError as error:
                 if not isinstance(error, APITimeoutError):
                     await self._check_reachable(where)
@@ -115,6 +130,32 @@ class EndpointEngine:
             except OpenAIError as error:
                 raise _request_failure(error, where) from error
         return _completions(answer, request, where)
+
+    async def _ask_until_free(self, client: "AsyncOpenAI", arguments: dict[str, Any], where: str) -> "ChatCompletion":
+        """Waits as long as the server is busy; the place among the requests in flight is kept meanwhile.
+
+        A limit of requests per minute meets all Segments alike: it slows the job down and fails none of them.
+        """
+        from openai import APIStatusError
+
+        waited_s, wait_s = 0.0, _FIRST_BUSY_WAIT_S
+        while True:
+            try:
+                answer: ChatCompletion = await client.chat.completions.create(**arguments)
+            except APIStatusError as error:
+                if error.status_code not in _BUSY:
+                    raise
+                pause_s = _retry_after_s(error) or wait_s
+                if waited_s + pause_s > self._config.busy_timeout_s:
+                    raise EngineDeadError(
+                        f"{where}: HTTP {error.status_code}, and the server stays busy for longer than busy_timeout_s "
+                        f"({self._config.busy_timeout_s:g} s); run the job again later, or lower max_concurrency"
+                    ) from error
+                await self._sleep(pause_s)
+                waited_s += pause_s
+                wait_s = min(2 * wait_s, _LONGEST_BUSY_WAIT_S)
+            else:
+                return answer
 
     async def _check_reachable(self, where: str) -> None:
         """Tells a broken connection from a server that is gone: an outage must not fail a whole corpus.
@@ -242,6 +283,19 @@ def _completions(answer: "ChatCompletion", request: CaptionRequest, where: str) 
 def _share(total: int, index: int, count: int) -> int:
     """Servers count the tokens of all answers together; each gets an equal part, the sum stays exact."""
     return total // count + (1 if index < total % count else 0)
+
+
+def _retry_after_s(error: "APIStatusError") -> float | None:
+    """What the header `Retry-After` asks for, in seconds or as a date; None where it says nothing."""
+    asked = error.response.headers.get("retry-after", "")
+    try:
+        return max(0.0, float(asked))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
+    except ValueError:
+        return None
 
 
 def _request_failure(error: "OpenAIError", where: str) -> FcapsError:

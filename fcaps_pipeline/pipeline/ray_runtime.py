@@ -18,7 +18,14 @@ from ray.exceptions import RayActorError, RayTaskError
 from fcaps_pipeline.captioning.build import build_engine
 from fcaps_pipeline.captioning.captioner import Captioner
 from fcaps_pipeline.captioning.engine import EngineIdentity
-from fcaps_pipeline.config import CaptionConfig, EngineConfig, Job, VerificationConfig, VllmEngineConfig
+from fcaps_pipeline.config import (
+    CaptionConfig,
+    EndpointEngineConfig,
+    EngineConfig,
+    Job,
+    VerificationConfig,
+    VllmEngineConfig,
+)
 from fcaps_pipeline.errors import EngineDeadError, FcapsError, ModelError, ResourceError
 from fcaps_pipeline.pipeline.progress import Progress
 from fcaps_pipeline.pipeline.unit_worker import CaptioningPool, PendingCaptions, UnitWorker
@@ -200,6 +207,8 @@ class _CaptioningActor:
         try:
             return await self._ready().caption(segment)
         except EngineDeadError:
+            if isinstance(self._engine, EndpointEngineConfig):
+                raise  # a server is not brought back by a new process here
             # Raising would let Ray ask the same dead engine again; a dead process gets a new one.
             os._exit(1)
 

@@ -1,4 +1,4 @@
-"""A whole run whose captions come from a server with a key: the key stays in the environment."""
+"""Whole runs whose captions come from a server: its key stays in the environment, its outage fails no Segment."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_rows
 from tests.contracts.hosting import VllmServer
+from tests.faulty_server import FaultyServer
 from tests.integration.conftest import Fcaps
 
 JOB = """
@@ -45,3 +46,20 @@ def test_a_server_annotates_and_its_key_is_written_nowhere(
     assert {one["model_revision"] for row in rows for one in row["candidates"]} == {"r1"}
     written = b"".join(path.read_bytes() for path in run.rglob("*") if path.is_file())
     assert KEY.encode() not in written + done.stdout.encode() + done.stderr.encode()
+
+
+def test_a_server_that_stays_busy_stops_the_run_with_its_reason(
+    fcaps: Fcaps, demo_files: list[Path], tmp_path: Path
+) -> None:
+    job, run = tmp_path / "job.yaml", tmp_path / "run"
+    with FaultyServer().serving() as server:
+        server.busy = [(429, "60")] * 99
+        content = JOB.format(folder=demo_files[0], url=server.url).replace("model: captioner", "model: m")
+        job.write_text(content.replace("revision: r1", "busy_timeout_s: 30"))
+        stopped = fcaps("annotate", job, "--out", run, CAPTION_SERVER_KEY=KEY)
+    assert stopped.returncode == 1
+    assert "HTTP 429" in stopped.stderr
+    assert "busy_timeout_s (30 s)" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    for kind in ("data", "rejections", "failures"):
+        assert not list(read_rows(RunLayout(run), kind))

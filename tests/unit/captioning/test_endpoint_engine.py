@@ -3,11 +3,9 @@
 import asyncio
 import base64
 import io
-import json
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import numpy as np
@@ -26,75 +24,19 @@ from fcaps_pipeline.errors import (
     ModelError,
 )
 from fcaps_pipeline.records.annotations import Completion, Sampling
+from tests.faulty_server import FaultyServer
 from tests.unit.captioning.building import acoustics
 
 _KEY = "sk-very-secret"
 
 
-class _Server(ThreadingHTTPServer):
-    """Lists one model and answers questions with `status` and `body`."""
-
-    status = 200
-    list_status = 200
-    delay_s = 0.0
-    version: str | None = None
-    """Of vLLM; a vendor's server has no such page."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.body: Any = {}
-        self.questions: list[Any] = []
-        self.keys: list[str | None] = []
-        self.released = threading.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_GET(self) -> None:
-        self.server.keys.append(self.headers["Authorization"])
-        if self.path == "/v1/models":
-            models = [{"id": "m", "object": "model", "created": 0, "owned_by": "test"}]
-            self._answer(self.server.list_status, {"object": "list", "data": models})
-        elif self.path == "/version" and self.server.version is not None:
-            self._answer(200, {"version": self.server.version})
-        else:
-            self._answer(404, {"error": {"message": "no such page"}})
-
-    def do_POST(self) -> None:
-        self.server.questions.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.server.released.wait(self.server.delay_s)
-        self._answer(self.server.status, self.server.body)
-
-    def log_message(self, *_: object) -> None:
-        """Keeps quiet."""
-
-    def _answer(self, status: int, body: object) -> None:
-        payload = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(payload)))
-        self.end_headers()
-        with suppress(BrokenPipeError):  # a client that gave up waits for no answer
-            self.wfile.write(payload)
-
-
 @pytest.fixture
-def server() -> Iterator[_Server]:
-    with _Server() as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
-        thread.start()
+def server() -> Iterator[FaultyServer]:
+    with FaultyServer().serving() as running:
         yield running
-        running.released.set()
-        running.shutdown()
-        thread.join()
 
 
-def _config(server: _Server, **changes: Any) -> EndpointEngineConfig:
+def _config(server: FaultyServer, **changes: Any) -> EndpointEngineConfig:
     return EndpointEngineConfig(kind="endpoint", base_url=server.url, **{"model": "m", **changes})
 
 
@@ -125,10 +67,17 @@ def _answer(*reasons: str) -> dict[str, Any]:
 
 
 def _complete(
-    config: EndpointEngineConfig, num_completions: int = 2, sampling: Sampling = _SAMPLING
+    config: EndpointEngineConfig,
+    num_completions: int = 2,
+    sampling: Sampling = _SAMPLING,
+    slept: list[float] | None = None,
 ) -> tuple[Completion, ...]:
+    async def sleep(seconds: float) -> None:
+        assert slept is not None, "nothing was to be waited for"
+        slept.append(seconds)
+
     async def run() -> tuple[Completion, ...]:
-        engine = EndpointEngine(config)
+        engine = EndpointEngine(config, sleep)
         await engine.start()
         try:
             return await engine.complete(_request(num_completions, sampling))
@@ -138,7 +87,7 @@ def _complete(
     return asyncio.run(run())
 
 
-def test_the_question_carries_audio_prompt_sampling_and_grammar(server: _Server) -> None:
+def test_the_question_carries_audio_prompt_sampling_and_grammar(server: FaultyServer) -> None:
     server.body = _answer("stop", "length")
     completions = _complete(_config(server))
     assert [(one.text, one.finish_reason, one.seed, one.num_output_tokens) for one in completions] == [
@@ -169,7 +118,9 @@ def test_the_question_carries_audio_prompt_sampling_and_grammar(server: _Server)
 @pytest.mark.parametrize(
     ("version", "told"), [("0.32.0", {"top_k": 0, "repetition_penalty": 1.0}), (None, {})], ids=["vllm", "vendor"]
 )
-def test_vllm_is_told_what_a_vendor_would_refuse(server: _Server, version: str | None, told: dict[str, float]) -> None:
+def test_vllm_is_told_what_a_vendor_would_refuse(
+    server: FaultyServer, version: str | None, told: dict[str, float]
+) -> None:
     server.version = version
     server.body = _answer("stop")
     _complete(_config(server), 1, Sampling(temperature=0.7, top_p=0.8, top_k=0, max_tokens=77))
@@ -186,13 +137,11 @@ def test_vllm_is_told_what_a_vendor_would_refuse(server: _Server, version: str |
         (401, EngineDeadError),
         (404, EngineDeadError),
         (408, EngineRetryableError),
-        (429, EngineRetryableError),
         (500, EngineRetryableError),
-        (503, EngineRetryableError),
     ],
 )
 def test_every_refusal_has_its_class_and_is_asked_once(
-    server: _Server, status: int, expected: type[FcapsError]
+    server: FaultyServer, status: int, expected: type[FcapsError]
 ) -> None:
     server.status, server.body = status, {"error": {"message": "bad\n audio", "code": status}}
     with pytest.raises(expected, match=f"HTTP {status}"):
@@ -200,7 +149,28 @@ def test_every_refusal_has_its_class_and_is_asked_once(
     assert len(server.questions) == 1
 
 
-def test_a_slow_server_is_worth_another_try(server: _Server) -> None:
+def test_a_busy_server_is_asked_again_when_it_wishes(server: FaultyServer) -> None:
+    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    server.busy = [(429, "7"), (503, None), (503, in_a_minute), (429, "soon"), (503, "0")]
+    server.body = _answer("stop", "stop")
+    slept: list[float] = []
+    assert [one.text for one in _complete(_config(server), slept=slept)] == ["text 0", "text 1"]
+    assert slept == [7.0, 2.0, pytest.approx(59.5, abs=5), 8.0, 16.0]
+    assert len(server.questions) == 6
+
+
+@pytest.mark.parametrize(("retry_after", "waits"), [(None, [1.0, 2.0, 4.0]), ("3600", [])])
+def test_a_server_that_stays_busy_stops_the_job_and_fails_no_segment(
+    server: FaultyServer, retry_after: str | None, waits: list[float]
+) -> None:
+    server.busy = [(429, retry_after)] * 9
+    slept: list[float] = []
+    with pytest.raises(EngineDeadError, match=r"HTTP 429, .* busy for longer than busy_timeout_s \(10 s\)"):
+        _complete(_config(server, busy_timeout_s=10), slept=slept)
+    assert slept == waits
+
+
+def test_a_slow_server_is_worth_another_try(server: FaultyServer) -> None:
     server.delay_s = 5
     with pytest.raises(EngineRetryableError, match="no answer within the time limit"):
         _complete(_config(server, timeout_s=0.2))
@@ -209,24 +179,26 @@ def test_a_slow_server_is_worth_another_try(server: _Server) -> None:
 @pytest.mark.parametrize(
     "reasons", [("stop",), ("stop", "stop", "stop"), ("stop", "error"), ("stop", "content_filter")]
 )
-def test_incomplete_answers_are_worth_another_try(server: _Server, reasons: tuple[str, ...]) -> None:
+def test_incomplete_answers_are_worth_another_try(server: FaultyServer, reasons: tuple[str, ...]) -> None:
     server.body = _answer(*reasons)
     with pytest.raises(EngineRetryableError):
         _complete(_config(server))
 
 
-def test_a_model_the_server_lacks_is_named_with_those_it_has(server: _Server) -> None:
+def test_a_model_the_server_lacks_is_named_with_those_it_has(server: FaultyServer) -> None:
     with pytest.raises(ModelError, match="does not serve the model 'other'; it has m"):
         _complete(_config(server, model="other"))
 
 
-def test_a_server_that_is_not_there(server: _Server) -> None:
+def test_a_server_that_is_not_there(server: FaultyServer) -> None:
     config = _config(server).model_copy(update={"base_url": "http://127.0.0.1:9/v1"})
     with pytest.raises(EngineDeadError, match="cannot be reached"):
         _complete(config)
 
 
-def test_the_key_comes_from_the_environment_and_shows_nowhere(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_comes_from_the_environment_and_shows_nowhere(
+    server: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CAPTION_KEY", _KEY)
     server.list_status = 401
     config = _config(server, api_key_env="CAPTION_KEY")
@@ -236,12 +208,12 @@ def test_the_key_comes_from_the_environment_and_shows_nowhere(server: _Server, m
     assert _KEY not in f"{caught.value!r} {config!r} {EndpointEngine(config)!r}"
 
 
-def test_a_key_that_is_not_set_is_asked_for_by_name(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_is_not_set_is_asked_for_by_name(server: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CAPTION_KEY", raising=False)
     with pytest.raises(JobError, match="the environment variable CAPTION_KEY is not set"):
         _complete(_config(server, api_key_env="CAPTION_KEY"))
 
 
-def test_an_engine_that_was_not_started_answers_nothing(server: _Server) -> None:
+def test_an_engine_that_was_not_started_answers_nothing(server: FaultyServer) -> None:
     with pytest.raises(EngineDeadError, match="call start first"):
         asyncio.run(EndpointEngine(_config(server)).complete(_request()))

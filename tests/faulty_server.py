@@ -1,0 +1,79 @@
+"""A small HTTP server that speaks as much of OpenAI's interface as it takes to fail in every way."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class FaultyServer(ThreadingHTTPServer):
+    """Lists one model and answers questions with `status` and `body`."""
+
+    status = 200
+    list_status = 200
+    delay_s = 0.0
+    version: str | None = None
+    """Of vLLM; a vendor's server has no such page."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.body: Any = {}
+        self.questions: list[Any] = []
+        self.keys: list[str | None] = []
+        self.busy: list[tuple[int, str | None]] = []
+        """Statuses of the first answers, each with its header `Retry-After`."""
+        self.released = threading.Event()
+
+    @contextmanager
+    def serving(self) -> Iterator["FaultyServer"]:
+        """Answers in a thread of its own."""
+        with self:
+            thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+            thread.start()
+            yield self
+            self.released.set()
+            self.shutdown()
+            thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FaultyServer
+
+    def do_GET(self) -> None:
+        self.server.keys.append(self.headers["Authorization"])
+        if self.path == "/v1/models":
+            models = [{"id": "m", "object": "model", "created": 0, "owned_by": "test"}]
+            self._answer(self.server.list_status, {"object": "list", "data": models})
+        elif self.path == "/version" and self.server.version is not None:
+            self._answer(200, {"version": self.server.version})
+        else:
+            self._answer(404, {"error": {"message": "no such page"}})
+
+    def do_POST(self) -> None:
+        self.server.questions.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.server.released.wait(self.server.delay_s)
+        if len(self.server.questions) <= len(self.server.busy):
+            status, retry_after = self.server.busy[len(self.server.questions) - 1]
+            self._answer(status, {"error": {"message": "later"}}, retry_after)
+            return
+        self._answer(self.server.status, self.server.body)
+
+    def log_message(self, *_: object) -> None:
+        """Keeps quiet."""
+
+    def _answer(self, status: int, body: object, retry_after: str | None = None) -> None:
+        payload = json.dumps(body).encode()
+        self.send_response(status)
+        if retry_after is not None:
+            self.send_header("Retry-After", retry_after)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        with suppress(BrokenPipeError):  # a client that gave up waits for no answer
+            self.wfile.write(payload)
