@@ -14,6 +14,7 @@ from typing import Any, Self
 import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayTaskError
+from ray.util.placement_group import placement_group, remove_placement_group
 
 from fcaps_pipeline.captioning.build import build_engine
 from fcaps_pipeline.captioning.captioner import Captioner
@@ -37,6 +38,8 @@ from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 
 _MAX_ENGINE_RESTARTS = 2
 _POLL_S = 0.25
+_PLACEMENT_TIMEOUT_S = 30.0
+"""Ray places what fits within a second; a node that is busy gets some time to become free."""
 _BOARD_NAME = "progress-board"
 _LOCAL_OBJECT_STORE_BYTES = 512 * 2**20
 _MAX_CONCURRENT_SEGMENTS = 1000
@@ -313,22 +316,45 @@ def _num_replicas(engine: EngineConfig) -> int:
 
 
 def _check_resources(job: Job) -> None:
+    """Refuses a job whose actors Ray would let wait without a word.
+
+    Raises:
+        ResourceError: the actors do not fit, or other work holds what they need.
+    """
     _check_bundles(job)
     has = ray.cluster_resources()
-    wants = {"CPU": job.resources.num_segmenters * job.resources.cpus_per_segmenter, "GPU": 0.0}
+    bundles = [bundle for bundle in _bundles(job) if bundle]
+    where = "cluster" if job.resources.ray_address else "machine"
+    keys = {
+        "GPU": "engines.*.num_replicas or gpus_per_replica",
+        "CPU": "resources.num_segmenters, cpus_per_segmenter or engines.*.cpus_per_replica",
+    }
+    for kind, key in keys.items():
+        wanted = sum(bundle.get(kind, 0) for bundle in bundles)
+        if wanted > has.get(kind, 0):
+            raise ResourceError(f"the job wants {wanted:g} {kind}s, the {where} has {has.get(kind, 0):g}; lower {key}")
+    if not bundles:
+        return
+    group = placement_group(bundles)
+    try:
+        if not group.wait(_PLACEMENT_TIMEOUT_S):
+            raise ResourceError(
+                f"the {where} has what the job wants, but no room for its {len(bundles)} processes together: each must "
+                f"fit on one node beside what already runs there; lower {' or '.join(keys.values())}, or wait for "
+                "other work to end"
+            )
+    finally:
+        remove_placement_group(group)
+
+
+def _bundles(job: Job) -> list[dict[str, float]]:
+    """What each actor of the job needs on its node."""
+    bundles = [{"CPU": job.resources.cpus_per_segmenter}] * job.resources.num_segmenters
     for engine in job.engines.values():
         needs = _needs(engine)
-        wants["CPU"] += _num_replicas(engine) * needs["num_cpus"]
-        wants["GPU"] += _num_replicas(engine) * needs.get("num_gpus", 0)
-    for kind, wanted, keys in (
-        ("GPU", wants["GPU"], "engines.*.num_replicas or gpus_per_replica"),
-        ("CPU", wants["CPU"], "resources.num_segmenters, cpus_per_segmenter or engines.*.cpus_per_replica"),
-    ):
-        if wanted > has.get(kind, 0):
-            raise ResourceError(
-                f"the job wants {wanted:g} {kind}s, the {'cluster' if job.resources.ray_address else 'machine'} "
-                f"has {has.get(kind, 0):g}; lower {keys}"
-            )
+        bundle = {"CPU": needs["num_cpus"], "GPU": needs.get("num_gpus", 0)}
+        bundles += [bundle] * _num_replicas(engine)
+    return [{kind: amount for kind, amount in bundle.items() if amount} for bundle in bundles]
 
 
 def _check_bundles(job: Job) -> None:
