@@ -8,6 +8,7 @@ restarted by Ray and asked again what they left open, a few times, never for eve
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,9 +26,9 @@ from fcaps_pipeline.config import (
     EngineConfig,
     Job,
     VerificationConfig,
-    VllmEngineConfig,
 )
 from fcaps_pipeline.errors import EngineDeadError, FcapsError, ModelError, ResourceError
+from fcaps_pipeline.pipeline.placement import bundle_of, bundles, check_sums, no_room, num_replicas
 from fcaps_pipeline.pipeline.progress import Progress
 from fcaps_pipeline.pipeline.unit_worker import CaptioningPool, PendingCaptions, UnitWorker
 from fcaps_pipeline.records.annotations import CaptionSet, WorkUnit
@@ -58,6 +59,27 @@ class UnitFailure(Record):
 
     unit_index: int
     message: str
+
+
+@dataclass(frozen=True)
+class _Try:
+    """One of several tries of a unit."""
+
+    unit: WorkUnit
+    died_at: tuple[str | None, ...] = ()
+    """Of every earlier try, the Recording at which its process died; None where it ended otherwise."""
+
+    @property
+    def attempt(self) -> int:
+        return len(self.died_at) + 1
+
+    @property
+    def deadly(self) -> str | None:
+        """The Recording at which all earlier tries died."""
+        return self.died_at[0] if len(set(self.died_at)) == 1 else None
+
+    def again(self, died_at: str | None) -> "_Try":
+        return _Try(self.unit, (*self.died_at, died_at))
 
 
 class RayRuntime:
@@ -126,27 +148,32 @@ class RayRuntime:
         """
         remaining = iter(units)
         idle = list(self._workers)
-        in_flight: dict[Any, tuple[ActorHandle, WorkUnit, int]] = {}
+        in_flight: dict[Any, tuple[ActorHandle, _Try]] = {}
 
-        def submit(worker: ActorHandle, unit: WorkUnit, attempt: int) -> None:
-            last = attempt == self._job.resources.unit_attempts
-            in_flight[worker.run.remote(unit, isolate=last)] = (worker, unit, attempt)
+        def submit(worker: ActorHandle, one: _Try) -> None:
+            last = one.attempt == self._job.resources.unit_attempts
+            deadly = one.deadly if last else None
+            in_flight[worker.run.remote(one.unit, isolate=last, deadly=deadly)] = (worker, one)
 
         while True:
             while idle and (unit := next(remaining, None)) is not None:
-                submit(idle.pop(), unit, 1)
+                submit(idle.pop(), _Try(unit))
             if not in_flight:
                 break
             done, _ = ray.wait(list(in_flight), timeout=_POLL_S)
             self._pass_on_progress(on_progress)
             for reference in done:
-                worker, unit, attempt = in_flight.pop(reference)
+                worker, one = in_flight.pop(reference)
                 try:
                     yield ray.get(reference)
                 except Exception as error:  # noqa: BLE001 - the unit border: see _unit_failure
-                    failure = _unit_failure(error, unit)
-                    if attempt < self._job.resources.unit_attempts:
-                        submit(worker, unit, attempt + 1)
+                    failure = _unit_failure(error, one.unit)
+                    if isinstance(error, RayActorError):
+                        # Ray would restart it too, but fail meanwhile what it is asked.
+                        ray.kill(worker)
+                        worker = self._new_worker()
+                    if one.attempt < self._job.resources.unit_attempts:
+                        submit(worker, one.again(_died_at(self._layout, one.unit, error)))
                         continue
                     yield failure
                 idle.append(worker)
@@ -182,14 +209,14 @@ class RayRuntime:
                 for actor_name in _captioner_names(name, engine)
             ]
         self._board = ray.remote(_ProgressBoard).options(name=_BOARD_NAME, num_cpus=0, max_restarts=-1).remote()
+        self._workers = [self._new_worker() for _ in range(self._job.resources.num_segmenters)]
+
+    def _new_worker(self) -> ActorHandle:
         worker = ray.remote(_SegmentingActor).options(
             num_cpus=self._job.resources.cpus_per_segmenter,
-            max_restarts=-1,  # the attempts of a unit are bounded, not the life of its worker
             runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
         )
-        self._workers = [
-            worker.remote(self._job, self._layout, self._num_units) for _ in range(self._job.resources.num_segmenters)
-        ]
+        return worker.remote(self._job, self._layout, self._num_units)
 
 
 class _CaptioningActor:
@@ -225,7 +252,7 @@ class _CaptioningActor:
 
 
 class _SegmentingActor:
-    """One unit worker, connected to the captioning actors by their names, so that it can be restarted."""
+    """One unit worker, connected to the captioning actors by their names, so that it can be replaced."""
 
     def __init__(self, job: Job, layout: RunLayout, num_units: int) -> None:
         board = ray.get_actor(_BOARD_NAME)
@@ -236,8 +263,8 @@ class _SegmentingActor:
         pools = [[ray.get_actor(one) for one in _captioner_names(*item)] for item in job.engines.items()]
         self._worker = UnitWorker(job, layout, num_units, _ActorPool(pools), report)
 
-    def run(self, unit: WorkUnit, *, isolate: bool) -> UnitCommit:
-        return self._worker.run(unit, isolate=isolate)
+    def run(self, unit: WorkUnit, *, isolate: bool, deadly: str | None) -> UnitCommit:
+        return self._worker.run(unit, isolate=isolate, deadly=deadly)
 
 
 class _ActorPool(CaptioningPool):
@@ -290,7 +317,7 @@ class _ProgressBoard:
 
 
 def _captioner_names(name: str, engine: EngineConfig) -> list[str]:
-    return [f"captioner-{name}-{replica}" for replica in range(_num_replicas(engine))]
+    return [f"captioner-{name}-{replica}" for replica in range(num_replicas(engine))]
 
 
 def _captioning_options(engine: EngineConfig) -> dict[str, Any]:
@@ -298,21 +325,14 @@ def _captioning_options(engine: EngineConfig) -> dict[str, Any]:
         "max_concurrency": _MAX_CONCURRENT_SEGMENTS,
         "max_restarts": _MAX_ENGINE_RESTARTS,
         "max_task_retries": _MAX_ENGINE_RESTARTS,
-        **_needs(engine),
+        **_actor_options(engine),
     }
     return options
 
 
-def _needs(engine: EngineConfig) -> dict[str, float]:
-    """Cores and GPUs that Ray reserves for one replica."""
-    if not isinstance(engine, VllmEngineConfig):
-        return {"num_cpus": 0}
-    num_gpus = engine.gpus_per_replica if engine.device == "gpu" else 0
-    return {"num_cpus": engine.cpus_per_replica, "num_gpus": num_gpus}
-
-
-def _num_replicas(engine: EngineConfig) -> int:
-    return engine.num_replicas if isinstance(engine, VllmEngineConfig) else 1
+def _actor_options(engine: EngineConfig) -> dict[str, float]:
+    needs = bundle_of(engine)
+    return {"num_cpus": needs.get("CPU", 0), "num_gpus": needs.get("GPU", 0)}
 
 
 def _check_resources(job: Job) -> None:
@@ -321,54 +341,16 @@ def _check_resources(job: Job) -> None:
     Raises:
         ResourceError: the actors do not fit, or other work holds what they need.
     """
-    _check_bundles(job)
-    has = ray.cluster_resources()
-    bundles = [bundle for bundle in _bundles(job) if bundle]
-    where = "cluster" if job.resources.ray_address else "machine"
-    keys = {
-        "GPU": "engines.*.num_replicas or gpus_per_replica",
-        "CPU": "resources.num_segmenters, cpus_per_segmenter or engines.*.cpus_per_replica",
-    }
-    for kind, key in keys.items():
-        wanted = sum(bundle.get(kind, 0) for bundle in bundles)
-        if wanted > has.get(kind, 0):
-            raise ResourceError(f"the job wants {wanted:g} {kind}s, the {where} has {has.get(kind, 0):g}; lower {key}")
-    if not bundles:
+    check_sums(job, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+    wanted = bundles(job)
+    if not wanted:
         return
-    group = placement_group(bundles)
+    group = placement_group(wanted)
     try:
         if not group.wait(_PLACEMENT_TIMEOUT_S):
-            raise ResourceError(
-                f"the {where} has what the job wants, but no room for its {len(bundles)} processes together: each must "
-                f"fit on one node beside what already runs there; lower {' or '.join(keys.values())}, or wait for "
-                "other work to end"
-            )
+            raise no_room(job)
     finally:
         remove_placement_group(group)
-
-
-def _bundles(job: Job) -> list[dict[str, float]]:
-    """What each actor of the job needs on its node."""
-    bundles = [{"CPU": job.resources.cpus_per_segmenter}] * job.resources.num_segmenters
-    for engine in job.engines.values():
-        needs = _needs(engine)
-        bundle = {"CPU": needs["num_cpus"], "GPU": needs.get("num_gpus", 0)}
-        bundles += [bundle] * _num_replicas(engine)
-    return [{kind: amount for kind, amount in bundle.items() if amount} for bundle in bundles]
-
-
-def _check_bundles(job: Job) -> None:
-    """Each replica must fit on one node, however much the nodes have together."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    for name, engine in job.engines.items():
-        for kind, key in (("GPU", "num_gpus"), ("CPU", "num_cpus")):
-            wanted = _needs(engine).get(key, 0)
-            largest = max((node.get(kind, 0) for node in nodes), default=0)
-            if wanted > largest > 0:
-                raise ResourceError(
-                    f"one replica of engine {name} wants {wanted:g} {kind}s on one node, the largest has {largest:g}; "
-                    f"lower engines.{name}.gpus_per_replica or cpus_per_replica"
-                )
 
 
 def _unit_failure(error: Exception, unit: WorkUnit) -> UnitFailure:
@@ -383,6 +365,19 @@ def _unit_failure(error: Exception, unit: WorkUnit) -> UnitFailure:
         raise cause from error
     message = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
     return UnitFailure(unit_index=unit.unit_index, message=message)
+
+
+def _died_at(layout: RunLayout, unit: WorkUnit, error: Exception) -> str | None:
+    """The Recording that a process was at when it died; None where it did not, or was at none."""
+    if not isinstance(error, RayActorError):
+        return None
+    mark = layout.in_progress(unit.unit_index)
+    try:
+        return mark.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 def _cause(error: BaseException) -> Exception:

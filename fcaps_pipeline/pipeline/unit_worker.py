@@ -7,13 +7,16 @@ depend on which answer came first.
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal, Protocol
 
 from fcaps_pipeline.acoustics.measure import measure_acoustics
 from fcaps_pipeline.captioning.decision import decide
 from fcaps_pipeline.config import Job
 from fcaps_pipeline.errors import FcapsError, RecordingError
+from fcaps_pipeline.files import writing
 from fcaps_pipeline.pipeline.progress import Progress
 from fcaps_pipeline.records.annotations import CaptionSet, Failure, Rejection, SegmentOutcome, WorkUnit
 from fcaps_pipeline.records.audio import Recording, SegmentAudio
@@ -54,13 +57,15 @@ class UnitWorker:
         self._num_segments = 0
         self._isolate = False
 
-    def run(self, unit: WorkUnit, *, isolate: bool = False) -> UnitCommit:
+    def run(self, unit: WorkUnit, *, isolate: bool = False, deadly: str | None = None) -> UnitCommit:
         """Processes a unit to its commit.
 
         Args:
             unit: what to process.
             isolate: whether an unexpected error in one Recording becomes its Failure, so that the
                 others are not lost with it. For the last of several tries.
+            deadly: id of the Recording at which every try so far took its process down; it becomes a
+                Failure without being touched again.
 
         Raises:
             OutputError: the run folder cannot be written.
@@ -74,15 +79,28 @@ class UnitWorker:
         self._isolate = isolate
         row_group_bytes = self._job.shards.row_group_bytes
         with UnitWriter(self._layout, unit.unit_index, self._num_units, row_group_bytes) as writer:
-            outcomes = tuple(self._process(recording, writer) for recording in unit.recordings)
+            with self._marked(unit) as mark:
+                outcomes = tuple(self._process(recording, writer, mark, deadly) for recording in unit.recordings)
             self._drain(writer, down_to=0)
             return writer.commit(outcomes, self._num_segments, time.monotonic() - started_s)
 
-    def _process(self, recording: Recording, writer: UnitWriter) -> RecordingOutcome:
+    @contextmanager
+    def _marked(self, unit: WorkUnit) -> Iterator[Path]:
+        """The file that names the Recording in progress; only a process that dies leaves it behind."""
+        mark = self._layout.in_progress(unit.unit_index)
+        with writing(mark):
+            mark.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield mark
+        finally:
+            mark.unlink(missing_ok=True)
+
+    def _process(self, recording: Recording, writer: UnitWriter, mark: Path, deadly: str | None) -> RecordingOutcome:
         preparation = self._segmenter.prepare(recording)
         before = self._num_segments
         failure: Failure | None = None
         try:
+            _begin(recording, mark, deadly)
             for segment in preparation:
                 self._waiting.append((segment, self._pool.submit(segment)))
                 self._num_segments += 1
@@ -138,6 +156,13 @@ class UnitWorker:
                 error=type(error).__name__,
                 message=_unexpected(error),
             )
+
+
+def _begin(recording: Recording, mark: Path, deadly: str | None) -> None:
+    if recording.recording_id == deadly:
+        raise RecordingError("every process that came to it died; look at the file, or give the machine more memory")
+    with writing(mark):
+        mark.write_text(recording.recording_id, encoding="utf-8")
 
 
 def _unexpected(error: Exception) -> str:

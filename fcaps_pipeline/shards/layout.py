@@ -115,3 +115,7 @@ class RunLayout:
     def commit(self, unit_index: int) -> Path:
         """Path of a unit's commit record."""
         return self.commits / f"{unit_index:05d}.json"
+
+    def in_progress(self, unit_index: int) -> Path:
+        """Names the Recording that a process works on; it stays where the process dies."""
+        return self.temporary / f"{unit_index:05d}.recording"

@@ -8,8 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
+import soundfile
 
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_rows
@@ -40,9 +42,9 @@ def uninterrupted(fcaps: Fcaps, corpus: Path, tmp_path_factory: pytest.TempPathF
     return run
 
 
-def _start(corpus: Path, run: Path) -> "subprocess.Popen[str]":
+def _start(what: Path, run: Path, settings: tuple[str, ...] = SETTINGS) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [*FCAPS, "annotate", str(corpus), "--out", str(run), *SETTINGS],
+        [*FCAPS, "annotate", str(what), "--out", str(run), *settings],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -124,6 +126,45 @@ def test_a_killed_engine_is_replaced_and_nothing_is_lost(
     _, messages = process.communicate(timeout=240)
     assert process.returncode == 0, messages
     assert _texts(run).keys() == _texts(uninterrupted).keys()
+
+
+_CASCADE_JOB = """
+source: {{kind: folder, path: {folder}}}
+engines:
+  rules: {{kind: cascade}}
+captions:
+  fine: {{engine: rules, prompt: embedded_fine.v1}}
+resources: {{num_segmenters: 1}}
+"""
+_LONG_S = 600
+
+
+def test_a_recording_that_kills_its_process_every_time_fails_alone(demo_files: list[Path], tmp_path: Path) -> None:
+    folder, run = tmp_path / "speech", tmp_path / "run"
+    folder.mkdir()
+    shutil.copy(demo_files[0], folder / "a.flac")
+    shutil.copy(demo_files[1], folder / "z.flac")
+    audio_T, rate_hz = soundfile.read(demo_files[0], dtype="int16")
+    soundfile.write(folder / "deadly.flac", np.resize(audio_T, rate_hz * _LONG_S), rate_hz)
+    job = tmp_path / "job.yaml"
+    job.write_text(_CASCADE_JOB.format(folder=folder))
+    process = _start(job, run, ())
+    mark, begun = RunLayout(run).in_progress(0), [0]
+    while process.poll() is None:
+        with suppress(FileNotFoundError):
+            # The mark of a dead process stays until the next one begins.
+            if mark.stat().st_mtime_ns > begun[-1] and mark.read_text().startswith("deadly"):
+                begun.append(mark.stat().st_mtime_ns)
+                (victim,) = _wait_for_descendants(process, "ray::_SegmentingActor")
+                victim.kill()
+        time.sleep(0.02)
+    _, messages = process.communicate()
+    assert process.returncode == 3, messages
+    assert len(begun) - 1 == 2
+    assert {str(row["source"]) for row in read_rows(RunLayout(run), "data")} == {"a.flac", "z.flac"}
+    (failure,) = read_rows(RunLayout(run), "failures")
+    assert failure["source"] == "deadly.flac"
+    assert "every process that came to it died" in str(failure["message"])
 
 
 @pytest.mark.parametrize(

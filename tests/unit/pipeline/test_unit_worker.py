@@ -140,3 +140,33 @@ def test_on_the_last_try_an_unexpected_error_costs_one_segment_not_the_unit(
     assert (commit.num_annotations, commit.num_segment_failures) == (NUM_SEGMENTS - 1, 1)
     messages = [row["message"] for row in read_rows(layout, "failures") if row["segment_id"]]
     assert messages == ["unexpected ZeroDivisionError: by chance; please report it"]
+
+
+def test_the_recording_in_progress_has_its_name_in_a_file_until_it_is_done(
+    tmp_path: Path, unit: WorkUnit, annotate: Callable[[SegmentAudio], Annotation]
+) -> None:
+    layout = RunLayout(tmp_path / "run")
+    named: list[str] = []
+
+    def answer(segment: SegmentAudio) -> tuple[CaptionSet, ...]:
+        if layout.in_progress(0).exists():
+            named.append(layout.in_progress(0).read_text())
+        return annotate(segment).caption_sets
+
+    UnitWorker(JOB, layout, 1, ScriptedPool(answer), lambda _: None).run(unit)
+    # The last answers are waited for when no Recording is in progress any more.
+    assert named == ["tale_wav"] * (NUM_SEGMENTS - JOB.resources.segments_in_flight)
+    assert not layout.in_progress(0).exists()
+
+
+def test_a_recording_that_took_every_process_down_fails_alone_and_untouched(
+    tmp_path: Path, unit: WorkUnit, annotate: Callable[[SegmentAudio], Annotation]
+) -> None:
+    layout = RunLayout(tmp_path / "run")
+    pool = ScriptedPool(lambda segment: annotate(segment).caption_sets)
+    commit = UnitWorker(JOB, layout, 1, pool, lambda _: None).run(unit, isolate=True, deadly="gone_wav")
+    assert (commit.num_annotations, commit.num_recording_failures) == (NUM_SEGMENTS, 1)
+    (failure,) = read_rows(layout, "failures")
+    assert failure["message"] == "every process that came to it died; look at the file, or give the machine more memory"
+    commit = UnitWorker(JOB, RunLayout(tmp_path / "other"), 1, pool, lambda _: None).run(unit, deadly="tale_wav")
+    assert (commit.num_segments, commit.num_recording_failures, pool.most_open) == (0, 2, 4)
