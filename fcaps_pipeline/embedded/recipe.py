@@ -46,7 +46,7 @@ from fcaps_pipeline.synthesis.truth import Split
 
 _CHECKPOINT = "checkpoint.pt"
 _RECIPE_FILE = "recipe.json"
-REAL_CLIPS = 576
+REAL_CLIPS = 1152
 """Made of the phrases of held-out real speakers."""
 NUM_CANDIDATES, TEMPERATURE, SAMPLED_CLIPS = 5, 0.6, 96
 """How often, and of how many clips, a fine caption is sampled."""

@@ -4,6 +4,7 @@ Enters: clips, tokenizer, settings and a work folder. Leaves: a trained thinker.
 the seed and the step alone, so that a resumed run takes the steps an uninterrupted one would.
 """
 
+import copy
 import io
 import math
 import time
@@ -41,8 +42,8 @@ class TrainingSettings(Record):
     hearing_steps: int = 0
     """First steps, in which the audio tower alone learns through the helper heads: a third of the cost."""
     agreeing_steps: int = 0
-    """Last steps, in which the last layer of the text model alone learns, and both captions state what the helper
-    heads decide after the audio. Where a clip is hard to tell, the two then err alike."""
+    """Last steps, in which the text model alone learns, and both captions state what the helper heads decided after
+    the audio when these steps began. Where a clip is hard to tell, the two then err alike."""
     batch_clips: int = 32
     peak_learning_rate: float = 1.5e-3
     warmup_steps: int = 80
@@ -66,7 +67,7 @@ class StepReport:
     caption_loss: float
     """0 while only the audio tower learns."""
     helper_loss: float
-    """0 while only the last layer learns."""
+    """0 while only the text model learns."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def train(
     heads = HelperHeads(thinker.config.text_config.hidden_size).to(device)
     parameters = [p for p in [*thinker.parameters(), *heads.parameters()] if p.requires_grad]
     optimizer = torch.optim.AdamW(_decay_groups(parameters, settings), lr=1.0, betas=(0.9, 0.98))
-    first, elapsed_s = _resume(checkpoint, thinker, heads, optimizer)
+    first, elapsed_s, decider = _resume(checkpoint, thinker, heads, optimizer)
     begun_s = time.monotonic() - elapsed_s
     thinker.train()
     steps = range(first, settings.steps)
@@ -125,9 +126,10 @@ def train(
                     thinker, heads, made.to(device), truths, with_captions=with_captions
                 )
             else:
-                _hold_all_but_last_layer(thinker)
+                thinker.audio_tower.requires_grad_(requires_grad=False)
+                decider = decider or _frozen(thinker)
                 rng = np.random.default_rng([settings.seed, 3, step])
-                caption_loss = _agreeing_loss(thinker, heads, maker, made, truths, rng, device)
+                caption_loss = _agreeing_loss(thinker, decider, heads, maker, made, truths, rng, device)
                 helper_loss = torch.zeros((), device=device)
         torch.autograd.backward(caption_loss + settings.helper_weight * helper_loss)
         torch.nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
@@ -135,7 +137,7 @@ def train(
         optimizer.zero_grad(set_to_none=True)
         elapsed_s = time.monotonic() - begun_s
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
-            _save(checkpoint, step + 1, elapsed_s, thinker, heads, optimizer)
+            _save(checkpoint, step + 1, elapsed_s, thinker, heads, optimizer, decider)
         on_step(StepReport(step, caption_loss.item(), helper_loss.item()))
     return Trained(thinker.cpu(), elapsed_s)
 
@@ -223,15 +225,14 @@ def _truthful_losses(
     return caption_loss, heard + heads.understood(place_BD, truths)
 
 
-def _hold_all_but_last_layer(thinker: Thinker) -> None:
-    """What lies below stays, and with it the decisions that the last layer learns to say."""
-    thinker.requires_grad_(requires_grad=False)
-    for part in (thinker.model.layers[-1], thinker.model.norm, thinker.lm_head):
-        part.requires_grad_(requires_grad=True)
+def _frozen(thinker: Thinker) -> Thinker:
+    """A copy of the model that decides as it does now, whatever it learns from here."""
+    return copy.deepcopy(thinker).requires_grad_(requires_grad=False)
 
 
 def _agreeing_loss(
     thinker: Thinker,
+    decider: Thinker,
     heads: HelperHeads,
     maker: BatchMaker,
     made: Batch,
@@ -239,12 +240,12 @@ def _agreeing_loss(
     rng: np.random.Generator,
     device: torch.device,
 ) -> torch.Tensor:
-    """Caption loss against what the heads decide."""
+    """Caption loss against what the heads read in the decider, whose audio tower is that of the thinker."""
     batch = made.to(device)
-    audio_BAD, mask_BA = encode_audio(thinker, batch.mel_BFM, batch.lengths_B)
     with torch.no_grad():
+        audio_BAD, mask_BA = encode_audio(thinker, batch.mel_BFM, batch.lengths_B)
         shared = batch.shared()
-        _, inner_BTD = _read(thinker, shared, audio_BAD, mask_BA)
+        _, inner_BTD = _read(decider, shared, audio_BAD, mask_BA)
         decisions = heads.decided(inner_BTD[shared.after_audio()], truths)
     return _caption_loss(thinker, maker.retold(made, decisions, rng).to(device), audio_BAD, mask_BA)[0]
 
@@ -302,15 +303,19 @@ def _decay_groups(parameters: list[torch.nn.Parameter], settings: TrainingSettin
 
 def _resume(
     checkpoint: Path, thinker: Thinker, heads: HelperHeads, optimizer: torch.optim.Optimizer
-) -> tuple[int, float]:
-    """Loads a checkpoint and gives the step to go on from and the seconds spent so far."""
+) -> tuple[int, float, Thinker | None]:
+    """Loads a checkpoint and gives the step to go on from, the seconds spent so far, and the decider of agreeing."""
     if not checkpoint.is_file():
-        return 0, 0.0
+        return 0, 0.0, None
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
     thinker.load_state_dict(state["thinker"])
     heads.load_state_dict(state["heads"])
     optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"]), float(state["elapsed_s"])
+    decider = None
+    if state["decider"] is not None:
+        decider = _frozen(thinker)
+        decider.load_state_dict(state["decider"])
+    return int(state["step"]), float(state["elapsed_s"]), decider
 
 
 def _save(
@@ -320,6 +325,7 @@ def _save(
     thinker: Thinker,
     heads: HelperHeads,
     optimizer: torch.optim.Optimizer,
+    decider: Thinker | None,
 ) -> None:
     state = {
         "step": step,
@@ -327,6 +333,7 @@ def _save(
         "thinker": thinker.state_dict(),
         "heads": heads.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "decider": None if decider is None else decider.state_dict(),
     }
     # In memory: on a full disk torch itself would report a failed stream.
     buffer = io.BytesIO()
