@@ -86,10 +86,11 @@ def test_a_folder_of_sounds_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_training_without_a_step_for_captions(tmp_path: Path) -> None:
-    done = _run("captioner", "train", "--out", tmp_path / "model", "--work", tmp_path / "work", "--steps", "3900")
+    options = ("--steps", "40", "--hearing-steps", "30", "--agreeing-steps", "10")
+    done = _run("captioner", "train", "--out", tmp_path / "model", "--work", tmp_path / "work", *options)
     assert done.returncode == 2
     stderr = done.stderr.replace("\n", " ")
-    assert stderr.startswith("error: --steps 3900 leaves none to learn captions in beside --hearing-steps 3600")
+    assert stderr.startswith("error: --steps 40 leaves none to learn captions in beside --hearing-steps 30")
     assert list(tmp_path.iterdir()) == []
 
 
