@@ -32,10 +32,12 @@ class FaultyServer(ThreadingHTTPServer):
         with self:
             thread = threading.Thread(target=self.serve_forever, args=(0.01,))
             thread.start()
-            yield self
-            self.released.set()
-            self.shutdown()
-            thread.join()
+            try:
+                yield self
+            finally:
+                self.released.set()
+                self.shutdown()
+                thread.join()
 
     @property
     def url(self) -> str:

@@ -20,7 +20,7 @@ def num_replicas(engine: EngineConfig) -> int:
 
 
 def bundle_of(engine: EngineConfig) -> dict[str, float]:
-    """Cores and GPUs that one replica needs on its node; nothing for an engine that only waits for a server."""
+    """Cores and GPUs that one replica needs on its node; nothing for an engine without a model of its own."""
     if not isinstance(engine, VllmEngineConfig):
         return {}
     gpus = {"GPU": float(engine.gpus_per_replica)} if engine.device == "gpu" else {}
@@ -34,7 +34,7 @@ def bundles(job: Job) -> list[dict[str, float]]:
     return [bundle for bundle in [*segmenters, *replicas] if bundle]
 
 
-def check_sums(job: Job, nodes: list[dict[str, float]]) -> None:
+def check_room(job: Job, nodes: list[dict[str, float]]) -> None:
     """Each replica must fit on one node, and all processes on the nodes together.
 
     Raises:

@@ -28,7 +28,7 @@ from fcaps_pipeline.config import (
     VerificationConfig,
 )
 from fcaps_pipeline.errors import EngineDeadError, FcapsError, ModelError, ResourceError
-from fcaps_pipeline.pipeline.placement import bundle_of, bundles, check_sums, no_room, num_replicas
+from fcaps_pipeline.pipeline.placement import bundle_of, bundles, check_room, no_room, num_replicas
 from fcaps_pipeline.pipeline.progress import Progress
 from fcaps_pipeline.pipeline.unit_worker import CaptioningPool, PendingCaptions, UnitWorker
 from fcaps_pipeline.records.annotations import CaptionSet, WorkUnit
@@ -341,7 +341,7 @@ def _check_resources(job: Job) -> None:
     Raises:
         ResourceError: the actors do not fit, or other work holds what they need.
     """
-    check_sums(job, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+    check_room(job, [node["Resources"] for node in ray.nodes() if node["Alive"]])
     wanted = bundles(job)
     if not wanted:
         return

@@ -6,7 +6,7 @@ import pytest
 
 from fcaps_pipeline.config import Job, parse_job
 from fcaps_pipeline.errors import ResourceError
-from fcaps_pipeline.pipeline.placement import bundles, check_sums, no_room
+from fcaps_pipeline.pipeline.placement import bundles, check_room, no_room
 
 _NODES = [{"CPU": 8.0, "GPU": 4.0}, {"CPU": 8.0, "GPU": 4.0, "memory": 1e9}, {"CPU": 2.0}]
 
@@ -31,7 +31,7 @@ def test_every_process_has_its_bundle_but_those_that_need_nothing() -> None:
 
 
 def test_a_job_that_fits_is_let_through() -> None:
-    check_sums(_job(), _NODES)
+    check_room(_job(), _NODES)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_job_that_fits_is_let_through() -> None:
 )
 def test_what_does_not_fit_is_refused_with_what_to_lower(changes: dict[str, Any], expected: str) -> None:
     with pytest.raises(ResourceError, match=expected):
-        check_sums(_job(**changes), _NODES)
+        check_room(_job(**changes), _NODES)
 
 
 def test_where_only_the_places_are_lacking_it_is_said_so() -> None:
