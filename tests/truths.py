@@ -1,6 +1,6 @@
 """A known truth that captions are held against."""
 
-from fcaps_pipeline.synthesis.truth import SpeechTruth
+from fcaps_pipeline.lab.synthesis.truth import SpeechTruth
 
 STEADY_MAN = SpeechTruth(
     voice="espeak:en-us+m3",

@@ -25,11 +25,11 @@ def annotate(
     overrides: Overrides = None,
 ) -> None:
     """Annotate speech: write validated caption shards into a run folder. Run again to go on."""
+    from fcaps_pipeline.annotate.run.annotate import annotate as run
+    from fcaps_pipeline.annotate.run.report import State
     from fcaps_pipeline.cli.jobs import resolve_job
     from fcaps_pipeline.cli.progress import ProgressBar
     from fcaps_pipeline.cli.tables import print_report, print_segments
-    from fcaps_pipeline.pipeline.annotate import annotate as run
-    from fcaps_pipeline.pipeline.report import State
     from fcaps_pipeline.shards.layout import RunLayout
 
     job = resolve_job(source, overrides or [])
@@ -60,13 +60,14 @@ def plan(
     tokens_per_s: Annotated[float, typer.Option(help="Assumed output tokens per second of one GPU.")] = 10_000,
 ) -> None:
     """Show hours, units and expected work of a job. Starts no engine and needs no GPU."""
+    from fcaps_pipeline.annotate.run.inspection import status
+    from fcaps_pipeline.annotate.run.plan import load_or_make
     from fcaps_pipeline.cli.jobs import resolve_job
     from fcaps_pipeline.cli.tables import print_plan
-    from fcaps_pipeline.pipeline.inspection import status
-    from fcaps_pipeline.pipeline.plan import load_or_make
-    from fcaps_pipeline.pipeline.run_folder import opened
+    from fcaps_pipeline.jobs.identity import job_identity
+    from fcaps_pipeline.shards.run_folder import opened
 
     job = resolve_job(source, overrides or [])
-    with tempfile.TemporaryDirectory() as scratch, opened(out or Path(scratch), job) as layout:
+    with tempfile.TemporaryDirectory() as scratch, opened(out or Path(scratch), job_identity(job)) as layout:
         load_or_make(layout, job)
         print_plan(result, job, status(layout), tokens_per_s)

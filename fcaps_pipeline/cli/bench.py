@@ -24,9 +24,9 @@ def bench_annotate(
     """Compare the whole pipeline with its bare parts, on the same clips in one run."""
     from rich.table import Table
 
-    from fcaps_pipeline.bench.annotate import bench_annotate as measure
     from fcaps_pipeline.cli.jobs import resolve_job
     from fcaps_pipeline.cli.progress import ProgressBar
+    from fcaps_pipeline.lab.bench.annotate import bench_annotate as measure
 
     with ProgressBar(messages) as bar:
         found = measure(resolve_job(source, overrides or []), bar)
@@ -62,9 +62,9 @@ def bench_captions(
     """Hold captions against the truth of synthetic speech: captioner, best of n, cascaded baseline."""
     from rich.table import Table
 
-    from fcaps_pipeline.bench.captions import bench_captions as measure
     from fcaps_pipeline.cli.progress import ProgressBar
-    from fcaps_pipeline.evaluation.report import percent
+    from fcaps_pipeline.lab.bench.captions import bench_captions as measure
+    from fcaps_pipeline.learn.evaluation.formatting import percent
 
     done = 0
 
@@ -104,9 +104,9 @@ def bench_retrieval(
 
     from rich.table import Table
 
-    from fcaps_pipeline.bench.retrieval.benchmark import bench_retrieval as measure
-    from fcaps_pipeline.bench.retrieval.jobs import Scale
-    from fcaps_pipeline.bench.retrieval.report import PAGE, expectations, tables
+    from fcaps_pipeline.lab.bench.retrieval.benchmark import bench_retrieval as measure
+    from fcaps_pipeline.lab.bench.retrieval.jobs import Scale
+    from fcaps_pipeline.lab.bench.retrieval.report import PAGE, expectations, tables
 
     chosen = {key: value for key, value in (("steps", steps), ("seed", seed)) if value is not None}
     scale = Scale.model_validate(chosen)

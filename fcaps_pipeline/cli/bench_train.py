@@ -9,10 +9,10 @@ from fcaps_pipeline.cli.annotate import Overrides
 from fcaps_pipeline.cli.console import messages, result
 
 if TYPE_CHECKING:
-    from fcaps_pipeline.bench.train import WaitingTime
-    from fcaps_pipeline.bench.train_gpu import TowerSpeed
-    from fcaps_pipeline.bench.train_memory import MemoryTable
-    from fcaps_pipeline.bench.train_reading import ReadingSpeed
+    from fcaps_pipeline.lab.bench.train import WaitingTime
+    from fcaps_pipeline.lab.bench.train_gpu import TowerSpeed
+    from fcaps_pipeline.lab.bench.train_memory import MemoryTable
+    from fcaps_pipeline.lab.bench.train_reading import ReadingSpeed
 
 _DEMO_JOB = "train_demo_cpu.yaml"
 _AIM = 0.03
@@ -38,12 +38,12 @@ def train(
     """Measure a training job: waiting for data, rows per second, memory by batch size, use of the GPU."""
     import torch
 
-    from fcaps_pipeline.bench.train import measure_waiting
-    from fcaps_pipeline.bench.train_gpu import ROBERTA_BASE, WAVLM_LARGE, measure_towers
-    from fcaps_pipeline.bench.train_memory import measure_memory
-    from fcaps_pipeline.bench.train_reading import measure_reading
-    from fcaps_pipeline.resources import shipped_folder
-    from fcaps_pipeline.training.job import load_train_job
+    from fcaps_pipeline.jobs.resources import shipped_folder
+    from fcaps_pipeline.lab.bench.train import measure_waiting
+    from fcaps_pipeline.lab.bench.train_gpu import ROBERTA_BASE, WAVLM_LARGE, measure_towers
+    from fcaps_pipeline.lab.bench.train_memory import measure_memory
+    from fcaps_pipeline.lab.bench.train_reading import measure_reading
+    from fcaps_pipeline.learn.training.job import load_train_job
 
     loaded = load_train_job(job or shipped_folder("jobs") / _DEMO_JOB, overrides or [])
     messages.print(f"training {warmup + steps} steps")

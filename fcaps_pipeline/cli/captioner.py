@@ -12,8 +12,8 @@ from fcaps_pipeline.cli.console import messages, result
 from fcaps_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from fcaps_pipeline.embedded.recipe import RealMaterial
-    from fcaps_pipeline.embedded.scores import Score
+    from fcaps_pipeline.lab.embedded.recipe import RealMaterial
+    from fcaps_pipeline.lab.embedded.scores import Score
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -66,8 +66,8 @@ def train(
     published: Published = None,
 ) -> None:
     """Synthesize a corpus, train on it, measure on held-out voices, write folder and card."""
-    from fcaps_pipeline.embedded.recipe import Recipe, make_captioner
-    from fcaps_pipeline.embedded.training import TrainingSettings
+    from fcaps_pipeline.lab.embedded.recipe import Recipe, make_captioner
+    from fcaps_pipeline.lab.embedded.training import TrainingSettings
 
     if hearing_steps + agreeing_steps >= steps:
         raise UsageError(
@@ -113,8 +113,8 @@ def evaluate(
     published: Published = None,
 ) -> None:
     """Measure a captioner on held-out voices and, where given, on real recordings."""
-    from fcaps_pipeline.embedded.recipe import Recipe, evaluate_captioner
-    from fcaps_pipeline.embedded.training import TrainingSettings
+    from fcaps_pipeline.lab.embedded.recipe import Recipe, evaluate_captioner
+    from fcaps_pipeline.lab.embedded.training import TrainingSettings
 
     recipe = Recipe(training_clips=1, test_clips=test_clips, corpus_seed=seed, settings=TrainingSettings(steps=1))
     material = _find_real(real, real_test, real_sounds, published)
@@ -129,7 +129,7 @@ def demo_speech(
     seed: Seed = 7,
 ) -> None:
     """Make the demo speech: short files of held-out voices, one talk, one file without speech."""
-    from fcaps_pipeline.synthesis.demo import write_demo_speech
+    from fcaps_pipeline.lab.synthesis.demo import write_demo_speech
 
     for name in write_demo_speech(out, seed):
         result.print(str(out / name), soft_wrap=True)
@@ -138,8 +138,8 @@ def demo_speech(
 def _find_real(
     real: Path | None, real_test: Path | None, sounds: Path | None, published: Path | None
 ) -> "RealMaterial":
-    from fcaps_pipeline.embedded.recipe import divide
-    from fcaps_pipeline.embedded.recordings import find_recordings
+    from fcaps_pipeline.lab.embedded.recipe import divide
+    from fcaps_pipeline.lab.embedded.recordings import find_recordings
 
     if sounds is not None and not sounds.is_dir():
         raise UsageError(f"--real-sounds {sounds} is no folder; give the folder of the WAV files")
@@ -150,7 +150,7 @@ def _find_real(
 def _print_scores(scores: "list[Score]") -> None:
     from rich.table import Table
 
-    from fcaps_pipeline.embedded.card import score_cells
+    from fcaps_pipeline.lab.embedded.card import score_cells
 
     table = Table("what", "measure", "captioner", "constant", "rule", "clips")
     for score in scores:

@@ -15,7 +15,7 @@ from fcaps_pipeline.cli.bars import Bar
 from fcaps_pipeline.cli.console import messages, result
 
 if TYPE_CHECKING:
-    from fcaps_pipeline.training.evaluating.embedder import BadItem, Embedder
+    from fcaps_pipeline.learn.evaluation.embedder import BadItem, Embedder
 
 _EXIT_NOT_WHOLE = 3
 _EXIT_INTERRUPTED = 130
@@ -33,10 +33,10 @@ def evaluate(
     overrides: Overrides = None,
 ) -> None:
     """Measure a trained model: retrieval, zero-shot classes, human ratings, timing. Reads the test split."""
-    from fcaps_pipeline.training.evaluating.evaluate import REPORT
-    from fcaps_pipeline.training.evaluating.evaluate import evaluate as run
-    from fcaps_pipeline.training.evaluating.job import load_evaluate_job
-    from fcaps_pipeline.training.evaluating.report import outcome_text
+    from fcaps_pipeline.learn.evaluation.evaluate import REPORT
+    from fcaps_pipeline.learn.evaluation.evaluate import evaluate as run
+    from fcaps_pipeline.learn.evaluation.job import load_evaluate_job
+    from fcaps_pipeline.learn.evaluation.report import outcome_text
 
     out = out or Path("runs") / job.stem
     try:
@@ -61,7 +61,7 @@ def score(
     """Print how well texts fit an audio file."""
     from rich.table import Table
 
-    from fcaps_pipeline.training.evaluating.file_scores import score_texts
+    from fcaps_pipeline.learn.evaluation.file_scores import score_texts
 
     with _embedder(model) as embedder:
         scores = score_texts(embedder, audio, texts)
@@ -84,7 +84,7 @@ def rerank(
     """Sort audio files by how well they fit a text, the best first."""
     from rich.table import Table
 
-    from fcaps_pipeline.training.evaluating.file_scores import rank_files
+    from fcaps_pipeline.learn.evaluation.file_scores import rank_files
 
     with _embedder(model) as embedder:
         ranking = rank_files(embedder, audio, text)
@@ -119,8 +119,8 @@ class EmbeddingBar(Bar):
 
 @contextmanager
 def _embedder(model: str) -> Iterator["Embedder"]:
-    from fcaps_pipeline.training.evaluating.embedder import Embedder
-    from fcaps_pipeline.training.ranks import joined
+    from fcaps_pipeline.learn.evaluation.embedder import Embedder
+    from fcaps_pipeline.learn.ranks import joined
 
     with EmbeddingBar(messages) as bar, joined("auto") as place:
         yield Embedder.load(model, place.device, bar, batch_s=_BATCH_S, num_workers=0, bf16=False)

@@ -12,17 +12,17 @@ Run = Annotated[Path, typer.Argument(help="Run folder of `fcaps annotate`.")]
 
 def status(run: Run) -> None:
     """Show how far a run is."""
+    from fcaps_pipeline.annotate.run.inspection import status as read_status
     from fcaps_pipeline.cli.tables import print_status
-    from fcaps_pipeline.pipeline.inspection import status as read_status
-    from fcaps_pipeline.pipeline.run_folder import existing
+    from fcaps_pipeline.shards.run_folder import existing
 
     print_status(result, read_status(existing(run)))
 
 
 def verify(run: Run) -> None:
     """Read every shard again: checksums, schemas, accounting."""
-    from fcaps_pipeline.pipeline.inspection import verify as check
-    from fcaps_pipeline.pipeline.run_folder import existing
+    from fcaps_pipeline.annotate.run.inspection import verify as check
+    from fcaps_pipeline.shards.run_folder import existing
 
     num_files = num_rows = 0
     for file in check(existing(run)):
@@ -39,9 +39,9 @@ def show(
     ] = None,
 ) -> None:
     """Show caption cards of a run."""
+    from fcaps_pipeline.annotate.run.inspection import find
     from fcaps_pipeline.cli.tables import print_card, print_segments
-    from fcaps_pipeline.pipeline.inspection import find
-    from fcaps_pipeline.pipeline.run_folder import existing
+    from fcaps_pipeline.shards.run_folder import existing
 
     layout = existing(run)
     if segment_id is None:
@@ -54,7 +54,7 @@ def schema(
     check: Annotated[bool, typer.Option("--check", help="Only compare; fail where a file differs.")] = False,  # noqa: FBT002
 ) -> None:
     """Write `schemas/*.json` from the pydantic models, or check that they are up to date."""
-    from fcaps_pipeline.captioning.schemas import check_schemas, write_schemas
+    from fcaps_pipeline.cli.schemas import check_schemas, write_schemas
 
     if check:
         check_schemas()

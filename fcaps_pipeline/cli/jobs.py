@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fcaps_pipeline.config import Job, load_job
-from fcaps_pipeline.resources import resolve_path, shipped_folder
+from fcaps_pipeline.jobs.annotate_job import Job, load_job
+from fcaps_pipeline.jobs.resources import resolve_path, shipped_folder
 
 _DEFAULT_JOB = "annotate_demo_cpu.yaml"
 
@@ -22,7 +22,7 @@ def resolve_job(source: str, overrides: Sequence[str]) -> Job:
     """
     if source.endswith((".yaml", ".yml")):
         return load_job(Path(source), overrides)
-    from fcaps_pipeline.sources.listing import detect_source
+    from fcaps_pipeline.annotate.sources.listing import detect_source
 
     default = shipped_folder("jobs") / _DEFAULT_JOB
     return load_job(default, overrides, source=detect_source(resolve_path(source)))

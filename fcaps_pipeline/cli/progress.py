@@ -5,10 +5,10 @@ import time
 from rich.console import Console
 from rich.progress import TextColumn, TimeRemainingColumn
 
-from fcaps_pipeline.captioning.engine import EngineIdentity
+from fcaps_pipeline.annotate.engines.engine import EngineIdentity
+from fcaps_pipeline.annotate.run.plan import Plan
+from fcaps_pipeline.annotate.run.progress import Progress as Step
 from fcaps_pipeline.cli.bars import Bar
-from fcaps_pipeline.pipeline.plan import Plan
-from fcaps_pipeline.pipeline.progress import Progress as Step
 from fcaps_pipeline.shards.layout import Totals, UnitCommit
 
 

@@ -26,7 +26,7 @@ def synth(
     """Synthesize styled speech with its truth: speakers, words, pitch, rate, level, timed events."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from fcaps_pipeline.synthesis.release import Settings, write_release
+    from fcaps_pipeline.lab.synthesis.release import Settings, write_release
 
     settings = Settings(hours=hours, seed=seed, split_voices=split_voices, overlap=overlap)
     started_s = time.monotonic()

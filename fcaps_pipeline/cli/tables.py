@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from fcaps_pipeline.config import Job, VllmEngineConfig
-from fcaps_pipeline.pipeline.inspection import RunStatus, lines
-from fcaps_pipeline.pipeline.report import RunReport, State
+from fcaps_pipeline.annotate.run.inspection import RunStatus, lines
+from fcaps_pipeline.annotate.run.report import RunReport, State
+from fcaps_pipeline.jobs.annotate_job import Job, VllmEngineConfig
 from fcaps_pipeline.records.audio import Acoustics
 from fcaps_pipeline.shards.layout import RunLayout
 

@@ -15,10 +15,10 @@ from fcaps_pipeline.cli.console import messages, result
 from fcaps_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from fcaps_pipeline.training.data.batches import BadRow
-    from fcaps_pipeline.training.job import TrainJob
-    from fcaps_pipeline.training.report import TrainingReport
-    from fcaps_pipeline.training.trainer import Watcher
+    from fcaps_pipeline.learn.data.batches import BadRow
+    from fcaps_pipeline.learn.training.job import TrainJob
+    from fcaps_pipeline.learn.training.report import TrainingReport
+    from fcaps_pipeline.learn.training.trainer import Watcher
 
     Launch = Callable[[TrainJob, Path, Watcher], TrainingReport | None]
 
@@ -44,7 +44,7 @@ def train(
 
     On several GPUs of one machine: torchrun --nproc-per-node 8 --no-python fcaps train JOB --out DIR
     """
-    from fcaps_pipeline.training.job import load_train_job
+    from fcaps_pipeline.learn.training.job import load_train_job
 
     out = out or Path("runs") / job.stem
     launch = _launcher(ray_workers, ray_address)
@@ -65,10 +65,10 @@ def _launcher(num_workers: int | None, address: str | None) -> "Launch":
     if num_workers is None:
         if address is not None:
             raise UsageError("--ray-address is for --ray-workers; say how many, or leave it out")
-        from fcaps_pipeline.training.trainer import train
+        from fcaps_pipeline.learn.training.trainer import train
 
         return train
-    from fcaps_pipeline.training.ray_launcher import RayWorkers, train_on_ray
+    from fcaps_pipeline.learn.training.ray_launcher import RayWorkers, train_on_ray
 
     return partial(train_on_ray, workers=RayWorkers(num_workers, address))
 

@@ -8,7 +8,8 @@ checked by pydantic afterwards, because a bound of hundreds of characters makes 
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from functools import cache
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -51,3 +52,9 @@ class GlobalCaption(Record):
     emotion: Word
     accent: Word
     caption: Prose
+
+
+@cache
+def global_caption_schema() -> dict[str, Any]:
+    """JSON Schema of an answer at granularity `global`, the grammar it is decoded under; treat it as read-only."""
+    return GlobalCaption.model_json_schema()

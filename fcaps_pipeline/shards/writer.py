@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fcaps_pipeline.errors import AccountingError
-from fcaps_pipeline.files import sync_folder, write_durably, writing
 from fcaps_pipeline.records.annotations import Annotation, Failure, Rejection, SegmentOutcome
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout, ShardFile, Table, UnitCommit
@@ -31,6 +30,7 @@ from fcaps_pipeline.shards.schema import (
     failure_row,
     rejection_row,
 )
+from fcaps_pipeline.storage.files import sync_folder, write_durably, writing
 
 _AUDIO_COLUMN = "audio.bytes"
 _MAX_ROWS_PER_GROUP = 1000

@@ -19,11 +19,11 @@ from typing import Any, cast
 
 import psutil
 
-from fcaps_pipeline.captioning.engine import CaptionRequest, EngineIdentity
-from fcaps_pipeline.captioning.vllm_engine import VllmEngine
-from fcaps_pipeline.config import VllmEngineConfig
+from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
+from fcaps_pipeline.annotate.engines.vllm_engine import VllmEngine
+from fcaps_pipeline.jobs.annotate_job import VllmEngineConfig
+from fcaps_pipeline.jobs.resources import resolve_path
 from fcaps_pipeline.records.annotations import Completion
-from fcaps_pipeline.resources import resolve_path
 
 _READY_WITHIN_S = 240
 

@@ -16,19 +16,18 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from fcaps_pipeline.captioning.cascade_engine import CascadeEngine
-from fcaps_pipeline.captioning.endpoint_engine import EndpointEngine
-from fcaps_pipeline.captioning.engine import CaptionRequest, Engine, EngineIdentity
-from fcaps_pipeline.captioning.model_folder import folder_revision
-from fcaps_pipeline.captioning.schemas import global_caption_schema
-from fcaps_pipeline.config import EndpointEngineConfig, VllmEngineConfig
+from fcaps_pipeline.annotate.engines.cascade_engine import CascadeEngine
+from fcaps_pipeline.annotate.engines.endpoint_engine import EndpointEngine
+from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine, EngineIdentity
+from fcaps_pipeline.annotate.engines.model_folder import folder_revision
 from fcaps_pipeline.errors import EngineDeadError, EngineRequestError
-from fcaps_pipeline.prompts import load_prompt
+from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, VllmEngineConfig
+from fcaps_pipeline.jobs.prompts import load_prompt
+from fcaps_pipeline.jobs.resources import resolve_path
 from fcaps_pipeline.records.annotations import Completion, Sampling
-from fcaps_pipeline.records.captions import MAX_CAPTION_CHARACTERS, GlobalCaption
-from fcaps_pipeline.resources import resolve_path
+from fcaps_pipeline.records.captions import MAX_CAPTION_CHARACTERS, GlobalCaption, global_caption_schema
 from tests.contracts.hosting import HostedVllmEngine, VllmServer
-from tests.unit.captioning.building import acoustics
+from tests.unit.annotate.captioning.building import acoustics
 
 _T = TypeVar("_T")
 _RATE_HZ = 16_000

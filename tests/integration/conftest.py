@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from fcaps_pipeline.resources import resolve_path
+from fcaps_pipeline.jobs.resources import resolve_path
 
 Fcaps = Callable[..., "subprocess.CompletedProcess[str]"]
 

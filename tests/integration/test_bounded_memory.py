@@ -15,11 +15,11 @@ RATE_HZ = 16_000
 
 PASS = """
 import resource, sys
-from fcaps_pipeline.acoustics.measure import measure_acoustics
-from fcaps_pipeline.config import SegmentationConfig
+from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
+from fcaps_pipeline.jobs.annotate_job import SegmentationConfig
 from fcaps_pipeline.records.audio import Recording
-from fcaps_pipeline.segmentation.segmenter import Segmenter
-from fcaps_pipeline.segmentation.silero import SileroDetector
+from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
+from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 
 config = SegmentationConfig()
 segmenter = Segmenter(config, SileroDetector(config), measure_acoustics)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from ray.cluster_utils import Cluster
 
-from fcaps_pipeline.config import Job, parse_job
+from fcaps_pipeline.annotate.run import ray_runtime
+from fcaps_pipeline.annotate.run.ray_runtime import RayRuntime
 from fcaps_pipeline.errors import ResourceError
-from fcaps_pipeline.pipeline import ray_runtime
-from fcaps_pipeline.pipeline.ray_runtime import RayRuntime
+from fcaps_pipeline.jobs.annotate_job import Job, parse_job
 from fcaps_pipeline.shards.layout import RunLayout
 
 

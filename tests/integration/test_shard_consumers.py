@@ -12,7 +12,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 import fcaps_pipeline.shards
-from tests.unit.training.written_runs import Annotate, MakeAudio, RunWriter, corpus
+from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter, corpus
 
 ROWS = corpus(23)
 PAGE = Path(fcaps_pipeline.shards.__file__).with_name("README.md")

@@ -20,12 +20,12 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from fcaps_pipeline.dual_encoder.model import DualEncoder
-from fcaps_pipeline.training.log import read_log
+from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
+from fcaps_pipeline.learn.training.log import read_log
 from tests.conftest import Typed
 from tests.integration.conftest import FCAPS, Fcaps
-from tests.unit.training.tones import PITCHES, TEXTS, TINY_MODEL, tone_data, write_tones
-from tests.unit.training.written_runs import Annotate, MakeAudio, spoil_first_rows
+from tests.unit.learn.training.tones import PITCHES, TEXTS, TINY_MODEL, tone_data, write_tones
+from tests.unit.learn.training.written_runs import Annotate, MakeAudio, spoil_first_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 _NUM_STEPS = 120

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from fcaps_pipeline.synthesis.praat import change_voice
-from fcaps_pipeline.synthesis.speaking import PhraseError
+from fcaps_pipeline.lab.synthesis.praat import change_voice
+from fcaps_pipeline.lab.synthesis.speaking import PhraseError
 
 
 def _buzz(f0_hz: float, duration_s: float) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fcaps_pipeline.cli.annotate import default_run_folder
-from fcaps_pipeline.resources import resolve_path
+from fcaps_pipeline.jobs.resources import resolve_path
 
 FCAPS = [sys.executable, "-c", "from fcaps_pipeline.cli.main import main; main()"]
 

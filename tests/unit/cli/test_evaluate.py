@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Typed
-from tests.unit.training.measured import slow_file, slow_text, tiny_model, write_tone
-from tests.unit.training.written_runs import Annotate, MakeAudio, RunWriter, corpus
+from tests.unit.learn.training.measured import slow_file, slow_text, tiny_model, write_tone
+from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter, corpus
 
 
 @pytest.fixture

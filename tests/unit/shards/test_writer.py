@@ -11,12 +11,12 @@ from datasets import Audio, load_dataset
 
 from fcaps_pipeline.audio.flac import decode_flac
 from fcaps_pipeline.errors import AccountingError, CorruptRunError, OutputError
-from fcaps_pipeline.files import write_durably, writing
 from fcaps_pipeline.records.annotations import Annotation, Failure, Rejection
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import check_file, read_commits, read_rows, total
 from fcaps_pipeline.shards.writer import UnitWriter
+from fcaps_pipeline.storage.files import write_durably, writing
 from tests.outcomes import segmented
 
 MakeAudio = Callable[..., SegmentAudio]

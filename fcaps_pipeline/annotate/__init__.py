@@ -1,0 +1,1 @@
+"""From raw speech to committed shards: sources, segmentation, engines, verification, captioning, the run."""

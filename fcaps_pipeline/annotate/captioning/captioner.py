@@ -1,0 +1,203 @@
+"""Asks one Engine for all captions of a Segment, and asks again where a draw went wrong.
+
+A `SegmentAudio` enters, one `CaptionSet` per granularity leaves, with every candidate, kept or
+not. Truncated, repetitive and invalid answers are drawn anew with a new seed and bounded changes;
+a request that failed for a passing reason is sent again as it was. What becomes of the Segment is
+left to `decision`, a dead engine to the caller.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+from fcaps_pipeline.annotate.captioning.question import Question, changed_sampling
+from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine, EngineIdentity
+from fcaps_pipeline.annotate.verification.parsing import parse_answer
+from fcaps_pipeline.annotate.verification.rules import RETRIED_RULES, Answer, condemning_rule, judge
+from fcaps_pipeline.annotate.verification.selection import select
+from fcaps_pipeline.errors import EngineRequestError, EngineRetryableError, JobError
+from fcaps_pipeline.jobs.annotate_job import CaptionConfig, VerificationConfig
+from fcaps_pipeline.jobs.prompts import Prompt, load_prompt
+from fcaps_pipeline.records.annotations import Candidate, CaptionSet, Completion
+from fcaps_pipeline.records.audio import SegmentAudio
+from fcaps_pipeline.records.captions import Granularity
+
+_FIRST_BACKOFF_S = 0.5
+_COVERING_SHARE = 0.8
+_T = TypeVar("_T")
+
+
+class Captioner:
+    """One Engine with the questions it is asked."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        captions: dict[Granularity, CaptionConfig],
+        verification: VerificationConfig,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Reads the prompts.
+
+        Args:
+            engine: not started yet.
+            captions: what this engine is asked, by granularity.
+            verification: bounds of the rules and of the attempts.
+            sleep: waits so many seconds before a request is sent again.
+
+        Raises:
+            UsageError: a prompt does not exist.
+            JobError: a prompt with a place for tags stands where one without is needed, or the reverse.
+        """
+        self._engine = engine
+        self._captions = captions
+        self._verification = verification
+        self._sleep = sleep
+        self._prompts = {granularity: _plain_prompt(config) for granularity, config in captions.items()}
+        self._tagged_prompts = {granularity: _tagged_prompt(config) for granularity, config in captions.items()}
+        self._identity: EngineIdentity | None = None
+        self._starting = asyncio.Lock()
+
+    async def start(self) -> EngineIdentity:
+        """Starts the engine; later calls return at once.
+
+        Raises:
+            ModelError: the model is missing or cannot be served.
+            EngineDeadError: the engine does not come up.
+        """
+        async with self._starting:
+            if self._identity is None:
+                self._identity = await self._engine.start()
+            return self._identity
+
+    async def stop(self) -> None:
+        """Stops the engine."""
+        self._identity = None
+        await self._engine.stop()
+
+    async def caption(self, segment: SegmentAudio) -> tuple[CaptionSet, ...]:
+        """All granularities of one Segment, asked together so that they share the encoded audio.
+
+        Raises:
+            EngineDeadError: the engine is gone; nothing is known about this Segment.
+        """
+        identity = await self.start()
+        questions = [self._question(granularity, segment, identity) for granularity in self._captions]
+        return tuple(await _gather(self._ask(question) for question in questions))
+
+    def _question(self, granularity: Granularity, segment: SegmentAudio, identity: EngineIdentity) -> Question:
+        tagged = self._tagged_prompts[granularity] if segment.recording.tags else None
+        return Question(
+            granularity=granularity,
+            segment=segment,
+            config=self._captions[granularity],
+            prompt=tagged or self._prompts[granularity],
+            tags=segment.recording.tags if tagged else (),
+            identity=identity,
+        )
+
+    async def _ask(self, question: Question) -> CaptionSet:
+        """Draws until enough is kept, no fault is left that a draw could mend, or attempts run out."""
+        candidates: tuple[Candidate, ...] = ()
+        sampling = question.config.sampling
+        wanted = question.config.num_candidates
+        for attempt in range(1, self._verification.max_attempts + 1):
+            request = question.request(sampling, wanted, attempt)
+            try:
+                completions = await self._complete(request)
+            except (EngineRequestError, EngineRetryableError) as error:
+                return self._caption_set(question, candidates, attempt, f"{type(error).__name__}: {error}")
+            drawn = [self._judge(question, request, completion, attempt) for completion in completions]
+            candidates = (*candidates, *drawn)
+            faults = [set(candidate.verdict.reasons) & RETRIED_RULES for candidate in drawn]
+            wanted = sum(map(bool, faults))
+            if not wanted or self._is_settled(question, candidates):
+                break
+            sampling = changed_sampling(sampling, set().union(*faults))
+        return self._caption_set(question, candidates, attempt, None)
+
+    async def _complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
+        """Sends a request up to `max_attempts` times when it fails for a passing reason."""
+        for backoff in range(self._verification.max_attempts - 1):
+            try:
+                return await self._engine.complete(request)
+            except EngineRetryableError:
+                await self._sleep(_FIRST_BACKOFF_S * 2**backoff)
+        return await self._engine.complete(request)
+
+    def _judge(self, question: Question, request: CaptionRequest, completion: Completion, attempt: int) -> Candidate:
+        parsed = parse_answer(question.granularity, completion.text)
+        answer = Answer(
+            granularity=question.granularity,
+            parsed=parsed,
+            completion=completion,
+            bounds=self._verification,
+            acoustics=question.segment.acoustics,
+            transcript=_transcript(question.segment),
+            tags=question.tags,
+        )
+        return Candidate(
+            granularity=question.granularity,
+            text=parsed.text,
+            attributes=parsed.attributes,
+            completion=completion,
+            attempt=attempt,
+            request_key=request.request_key,
+            provenance=question.provenance(request.sampling),
+            verdict=judge(answer),
+        )
+
+    def _is_settled(self, question: Question, candidates: tuple[Candidate, ...]) -> bool:
+        kept = sum(candidate.verdict.kept for candidate in self._select(question, candidates))
+        return kept >= question.config.keep or _condemning(candidates) is not None
+
+    def _select(self, question: Question, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        return select(candidates, keep=question.config.keep, max_similarity=self._verification.max_similarity)
+
+    def _caption_set(
+        self, question: Question, candidates: tuple[Candidate, ...], attempts: int, error: str | None
+    ) -> CaptionSet:
+        return CaptionSet(
+            granularity=question.granularity,
+            candidates=self._select(question, candidates),
+            attempts=attempts,
+            reject_segment=_condemning(candidates),
+            error=error,
+        )
+
+
+def _transcript(audio: SegmentAudio) -> str | None:
+    """Words of the Segment; those of the Recording only stand for it where it covers most of the Recording."""
+    whole_s = audio.recording.duration_s
+    covers = whole_s is not None and audio.segment.duration_s >= _COVERING_SHARE * whole_s
+    return audio.segment.transcript or (audio.recording.transcript if covers else None)
+
+
+def _condemning(candidates: tuple[Candidate, ...]) -> str | None:
+    return next(filter(None, (condemning_rule(candidate.verdict) for candidate in candidates)), None)
+
+
+def _plain_prompt(config: CaptionConfig) -> Prompt:
+    prompt = load_prompt(config.prompt)
+    if prompt.takes_tags:
+        raise JobError(f"prompt {config.prompt} has a place for tags; name it as prompt_with_tags, not as prompt")
+    return prompt
+
+
+def _tagged_prompt(config: CaptionConfig) -> Prompt | None:
+    if config.prompt_with_tags is None:
+        return None
+    prompt = load_prompt(config.prompt_with_tags)
+    if not prompt.takes_tags:
+        raise JobError(f"prompt_with_tags {config.prompt_with_tags}: expected {{tags}} in its text, found none")
+    return prompt
+
+
+async def _gather(awaitables: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """Like `asyncio.gather`, but nothing goes on after the first exception."""
+    tasks = [asyncio.create_task(awaitable) for awaitable in awaitables]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,1 @@
+"""Audio LLMs, and the baseline, behind one protocol."""

@@ -1,0 +1,268 @@
+"""The Engine that runs vLLM beside the caller: an audio LLM on this machine's GPU or CPU.
+
+A `VllmEngineConfig` enters; Completions leave. `AsyncLLM` keeps the scheduler and the model in a
+child process, so requests of many Segments are decoded together while the caller prepares more.
+This is the only module that imports vLLM, and it does so in `start`, after the environment that
+vLLM reads on import has been set. Retries and judgement are left to `captioner`.
+"""
+
+import importlib.util
+import os
+from typing import TYPE_CHECKING, Any
+
+from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
+from fcaps_pipeline.annotate.engines.guard import EngineGuard
+from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, folder_revision, model_folder
+from fcaps_pipeline.annotate.engines.request_check import check_request
+from fcaps_pipeline.errors import (
+    DependencyError,
+    EngineDeadError,
+    EngineRequestError,
+    EngineRetryableError,
+    ModelError,
+    ResourceError,
+)
+from fcaps_pipeline.jobs.annotate_job import VllmEngineConfig
+from fcaps_pipeline.records.annotations import Completion
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    from vllm import RequestOutput, SamplingParams
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+_MIN_PATTERN_TOKENS = 3
+_MAX_PATTERN_TOKENS = 48
+_MIN_PATTERN_COUNT = 4
+"""A run of 3 to 48 tokens four times in a row ends an answer: it would loop until the limit."""
+
+
+class VllmEngine:
+    """An audio LLM in vLLM. One instance per process."""
+
+    def __init__(self, config: VllmEngineConfig) -> None:
+        """Keeps the configuration; nothing is loaded before `start`."""
+        self._config = config
+        self._llm: AsyncLLM | None = None
+        self._guard: EngineGuard | None = None
+        self._chat_template: str | None = None
+        self._rendered: dict[str, str] = {}
+
+    async def start(self) -> EngineIdentity:
+        """Loads the model. Blocks its thread meanwhile: 10 to 40 s on a CPU, minutes for 60 GB.
+
+        Raises:
+            DependencyError: vLLM is not installed, or not the build for the device asked for.
+            ResourceError: there are fewer GPUs than asked for.
+            ModelError: the model is missing, incomplete, or of a kind that vLLM cannot serve.
+            EngineDeadError: the engine process does not come up.
+        """
+        folder = model_folder(self._config.model)
+        if folder is not None:
+            check_model_folder(folder)
+        _set_environment(self._config, offline=folder is not None)
+        _check_device(self._config)
+        self._llm = _load(self._config, str(folder or self._config.model))
+        self._guard = EngineGuard()
+        self._chat_template = _chat_template(self._llm)
+        return EngineIdentity(
+            engine="vllm",
+            engine_version=_vllm_version(),
+            model=self._config.model,
+            model_revision=folder_revision(folder) if folder else self._hub_revision(self._llm),
+        )
+
+    async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
+        """Answers one request; see `Engine.complete`."""
+        check_request(request)
+        where = f"request {request.request_key[:12]}"
+        if self._llm is None:
+            raise EngineDeadError(f"{where}: the engine is not running; call start first")
+
+        from vllm.exceptions import GracefulHTTPError, VLLMClientError
+        from vllm.v1.engine.exceptions import EngineDeadError as VllmDeadError
+        from vllm.v1.engine.exceptions import EngineGenerateError
+
+        try:
+            output = await self._generate(self._llm, request)
+        except (VLLMClientError, ValueError) as error:
+            raise EngineRequestError(f"{where}: vLLM refuses it: {_one_line(error)}") from error
+        except VllmDeadError as error:
+            raise EngineDeadError(f"{where}: the vLLM engine process has died; its log tells why") from error
+        except EngineGenerateError as error:
+            raise _generation_failure(error, where) from error
+        except GracefulHTTPError as error:
+            raise EngineRetryableError(f"{where}: vLLM is overloaded: {_one_line(error)}") from error
+        return _completions(output, request, where)
+
+    async def stop(self) -> None:
+        """Ends the engine process."""
+        if self._llm is not None:
+            self._llm.shutdown()
+            self._llm = None
+        if self._guard is not None:
+            self._guard.release()
+            self._guard = None
+
+    async def _generate(self, llm: "AsyncLLM", request: CaptionRequest) -> "RequestOutput":
+        prompt: Any = {
+            "prompt": self._render(llm, request.prompt),
+            "multi_modal_data": {"audio": (request.audio_T, SAMPLE_RATE_HZ)},
+            "multi_modal_uuids": {"audio": [request.audio_sha256]},
+        }
+        final = None
+        async for output in llm.generate(prompt, _sampling_params(request), request.request_key):
+            final = output
+        if final is None:
+            raise EngineRetryableError(f"request {request.request_key[:12]}: vLLM ended it without an answer")
+        return final
+
+    def _render(self, llm: "AsyncLLM", instruction: str) -> str:
+        if instruction not in self._rendered:
+            content = [{"type": "audio"}, {"type": "text", "text": instruction}]
+            tokenizer: Any = llm.get_tokenizer()
+            self._rendered[instruction] = tokenizer.apply_chat_template(
+                [{"role": "user", "content": content}],
+                chat_template=self._chat_template,
+                tokenize=False,
+                add_generation_prompt=True,
+            )
+        return self._rendered[instruction]
+
+    def _hub_revision(self, llm: "AsyncLLM") -> str:
+        commit = getattr(llm.model_config.hf_config, "_commit_hash", None)
+        return str(commit or self._config.revision or "unknown")
+
+
+def _set_environment(config: VllmEngineConfig, *, offline: bool) -> None:
+    os.environ["VLLM_NO_USAGE_STATS"] = "1"
+    os.environ["VLLM_DO_NOT_TRACK"] = "1"
+    os.environ["VLLM_LOGGING_STREAM"] = "ext://sys.stderr"
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    if config.device == "cpu":
+        os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(config.cpu_kv_cache_gib)
+        os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
+        # More threads than cores of its own make the decode loop wait for itself.
+        os.environ["OMP_NUM_THREADS"] = str(max(1, int(config.cpus_per_replica)))
+
+
+def _check_device(config: VllmEngineConfig) -> None:
+    if importlib.util.find_spec("vllm") is None:
+        raise DependencyError(f"the engine needs vLLM, which is not installed; install the extra [{config.device}]")
+    if config.device == "gpu":
+        import torch
+
+        found = torch.cuda.device_count()
+        if found < config.gpus_per_replica:
+            raise ResourceError(
+                f"model {config.model}: expected {config.gpus_per_replica} GPU(s), found {found}; "
+                "set device: cpu, or run where the GPUs are"
+            )
+    from vllm.platforms import current_platform
+
+    if current_platform.is_cpu() != (config.device == "cpu"):
+        raise DependencyError(
+            f"device is {config.device}, but the installed vLLM is built for {current_platform.device_name or 'none'}; "
+            f"install the extra [{config.device}]"
+        )
+
+
+def _load(config: VllmEngineConfig, model: str) -> "AsyncLLM":
+    from vllm import AsyncEngineArgs
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    arguments: dict[str, Any] = {
+        "model": model,
+        "revision": config.revision,
+        "dtype": config.dtype,
+        "tensor_parallel_size": config.gpus_per_replica,
+        "max_model_len": config.max_model_len,
+        "max_num_seqs": config.max_num_seqs,
+        "max_num_batched_tokens": config.max_num_batched_tokens,
+        "enforce_eager": config.enforce_eager,
+        "limit_mm_per_prompt": {"audio": 1, "image": 0, "video": 0},
+        "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
+        "enable_prefix_caching": True,
+        "disable_log_stats": True,
+        "use_tqdm_on_load": False,
+    }
+    if config.device == "gpu":
+        arguments["gpu_memory_utilization"] = config.gpu_memory_utilization
+    try:
+        return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+    except (ValueError, OSError) as error:
+        raise ModelError(f"model {model}: vLLM cannot serve it: {_one_line(error)}") from error
+    except RuntimeError as error:
+        raise EngineDeadError(
+            f"model {model}: the vLLM engine does not start: {_one_line(error)}; its log tells why "
+            "(under Ray on one machine in /tmp/ray/session_latest/logs, worker-*.err)"
+        ) from error
+
+
+def _chat_template(llm: "AsyncLLM") -> str | None:
+    """Chat template of the processor, where it has one; None leaves it to the tokenizer."""
+    from vllm.renderers.hf import resolve_chat_template
+
+    tokenizer: Any = llm.get_tokenizer()
+    template: str | None = resolve_chat_template(tokenizer, None, None, model_config=llm.model_config)
+    return template
+
+
+def _sampling_params(request: CaptionRequest) -> "SamplingParams":
+    from vllm import SamplingParams
+    from vllm.sampling_params import RepetitionDetectionParams, RequestOutputKind, StructuredOutputsParams
+
+    schema = request.json_schema
+    return SamplingParams(
+        n=request.num_completions,
+        seed=request.seed,
+        temperature=request.sampling.temperature,
+        top_p=request.sampling.top_p,
+        top_k=request.sampling.top_k,
+        max_tokens=request.sampling.max_tokens,
+        repetition_penalty=request.sampling.repetition_penalty,
+        repetition_detection=RepetitionDetectionParams(
+            max_pattern_size=_MAX_PATTERN_TOKENS, min_pattern_size=_MIN_PATTERN_TOKENS, min_count=_MIN_PATTERN_COUNT
+        ),
+        structured_outputs=None if schema is None else StructuredOutputsParams(json=schema),
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def _completions(output: "RequestOutput", request: CaptionRequest, where: str) -> tuple[Completion, ...]:
+    answers = sorted(output.outputs, key=lambda answer: answer.index)
+    for answer in answers:
+        if answer.finish_reason not in ("stop", "length", "repetition"):
+            raise EngineRetryableError(f"{where}: vLLM gave up on answer {answer.index}: {answer.finish_reason}")
+    if len(answers) != request.num_completions:
+        raise EngineRetryableError(f"{where}: expected {request.num_completions} answers, found {len(answers)}")
+    return tuple(
+        Completion.model_validate(
+            {
+                "text": answer.text,
+                "finish_reason": answer.finish_reason,
+                "num_prompt_tokens": len(output.prompt_token_ids or ()),
+                "num_output_tokens": len(answer.token_ids),
+                "seed": request.seed + answer.index,
+            }
+        )
+        for answer in answers
+    )
+
+
+def _generation_failure(error: Exception, where: str) -> EngineRequestError | EngineRetryableError:
+    """What stands behind vLLM's catch-all: a ValueError is the request's own fault."""
+    if isinstance(error.__cause__, ValueError):
+        return EngineRequestError(f"{where}: vLLM refuses it: {_one_line(error.__cause__)}")
+    return EngineRetryableError(f"{where}: vLLM failed on it: {_one_line(error.__cause__ or error)}")
+
+
+def _vllm_version() -> str:
+    import vllm
+
+    return str(vllm.__version__)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

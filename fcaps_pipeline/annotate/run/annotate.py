@@ -1,0 +1,145 @@
+"""The main job: plans, runs what is missing, checks conservation, writes report and index.
+
+Everything is resumable: what a finished unit committed is never done again, and the index, written
+last, says that the dataset is complete.
+"""
+
+import time
+from pathlib import Path
+
+from fcaps_pipeline import __version__
+from fcaps_pipeline.annotate.captioning.captioner import Captioner
+from fcaps_pipeline.annotate.engines.build import build_engine
+from fcaps_pipeline.annotate.engines.engine import EngineIdentity
+from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, model_folder
+from fcaps_pipeline.annotate.run.plan import Plan, load_or_make, load_units
+from fcaps_pipeline.annotate.run.progress import Listener
+from fcaps_pipeline.annotate.run.report import LastCall, RunReport, make_report
+from fcaps_pipeline.errors import AccountingError, JobError, OutputError
+from fcaps_pipeline.jobs.annotate_job import Job, VllmEngineConfig
+from fcaps_pipeline.jobs.identity import job_identity, job_sha256
+from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit
+from fcaps_pipeline.shards.reader import read_commits, total
+from fcaps_pipeline.shards.run_folder import opened
+from fcaps_pipeline.shards.schema import SCHEMA_VERSION
+from fcaps_pipeline.storage.files import write_durably, writing
+
+
+def annotate(job: Job, out: Path, listener: Listener) -> RunReport:
+    """Runs a job to its end, or goes on where an earlier call stopped.
+
+    Args:
+        job: what to do.
+        out: run folder; created, or one that the same job was started in.
+        listener: told about progress.
+
+    Returns:
+        What `report.json` says.
+
+    Raises:
+        FcapsError: with the class that says how to handle it; finished units stay finished.
+    """
+    check_inputs(job)
+    with opened(out, job_identity(job)) as layout:
+        plan = load_or_make(layout, job)
+        commits = read_commits(layout)
+        listener.planned(plan, total(commits), len(commits))
+        done = frozenset(commit.unit_index for commit in commits)
+        last_call = LastCall()
+        if len(done) < plan.num_units:
+            last_call = _run_missing(job, layout, plan, done, listener)
+        elif layout.index.is_file() and layout.report.is_file():
+            return RunReport.model_validate_json(layout.report.read_bytes())
+        return _finish(job, layout, plan, read_commits(layout), last_call)
+
+
+def check_inputs(job: Job) -> None:
+    """Finds before anything starts what would otherwise stop the engines minutes later.
+
+    Raises:
+        UsageError: a prompt does not exist, or the key of an endpoint is not set.
+        ModelError: a model folder is missing or incomplete.
+    """
+    for name, engine in job.engines.items():
+        captions = {granularity: one for granularity, one in job.captions.items() if one.engine == name}
+        Captioner(build_engine(engine), captions, job.verification)
+        if isinstance(engine, VllmEngineConfig) and (folder := model_folder(engine.model)) is not None:
+            check_model_folder(folder)
+
+
+class _Engines(Record):
+    """Content of `engines.json`: who answered in this run."""
+
+    engines: dict[str, EngineIdentity]
+
+
+def _run_missing(job: Job, layout: RunLayout, plan: Plan, done: frozenset[int], listener: Listener) -> LastCall:
+    from fcaps_pipeline.annotate.run.ray_runtime import RayRuntime, UnitFailure
+
+    layout.index.unlink(missing_ok=True)
+    begun_s = time.monotonic()
+    failed_units = []
+    with RayRuntime(job, layout, plan.num_units) as runtime:
+        engines = runtime.start_engines()
+        _remember(layout, engines)
+        ready_s = time.monotonic()
+        listener.ready(engines, ready_s - begun_s)
+        for outcome in runtime.run(load_units(layout, without=done), listener.progressed):
+            if isinstance(outcome, UnitFailure):
+                failed_units.append(f"unit {outcome.unit_index}: {outcome.message}")
+                listener.unit_failed(outcome.unit_index, outcome.message)
+            else:
+                _check_visible(layout, outcome)
+                listener.unit_done(outcome)
+        annotating_s = time.monotonic() - ready_s
+    return LastCall(failed_units=tuple(failed_units), startup_s=ready_s - begun_s, annotating_s=annotating_s)
+
+
+def _check_visible(layout: RunLayout, commit: UnitCommit) -> None:
+    if not layout.commit(commit.unit_index).is_file():
+        raise OutputError(
+            f"unit {commit.unit_index} was committed by another machine, but {layout.root} here does not show it; "
+            "choose an --out on storage that all nodes share"
+        )
+
+
+def _remember(layout: RunLayout, engines: dict[str, EngineIdentity]) -> None:
+    """One dataset comes from one set of models: a run is not continued with others."""
+    before = _remembered(layout)
+    if not before:
+        with writing(layout.engines):
+            write_durably(layout.engines, _Engines(engines=engines).model_dump_json(indent=1))
+    elif before != engines:
+        differing = next(name for name in engines if before.get(name) != engines[name])
+        raise JobError(
+            f"{layout.root}: engine {differing} was {before.get(differing)!r}, now it is {engines[differing]!r}; "
+            "put the earlier model and version back, or choose another --out"
+        )
+
+
+def _remembered(layout: RunLayout) -> dict[str, EngineIdentity]:
+    return _Engines.model_validate_json(layout.engines.read_bytes()).engines if layout.engines.is_file() else {}
+
+
+def _finish(job: Job, layout: RunLayout, plan: Plan, commits: list[UnitCommit], last_call: LastCall) -> RunReport:
+    report = make_report(plan, commits, _remembered(layout), last_call)
+    complete = len(commits) == plan.num_units
+    if complete and report.totals.num_recordings != plan.num_recordings:
+        raise AccountingError(
+            f"{layout.root}: {plan.num_recordings} Recordings were planned, {report.totals.num_recordings} accounted "
+            "for; this is a defect, please report it with the run folder"
+        )
+    index = DatasetIndex(
+        schema_version=SCHEMA_VERSION,
+        fcaps_version=__version__,
+        job_sha256=job_sha256(job),
+        plan_sha256=plan.sha256,
+        totals=report.totals,
+        shards=tuple(file for commit in commits for file in commit.files),
+    )
+    with writing(layout.report):
+        write_durably(layout.report, report.model_dump_json(indent=1))
+        if complete:
+            write_durably(layout.index, index.model_dump_json(indent=1))
+    return report

@@ -1,0 +1,147 @@
+"""Looks at a run folder: how far it is, whether it is sound, and what it holds."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from fcaps_pipeline.annotate.run.plan import Plan, load, load_units
+from fcaps_pipeline.errors import AccountingError, CorruptRunError, UsageError
+from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.shards.layout import RunLayout, ShardFile, Table, Totals
+from fcaps_pipeline.shards.reader import check_file, read_commits, read_index, read_rows, total
+from fcaps_pipeline.shards.schema import FAILURE_SCHEMA, REJECTION_SCHEMA, data_schema
+
+_ROW_COLUMNS = ["segment_id", "duration_s", "fine_captions", "global_captions", "candidates"]
+
+
+class RunStatus(Record):
+    """How far a run is."""
+
+    plan: Plan
+    totals: Totals
+    num_units_done: int
+    pending_s: float
+    """Audio of the units that are not committed, as far as headers tell."""
+    indexed: bool
+    """Whether `index.json` says that the dataset is complete."""
+
+
+class Line(Record):
+    """One Segment as a line of a table; a rejected one has no captions."""
+
+    segment_id: str
+    duration_s: float
+    fine_caption: str
+    global_caption: str
+    dropped: str
+    """Why the Segment was rejected, or how many of its candidates were dropped by which rules."""
+
+
+def status(layout: RunLayout) -> RunStatus:
+    """How far the run is, from plan and commit records.
+
+    Raises:
+        CorruptRunError: plan or records are unreadable.
+    """
+    plan, commits = load(layout), read_commits(layout)
+    done = frozenset(commit.unit_index for commit in commits)
+    return RunStatus(
+        plan=plan,
+        totals=total(commits),
+        num_units_done=len(commits),
+        pending_s=sum(unit.duration_s for unit in load_units(layout, without=done)),
+        indexed=layout.index.is_file(),
+    )
+
+
+def verify(layout: RunLayout) -> Iterator[ShardFile]:
+    """Reads every committed file whole and yields it when it is sound; checks the accounting at the end.
+
+    Raises:
+        CorruptRunError: a file is missing, changed or of another schema, or the index disagrees.
+        AccountingError: a Segment stands in no table, or twice.
+    """
+    index, commits = read_index(layout), read_commits(layout)
+    files = tuple(file for commit in commits for file in commit.files)
+    if index.shards != files or index.totals != total(commits):
+        raise CorruptRunError(f"{layout.index} disagrees with the commit records; run annotate again to write it anew")
+    for file in files:
+        check_file(layout, file)
+        yield file
+    _check_ids(layout, index.totals)
+
+
+def lines(layout: RunLayout) -> Iterator[Line]:
+    """Annotated Segments, then rejected ones, then those nobody could be asked about, in shard order."""
+    for row in read_rows(layout, "data", _ROW_COLUMNS):
+        yield Line(
+            segment_id=row["segment_id"],
+            duration_s=row["duration_s"],
+            fine_caption=next(iter(row["fine_captions"]), ""),
+            global_caption=next(iter(row["global_captions"]), ""),
+            dropped=_dropped(row["candidates"]),
+        )
+    for row in read_rows(layout, "rejections", ["segment_id", "duration_s", "reason"]):
+        yield Line(
+            segment_id=row["segment_id"],
+            duration_s=row["duration_s"],
+            fine_caption="",
+            global_caption="",
+            dropped=f"rejected: {row['reason']}",
+        )
+    for row in read_rows(layout, "failures", ["segment_id", "duration_s", "message"]):
+        if row["segment_id"] is not None:
+            yield Line(
+                segment_id=row["segment_id"],
+                duration_s=row["duration_s"],
+                fine_caption="",
+                global_caption="",
+                dropped=f"failed: {row['message']}",
+            )
+
+
+def find(layout: RunLayout, segment_id: str) -> dict[str, Any]:
+    """The row of a Segment, without its audio bytes, from whichever table has it.
+
+    Raises:
+        UsageError: no table has it.
+    """
+    schemas: dict[Table, pa.Schema] = {
+        "data": data_schema(),
+        "rejections": REJECTION_SCHEMA,
+        "failures": FAILURE_SCHEMA,
+    }
+    for table, schema in schemas.items():
+        columns = [name for name in schema.names if name != "audio"]
+        for row in read_rows(layout, table, columns):
+            if row["segment_id"] == segment_id:
+                return {"table": table, **row}
+    raise UsageError(f"{layout.root} has no Segment {segment_id!r}; `fcaps show {layout.root}` lists them")
+
+
+def _dropped(candidates: list[dict[str, Any]]) -> str:
+    dropped = [one for one in candidates if not one["kept"]]
+    if not dropped:
+        return ""
+    reasons = Counter(reason for one in dropped for reason in one["reasons"])
+    return f"{len(dropped)} of {len(candidates)} candidates: {', '.join(name for name, _ in reasons.most_common())}"
+
+
+def _check_ids(layout: RunLayout, totals: Totals) -> None:
+    seen = Counter(
+        row["segment_id"]
+        for table in ("data", "rejections", "failures")
+        for row in read_rows(layout, table, ["segment_id"])
+        if row["segment_id"] is not None
+    )
+    doubled = [segment_id for segment_id, count in seen.items() if count > 1]
+    if doubled:
+        raise AccountingError(
+            f"{layout.root}: Segment {doubled[0]} stands {seen[doubled[0]]} times; report this defect"
+        )
+    if len(seen) != totals.num_segments:
+        raise AccountingError(
+            f"{layout.root}: {totals.num_segments} Segments recorded, {len(seen)} found in the tables"
+        )

@@ -1,0 +1,97 @@
+"""Cuts declared by a source, taken out of their Recording as they are.
+
+Enters: a Recording with Cuts. Leaves: Segments with their samples, by start. Cuts shorter or longer
+than a Segment may be are counted as discarded. Decoding stops after the last Cut that is wanted.
+
+Shape suffix: T samples.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from fcaps_pipeline.annotate.segmentation.pcm_buffer import PcmBuffer
+from fcaps_pipeline.annotate.segmentation.planner import PlanRules
+from fcaps_pipeline.annotate.segmentation.report import SegmentationTally
+from fcaps_pipeline.audio.stream import AudioStream
+from fcaps_pipeline.errors import RecordingError
+from fcaps_pipeline.records.audio import Channel, Cut, Recording, Segment, seconds_to_samples
+
+_END_SLACK_SAMPLES = seconds_to_samples(0.1)
+"""Declared ends may lie this far behind the audio: rounding, and the padding of lossy formats."""
+
+CutAudio = tuple[Segment, npt.NDArray[np.int16]]
+
+
+def cut_out(recording: Recording, rules: PlanRules, tally: SegmentationTally) -> Iterator[CutAudio]:
+    """Yields the Segments that the Cuts declare.
+
+    Raises:
+        RecordingError: the Recording cannot be decoded, or a Cut lies beyond its end.
+    """
+    wanted = [cut for cut in recording.cuts or () if _is_wanted(cut, rules, tally)]
+    if not wanted:
+        return
+    channels: tuple[Channel, ...] = tuple(dict.fromkeys(cut.channel for cut in wanted))
+    waiting = sorted(wanted, key=lambda cut: (cut.end_samples, cut.start_samples))
+    with AudioStream(recording.location, channels) as stream:
+        buffers = {channel: PcmBuffer() for channel in channels}
+        for pcm_CT in stream.blocks():
+            tally.num_samples += pcm_CT.shape[1]
+            for channel, pcm_T in zip(channels, pcm_CT, strict=True):
+                buffers[channel].append(pcm_T)
+            while waiting and waiting[0].end_samples <= tally.num_samples:
+                yield _take(recording, waiting.pop(0), buffers, tally)
+            if not waiting:
+                return
+            for buffer in buffers.values():
+                buffer.drop_before(min(cut.start_samples for cut in waiting))
+        for cut in _distinct(recording, [_shortened(recording, cut, tally.num_samples) for cut in waiting]):
+            yield _take(recording, cut, buffers, tally)
+
+
+def _is_wanted(cut: Cut, rules: PlanRules, tally: SegmentationTally) -> bool:
+    tally.speech_samples += cut.num_samples
+    is_too_short = cut.num_samples < rules.min_segment_samples
+    is_too_long = cut.num_samples > rules.max_segment_samples
+    tally.num_too_short += is_too_short
+    tally.num_too_long += is_too_long
+    if is_too_short or is_too_long:
+        tally.discarded_samples += cut.num_samples
+        return False
+    return True
+
+
+def _distinct(recording: Recording, cuts: list[Cut]) -> list[Cut]:
+    spans = {(cut.channel, cut.start_samples, cut.end_samples): cut for cut in cuts}
+    if len(spans) < len(cuts):
+        raise RecordingError(
+            f"{recording.location}: two declared segments differ only in how far they reach beyond its end; "
+            "correct the manifest"
+        )
+    return cuts
+
+
+def _shortened(recording: Recording, cut: Cut, num_samples: int) -> Cut:
+    if cut.end_samples > num_samples + _END_SLACK_SAMPLES or cut.start_samples >= num_samples:
+        raise RecordingError(
+            f"{recording.location} ends at sample {num_samples} (16 kHz), a declared segment of channel {cut.channel} "
+            f"spans {cut.start_samples} to {cut.end_samples}; correct the manifest"
+        )
+    return cut.model_copy(update={"end_samples": num_samples})
+
+
+def _take(recording: Recording, cut: Cut, buffers: dict[Channel, PcmBuffer], tally: SegmentationTally) -> CutAudio:
+    tally.num_segments += 1
+    start, end = cut.start_samples, cut.end_samples
+    segment = Segment(
+        segment_id=Segment.make_id(recording.recording_id, cut.channel, start, end),
+        recording_id=recording.recording_id,
+        channel=cut.channel,
+        start_samples=start,
+        end_samples=end,
+        transcript=cut.transcript,
+        speaker=cut.speaker or recording.speaker,
+    )
+    return segment, buffers[cut.channel].read(start, end)

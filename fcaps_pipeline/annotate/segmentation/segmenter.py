@@ -1,0 +1,164 @@
+"""One pass over a Recording: decode, find speech, plan, cut out, measure.
+
+Enters: a Recording. Leaves: SegmentAudio one by one while the file is still being read, then a
+SegmentationReport. Recordings with Cuts skip the detector. Measuring is handed in as a function,
+since acoustics stand on the same layer.
+
+Shape suffixes: C channels, T samples.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from fcaps_pipeline.annotate.segmentation.cuts import cut_out
+from fcaps_pipeline.annotate.segmentation.detector import SpeechStream, VoiceDetector
+from fcaps_pipeline.annotate.segmentation.pcm_buffer import PcmBuffer
+from fcaps_pipeline.annotate.segmentation.planner import PlannedInterval, PlanRules, SegmentPlanner
+from fcaps_pipeline.annotate.segmentation.report import SegmentationReport, SegmentationTally
+from fcaps_pipeline.audio.stream import AudioStream
+from fcaps_pipeline.errors import RecordingError
+from fcaps_pipeline.jobs.annotate_job import SegmentationConfig
+from fcaps_pipeline.records.audio import (
+    SAMPLE_RATE_HZ,
+    Acoustics,
+    Channel,
+    Recording,
+    Segment,
+    SegmentAudio,
+    seconds_to_samples,
+)
+
+Pcm = npt.NDArray[np.int16]
+Measure = Callable[[Pcm], Acoustics]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """An interval on its way to becoming a Segment."""
+
+    planned: PlannedInterval
+    channel: Channel
+    pcm_T: Pcm
+
+
+class _ChannelPass:
+    """Detector, planner and audio of one channel."""
+
+    def __init__(self, channel: Channel, speech: SpeechStream, rules: PlanRules) -> None:
+        self._channel = channel
+        self._speech = speech
+        self._planner = SegmentPlanner(rules)
+        self._buffer = PcmBuffer()
+
+    def push(self, pcm_T: Pcm) -> Iterator[_Piece]:
+        self._buffer.append(pcm_T)
+        for interval in self._speech.push(pcm_T):
+            yield from self._pieces(self._planner.push(interval))
+        yield from self._pieces(self._planner.advance(self._speech.settled_samples))
+        self._buffer.drop_before(self._planner.needed_from_samples)
+
+    def finish(self) -> Iterator[_Piece]:
+        for interval in self._speech.finish():
+            yield from self._pieces(self._planner.push(interval))
+        yield from self._pieces(self._planner.finish(self._buffer.end_samples))
+
+    def _pieces(self, planned: list[PlannedInterval]) -> Iterator[_Piece]:
+        for item in planned:
+            yield _Piece(item, self._channel, self._buffer.read(item.start_samples, item.end_samples))
+
+
+class Preparation:
+    """The Segments of one Recording; iterate once, then read the report."""
+
+    def __init__(self, recording: Recording, segments: Iterator[SegmentAudio], tally: SegmentationTally) -> None:
+        """Joins the running pass with its counts."""
+        self._recording = recording
+        self._segments = segments
+        self._tally = tally
+
+    def __iter__(self) -> Iterator[SegmentAudio]:
+        """Yields the Segments in the order in which they end.
+
+        Raises:
+            RecordingError: the Recording cannot be decoded, is too short as a whole, or has a Cut
+                beyond its end. Segments already yielded remain valid.
+        """
+        return self._segments
+
+    @property
+    def report(self) -> SegmentationReport:
+        """The account so far; complete after the iteration."""
+        return self._tally.report(self._recording.recording_id)
+
+
+class Segmenter:
+    """Turns Recordings into Segments by the rules of a job."""
+
+    def __init__(self, config: SegmentationConfig, detector: VoiceDetector, measure: Measure) -> None:
+        """Keeps the detector, which is loaded once, and the function that measures a Segment."""
+        self._config = config
+        self._rules = PlanRules.of(config)
+        self._detector = detector
+        self._measure = measure
+
+    def prepare(self, recording: Recording) -> Preparation:
+        """Starts a pass over one Recording; nothing is opened before the first Segment is asked for."""
+        tally = SegmentationTally()
+        segments = self._detected(recording, tally) if recording.cuts is None else self._declared(recording, tally)
+        # Thousands of cuts need not travel with each of their Segments.
+        segments = (replace(one, recording=one.recording.model_copy(update={"cuts": None})) for one in segments)
+        return Preparation(recording, segments, tally)
+
+    def _detected(self, recording: Recording, tally: SegmentationTally) -> Iterator[SegmentAudio]:
+        for piece in self._pieces(recording, tally):
+            self._count(piece.planned, tally)
+            if piece.planned.is_kept:
+                segment = _segment(recording, piece)
+                yield SegmentAudio(recording, segment, self._measure(piece.pcm_T), piece.pcm_T)
+
+    def _pieces(self, recording: Recording, tally: SegmentationTally) -> Iterator[_Piece]:
+        with AudioStream(recording.location, self._config.channels) as stream:
+            passes = [_ChannelPass(channel, self._detector.open_stream(), self._rules) for channel in stream.channels]
+            for pcm_CT in stream.blocks():
+                tally.num_samples += pcm_CT.shape[1]
+                for row, channel_pass in enumerate(passes):
+                    yield from channel_pass.push(pcm_CT[row])
+            self._check_length(recording, tally.num_samples)
+            for channel_pass in passes:
+                yield from channel_pass.finish()
+
+    def _check_length(self, recording: Recording, num_samples: int) -> None:
+        """A Recording that is merely too short for a Segment is reported; one that cannot hold speech is broken."""
+        if num_samples < seconds_to_samples(self._config.min_speech_s):
+            raise RecordingError(
+                f"{recording.location} is {num_samples / SAMPLE_RATE_HZ:.2f} s long, speech takes at least "
+                f"{self._config.min_speech_s} s; replace the file, leave it out or lower segmentation.min_speech_s"
+            )
+
+    def _count(self, planned: PlannedInterval, tally: SegmentationTally) -> None:
+        tally.speech_samples += planned.speech_samples
+        tally.num_forced_cuts += planned.ends_in_speech
+        if planned.is_kept:
+            tally.num_segments += 1
+        else:
+            tally.num_too_short += 1
+            tally.discarded_samples += planned.speech_samples
+
+    def _declared(self, recording: Recording, tally: SegmentationTally) -> Iterator[SegmentAudio]:
+        for segment, pcm_T in cut_out(recording, self._rules, tally):
+            yield SegmentAudio(recording, segment, self._measure(pcm_T), pcm_T)
+
+
+def _segment(recording: Recording, piece: _Piece) -> Segment:
+    start, end = piece.planned.start_samples, piece.planned.end_samples
+    return Segment(
+        segment_id=Segment.make_id(recording.recording_id, piece.channel, start, end),
+        recording_id=recording.recording_id,
+        channel=piece.channel,
+        start_samples=start,
+        end_samples=end,
+        speaker=recording.speaker,
+    )

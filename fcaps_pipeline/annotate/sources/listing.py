@@ -1,0 +1,106 @@
+"""Lists the Recordings of any source, checks that their ids differ, reports what was passed over.
+
+Enters: a SourceConfig. Leaves: a Listing, which yields Recordings one by one and afterwards knows
+which files it did not take. It opens no audio: a file that has vanished stays a Recording, whose
+decoding fails later without stopping the corpus.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import assert_never
+
+from fcaps_pipeline.annotate.sources.folder import AUDIO_SUFFIXES, list_folder
+from fcaps_pipeline.annotate.sources.jsonl import raw_lines
+from fcaps_pipeline.annotate.sources.lhotse import list_lhotse
+from fcaps_pipeline.annotate.sources.located import Located
+from fcaps_pipeline.annotate.sources.manifest import list_manifest
+from fcaps_pipeline.errors import SourceError
+from fcaps_pipeline.jobs.annotate_job import FolderSource, LhotseSource, ManifestSource, SourceConfig
+from fcaps_pipeline.jobs.resources import resolve_path
+from fcaps_pipeline.records.audio import Recording
+
+_LHOTSE_KEYS = frozenset({"recording", "sources", "supervisions", "sampling_rate"})
+
+
+@dataclass
+class Listing:
+    """The Recordings of one source, in a stable order; iterate once."""
+
+    entries: Iterable[Located]
+    passed_over: Counter[str]
+    """Files that are not audio by their suffix, counted; complete after the iteration."""
+    _seen: dict[str, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Recording]:
+        """Yields every Recording.
+
+        Raises:
+            SourceError: the source cannot be read further, or two Recordings have one id.
+        """
+        for recording, where in self.entries:
+            first = self._seen.setdefault(recording.recording_id, where)
+            if first is not where:
+                raise SourceError(
+                    f"two recordings have the id {recording.recording_id!r}: {first} and {where}; rename one of them"
+                )
+            yield recording
+
+
+def list_recordings(source: SourceConfig) -> Listing:
+    """Opens a source.
+
+    Raises:
+        SourceError: the path is missing or unreadable. Mistakes inside the source, such as a bad
+            manifest line or a folder without audio, are raised while the Listing is read.
+    """
+    path = _existing(source.path)
+    passed_over: Counter[str] = Counter()
+    match source:
+        case FolderSource():
+            return Listing(list_folder(source, path, passed_over), passed_over)
+        case ManifestSource():
+            return Listing(list_manifest(source, path), passed_over)
+        case LhotseSource():
+            return Listing(list_lhotse(source, path), passed_over)
+        case _:
+            assert_never(source)
+
+
+def detect_source(path: Path) -> SourceConfig:
+    """Source of the command line: a folder, an audio file, a manifest, or Lhotse JSONL.
+
+    Raises:
+        SourceError: the path is missing or of no known kind.
+    """
+    resolved = _existing(str(path))
+    if resolved.is_dir() or resolved.suffix.lower() in AUDIO_SUFFIXES:
+        return FolderSource(kind="folder", path=str(path))
+    if ".jsonl" in resolved.suffixes[-2:]:
+        if _LHOTSE_KEYS & _first_keys(resolved):
+            return LhotseSource(kind="lhotse", path=str(path))
+        return ManifestSource(kind="manifest", path=str(path))
+    raise SourceError(f"{resolved} is neither a folder, an audio file nor a .jsonl or .jsonl.gz file")
+
+
+def _existing(location: str) -> Path:
+    path = resolve_path(location)
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise SourceError(f"{path} does not exist; give a folder, an audio file or a JSONL manifest") from None
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
+    return path
+
+
+def _first_keys(path: Path) -> frozenset[str]:
+    for number, line in raw_lines(path):
+        try:
+            content = json.loads(line)
+        except ValueError as error:
+            raise SourceError(f"{path}:{number}: not a JSON object ({error})") from None
+        return frozenset(content) if isinstance(content, dict) else frozenset()
+    raise SourceError(f"{path} holds no line; expected one recording per line")

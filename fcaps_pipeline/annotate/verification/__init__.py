@@ -1,0 +1,1 @@
+"""Whether a caption is kept: rules, measured evidence, selection, and what becomes of the Segment."""

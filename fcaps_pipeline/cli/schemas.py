@@ -1,0 +1,58 @@
+"""The JSON Schemas in `schemas/`, generated from the pydantic models."""
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.jobs.annotate_job import Job
+from fcaps_pipeline.jobs.resources import shipped_folder
+from fcaps_pipeline.records.annotations import Annotation, Failure, Rejection
+from fcaps_pipeline.records.audio import Recording
+from fcaps_pipeline.records.captions import GlobalCaption
+
+_MODELS: dict[str, type[BaseModel]] = {
+    "annotation": Annotation,
+    "failure": Failure,
+    "global_caption": GlobalCaption,
+    "job": Job,
+    "recording": Recording,
+    "rejection": Rejection,
+}
+
+
+def write_schemas(folder: Path | None = None) -> tuple[Path, ...]:
+    """Writes every schema; `folder` defaults to the one of the checkout.
+
+    Returns:
+        Paths of the files.
+    """
+    folder = folder or shipped_folder("schemas")
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = tuple(_path(folder, name) for name in _MODELS)
+    for path, model in zip(paths, _MODELS.values(), strict=True):
+        path.write_text(_text(model), encoding="utf-8")
+    return paths
+
+
+def check_schemas(folder: Path | None = None) -> None:
+    """Compares the files with the models.
+
+    Raises:
+        UsageError: a file is missing, outdated or belongs to no model.
+    """
+    folder = folder or shipped_folder("schemas")
+    expected = {_path(folder, name): _text(model) for name, model in _MODELS.items()}
+    outdated = {path for path, text in expected.items() if not path.is_file() or path.read_text("utf-8") != text}
+    if wrong := sorted(path.name for path in outdated | (set(folder.glob("*.json")) - set(expected))):
+        names = ", ".join(wrong)
+        raise UsageError(f"{folder}: {names} differ from the models; run `fcaps schema` and commit the result")
+
+
+def _path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.schema.json"
+
+
+def _text(model: type[BaseModel]) -> str:
+    return json.dumps(model.model_json_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,301 @@
+"""A Job: the validated description of one run, read from YAML.
+
+One model per section; every default stands here and nowhere else.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from fcaps_pipeline.jobs.job_file import Section, apply_overrides, read_job_file, validate_job
+from fcaps_pipeline.records.annotations import Sampling
+from fcaps_pipeline.records.captions import Granularity
+
+
+class FolderSource(Section):
+    """All audio files below a folder."""
+
+    kind: Literal["folder"] = "folder"
+    path: str
+    """Folder or single audio file; `package:demo_speech` is the speech shipped with the package."""
+    language: str | None = None
+    """Language of every Recording, as a BCP 47 tag."""
+    licence: str | None = None
+    """Licence of every Recording, as shown in the shards."""
+
+
+class ManifestSource(Section):
+    """A JSONL file with one Recording per line."""
+
+    kind: Literal["manifest"]
+    path: str
+    """The JSONL file, plain or gzipped."""
+    audio_root: str | None = None
+    """Folder that relative audio paths start from; default: the folder of the manifest."""
+
+
+class LhotseSource(Section):
+    """Lhotse recordings or cuts."""
+
+    kind: Literal["lhotse"]
+    path: str
+    """JSONL of recordings or MonoCuts, plain or gzipped. Cuts become Segments as they are."""
+    audio_root: str | None = None
+    """Folder that relative audio paths start from; default: the folder of the JSONL."""
+    licence: str | None = None
+    """Licence of every Recording: Lhotse has no field for it."""
+
+
+SourceConfig = Annotated[FolderSource | ManifestSource | LhotseSource, Field(discriminator="kind")]
+
+
+class SegmentationConfig(Section):
+    """How speech is found and cut."""
+
+    channels: Literal["first", "mix", "each"] = "first"
+    """Which channels of a Recording are captioned: the first, their mean, or each on its own."""
+    vad_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Speech probability above which a window counts as speech."""
+    min_speech_s: Annotated[float, Field(gt=0)] = 0.25
+    """Detected speech shorter than this is discarded."""
+    min_silence_s: Annotated[float, Field(gt=0)] = 0.1
+    """Silence shorter than this does not end a SpeechInterval."""
+    min_segment_s: Annotated[float, Field(gt=0)] = 2.0
+    """Shorter Segments are not captioned."""
+    max_segment_s: Annotated[float, Field(gt=0, le=30)] = 30.0
+    """Longer stretches are split at their longest pauses."""
+    max_pause_s: Annotated[float, Field(gt=0)] = 1.0
+    """A longer pause always separates two Segments."""
+    padding_s: Annotated[float, Field(ge=0)] = 0.1
+    """Context kept before and after the speech, where the neighbours leave room."""
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> Self:
+        if self.min_segment_s >= self.max_segment_s:
+            raise ValueError(f"min_segment_s {self.min_segment_s} must be below max_segment_s {self.max_segment_s}")
+        return self
+
+
+class VllmEngineConfig(Section):
+    """An audio LLM served by vLLM inside the captioning actors."""
+
+    kind: Literal["vllm"] = "vllm"
+    model: str = "package:captioner"
+    """Model folder or hub name; `package:captioner` is the embedded captioner."""
+    revision: str | None = None
+    """Hub revision; None for folders, whose weights are hashed instead."""
+    device: Literal["cpu", "gpu"] = "cpu"
+    """Where the engine runs."""
+    num_replicas: Annotated[int, Field(gt=0)] = 1
+    """Independent engines, one actor each."""
+    gpus_per_replica: Annotated[int, Field(gt=0)] = 1
+    """Tensor parallel size; on a CPU it stays 1."""
+    cpus_per_replica: Annotated[float, Field(gt=0)] = 1
+    """Cores that Ray reserves for one replica."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Number format of weights and activations."""
+    max_model_len: Annotated[int, Field(gt=0)] = 2048
+    """Tokens of audio, prompt and answer together."""
+    max_num_seqs: Annotated[int, Field(gt=0)] = 32
+    """Sequences decoded together."""
+    max_num_batched_tokens: Annotated[int, Field(gt=0)] = 4096
+    """Tokens of one engine step."""
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.92
+    """Share of GPU memory for weights and KV cache."""
+    cpu_kv_cache_gib: Annotated[int, Field(gt=0)] = 1
+    """KV cache on a CPU."""
+    enforce_eager: bool = False
+    """Skip compilation: starts sooner, decodes slower."""
+
+    @model_validator(mode="after")
+    def _check_device(self) -> Self:
+        if self.device == "cpu" and self.gpus_per_replica != 1:
+            raise ValueError("gpus_per_replica must be left out when device is cpu")
+        return self
+
+
+class EndpointEngineConfig(Section):
+    """Any OpenAI-compatible server that accepts `input_audio`."""
+
+    kind: Literal["endpoint"]
+    base_url: str
+    """Address up to and including `/v1`."""
+    model: str
+    """Model name as the server knows it."""
+    revision: str = "unknown"
+    """Recorded in the provenance: a server does not tell."""
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key; None for servers without one."""
+    max_concurrency: Annotated[int, Field(gt=0)] = 32
+    """Requests in flight."""
+    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    """Time after which one request counts as failed."""
+    busy_timeout_s: Annotated[float, Field(ge=0)] = 600.0
+    """How long a server may put one request off (HTTP 429 or 503) before the job stops."""
+
+
+class CascadeEngineConfig(Section):
+    """The cascaded baseline: measured acoustics turned into text by templates, with no model.
+
+    It writes at both granularities and needs nothing but a core. The prompt of a granularity is
+    recorded and not read; it cannot honour human tags.
+    """
+
+    kind: Literal["cascade"]
+
+
+EngineConfig = Annotated[VllmEngineConfig | EndpointEngineConfig | CascadeEngineConfig, Field(discriminator="kind")]
+
+
+class CaptionConfig(Section):
+    """How captions of one granularity are asked for."""
+
+    engine: str
+    """Key of the section `engines`."""
+    prompt: str
+    """Name and version of a file in `prompts/`, for example `embedded_fine.v1`."""
+    prompt_with_tags: str | None = None
+    """Prompt for Recordings that have human tags; None asks the same of all."""
+    sampling: Sampling = Sampling()
+    """How tokens are drawn."""
+    num_candidates: Annotated[int, Field(gt=0)] = 1
+    """Answers drawn per Segment, from one prefill."""
+    keep: Annotated[int, Field(gt=0)] = 1
+    """Distinct captions kept per Segment, at most."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Root of all seeds; the seed of a request follows from it and from the request's content."""
+
+    @model_validator(mode="after")
+    def _check_numbers(self) -> Self:
+        if self.keep > self.num_candidates:
+            raise ValueError(f"keep {self.keep} must not exceed num_candidates {self.num_candidates}")
+        return self
+
+
+class VerificationConfig(Section):
+    """Bounds of the rules that judge candidates."""
+
+    fine_min_characters: Annotated[int, Field(gt=0)] = 128
+    """Shorter fine captions are dropped. Source: the rule filter released with FCaps."""
+    fine_max_characters: Annotated[int, Field(gt=0)] = 768
+    """Longer fine captions are dropped. Source: as above."""
+    global_min_characters: Annotated[int, Field(gt=0)] = 32
+    """Shorter global captions are dropped."""
+    global_max_characters: Annotated[int, Field(gt=0)] = 512
+    """Longer global captions are dropped."""
+    max_similarity: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Share of common words (Jaccard) from which two captions count as the same."""
+    max_attempts: Annotated[int, Field(gt=0, le=3)] = 3
+    """Requests per Segment and granularity when answers are truncated, repetitive or invalid."""
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> Self:
+        for name, low, high in (
+            ("fine", self.fine_min_characters, self.fine_max_characters),
+            ("global", self.global_min_characters, self.global_max_characters),
+        ):
+            if low > high:
+                raise ValueError(f"{name}_min_characters {low} must not exceed {name}_max_characters {high}")
+        return self
+
+
+class ShardConfig(Section):
+    """How the corpus is divided."""
+
+    unit_hours: Annotated[float, Field(gt=0)] = 1.0
+    """Audio per WorkUnit and so per Shard; a longer Recording is a unit of its own."""
+    row_group_bytes: Annotated[int, Field(gt=0, le=100_000_000)] = 64_000_000
+    """Audio bytes per Parquet row group."""
+
+
+class ResourceConfig(Section):
+    """What the run may use."""
+
+    ray_address: str | None = None
+    """Address of a running cluster; None starts Ray on this machine."""
+    num_segmenters: Annotated[int, Field(gt=0)] = 2
+    """Actors that decode, segment, measure and write; each has one WorkUnit in flight."""
+    cpus_per_segmenter: Annotated[float, Field(gt=0)] = 0.5
+    """Cores that Ray reserves for one of them."""
+    segments_in_flight: Annotated[int, Field(gt=0)] = 48
+    """Segments that one segmenter has waiting for captions, at most. Bounds memory."""
+    unit_attempts: Annotated[int, Field(gt=0)] = 3
+    """Times a WorkUnit is tried when an actor dies under it."""
+
+
+class Job(Section):
+    """One run, whole."""
+
+    source: SourceConfig
+    """Where the Recordings are."""
+    engines: dict[str, EngineConfig]
+    """Audio LLMs, or the baseline, by a name of your choice."""
+    captions: dict[Granularity, CaptionConfig]
+    """What is asked, by granularity."""
+    segmentation: SegmentationConfig = SegmentationConfig()
+    verification: VerificationConfig = VerificationConfig()
+    shards: ShardConfig = ShardConfig()
+    resources: ResourceConfig = ResourceConfig()
+
+    @model_validator(mode="after")
+    def _check_engines(self) -> Self:
+        if not self.captions:
+            raise ValueError("captions must ask for at least one of: global, fine")
+        asked = {caption.engine for caption in self.captions.values()}
+        if missing := sorted(asked - set(self.engines)):
+            raise ValueError(f"captions name the engine {missing[0]!r}; engines has {sorted(self.engines)}")
+        if unused := sorted(set(self.engines) - asked):
+            raise ValueError(f"engines has {unused[0]!r}, which no granularity uses; remove it")
+        return self
+
+    def content(self) -> dict[str, Any]:
+        """What decides the result: the job without `resources` and without the engines' capacity."""
+        dump = self.model_dump(mode="json", exclude={"resources"})
+        for engine in dump["engines"].values():
+            for key in _CAPACITY_KEYS:
+                engine.pop(key, None)
+        return dump
+
+
+_CAPACITY_KEYS = (
+    "num_replicas",
+    "cpus_per_replica",
+    "max_num_seqs",
+    "max_num_batched_tokens",
+    "gpu_memory_utilization",
+    "cpu_kv_cache_gib",
+    "enforce_eager",
+    "api_key_env",
+    "max_concurrency",
+    "timeout_s",
+    "busy_timeout_s",
+)
+
+
+def load_job(path: Path, overrides: Sequence[str] = (), source: SourceConfig | None = None) -> Job:
+    """Reads and validates a job file.
+
+    Args:
+        path: YAML file.
+        overrides: `a.b=value` items that replace single keys; values are read as YAML.
+        source: replaces the source that the file names; None keeps it.
+
+    Raises:
+        JobError: the file is missing, is not YAML, or does not describe a Job.
+    """
+    content = read_job_file(path, "source, engines and captions")
+    if source is not None:
+        content["source"] = source.model_dump(mode="json")
+    apply_overrides(content, overrides)
+    return parse_job(content, str(path))
+
+
+def parse_job(content: dict[str, Any], where: str) -> Job:
+    """Validates a job given as a mapping; `where` names it in errors.
+
+    Raises:
+        JobError: with one line per mistake.
+    """
+    return validate_job(Job, content, where)

@@ -1,0 +1,34 @@
+"""Finds what travels with the package: prompts, jobs, the embedded captioner, the demo speech.
+
+In a checkout `prompts/` and `jobs/` stand beside the package; a wheel carries them inside it.
+"""
+
+import os
+from pathlib import Path
+
+from fcaps_pipeline.errors import UsageError
+
+_PACKAGE = Path(__file__).parents[1]
+_SCHEME = "package:"
+
+
+def resolve_path(location: str) -> Path:
+    """Absolute path behind a location of a job: `package:NAME` is shipped with the package, `~` is the home.
+
+    Raises:
+        UsageError: the package ships nothing of that name.
+    """
+    if not location.startswith(_SCHEME):
+        return Path(os.path.normpath(Path.cwd() / Path(location).expanduser()))
+    name = location.removeprefix(_SCHEME)
+    path = _PACKAGE / "assets" / name
+    if not path.exists():
+        shipped = sorted(entry.name for entry in (_PACKAGE / "assets").iterdir() if entry.is_dir())
+        raise UsageError(f"{location} is not shipped with the package; it has {', '.join(shipped)}")
+    return path
+
+
+def shipped_folder(name: str) -> Path:
+    """Folder `prompts`, `jobs` or `schemas` of the checkout, or its copy inside an installed wheel."""
+    inside = _PACKAGE / "_shipped" / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name

@@ -1,0 +1,1 @@
+"""How true and how fast: speech with known truth, how the shipped captioner is made, benchmarks."""

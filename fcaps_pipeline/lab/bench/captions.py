@@ -1,0 +1,193 @@
+"""How true captions are: the real pipeline over held-out synthetic speech whose truth is known.
+
+Enters: a work folder, a number of clips and a seed. Leaves: correctness, coverage and invention for a
+single candidate, for the best of several after verification, and for the cascaded baseline. Clips are
+Segments as they are, so that a caption and a truth belong together; segmentation is not measured here.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fcaps_pipeline.annotate.run.annotate import annotate
+from fcaps_pipeline.annotate.run.progress import Listener
+from fcaps_pipeline.attributes.reading import read_attributes
+from fcaps_pipeline.attributes.stated import StatedAttributes
+from fcaps_pipeline.errors import AccountingError, UsageError
+from fcaps_pipeline.jobs.annotate_job import Job, ManifestSource, load_job
+from fcaps_pipeline.jobs.resources import shipped_folder
+from fcaps_pipeline.lab.caption_scores import CaptionCounts, CaptionScores, count, stated_by_fields, summarize
+from fcaps_pipeline.lab.synthesis.corpus import read_truths, write_corpus
+from fcaps_pipeline.lab.synthesis.truth import ClipTruth
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
+from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.records.captions import GlobalCaption, Granularity
+from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.reader import read_rows
+from fcaps_pipeline.shards.schema import Row
+from fcaps_pipeline.storage.job_folder import claim
+
+NUM_CANDIDATES = 4
+_CAPTIONER_JOB, _CASCADE_JOB = "annotate_demo_cpu.yaml", "annotate_cascade_baseline_cpu.yaml"
+_MIN_CLIP_S = 2.0
+_SETTINGS_FILE = "settings.json"
+
+Candidates = list[dict[str, Any]]
+Choice = Callable[[Candidates], dict[str, Any] | None]
+
+
+class _Settings(Record):
+    """What a work folder is of: its runs would be wrong for other clips."""
+
+    num_clips: int
+    seed: int
+
+
+class CaptionBenchRow(Record):
+    """One way to caption, one granularity."""
+
+    way: str
+    granularity: Granularity
+    scores: CaptionScores
+    num_sounds: int
+    """Clips in which nobody speaks."""
+    num_speakers_invented: int
+    """Of those, the ones whose caption describes a speaker."""
+
+
+def bench_captions(
+    work: Path, *, num_clips: int, seed: int, workers: int, listener: Listener, on_clips: Callable[[int], None]
+) -> list[CaptionBenchRow]:
+    """Captions the clips of held-out voices, once by the embedded captioner and once by the cascade.
+
+    Args:
+        work: keeps the clips and the runs; used again, it goes on where it was.
+        num_clips: clips to make.
+        seed: of the clips.
+        workers: processes of the synthesis.
+        listener: told of both runs.
+        on_clips: told of finished clips.
+
+    Raises:
+        DependencyError: a synthesizer is missing.
+        UsageError: too few clips for an interval, or the folder was begun with other clips.
+        FcapsError: as `annotate` raises.
+    """
+    claim(work / _SETTINGS_FILE, _Settings(num_clips=num_clips, seed=seed))
+    blocks = write_corpus(work / "corpus", "test", num_clips=num_clips, seed=seed, workers=workers, on_block=on_clips)
+    clips = [(truth, path) for block in blocks for truth, path in read_truths(block)]
+    usable = [(truth, path) for truth, path in clips if truth.num_samples >= _MIN_CLIP_S * SAMPLE_RATE_HZ]
+    if not any(truth.speech for truth, _ in usable):
+        raise UsageError(f"{num_clips} clips hold no speech of {_MIN_CLIP_S} s; ask for more of them")
+    source = ManifestSource(kind="manifest", path=str(_write_manifest(work / "manifest.jsonl", usable)))
+    truths = {truth.clip_id: truth for truth, _ in usable}
+    captioner = load_job(shipped_folder("jobs") / _CAPTIONER_JOB, _candidates(NUM_CANDIDATES), source=source)
+    cascade = load_job(shipped_folder("jobs") / _CASCADE_JOB, _candidates(1), source=source)
+    heard = _run(captioner, work / "captioner", truths, listener)
+    measured = _run(cascade, work / "cascade", truths, listener)
+    ways: tuple[tuple[str, dict[str, Candidates], Choice], ...] = (
+        ("captioner, one candidate", heard, first_answer),
+        (f"captioner, best of {NUM_CANDIDATES} verified", heard, kept_answer),
+        ("cascade of measurements", measured, kept_answer),
+    )
+    return [
+        score_way(way, granularity, truths, candidates, choose)
+        for granularity in (Granularity.FINE, Granularity.GLOBAL)
+        for way, candidates, choose in ways
+    ]
+
+
+def _candidates(number: int) -> list[str]:
+    return [
+        f"captions.{name}.{key}={value}"
+        for name in Granularity
+        for key, value in (("num_candidates", number), ("keep", 1))
+    ]
+
+
+def _write_manifest(path: Path, clips: Iterable[tuple[ClipTruth, Path]]) -> Path:
+    lines = []
+    for truth, audio in clips:
+        whole = {"start_s": 0.0, "end_s": truth.num_samples / SAMPLE_RATE_HZ}
+        lines.append(json.dumps({"id": truth.clip_id, "path": str(audio.absolute()), "segments": [whole]}) + "\n")
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def _run(job: Job, out: Path, truths: dict[str, ClipTruth], listener: Listener) -> dict[str, Candidates]:
+    """Every candidate of every clip, those of rejected clips included."""
+    annotate(job, out, listener)
+    layout = RunLayout(out)
+    rows: list[Row] = [
+        *read_rows(layout, "data", ["recording_id", "candidates"]),
+        *read_rows(layout, "rejections", ["recording_id", "candidates"]),
+    ]
+    found: dict[str, Candidates] = {row["recording_id"]: row["candidates"] for row in rows}
+    if missing := sorted(truths.keys() - found.keys()):
+        raise AccountingError(
+            f"{out}: {len(missing)} clips were neither annotated nor rejected, the first is {missing[0]}"
+        )
+    return found
+
+
+def first_answer(candidates: Candidates) -> dict[str, Any] | None:
+    """The first answer, whatever verification says."""
+    return candidates[0] if candidates else None
+
+
+def kept_answer(candidates: Candidates) -> dict[str, Any] | None:
+    """What the shard keeps."""
+    return next((one for one in candidates if one["kept"]), None)
+
+
+def score_way(
+    way: str,
+    granularity: Granularity,
+    truths: dict[str, ClipTruth],
+    candidates: dict[str, Candidates],
+    choose: Choice,
+) -> CaptionBenchRow:
+    """Scores what one way wrote.
+
+    Args:
+        way: its name.
+        granularity: of the captions that count.
+        truths: by clip.
+        candidates: by clip, all of both granularities, as in the shards.
+        choose: the candidate that stands for the clip; None is no caption.
+
+    Raises:
+        UsageError: no clip has speech, or no caption states anything.
+    """
+    counts: list[CaptionCounts] = []
+    without_caption = sounds = invented = 0
+    for clip_id, truth in truths.items():
+        chosen = choose([one for one in candidates[clip_id] if one["granularity"] == granularity])
+        stated = None if chosen is None else _stated(chosen)
+        if truth.speech is None:
+            sounds += 1
+            invented += stated is not None and stated.speech
+        else:
+            without_caption += stated is None
+            counts.append(count(truth.speech, stated))
+    return CaptionBenchRow(
+        way=way,
+        granularity=granularity,
+        scores=summarize(counts, without_caption, np.random.default_rng(0)),
+        num_sounds=sounds,
+        num_speakers_invented=invented,
+    )
+
+
+def _stated(candidate: dict[str, Any]) -> StatedAttributes | None:
+    """What a candidate states; None where it is no caption at all."""
+    if candidate["granularity"] == Granularity.FINE:
+        return read_attributes(candidate["text"])
+    if candidate["attributes"] is None:
+        return None
+    caption = GlobalCaption.model_validate_json(candidate["attributes"])
+    by_prose = read_attributes(caption.caption)
+    return by_prose if not by_prose.speech else stated_by_fields(caption)

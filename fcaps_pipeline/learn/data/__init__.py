@@ -1,0 +1,1 @@
+"""Rows of finished runs: catalogue, splits, epochs, batches, the loader."""

@@ -1,0 +1,61 @@
+"""The section `data` of a job: which runs, how they are divided into splits, how rows become batches."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from fcaps_pipeline.jobs.job_file import Section
+
+_Runs = Annotated[tuple[str, ...], Field(min_length=1)]
+_Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class SeparateRuns(Section):
+    """Each split is a run of its own; a speaker, Recording or audio in two of them is refused."""
+
+    kind: Literal["runs"]
+    train: _Runs
+    """Run or release folders to train on."""
+    dev: _Runs
+    """Those that choose the checkpoint."""
+    test: tuple[str, ...] = ()
+    """Those kept for `fcaps evaluate`; training reads no more of them than who speaks, to keep them apart."""
+
+
+class SharedRuns(Section):
+    """All runs together, divided by a hash of the speaker, or of the Recording where it has no speaker."""
+
+    kind: Literal["share"] = "share"
+    runs: _Runs
+    """Run or release folders."""
+    dev_share: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Expected share of speakers in dev."""
+    test_share: _Share = 0.05
+    """Expected share of speakers in test, kept for `fcaps evaluate`."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Another seed divides otherwise. It is not the seed of training, which may change and leave the test split."""
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> Self:
+        if self.dev_share + self.test_share >= 1:
+            raise ValueError(f"dev_share {self.dev_share} and test_share {self.test_share} leave nothing to train on")
+        return self
+
+
+class DataConfig(Section):
+    """Where rows come from and how they become batches."""
+
+    splits: Annotated[SeparateRuns | SharedRuns, Field(discriminator="kind")]
+    """Run folders and their division into train, dev and test."""
+    min_s: Annotated[float, Field(gt=0)] | None = None
+    """Rows of train and dev that are shorter are left out and counted; None keeps them."""
+    max_s: Annotated[float, Field(gt=0)] | None = 10.0
+    """Longer audio is cropped at random to this; None keeps it whole."""
+    batch_s: Annotated[float, Field(gt=0)] = 320.0
+    """Seconds of a batch over all ranks at most, padding included; `BatchSettings` names the one exception."""
+    min_rows: Annotated[int, Field(ge=2)] = 8
+    """Rows of a batch at least; as many as there are ranks, or more."""
+    pool_row_groups: Annotated[int, Field(ge=1)] = 8
+    """Row groups that are shuffled with each other, and that a loader worker holds in memory."""
+    num_workers: Annotated[int, Field(ge=0)] = 2
+    """Processes per rank that read and decode; 0 decodes between the steps."""

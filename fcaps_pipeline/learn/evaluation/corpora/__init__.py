@@ -1,0 +1,1 @@
+"""Labelled corpora of others: how they lie on disk, and what was published about them."""

@@ -1,0 +1,1 @@
+"""Pure measures with intervals: retrieval, classes, detection, grounding, ratings, similarity."""

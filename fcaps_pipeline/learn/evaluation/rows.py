@@ -1,0 +1,67 @@
+"""The rows that an evaluation reads: the test split of a training job, or whole runs.
+
+Enters: the `splits` of a task, what the model was trained on. Leaves: catalogues, checked for leaks.
+"""
+
+from dataclasses import dataclass
+
+from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.learn.data.catalogue import Catalogue
+from fcaps_pipeline.learn.data.config import SeparateRuns, SharedRuns
+from fcaps_pipeline.learn.data.splits import read_runs, read_splits
+from fcaps_pipeline.learn.data.training_hashes import TrainedOn
+from fcaps_pipeline.learn.evaluation.job import WholeRuns
+
+
+@dataclass(frozen=True)
+class EvaluationRows:
+    """What is measured, and what may be chosen on."""
+
+    test: Catalogue
+    dev: Catalogue | None
+    """None for whole runs."""
+    notes: tuple[str, ...]
+    """What could not be checked."""
+
+
+_UNCHECKED = (
+    "Not checked: whether the model was trained on these rows or voices, for its folder does not say what it was "
+    "trained on."
+)
+_PARTLY_CHECKED = (
+    "Not checked: whether the first stage of the model was trained on these rows or voices, for it started from a "
+    "folder that does not say what that was trained on."
+)
+
+
+def read_evaluation_rows(splits: SeparateRuns | SharedRuns | WholeRuns, trained_on: TrainedOn | None) -> EvaluationRows:
+    """Lists the rows.
+
+    Args:
+        splits: which.
+        trained_on: record of the model that is to be measured on them; None where there is none.
+
+    Raises:
+        UsageError: a run does not exist, a split is empty, two have something in common, or the model was trained on
+            a speaker, a Recording or audio of the rows to measure.
+        CorruptRunError: a run is not finished, of another version or damaged.
+    """
+    test, dev = _read(splits)
+    if trained_on is None:
+        return EvaluationRows(test, dev, (_UNCHECKED,))
+    name = "the measured runs" if dev is None else "test"
+    trained_on.refuse(name, test, "the model")
+    return EvaluationRows(test, dev, () if trained_on.whole else (_PARTLY_CHECKED,))
+
+
+def _read(splits: SeparateRuns | SharedRuns | WholeRuns) -> tuple[Catalogue, Catalogue | None]:
+    if isinstance(splits, WholeRuns):
+        rows = read_runs(splits.runs)
+        if not len(rows):
+            raise UsageError(
+                f"{', '.join(splits.runs)} holds no row; its report.json tells what became of its Segments"
+            )
+        return rows, None
+    divided = read_splits(splits)
+    assert divided.test is not None, "the job refuses splits without test"
+    return divided.test, divided.dev

@@ -1,0 +1,254 @@
+"""From a batch to its loss: what the towers embed, part by part, and what is made of all embeddings.
+
+Enters: a `TrainingBatch` and the moment of its step. Leaves: parts for `caching.backward_in_parts`,
+the embeddings of a part, and the weighted sum of the losses that the job names, over all ranks.
+
+Shape suffixes: B rows, T samples, K captions of a row, H changed captions of a row, J = K + H, N = K x B
+captions, G tags, W wordings, E embedding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fcaps_pipeline.errors import JobError
+from fcaps_pipeline.learn.data.batches import TrainingBatch
+from fcaps_pipeline.learn.data.randomness import Stream, seeded
+from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
+from fcaps_pipeline.learn.dual_encoder.tokenization import Tokens
+from fcaps_pipeline.learn.training.caching import Outputs
+from fcaps_pipeline.learn.training.frame_objective import phrase_losses
+from fcaps_pipeline.learn.training.gather import gather_rows, gather_texts
+from fcaps_pipeline.learn.training.job import TrainJob
+from fcaps_pipeline.learn.training.learning import OneEach, Tags, TwoTexts
+from fcaps_pipeline.learn.training.losses import (
+    HardNegatives,
+    RowLosses,
+    cosines,
+    flip_choice_loss,
+    info_nce,
+    mean_of_rows,
+    sigmoid_loss,
+    tag_losses,
+)
+from fcaps_pipeline.learn.training.row_texts import AskedPhrase, Moment, ask_phrases, draw_captions, draw_flips
+from fcaps_pipeline.learn.training.targets import PairTargets, pair_targets, stack_slots
+
+_Term = tuple[str, float, Tensor]
+"""Name, weight and value of a loss."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows that are embedded together."""
+
+    segment_ids: tuple[str, ...]
+    """Of the rows, for messages."""
+    audio_BT: Tensor
+    lengths_B: Tensor
+    tokens: Tokens | None
+    """Texts row by row, K captions and H changed ones of each; None without rows."""
+    asked: tuple[tuple[AskedPhrase, ...], ...]
+    """Phrases of each row; empty where nothing is learnt from frames."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A rank's share of a batch, with its texts."""
+
+    parts: tuple[Part, ...]
+    targets: PairTargets
+    """Of all ranks."""
+    has_flip_BH: Tensor
+    """False where a row has fewer changed captions; without columns where nothing is learnt from them."""
+    label_BG: Tensor
+    """Tags of the rows; without columns where nothing is learnt from tags."""
+    moment: Moment
+    num_truncated: int
+    """Captions that were cut; changed ones do not count."""
+    num_substituted: int
+
+
+class Objective:
+    """The losses of one job on one model."""
+
+    def __init__(
+        self,
+        model: DualEncoder,
+        job: TrainJob,
+        *,
+        tag_weight_G: Tensor | None,
+    ) -> None:
+        """Checks that the model has what the losses need.
+
+        Args:
+            model: on its device.
+            job: names the losses.
+            tag_weight_G: weight of each tag in the tag loss; None weighs all alike.
+
+        Raises:
+            JobError: the job learns from frames and the model has no frame projector.
+        """
+        if job.objectives.frames and model.frame_projector is None:
+            raise JobError(
+                f"objectives.frames needs a model with a frame projector, {job.init_from} has none; "
+                "train it with a `frames` section in its model, or leave the objective out"
+            )
+        self._model = model
+        self._captions: OneEach | TwoTexts = job.captions
+        self._objectives = job.objectives
+        self._bf16 = job.optimisation.bf16
+        self._chunk_rows = job.optimisation.chunk_rows
+        self._tag_weight_G = None if tag_weight_G is None else tag_weight_G.to(model.device)
+
+    def prepare(self, batch: TrainingBatch, moment: Moment) -> Prepared:
+        """Draws, tokenizes and compares the texts of a batch. All ranks call it together.
+
+        Raises:
+            UsageError: a text is too long for the text tower, where long texts are refused.
+        """
+        drawn = draw_captions(batch.rows, self._captions, moment)
+        frames = self._objectives.frames
+        asked = ask_phrases(batch.rows, frames.phrases_per_row, moment) if frames else [() for _ in batch.rows]
+        size = self._chunk_rows or max(1, len(batch.rows))
+        flips, has_flip_BH = self._flips(batch, drawn.slots[0], moment)
+        slices = [slice(start, start + size) for start in range(0, max(1, len(batch.rows)), size)]
+        parts = tuple(self._part(batch, (*drawn.slots, *flips), asked, rows) for rows in slices)
+        return Prepared(
+            parts=parts,
+            targets=pair_targets(
+                [gather_texts(slot) for slot in drawn.slots],
+                audio_ids=gather_texts([row.audio_id for row in batch.rows]),
+                weights=drawn.weights,
+                min_similarity=self._objectives.min_similarity,
+            ),
+            has_flip_BH=has_flip_BH,
+            label_BG=self._tag_labels(batch),
+            moment=moment,
+            num_truncated=sum(self._num_cut_captions(part.tokens) for part in parts if part.tokens),
+            num_substituted=drawn.num_substituted,
+        )
+
+    def embed(self, part: Part) -> Outputs:
+        """Embeddings of the rows: speech_BE, text_BJE and, with frames, the loss_B and counted_B of the frames."""
+        device = self._model.device
+        if part.tokens is None:
+            size = self._model.config.embedding_size
+            empty = (torch.zeros(0, size), torch.zeros(0, self._num_texts, size))
+            none = (torch.zeros(0), torch.zeros(0)) if self._objectives.frames else ()
+            return tuple(output.to(device) for output in (*empty, *none))
+        with self._autocast():
+            text_NE = self._model.encode_tokens(part.tokens)
+            text_BJE = text_NE.reshape(len(part.lengths_B), self._num_texts, -1)
+            if not self._objectives.frames:
+                return self._model.encode_speech(part.audio_BT, part.lengths_B), text_BJE
+            speech = self._model.embed_speech(part.audio_BT, part.lengths_B)
+            assert speech.frames_BFE is not None
+            frames = phrase_losses(self._model, speech.frames_BFE, speech.mask_BF, part.asked, part.segment_ids)
+        return speech.speech_BE, text_BJE, frames.loss_B, frames.counted_B
+
+    def loss(self, prepared: Prepared, outputs: Outputs) -> tuple[Tensor, dict[str, float]]:
+        """The weighted sum over the rows of all ranks, and each loss without its weight."""
+        speech_BE, text_BJE, *of_frames = (gather_rows(output) for output in outputs)
+        terms = self._pair_terms(prepared, speech_BE, text_BJE)
+        if tags := self._objectives.tags:
+            terms.append(("tags", tags.weight, self._tag_loss(tags, prepared, speech_BE)))
+        if frames := self._objectives.frames:
+            terms.append(("frames", frames.weight, mean_of_rows(RowLosses(*of_frames))))
+        total = torch.stack([weight * term for _, weight, term in terms]).sum()
+        return total, {name: float(term.detach()) for name, _, term in terms}
+
+    @property
+    def _num_slots(self) -> int:
+        return 2 if isinstance(self._captions, TwoTexts) else len(self._captions.granularities)
+
+    @property
+    def _num_texts(self) -> int:
+        flips = self._objectives.flips
+        return self._num_slots + (flips.per_row if flips else 0)
+
+    def _num_cut_captions(self, tokens: Tokens) -> int:
+        return int(tokens.cut_N.reshape(-1, self._num_texts)[:, : self._num_slots].sum())
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self._model.device.type, torch.bfloat16, enabled=self._bf16)
+
+    def _part(
+        self,
+        batch: TrainingBatch,
+        slots: Sequence[Sequence[str]],
+        asked: Sequence[tuple[AskedPhrase, ...]],
+        rows: slice,
+    ) -> Part:
+        lengths_B = batch.lengths_B[rows]
+        texts = [text for row_texts in zip(*(slot[rows] for slot in slots), strict=True) for text in row_texts]
+        segment_ids = tuple(row.segment_id for row in batch.rows[rows])
+        owners = [segment_id for segment_id in segment_ids for _ in slots]
+        return Part(
+            segment_ids=segment_ids,
+            audio_BT=batch.audio_BT[rows, : int(lengths_B.max())] if len(lengths_B) else batch.audio_BT[rows],
+            lengths_B=lengths_B,
+            tokens=self._model.tokenizer(texts, owners) if texts else None,
+            asked=tuple(asked[rows]),
+        )
+
+    def _flips(
+        self, batch: TrainingBatch, texts: Sequence[str], moment: Moment
+    ) -> tuple[list[tuple[str, ...]], Tensor]:
+        """Changed captions as further slots, padded with the caption itself, and which of them are no padding."""
+        count = self._objectives.flips.per_row if self._objectives.flips else 0
+        drawn = draw_flips(batch.rows, texts, count, moment) if count else [() for _ in texts]
+        slots = [
+            tuple(flips[place] if place < len(flips) else text for flips, text in zip(drawn, texts, strict=True))
+            for place in range(count)
+        ]
+        has_flip = [[place < len(flips) for place in range(count)] for flips in drawn]
+        return slots, torch.tensor(has_flip, dtype=torch.bool).reshape(len(texts), count)
+
+    def _pair_terms(self, prepared: Prepared, speech_BE: Tensor, text_BJE: Tensor) -> list[_Term]:
+        targets = prepared.targets.to(speech_BE.device)
+        cosines_BN = cosines(speech_BE, stack_slots(text_BJE[:, : self._num_slots]))
+        flips = self._objectives.flips
+        hard = self._hard_negatives(prepared, speech_BE, text_BJE) if flips else None
+        in_batch = hard if flips and flips.in_batch else None
+        scale, bias = self._model.clip_scale.scale, self._model.clip_scale.bias
+        terms: list[_Term] = []
+        if chosen := self._objectives.info_nce:
+            terms.append(("info_nce", chosen.weight, info_nce(cosines_BN, targets, scale, in_batch)))
+        if asked := self._objectives.sigmoid:
+            terms.append(("sigmoid", asked.weight, sigmoid_loss(cosines_BN, targets, scale, bias, in_batch)))
+        if flips and hard is not None:
+            own_B = cosines_BN[:, : len(speech_BE)].diagonal()
+            terms.append(("flips", flips.weight, mean_of_rows(flip_choice_loss(own_B, hard, scale))))
+        return terms
+
+    def _hard_negatives(self, prepared: Prepared, speech_BE: Tensor, text_BJE: Tensor) -> HardNegatives:
+        with torch.autocast(speech_BE.device.type, enabled=False):
+            cosines_BH = (text_BJE[:, self._num_slots :].float() @ speech_BE.float()[:, :, None]).squeeze(2)
+        return HardNegatives(cosines_BH, gather_rows(prepared.has_flip_BH.to(speech_BE.device)))
+
+    def _tag_labels(self, batch: TrainingBatch) -> Tensor:
+        names = tuple(self._objectives.tags.wordings) if self._objectives.tags else ()
+        label_BG = [[name in row.tags for name in names] for row in batch.rows]
+        return torch.tensor(label_BG, dtype=torch.float32).reshape(len(batch.rows), len(names))
+
+    def _tag_loss(self, tags: Tags, prepared: Prepared, speech_BE: Tensor) -> Tensor:
+        """Each rank embeds all tags with the same dropout, as the gradients across ranks ask for."""
+        device = self._model.device
+        wordings = [text for texts in tags.wordings.values() for text in texts]
+        moment = prepared.moment
+        seed = int(seeded(moment.seed, Stream.TAG_DROPOUT, step=moment.step).generate_state(1, np.uint64)[0])
+        with torch.random.fork_rng([device] if device.type == "cuda" else []), self._autocast():
+            torch.manual_seed(seed)
+            text_WE = self._model.encode_tokens(self._model.tokenizer(wordings))
+        split = torch.split(text_WE, [len(texts) for texts in tags.wordings.values()])
+        tag_GE = functional.normalize(torch.stack([part.mean(0) for part in split]), dim=-1)
+        scale = self._model.tag_scale
+        label_BG = gather_rows(prepared.label_BG.to(device))
+        return mean_of_rows(
+            tag_losses(cosines(speech_BE, tag_GE), label_BG, scale.scale, scale.bias, self._tag_weight_G)
+        )

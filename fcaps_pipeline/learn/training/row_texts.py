@@ -1,0 +1,130 @@
+"""Which texts the rows of a batch bring: captions, changed captions, and phrases with their times.
+
+Enters: rows of a batch, the sections of the job, a step. Leaves: texts. What a row draws depends on
+the seed, the epoch and the row alone, so that ranks, workers and restarts change nothing.
+
+Shape suffixes: B rows, K captions of a row.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fcaps_pipeline.attributes.flipping import flip_attribute
+from fcaps_pipeline.learn.data.batches import TrainingRow
+from fcaps_pipeline.learn.data.randomness import Stream, seeded
+from fcaps_pipeline.learn.training.gather import gather_texts
+from fcaps_pipeline.learn.training.learning import OneEach, TwoTexts
+from fcaps_pipeline.learn.training.phrase_clusters import phrase_cluster
+from fcaps_pipeline.learn.training.schedule import RowCaptions, draw_task, draw_texts, global_and_fine_share
+from fcaps_pipeline.learn.training.targets import draw_negative_phrases
+from fcaps_pipeline.records.captions import Granularity
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where in the training something is drawn."""
+
+    seed: int
+    epoch: int
+    step: int
+    """Over all epochs, from 0."""
+    num_steps: int
+
+    def of_row(self, stream: Stream, row: int, *, slot: int = 0) -> np.random.Generator:
+        """Draws of one row; the same whatever batch it is in."""
+        return np.random.default_rng(seeded(self.seed, stream, epoch=self.epoch, row=row, number=slot))
+
+
+@dataclass(frozen=True)
+class DrawnCaptions:
+    """What the rows bring, `slots[k][b]`."""
+
+    slots: tuple[tuple[str, ...], ...]
+    weights: tuple[float, ...]
+    """Share of each slot in the speech-to-text target."""
+    num_substituted: int
+    """Rows that lacked what the batch asked for and brought other captions."""
+
+
+@dataclass(frozen=True)
+class AskedPhrase:
+    """A phrase that a row is asked about."""
+
+    phrase: str
+    spans_s: tuple[Span, ...]
+    """When it is heard; empty for a negative."""
+
+
+def draw_captions(rows: Sequence[TrainingRow], captions: OneEach | TwoTexts, moment: Moment) -> DrawnCaptions:
+    """Draws the captions of a batch."""
+    if isinstance(captions, TwoTexts):
+        return _draw_two(rows, captions, moment)
+    slots: list[tuple[str, ...]] = []
+    for slot, granularity in enumerate(captions.granularities):
+        choices = [_captions(row, granularity) for row in rows]
+        generators = [moment.of_row(Stream.CAPTIONS, row.row, slot=slot) for row in rows]
+        slots.append(tuple(c[g.integers(len(c))] for c, g in zip(choices, generators, strict=True)))
+    return DrawnCaptions(tuple(slots), (1 / len(slots),) * len(slots), 0)
+
+
+def draw_flips(
+    rows: Sequence[TrainingRow], texts: Sequence[str], per_row: int, moment: Moment
+) -> list[tuple[str, ...]]:
+    """Distinct copies of the text of each row with one attribute changed; fewer, or none, where none is certain."""
+    generators = [moment.of_row(Stream.FLIPS, row.row) for row in rows]
+    return [_flips(text, per_row, generator) for text, generator in zip(texts, generators, strict=True)]
+
+
+def ask_phrases(rows: Sequence[TrainingRow], phrases_per_row: int, moment: Moment) -> list[tuple[AskedPhrase, ...]]:
+    """The phrases of each row with events, and others that happen elsewhere in the batch of all ranks.
+
+    A row without events is asked nothing: what happens in it is not known.
+    """
+    own = [_own_phrases(row) for row in rows]
+    pool = sorted(set(gather_texts([asked.phrase for phrases in own for asked in phrases])))
+    asked: list[tuple[AskedPhrase, ...]] = []
+    for row, phrases in zip(rows, own, strict=True):
+        names = [one.phrase for one in phrases]
+        count = max(0, phrases_per_row - len(names)) if names else 0
+        others = draw_negative_phrases(names, pool, count=count, generator=moment.of_row(Stream.PHRASES, row.row))
+        asked.append((*phrases, *(AskedPhrase(other, ()) for other in others)))
+    return asked
+
+
+def _draw_two(rows: Sequence[TrainingRow], captions: TwoTexts, moment: Moment) -> DrawnCaptions:
+    share = global_and_fine_share(
+        moment.step, num_steps=moment.num_steps, first=captions.first_share, last=captions.last_share
+    )
+    task = draw_task(share, np.random.default_rng(seeded(moment.seed, Stream.TASK, step=moment.step)))
+    drawn = [
+        draw_texts([RowCaptions(row.global_captions, row.fine_captions)], task, moment.of_row(Stream.CAPTIONS, row.row))
+        for row in rows
+    ]
+    return DrawnCaptions(
+        (tuple(one.first[0] for one in drawn), tuple(one.second[0] for one in drawn)),
+        (captions.first_weight, 1 - captions.first_weight),
+        sum(one.num_substituted for one in drawn),
+    )
+
+
+def _flips(text: str, count: int, generator: np.random.Generator) -> tuple[str, ...]:
+    flips = [flip_attribute(text, generator) for _ in range(count)]
+    return tuple(dict.fromkeys(flip.text for flip in flips if flip is not None))
+
+
+def _captions(row: TrainingRow, granularity: Granularity) -> tuple[str, ...]:
+    return row.global_captions if granularity is Granularity.GLOBAL else row.fine_captions
+
+
+def _own_phrases(row: TrainingRow) -> tuple[AskedPhrase, ...]:
+    """One phrase per cluster, the first, with the times of all."""
+    phrases: dict[Hashable, str] = {}
+    spans: dict[str, list[Span]] = {}
+    for event in row.events:
+        phrase = phrases.setdefault(phrase_cluster(event.phrase), event.phrase)
+        spans.setdefault(phrase, []).append((event.start_s, event.end_s))
+    return tuple(AskedPhrase(phrase, tuple(times)) for phrase, times in spans.items())

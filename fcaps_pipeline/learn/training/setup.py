@@ -1,0 +1,184 @@
+"""Makes what a training run consists of from its job: model, optimizer, loader, objective.
+
+Enters: a job, this process, the checkpoint to go on from. Leaves: the parts, alike on all ranks.
+"""
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fcaps_pipeline.errors import JobError
+from fcaps_pipeline.jobs.resources import resolve_path
+from fcaps_pipeline.learn.data.catalogue import Catalogue
+from fcaps_pipeline.learn.data.epochs import BatchSettings
+from fcaps_pipeline.learn.data.loader import ShardLoader
+from fcaps_pipeline.learn.data.splits import Splits
+from fcaps_pipeline.learn.data.training_hashes import TrainedOn, read_trained_on
+from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
+from fcaps_pipeline.learn.ranks import Place
+from fcaps_pipeline.learn.training.checkpoint import MODEL, Learner, restore
+from fcaps_pipeline.learn.training.ema import Ema
+from fcaps_pipeline.learn.training.job import TrainJob
+from fcaps_pipeline.learn.training.material import repeat_rare, sample_captions, tag_labels
+from fcaps_pipeline.learn.training.targets import inverse_frequency
+from fcaps_pipeline.records.audio import seconds_to_samples
+
+_BETAS = (0.9, 0.98)
+_EPSILON = 1e-6
+"""Source: Radford et al. (CLIP), arXiv 2103.00020, table 18."""
+
+
+def leave_out_short(splits: Splits, min_s: float | None) -> tuple[Splits, dict[str, int]]:
+    """Train and dev without rows that are too short, and how many these are; test is left to evaluation.
+
+    Rows leave after the division, so that it stays that of the evaluation.
+
+    Args:
+        splits: as the job describes them.
+        min_s: shortest row kept; None keeps all.
+
+    Raises:
+        JobError: no row of a split is long enough.
+    """
+    if min_s is None:
+        return splits, {}
+    num_min_samples = seconds_to_samples(min_s)
+    kept: dict[str, Catalogue] = {}
+    num_short: dict[str, int] = {}
+    for name, split in (("train", splits.train), ("dev", splits.dev)):
+        kept[name] = split.take(np.flatnonzero(split.num_samples_N >= num_min_samples))
+        num_short[name] = len(split) - len(kept[name])
+        if not len(kept[name]):
+            raise JobError(f"none of {len(split)} rows of split {name} lasts data.min_s {min_s:g} s; lower it")
+    return replace(splits, **kept), num_short
+
+
+def learnt_from(job: TrainJob, splits: Splits, checkpoint: Path | None) -> TrainedOn:
+    """What the model will have been trained on, with the stages before this one.
+
+    Raises:
+        UsageError: an earlier stage was trained on something of dev or test.
+        ModelError: the record of the earlier stages is broken.
+    """
+    own = TrainedOn.of(splits.train)
+    folder = checkpoint / MODEL if checkpoint else resolve_path(job.init_from) if job.init_from else None
+    if folder is None:
+        return own
+    earlier = read_trained_on(folder)
+    for name, split in splits.named():
+        if earlier is not None and name != "train":
+            earlier.refuse(name, split, str(folder))
+    return own.after(earlier)
+
+
+def balance_tags(job: TrainJob, train: Catalogue) -> tuple[Catalogue, Tensor | None]:
+    """The train split with rows of rare tags repeated, and the weights of the tags in their loss.
+
+    Raises:
+        JobError: the job names a tag that no row has.
+        CorruptRunError: a row group cannot be read.
+    """
+    tags = job.objectives.tags
+    if tags is None:
+        return train, None
+    label_RG = tag_labels(train, tuple(tags.wordings))
+    if unknown := [tag for tag, occurs in zip(tags.wordings, label_RG.sum(0).tolist(), strict=True) if not occurs]:
+        raise JobError(
+            f"no row of the train split has {', '.join(unknown)}, which objectives.tags.wordings names; "
+            "name the tags as the column `tags` of the shards does, or leave these out"
+        )
+    if tags.max_repeats > 1:
+        train, rows_M = repeat_rare(train, label_RG, max_repeats=tags.max_repeats, seed=job.seed)
+        label_RG = label_RG[rows_M]
+    weight_G = torch.from_numpy(inverse_frequency(label_RG)).float() if tags.balanced_loss else None
+    return train, weight_G
+
+
+def make_learner(job: TrainJob, train: Catalogue, checkpoint: Path | None, place: Place) -> Learner:
+    """The model on its device with optimizer and averages, new or as the checkpoint has them.
+
+    Raises:
+        ModelError: a tower or the checkpoint is missing, broken or of another architecture.
+        CorruptRunError: the checkpoint is damaged.
+    """
+    model = _model(job, train, checkpoint).to(place.device).train()
+    settings = job.optimisation
+    if settings.activation_checkpointing:
+        model.gradient_checkpointing_enable()
+    if settings.compile:
+        # The spectrum stays as torch computes it, which is not worth a word on the terminal.
+        warnings.filterwarnings("ignore", "Torchinductor does not support code generation for complex", UserWarning)
+        model.speech_tower.compile(dynamic=True)
+        model.text_tower.compile(dynamic=True)
+    optimizer = torch.optim.AdamW(_decay_groups(model.parameters(), settings.weight_decay), 1.0, _BETAS, _EPSILON)
+    ema = Ema(model, decay=settings.ema_decay) if settings.ema_decay is not None else None
+    learner = Learner(model, optimizer, ema)
+    if checkpoint is not None:
+        restore(checkpoint, learner)
+    return learner
+
+
+def make_loader(job: TrainJob, train: Catalogue, place: Place) -> ShardLoader:
+    """The batches of this rank.
+
+    Raises:
+        JobError: there are more ranks than rows in a batch.
+    """
+    data = job.data
+    settings = BatchSettings(
+        seed=job.seed,
+        batch_s=data.batch_s,
+        max_s=data.max_s,
+        pool_row_groups=data.pool_row_groups,
+        min_rows=data.min_rows,
+    )
+    return ShardLoader(
+        train,
+        settings,
+        job.granularities,
+        num_workers=data.num_workers,
+        rank=place.rank,
+        world_size=place.world_size,
+    )
+
+
+def count_steps(job: TrainJob, loader: ShardLoader) -> int:
+    """The real number of steps.
+
+    Raises:
+        JobError: the rows do not suffice for a batch, or the warm-up is longer than the training.
+    """
+    settings = job.optimisation
+    if settings.steps is not None:
+        return settings.steps
+    num_steps = sum(loader.num_batches(epoch) for epoch in range(settings.epochs or 0))
+    if settings.warmup_steps >= num_steps:
+        raise JobError(
+            f"warmup_steps {settings.warmup_steps} must be below the {num_steps} steps of {settings.epochs} epochs; "
+            "lower it, or train longer"
+        )
+    return num_steps
+
+
+def _model(job: TrainJob, train: Catalogue, checkpoint: Path | None) -> DualEncoder:
+    if checkpoint is not None:
+        return DualEncoder.from_pretrained(checkpoint / MODEL)
+    if job.model is None:
+        assert job.init_from is not None
+        return DualEncoder.from_pretrained(resolve_path(job.init_from))
+    texts = sample_captions(train, job.seed) if job.model.text.kind == "small" else []
+    return DualEncoder.new(job.model, texts, seed=job.seed)
+
+
+def _decay_groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, object]]:
+    """Matrices decay; vectors, scales and biases do not."""
+    trained = [one for one in parameters if one.requires_grad]
+    return [
+        {"params": [one for one in trained if one.ndim > 1], "weight_decay": weight_decay},
+        {"params": [one for one in trained if one.ndim <= 1], "weight_decay": 0.0},
+    ]

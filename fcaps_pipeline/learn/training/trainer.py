@@ -1,0 +1,229 @@
+"""Trains a dual encoder: the loop over batches, measurements and checkpoints.
+
+Enters: a job and a folder. Leaves: the folder with checkpoints, log and report. Runs in one process
+or as one of several ranks: all ranks compute the same loss over the whole batch, the first one
+writes. A batch of which every row is bad is no step: nothing is learnt, and the next one is taken.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+from fcaps_pipeline.errors import TrainingError
+from fcaps_pipeline.learn.data.batches import BadRow, TrainingBatch
+from fcaps_pipeline.learn.data.length_filter import leave_out_unfit
+from fcaps_pipeline.learn.data.loader import Batches
+from fcaps_pipeline.learn.data.splits import read_splits
+from fcaps_pipeline.learn.evaluation.metrics.drawing import require_drawing
+from fcaps_pipeline.learn.ranks import Place, describe_machine, joined, wait_for_all
+from fcaps_pipeline.learn.training.checkpoint import Best, Checkpoints, TrainState, read_state
+from fcaps_pipeline.learn.training.dev import DevSet
+from fcaps_pipeline.learn.training.gather import gather_texts
+from fcaps_pipeline.learn.training.job import TrainJob
+from fcaps_pipeline.learn.training.log import RunLog
+from fcaps_pipeline.learn.training.material import spread_evenly
+from fcaps_pipeline.learn.training.objectives import Objective
+from fcaps_pipeline.learn.training.prerequisites import require_learnable
+from fcaps_pipeline.learn.training.report import RunFacts, TrainingReport, write_report
+from fcaps_pipeline.learn.training.run_folder import TrainLayout, opened
+from fcaps_pipeline.learn.training.setup import (
+    balance_tags,
+    count_steps,
+    learnt_from,
+    leave_out_short,
+    make_learner,
+    make_loader,
+)
+from fcaps_pipeline.learn.training.stepper import Stepper
+
+
+class Watcher(Protocol):
+    """Hears how training goes, on the first rank."""
+
+    def begun(self, num_steps: int, done: int) -> None:
+        """Training starts or goes on."""
+
+    def stepped(self, step: int, loss: float) -> None:
+        """A step was taken."""
+
+    def measured(self, step: int, metric: str, value: float) -> None:
+        """Dev was measured."""
+
+    def found_bad(self, split: str, row: BadRow) -> None:
+        """A row could not be used."""
+
+
+def train(job: TrainJob, out: Path, watcher: Watcher) -> TrainingReport | None:
+    """Trains to the end of the job, from the last checkpoint where there is one.
+
+    Args:
+        job: what to do.
+        out: folder of the run, on storage that all ranks share.
+        watcher: told of progress.
+
+    Returns:
+        The report; None on ranks other than the first.
+
+    Raises:
+        FcapsError: one line that says what is wrong and what to do.
+    """
+    require_drawing()
+    with joined(job.device) as place, ExitStack() as stack:
+        layout = stack.enter_context(opened(out, job)) if place.leads else TrainLayout(out.absolute())
+        wait_for_all()
+        trainer = Trainer(job, layout, place, watcher)
+        trainer.run()
+        return write_report(layout, trainer.state, trainer.facts) if place.leads else None
+
+
+class Trainer:
+    """One rank of a run."""
+
+    def __init__(self, job: TrainJob, layout: TrainLayout, place: Place, watcher: Watcher) -> None:
+        """Reads splits and checkpoint, builds the model."""
+        self._job, self._layout, self._place, self._watcher = job, layout, place, watcher
+        splits, num_short = leave_out_short(read_splits(job.data.splits), job.data.min_s)
+        dev = spread_evenly(splits.dev, job.dev.max_rows)
+        require_learnable(job, splits.train, dev)
+        self._train, tag_weight_G = balance_tags(job, splits.train)
+        self._loader = make_loader(job, self._train, place)
+        self._num_steps = count_steps(job, self._loader)
+        self._checkpoints = Checkpoints(
+            layout.checkpoints, keep=job.checkpoints.keep, last_link=layout.last, best_link=layout.best
+        )
+        last = self._checkpoints.last()
+        self.state = read_state(last) if last else TrainState()
+        self._trained_on = learnt_from(job, splits, last)
+        self._learner = make_learner(job, self._train, last, place)
+        objective = Objective(self._learner.model, job, tag_weight_G=tag_weight_G)
+        self._stepper = Stepper(job, self._learner, objective, num_steps=self._num_steps, rank=place.rank)
+        self._dev = DevSet(dev, job, place)
+        self._num_useless = 0
+        self.facts = RunFacts(
+            splits={name: (len(split), split.duration_s / 3600) for name, split in splits.named()},
+            num_short=num_short,
+            all_stages_known=self._trained_on.whole,
+            num_steps=self._num_steps,
+            num_dev_rows=len(dev),
+            metric=job.dev.metric,
+            machine=describe_machine(place),
+        )
+
+    def run(self) -> None:
+        """Takes all steps that are left.
+
+        Raises:
+            TrainingError: a number is not finite, or no row of an epoch can be used.
+            CorruptRunError: a row group cannot be read.
+            OutputError: the folder cannot be written.
+        """
+        with ExitStack() as stack:
+            self._log = None
+            if self._place.leads:
+                self._checkpoints.settle(self.state)
+                opened_log = RunLog(self._layout.log, self._layout.tensorboard, step=self.state.step)
+                self._log = stack.enter_context(opened_log)
+                self._watcher.begun(self._num_steps, self.state.step)
+            batches = self._loader.batches(self.state.position)
+            stack.callback(batches.close)
+            while self.state.step < self._num_steps:
+                self._advance(batches)
+
+    def _advance(self, batches: Batches) -> None:
+        """Takes the next batch: a step, a measurement and a checkpoint where they are due."""
+        begun_s = time.perf_counter()
+        raw = next(batches)
+        wait_s = time.perf_counter() - begun_s
+        batch = leave_out_unfit(raw, self._learner.model.speech_tower, self._train)
+        num_bad_rows = self._note("train", batch.bad_rows, self.state.step + 1)
+        num_rows = batch.num_global_rows - num_bad_rows
+        self.state = self.state.model_copy(
+            update={
+                "position": batch.next_position,
+                "num_bad_rows": self.state.num_bad_rows + num_bad_rows,
+                "num_rows": self.state.num_rows + num_rows,
+                "wait_s": self.state.wait_s + wait_s,
+            }
+        )
+        if num_rows == 0:
+            self._count_useless(batch)
+            return
+        self._num_useless = 0
+        self._step(batch, num_rows=num_rows, wait_s=wait_s, begun_s=begun_s)
+        self._measure_and_save()
+
+    def _step(self, batch: TrainingBatch, *, num_rows: int, wait_s: float, begun_s: float) -> None:
+        state = self.state
+        figures = self._stepper.step(batch, state.step)
+        step_s = time.perf_counter() - begun_s
+        self.state = state.model_copy(
+            update={
+                "step": state.step + 1,
+                "num_truncated": state.num_truncated + figures.num_truncated,
+                "num_substituted": state.num_substituted + figures.num_substituted,
+                "text_s": state.text_s + figures.text_s,
+                "step_s": state.step_s + step_s,
+            }
+        )
+        if self._log is None:
+            return
+        values = {
+            "epoch": batch.position.epoch,
+            "num_rows": num_rows,
+            "loss": figures.loss,
+            **figures.terms,
+            "learning_rate": figures.learning_rate,
+            "gradient_norm": figures.gradient_norm,
+            "step_s": step_s,
+            "wait_s": wait_s,
+            "text_s": figures.text_s,
+        }
+        self._log.figures("train", self.state.step, values)
+        self._watcher.stepped(self.state.step, figures.loss)
+
+    def _measure_and_save(self) -> None:
+        """A step that is the best so far is saved at once, for its weights are gone after the next."""
+        step, is_last = self.state.step, self.state.step == self._num_steps
+        is_best = (is_last or step % self._job.dev.every_steps == 0) and self._measure()
+        if not (is_best or is_last or step % self._job.checkpoints.every_steps == 0):
+            return
+        if self._place.leads:
+            self._checkpoints.save(self._learner, self.state, self._trained_on)
+        wait_for_all()
+
+    def _measure(self) -> bool:
+        """Measures dev with the averaged weights where there are any; True for the best so far."""
+        model, ema = self._learner.model, self._learner.ema
+        with ExitStack() as stack:
+            if ema is not None:
+                stack.enter_context(ema.swapped(model))
+            scores = self._dev.measure(model)
+        self._note("dev", scores.bad_rows, self.state.step)
+        value = scores.values[self._job.dev.metric]
+        if self._log is not None:
+            self._log.figures("dev", self.state.step, scores.values)
+            self._watcher.measured(self.state.step, self._job.dev.metric, value)
+        if self.state.best is not None and value <= self.state.best.value:
+            return False
+        self.state = self.state.model_copy(update={"best": Best(step=self.state.step, value=value)})
+        return True
+
+    def _note(self, split: str, own: Sequence[BadRow], step: int) -> int:
+        """Logs the bad rows of all ranks, and returns how many they are."""
+        lines = gather_texts([row.model_dump_json() for row in own])
+        if self._log is not None:
+            for row in map(BadRow.model_validate_json, lines):
+                self._log.bad_row(step, split, row)
+                self._watcher.found_bad(split, row)
+        return len(lines)
+
+    def _count_useless(self, batch: TrainingBatch) -> None:
+        self._num_useless += 1
+        if self._num_useless >= self._loader.num_batches(batch.position.epoch):
+            reason = batch.bad_rows[0].reason if batch.bad_rows else "see log.jsonl"
+            raise TrainingError(
+                f"no row of a whole epoch can be used; the last one {reason}: "
+                f"{self._layout.log} names every row with its reason"
+            )

@@ -1,0 +1,1 @@
+"""Files, wherever they lie: written whole, locked, claimed by one job."""

@@ -1,1 +1,0 @@
-"""Shards as batches: which rows there are, how they are divided, ordered, read and decoded."""

@@ -1,1 +1,0 @@
-"""`fcaps evaluate`, `score` and `rerank`: a trained model measured on rows and files."""

@@ -1,0 +1,246 @@
+"""What the captioner does about faults, against an engine that answers from a script."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from fcaps_pipeline.annotate.captioning.captioner import Captioner
+from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
+from fcaps_pipeline.errors import EngineDeadError, EngineRequestError, EngineRetryableError, JobError
+from fcaps_pipeline.jobs.annotate_job import CaptionConfig, VerificationConfig
+from fcaps_pipeline.records.annotations import CaptionSet, Completion, FinishReason
+from fcaps_pipeline.records.captions import Granularity
+from tests.unit.annotate.captioning.building import GOOD_FINE, GOOD_GLOBAL, OTHER_FINE, segment_audio
+
+Draw = tuple[str, FinishReason]
+Step = Exception | list[Draw]
+_GOOD: Draw = (GOOD_FINE, "stop")
+_OTHER: Draw = (OTHER_FINE, "stop")
+_CUT: Draw = (GOOD_FINE[:140], "length")
+_LOOP: Draw = (GOOD_FINE + " and so on" * 9, "repetition")
+
+
+class ScriptedEngine:
+    """Answers requests in turn, as the script says; the last step repeats."""
+
+    def __init__(self, *script: Step) -> None:
+        self.requests: list[CaptionRequest] = []
+        self.num_starts = 0
+        self._script = list(script)
+
+    async def start(self) -> EngineIdentity:
+        self.num_starts += 1
+        await asyncio.sleep(0)
+        return EngineIdentity(engine="scripted", engine_version="1", model="m", model_revision="r")
+
+    async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
+        self.requests.append(request)
+        await asyncio.sleep(0)
+        step = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+        if isinstance(step, Exception):
+            raise step
+        assert len(step) == request.num_completions
+        return tuple(
+            Completion(
+                text=text, finish_reason=reason, num_prompt_tokens=9, num_output_tokens=9, seed=request.seed + index
+            )
+            for index, (text, reason) in enumerate(step)
+        )
+
+    async def stop(self) -> None:
+        self.num_starts = 0
+
+
+class EchoEngine(ScriptedEngine):
+    """Answers any question well, global ones with JSON."""
+
+    async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
+        self.requests.append(request)
+        await asyncio.sleep(request.audio_T[0] % 0.01)
+        text = GOOD_FINE if request.json_schema is None else GOOD_GLOBAL.model_dump_json()
+        return (
+            Completion(text=text, finish_reason="stop", num_prompt_tokens=1, num_output_tokens=1, seed=request.seed),
+        )
+
+
+def _fine(
+    num_candidates: int = 1, keep: int = 1, prompt_with_tags: str | None = None
+) -> dict[Granularity, CaptionConfig]:
+    config = CaptionConfig(
+        engine="e",
+        prompt="captioner_fine.v1",
+        prompt_with_tags=prompt_with_tags,
+        num_candidates=num_candidates,
+        keep=keep,
+    )
+    return {Granularity.FINE: config}
+
+
+_GLOBAL = {Granularity.GLOBAL: CaptionConfig(engine="e", prompt="instruct_global.v1")}
+
+
+def _ask(
+    engine: ScriptedEngine, captions: dict[Granularity, CaptionConfig], waits_s: list[float] | None = None
+) -> CaptionSet:
+    async def sleep(seconds: float) -> None:
+        if waits_s is not None:
+            waits_s.append(seconds)
+
+    (found,) = asyncio.run(Captioner(engine, captions, VerificationConfig(), sleep).caption(segment_audio()))
+    return found
+
+
+def _log(found: CaptionSet) -> list[tuple[int, tuple[str, ...]]]:
+    return [(one.attempt, one.verdict.reasons) for one in found.candidates]
+
+
+def test_a_good_answer_is_kept_at_once() -> None:
+    found = _ask(engine := ScriptedEngine([_GOOD]), _fine())
+    assert (found.attempts, _log(found), found.error, found.reject_segment) == (1, [(1, ())], None, None)
+    assert found.candidates[0].provenance.prompt_name == "captioner_fine"
+    assert found.candidates[0].request_key == engine.requests[0].request_key
+
+
+def test_truncation_is_asked_again_longer_and_with_another_seed() -> None:
+    found = _ask(engine := ScriptedEngine([_CUT], [_GOOD]), _fine())
+    assert _log(found) == [(2, ()), (1, ("truncation",))]
+    first, second = engine.requests
+    assert (first.sampling.max_tokens, second.sampling.max_tokens) == (512, 768)
+    assert first.seed != second.seed
+    assert [one.provenance.sampling.max_tokens for one in found.candidates] == [768, 512]
+
+
+def test_only_faulty_candidates_are_drawn_anew_and_only_while_too_few_are_kept() -> None:
+    engine = ScriptedEngine([_GOOD, _CUT, _LOOP], [_OTHER, _CUT])
+    found = _ask(engine, _fine(num_candidates=3, keep=2))
+    assert [request.num_completions for request in engine.requests] == [3, 2]
+    assert engine.requests[1].sampling.repetition_penalty == 1.05
+    assert _log(found) == [(1, ()), (2, ()), (1, ("truncation",)), (1, ("repetition",)), (2, ("truncation",))]
+
+
+def test_enough_kept_needs_no_second_draw() -> None:
+    found = _ask(engine := ScriptedEngine([_GOOD, _CUT]), _fine(num_candidates=2))
+    assert (len(engine.requests), found.attempts) == (1, 1)
+
+
+def test_a_fault_of_wording_is_not_drawn_anew() -> None:
+    found = _ask(engine := ScriptedEngine([("Too short.", "stop")]), _fine())
+    assert (len(engine.requests), _log(found)) == (1, [(1, ("length",))])
+
+
+def test_invalid_json_three_times_is_given_up_with_all_its_texts() -> None:
+    script: list[Step] = [[("{", "stop")], [('{"gender":1}', "stop")], [("", "stop")]]
+    found = _ask(engine := ScriptedEngine(*script), _GLOBAL)
+    assert _log(found) == [(1, ("invalid_json",)), (2, ("invalid_json",)), (3, ("invalid_json",))]
+    assert [one.text for one in found.candidates] == ["{", '{"gender":1}', ""]
+    assert len({request.seed for request in engine.requests}) == 3
+    assert {request.sampling for request in engine.requests} == {engine.requests[0].sampling}
+
+
+def test_a_global_answer_brings_its_fields() -> None:
+    found = _ask(ScriptedEngine([(GOOD_GLOBAL.model_dump_json(), "stop")]), _GLOBAL)
+    assert found.kept[0].attributes == GOOD_GLOBAL
+    assert found.kept[0].text == GOOD_GLOBAL.caption
+
+
+def test_more_than_one_speaker_condemns_the_segment_and_ends_the_asking() -> None:
+    engine = ScriptedEngine([_CUT, (f"{GOOD_FINE} A second speaker replies.", "stop")])
+    found = _ask(engine, _fine(num_candidates=2))
+    assert (found.reject_segment, len(engine.requests), found.kept) == ("multiple_speakers", 1, ())
+
+
+def test_passing_trouble_is_waited_out_with_the_same_request() -> None:
+    waits_s: list[float] = []
+    engine = ScriptedEngine(EngineRetryableError("busy"), EngineRetryableError("busy"), [_GOOD])
+    found = _ask(engine, _fine(), waits_s)
+    assert (found.kept[0].attempt, found.error, waits_s) == (1, None, [0.5, 1.0])
+    assert len({request.request_key for request in engine.requests}) == 1
+
+
+def test_lasting_trouble_becomes_an_error_of_the_set() -> None:
+    found = _ask(engine := ScriptedEngine(EngineRetryableError("busy")), _fine())
+    assert (len(engine.requests), found.candidates, found.error) == (3, (), "EngineRetryableError: busy")
+
+
+def test_a_refused_request_is_not_sent_again_and_keeps_earlier_answers() -> None:
+    found = _ask(engine := ScriptedEngine([_CUT], EngineRequestError("too long")), _fine())
+    assert (len(engine.requests), found.attempts, found.error) == (2, 2, "EngineRequestError: too long")
+    assert _log(found) == [(1, ("truncation",))]
+
+
+def test_a_dead_engine_is_the_callers_business() -> None:
+    with pytest.raises(EngineDeadError, match="gone"):
+        _ask(ScriptedEngine(EngineDeadError("gone")), _fine())
+
+
+def test_tags_are_told_and_checked_where_a_prompt_takes_them() -> None:
+    engine = ScriptedEngine([_GOOD])
+    captioner = Captioner(engine, _fine(prompt_with_tags="captioner_fine_tagged.v1"), VerificationConfig())
+    (tagged,) = asyncio.run(captioner.caption(segment_audio(tags=("slow speed", "whispered"))))
+    (plain,) = asyncio.run(captioner.caption(segment_audio()))
+    assert "slow speed, whispered" in engine.requests[0].prompt
+    assert tagged.candidates[0].verdict.reasons == ("tags_not_honoured",)
+    assert tagged.candidates[0].provenance.prompt_name == "captioner_fine_tagged"
+    assert plain.candidates[0].provenance.prompt_name == "captioner_fine"
+
+
+def test_tags_stay_untold_without_a_prompt_for_them() -> None:
+    (found,) = asyncio.run(
+        Captioner(ScriptedEngine([_GOOD]), _fine(), VerificationConfig()).caption(segment_audio(tags=("whispered",)))
+    )
+    assert found.kept
+
+
+def test_the_transcript_of_the_segment_is_held_against_the_caption() -> None:
+    captioner = Captioner(ScriptedEngine([_GOOD]), _fine(), VerificationConfig())
+    (found,) = asyncio.run(captioner.caption(segment_audio(transcript="then grows louder and faster, my dear")))
+    assert found.candidates[0].verdict.reasons == ("transcript_content",)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        CaptionConfig(engine="e", prompt="captioner_fine_tagged.v1"),
+        CaptionConfig(engine="e", prompt="captioner_fine.v1", prompt_with_tags="instruct_fine.v1"),
+    ],
+)
+def test_a_prompt_in_the_wrong_place_is_refused(config: CaptionConfig) -> None:
+    with pytest.raises(JobError, match="tags"):
+        Captioner(ScriptedEngine([_GOOD]), {Granularity.FINE: config}, VerificationConfig())
+
+
+def test_segments_asked_together_are_answered_as_alone_and_the_engine_starts_once() -> None:
+    engine = EchoEngine([])
+    captioner = Captioner(engine, {**_fine(), **_GLOBAL}, VerificationConfig())
+    segments = [segment_audio(seed) for seed in range(6)]
+
+    async def together() -> list[tuple[CaptionSet, ...]]:
+        return list(await asyncio.gather(*(captioner.caption(one) for one in segments)))
+
+    batch = asyncio.run(together())
+    alone = [
+        asyncio.run(Captioner(EchoEngine([]), {**_fine(), **_GLOBAL}, VerificationConfig()).caption(one))
+        for one in segments
+    ]
+    assert batch == alone
+    assert [[one.granularity for one in sets] for sets in batch] == [["fine", "global"]] * 6
+    assert engine.num_starts == 1
+    assert len({request.audio_sha256 for request in engine.requests}) == 6
+
+
+@pytest.mark.parametrize("build", [lambda: ScriptedEngine([_CUT], [_LOOP], [_GOOD])])
+def test_the_same_segment_gets_the_same_records_again(build: Callable[[], ScriptedEngine]) -> None:
+    assert _ask(build(), _fine()) == _ask(build(), _fine())
+
+
+def _seeds(engines: Iterable[ScriptedEngine]) -> list[list[int]]:
+    return [[request.seed for request in engine.requests] for engine in engines]
+
+
+def test_the_root_seed_of_the_job_changes_all_seeds() -> None:
+    engines = [ScriptedEngine([_GOOD]), ScriptedEngine([_GOOD])]
+    for seed, engine in enumerate(engines):
+        _ask(engine, {Granularity.FINE: _fine()[Granularity.FINE].model_copy(update={"seed": seed})})
+    first, second = _seeds(engines)
+    assert first != second

@@ -1,0 +1,135 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fcaps_pipeline.annotate.sources.listing import detect_source, list_recordings
+from fcaps_pipeline.errors import SourceError
+from fcaps_pipeline.jobs.annotate_job import LhotseSource
+from fcaps_pipeline.records.audio import Recording
+
+List = Callable[..., list[Recording]]
+
+
+def _recording(name: str = "rec1", **changes: Any) -> dict[str, Any]:
+    plain = {
+        "id": name,
+        "sources": [{"type": "file", "channels": [0], "source": f"wav/{name}.wav"}],
+        "sampling_rate": 44_100,
+        "num_samples": 441_000,
+        "duration": 10.0,
+    }
+    return plain | changes
+
+
+def _cut(start: float, duration: float, recording: dict[str, Any] | None = None, **supervision: Any) -> dict[str, Any]:
+    recording = recording or _recording()
+    return {
+        "id": f"cut-{start}",
+        "start": start,
+        "duration": duration,
+        "channel": 0,
+        "type": "MonoCut",
+        "recording": recording,
+        "supervisions": [
+            {
+                "id": "s",
+                "recording_id": recording["id"],
+                "start": 0.0,
+                "duration": duration,
+                "channel": 0,
+                **supervision,
+            }
+        ],
+    }
+
+
+@pytest.fixture
+def list_lines(tmp_path: Path) -> List:
+    def run(*lines: dict[str, Any]) -> list[Recording]:
+        path = tmp_path / "x.jsonl"
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        source = detect_source(path)
+        assert isinstance(source, LhotseSource)
+        return list(list_recordings(source))
+
+    return run
+
+
+def test_plain_recordings_are_left_to_the_detector(list_lines: List, tmp_path: Path) -> None:
+    first, second = list_lines(_recording("a"), _recording("b.c"))
+    assert (first.recording_id, first.duration_s, first.cuts) == ("a", 10.0, None)
+    assert first.location == str(tmp_path / "wav" / "a.wav")
+    assert second.recording_id.startswith("b_c-")
+
+
+def test_the_licence_is_given_with_the_source(list_lines: List, tmp_path: Path) -> None:
+    list_lines(_recording("a"))
+    source = LhotseSource(kind="lhotse", path=str(tmp_path / "x.jsonl"), licence="CC0-1.0")
+    assert [recording.licence for recording in list_recordings(source)] == ["CC0-1.0"]
+
+
+def test_cuts_of_one_recording_become_one_recording(list_lines: List) -> None:
+    first, second = list_lines(
+        _cut(4.0, 2.5, text="two", speaker="anna", language="en"),
+        _cut(0.25, 3.0, text="one", speaker="anna", language="en"),
+        _cut(1.0, 2.0, _recording("rec2"), speaker="ben"),
+    )
+    assert first.cuts is not None
+    assert [(cut.start_samples, cut.end_samples, cut.transcript) for cut in first.cuts] == [
+        (4_000, 52_000, "one"),
+        (64_000, 104_000, "two"),
+    ]
+    assert (first.speaker, first.language, first.duration_s) == ("anna", "en", 10.0)
+    assert (second.recording_id, second.speaker) == ("rec2", "ben")
+
+
+def test_style_tags_of_fcaps_become_tags(list_lines: List) -> None:
+    custom = {
+        "short_captions": ["x"],
+        "accent": "Scottish",
+        "speaking_rate": "measured speed",
+        "pitch": None,
+        "intrinsic_tags": ["husky", "deep"],
+        "situational_tags": ["whispered"],
+    }
+    (recording,) = list_lines(_cut(0.0, 5.0, gender="female", custom=custom))
+    assert recording.tags == (
+        "accent: Scottish",
+        "speaking rate: measured speed",
+        "husky",
+        "deep",
+        "whispered",
+    )
+
+
+def test_cuts_with_other_tags_do_not_share_a_recording(list_lines: List) -> None:
+    calm, angry = list_lines(
+        _cut(0.0, 3.0, custom={"situational_tags": ["calm"]}), _cut(3.0, 3.0, custom={"situational_tags": ["angry"]})
+    )
+    assert (calm.tags, angry.tags) == (("calm",), ("angry",))
+    assert calm.recording_id != angry.recording_id
+    assert calm.location == angry.location
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (_recording(sources=[{"type": "url", "channels": [0], "source": "x"}]), r"sources \['url'\], expected one"),
+        (_recording(transforms=[{"name": "Speed"}]), "has transforms"),
+        (_cut(0.0, -1.0), "duration: "),
+        (_cut(0.0, 2.0) | {"type": "MultiCut"}, "type: "),
+        ({"type": "MixedCut", "tracks": [], "recording": None, "id": "x"}, "MixedCuts are not supported"),
+        ({"recording": {"id": "x"}, "id": "y"}, "is missing"),
+    ],
+)
+def test_what_cannot_be_read_is_named(list_lines: List, line: dict[str, Any], expected: str) -> None:
+    with pytest.raises(SourceError, match=rf"x\.jsonl:1: .*{expected}"):
+        list_lines(line)
+
+
+def test_scattered_cuts_of_a_recording_are_refused(list_lines: List) -> None:
+    with pytest.raises(SourceError, match=r"jsonl:3: .*'rec1' are not neighbours.*jsonl:1; sort"):
+        list_lines(_cut(0.0, 2.0), _cut(0.0, 2.0, _recording("rec2")), _cut(3.0, 2.0))

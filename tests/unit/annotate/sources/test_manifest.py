@@ -1,0 +1,126 @@
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fcaps_pipeline.annotate.sources.listing import detect_source, list_recordings
+from fcaps_pipeline.errors import SourceError
+from fcaps_pipeline.jobs.annotate_job import ManifestSource
+from fcaps_pipeline.records.audio import Recording
+
+List = Callable[..., list[Recording]]
+
+
+@pytest.fixture
+def list_lines(tmp_path: Path) -> List:
+    def run(*lines: dict[str, Any] | str, audio_root: str | None = None) -> list[Recording]:
+        path = tmp_path / "m.jsonl"
+        path.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
+        return list(list_recordings(ManifestSource(kind="manifest", path=str(path), audio_root=audio_root)))
+
+    return run
+
+
+def test_every_field_travels(list_lines: List, tmp_path: Path) -> None:
+    (recording,) = list_lines(
+        {
+            "path": "wav/a.wav",
+            "id": "take-1",
+            "transcript": "Hello.",
+            "speaker": "anna",
+            "language": "en",
+            "tags": ["calm"],
+            "licence": "CC0-1.0",
+            "duration_s": 3.5,
+            "segments": [
+                {"start_s": 2, "end_s": 3, "channel": "mix"},
+                {"start_s": 0.5, "end_s": 1.5, "channel": 1, "transcript": "Hi", "speaker": "ben"},
+            ],
+        }
+    )
+    assert recording.model_dump(exclude={"cuts"}) == {
+        "recording_id": "take-1",
+        "location": str(tmp_path / "wav" / "a.wav"),
+        "source": "wav/a.wav",
+        "duration_s": 3.5,
+        "transcript": "Hello.",
+        "speaker": "anna",
+        "language": "en",
+        "tags": ("calm",),
+        "licence": "CC0-1.0",
+    }
+    assert recording.cuts is not None
+    assert [(cut.start_samples, cut.end_samples, cut.channel, cut.speaker) for cut in recording.cuts] == [
+        (8_000, 24_000, 1, "ben"),
+        (32_000, 48_000, "mix", None),
+    ]
+
+
+def test_without_id_the_path_decides(list_lines: List) -> None:
+    by_path, by_audio = list_lines({"path": "x/a.wav"}, {"audio": "x/b.wav"})
+    assert (by_path.recording_id, by_audio.recording_id) == ("x--a_wav", "x--b_wav")
+    assert by_path.cuts is None
+
+
+def test_a_file_that_does_not_exist_is_still_a_recording(list_lines: List) -> None:
+    assert len(list_lines({"path": "/nowhere/a.wav"})) == 1
+
+
+def test_audio_root(list_lines: List) -> None:
+    (recording,) = list_lines({"path": "a.wav"}, audio_root="/data")
+    assert (recording.location, recording.source) == ("/data/a.wav", "a.wav")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ({"id": "x"}, r"m\.jsonl:2: the field 'path' is missing"),
+        ({"path": "a.wav", "speeker": "x"}, r"m\.jsonl:2: unknown field 'speeker'; did you mean 'speaker'\?"),
+        ({"path": "a.wav", "license": "x"}, r"did you mean 'licence'\?"),
+        ({"path": "a.wav", "zzz": 1}, r"known fields are path, audio, id"),
+        ({"path": "a.wav", "audio": "b.wav"}, r"unknown field 'audio'"),
+        ({"path": "a.wav", "segments": [{"start": 1, "end_s": 2}]}, r"'segments\.0\.start'; did you mean 'start_s'\?"),
+        ({"path": "a.wav", "segments": [{"start_s": 2, "end_s": 1}]}, r"end_s 1\.0 must be after start_s 2\.0"),
+        ({"path": "a.wav", "segments": [{"start_s": 1, "end_s": 2}] * 2}, r"two segments cover channel 0"),
+        ({"path": "a.wav", "duration_s": -1}, r"duration_s: .*greater than or equal to 0, found -1"),
+        ({"path": ""}, r"path: "),
+        ("{not json", r"m\.jsonl:2: not a JSON object"),
+        ("[1]", r"m\.jsonl:2: "),
+    ],
+)
+def test_a_bad_line_is_named_with_its_mistake(list_lines: List, line: dict[str, Any] | str, expected: str) -> None:
+    with pytest.raises(SourceError, match=expected) as caught:
+        list_lines({"path": "good.wav"}, line)
+    assert "\n" not in str(caught.value)
+
+
+def test_two_recordings_with_one_id_are_both_named(list_lines: List) -> None:
+    with pytest.raises(SourceError, match=r"id 'x': .*m\.jsonl:1 and .*m\.jsonl:3"):
+        list_lines({"path": "a.wav", "id": "x"}, {"path": "b.wav"}, {"path": "c.wav", "id": "x"})
+
+
+def test_an_empty_manifest(list_lines: List) -> None:
+    with pytest.raises(SourceError, match="holds no line"):
+        list_lines("", "  ")
+
+
+def test_gzip_and_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl.gz"
+    path.write_bytes(gzip.compress(b'\xef\xbb\xbf{"path": "a.wav"}\n\n{"path": "b.wav"}\n'))
+    assert detect_source(path) == ManifestSource(kind="manifest", path=str(path))
+    assert len(list(list_recordings(detect_source(path)))) == 2
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(SourceError, match="not whole gzip"):
+        list(list_recordings(ManifestSource(kind="manifest", path=str(path))))
+
+
+def test_a_manifest_is_read_as_a_stream(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text('{"path": "a.wav"}\n' + "broken\n")
+    listing = iter(list_recordings(ManifestSource(kind="manifest", path=str(path))))
+    assert next(listing).recording_id == "a_wav"
+    with pytest.raises(SourceError, match=":2:"):
+        next(listing)

@@ -1,0 +1,173 @@
+"""Each rule hits what it is named after and leaves a good caption alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fcaps_pipeline.annotate.verification.parsing import ParsedAnswer
+from fcaps_pipeline.annotate.verification.rules import RULES, Answer, condemning_rule, judge
+from fcaps_pipeline.jobs.annotate_job import VerificationConfig
+from fcaps_pipeline.records.annotations import FinishReason, Verdict
+from fcaps_pipeline.records.captions import Granularity
+from tests.unit.annotate.captioning.building import GOOD_FINE, GOOD_GLOBAL, OTHER_FINE, acoustics, answer, completion
+
+_FINE_FAULTS = [
+    ("absence", "There is no tension in it."),
+    ("absence", "She speaks without hurry."),
+    ("absence", "It lacks force."),
+    ("absence", "It doesn't rise."),
+    ("absence", "It doesn\u2019t rise."),
+    ("absence", "Her voice is free of strain."),
+    ("background_or_quality", "A fan hums in the background."),
+    ("background_or_quality", "The room is small."),
+    ("background_or_quality", "It has a high-fidelity sound."),
+    ("background_or_quality", "The recorded voice is close."),
+    ("multiple_speakers", "Both speakers laugh."),
+    ("multiple_speakers", "A second voice joins in."),
+    ("multiple_speakers", "Two women talk at once."),
+    ("multiple_speakers", "It is a conversation between friends."),
+    ("meta_phrase", "The audio ends here."),
+    ("meta_phrase", "I hear a smile in it."),
+    ("meta_phrase", "Description: warm."),
+    ("leaked_tokens", "<|audio_pad|>"),
+    ("leaked_tokens", "<think>"),
+    ("leaked_tokens", "It is **bold**."),
+    ("leaked_tokens", "\u5979\u5728\u8bf4\u8bdd"),
+    ("quoted_content", 'She ends with "thank you all".'),
+    ("quoted_content", "She ends with \u201cthank you\u201d."),
+    ("quoted_content", "She stresses 'don't go' at the end."),
+    ("transcript_content", "She is talking about the weather."),
+    ("transcript_content", "She says farewell."),
+    ("newline", "\nShe ends."),
+    ("no_speech", "No speech can be heard."),
+    ("no_speech", "Nobody speaks in it."),
+    ("repetition", "Softly and softly and softly and softly and softly and softly and softly."),
+    ("repetition", "She is very very very very calm."),
+    ("contradicts_itself", "He ends softly."),
+]
+
+
+@pytest.mark.parametrize(("rule", "fault"), _FINE_FAULTS)
+def test_a_fault_is_found_by_its_rule(rule: str, fault: str) -> None:
+    assert rule in judge(answer(f"{GOOD_FINE} {fault}")).reasons
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "Her notes stay notable, knotty and northern.",
+        "The no-nonsense tone stays.",
+        "Her speaker's poise grows, and the speaker's pace slows.",
+        'She opens with a drawn-out "hmm" and an airy "haha".',
+        "The speaker's voice is the other side of calm, and she's warm.",
+        "She mushrooms into laughter, recordlike, roomy and studious.",
+        "A short silence follows.",
+        "She speaks in a measured, instated way.",
+        "It is low at first, then medium-high pitched.",
+    ],
+)
+def test_words_are_matched_whole(harmless: str) -> None:
+    assert judge(answer(f"{GOOD_FINE} {harmless}")) == Verdict()
+
+
+@pytest.mark.parametrize("text", [GOOD_FINE, OTHER_FINE])
+def test_a_good_fine_caption_passes(text: str) -> None:
+    assert judge(answer(text)).kept
+
+
+def test_a_good_global_caption_passes() -> None:
+    assert judge(answer(GOOD_GLOBAL.model_dump_json(), Granularity.GLOBAL)).kept
+
+
+@pytest.mark.parametrize(
+    ("granularity", "num_characters", "is_kept"),
+    [
+        (Granularity.FINE, 127, False),
+        (Granularity.FINE, 128, True),
+        (Granularity.FINE, 768, True),
+        (Granularity.FINE, 769, False),
+        (Granularity.GLOBAL, 31, False),
+        (Granularity.GLOBAL, 32, True),
+        (Granularity.GLOBAL, 512, True),
+        (Granularity.GLOBAL, 513, False),
+    ],
+)
+def test_bounds_of_length_are_included(granularity: Granularity, num_characters: int, *, is_kept: bool) -> None:
+    words = " ".join(f"warm{chr(97 + index % 26)}{index}" for index in range(200))
+    text = words[:num_characters]
+    assert len(text) == num_characters
+    asked = answer(text)
+    judged = Answer(
+        granularity=granularity,
+        parsed=ParsedAnswer(text, GOOD_GLOBAL if granularity is Granularity.GLOBAL else None),
+        completion=asked.completion,
+        bounds=VerificationConfig(),
+        acoustics=asked.acoustics,
+    )
+    assert ("length" not in judge(judged).reasons) == is_kept
+
+
+@pytest.mark.parametrize(("reason", "rule"), [("length", "truncation"), ("repetition", "repetition")])
+def test_how_an_answer_ended_counts(reason: FinishReason, rule: str) -> None:
+    assert rule in judge(answer(GOOD_FINE, finish_reason=reason)).reasons
+
+
+def test_a_truncated_json_answer_is_truncated_and_nothing_more() -> None:
+    assert judge(answer('{"gender":"female","age', Granularity.GLOBAL, finish_reason="length")).reasons == (
+        "truncation",
+    )
+
+
+def test_invalid_json_is_judged_by_no_rule_on_words() -> None:
+    verdict = judge(answer("no background", Granularity.GLOBAL))
+    assert verdict.reasons == ("invalid_json",)
+    assert "Invalid JSON" in verdict.details[0]
+
+
+def test_words_of_the_transcript_are_found() -> None:
+    text = f"{GOOD_FINE} We choose to go to the moon."
+    assert "transcript_content" in judge(answer(text, transcript="... WE CHOOSE TO GO, in this decade")).reasons
+    assert "transcript_content" not in judge(answer(text, transcript="we chose to stay at home")).reasons
+
+
+def test_tags_the_model_was_told_must_show() -> None:
+    text = f"{GOOD_FINE} It has an Irish accent and sounds sarcastic."
+    assert judge(answer(text, tags=("Irish accent", "sarcastically"))).kept
+    verdict = judge(answer(text, tags=("Irish accent", "whispered")))
+    assert (verdict.reasons, verdict.details) == (("tags_not_honoured",), ("whispered",))
+
+
+def test_only_more_than_one_speaker_condemns_the_segment() -> None:
+    assert condemning_rule(Verdict(reasons=("length", "multiple_speakers"), details=("", ""))) == "multiple_speakers"
+    others = tuple(rule.name for rule in RULES if rule.name != "multiple_speakers")
+    assert condemning_rule(Verdict(reasons=others, details=others)) is None
+
+
+def test_every_reason_comes_with_its_detail() -> None:
+    verdict = judge(answer("No background noise.\n"))
+    assert dict(zip(verdict.reasons, verdict.details, strict=True)) == {
+        "length": "20 characters, expected 128 to 768",
+        "background_or_quality": "background",
+        "absence": "No",
+    }
+
+
+def test_published_fine_captions_pass_and_those_on_the_room_do_not(shared_audio: Path) -> None:
+    lines = [json.loads(line) for line in (shared_audio / "fcaps" / "captions.jsonl").read_text().splitlines()]
+    measured = acoustics(f0_median_hz=None)
+    assert [judge(answer(line["fine_caption"], measured=measured)) for line in lines] == [Verdict()] * len(lines)
+    for line in lines:
+        judged = Answer(
+            Granularity.GLOBAL, ParsedAnswer(line["global_caption"]), completion(""), VerificationConfig(), measured
+        )
+        assert judge(judged).reasons == ("background_or_quality",)
+
+
+@given(st.text(max_size=300), st.sampled_from(Granularity))
+def test_any_text_can_be_judged(text: str, granularity: Granularity) -> None:
+    verdict = judge(answer(text, granularity, transcript=text, tags=(text,)))
+    assert len(verdict.reasons) == len(verdict.details)
+    assert set(verdict.reasons) <= {rule.name for rule in RULES}

@@ -1,0 +1,40 @@
+"""`schemas/` holds what the models say, and the grammar is small enough for xgrammar."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fcaps_pipeline.cli.schemas import check_schemas, write_schemas
+from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.jobs.resources import shipped_folder
+from fcaps_pipeline.records.captions import global_caption_schema
+
+
+def test_the_committed_schemas_are_up_to_date() -> None:
+    check_schemas()
+
+
+def test_the_file_is_the_grammar() -> None:
+    file = shipped_folder("schemas") / "global_caption.schema.json"
+    assert json.loads(file.read_text()) == global_caption_schema()
+
+
+def test_a_changed_a_missing_and_a_stray_file_are_named(tmp_path: Path) -> None:
+    paths = write_schemas(tmp_path)
+    check_schemas(tmp_path)
+    paths[0].write_text("{}")
+    paths[1].unlink()
+    (tmp_path / "stray.schema.json").write_text("{}")
+    with pytest.raises(UsageError, match=f"{paths[0].name}, {paths[1].name}, stray.schema.json differ"):
+        check_schemas(tmp_path)
+
+
+def test_the_grammar_is_flat_closed_and_free_of_what_xgrammar_refuses() -> None:
+    schema = global_caption_schema()
+    assert schema["additionalProperties"] is False
+    assert schema["required"] == list(schema["properties"])
+    for field in schema["properties"].values():
+        assert not {"minLength", "maxLength", "format", "anyOf", "$ref"} & set(field)
+        assert "enum" in field or "pattern" in field
+    assert all("unknown" in field["enum"] for field in schema["properties"].values() if "enum" in field)

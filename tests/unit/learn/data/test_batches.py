@@ -1,0 +1,158 @@
+"""From stored rows to a batch: what is heard, what is said, and what is bad."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fcaps_pipeline.audio.flac import encode_flac
+from fcaps_pipeline.learn.data.batches import (
+    BadRow,
+    Event,
+    HeardRow,
+    RowRules,
+    TrainingBatch,
+    collate,
+    heard_or_bad,
+)
+from fcaps_pipeline.learn.data.epochs import Position
+from fcaps_pipeline.records.annotations import Annotation
+from fcaps_pipeline.records.audio import SegmentAudio
+from fcaps_pipeline.records.captions import Granularity
+from fcaps_pipeline.shards.schema import Row, annotation_row
+
+BOTH = frozenset(Granularity)
+SHARD = Path("data/train-00000-of-00001.parquet")
+
+
+@pytest.fixture
+def stored(make_audio: Callable[..., SegmentAudio], annotate: Callable[[SegmentAudio], Annotation]) -> Row:
+    audio = make_audio()
+    return annotation_row(annotate(audio), audio)
+
+
+@pytest.fixture
+def pcm(make_audio: Callable[..., SegmentAudio]) -> Any:
+    return make_audio().pcm_T
+
+
+def _read(content: Row, *, row: int = 3, epoch: int = 0, max_samples: int | None = None) -> HeardRow | BadRow:
+    return heard_or_bad(content, row, SHARD, epoch, RowRules(BOTH, max_samples, seed=9))
+
+
+def _heard(content: Row, *, row: int = 3, epoch: int = 0, max_samples: int | None = None) -> HeardRow:
+    result = _read(content, row=row, epoch=epoch, max_samples=max_samples)
+    assert isinstance(result, HeardRow)
+    return result
+
+
+def _collate(*rows: HeardRow | BadRow, position: Position | None = None, last: bool = False) -> TrainingBatch:
+    return collate(rows, position or Position(), is_last_of_epoch=last, num_global_rows=7)
+
+
+def _place(part: Any, whole: Any) -> int:
+    """Where the one stretch of samples stands in the other."""
+    starts = [at for at in range(len(whole) - len(part) + 1) if np.array_equal(whole[at : at + len(part)], part)]
+    assert len(starts) == 1
+    return starts[0]
+
+
+def test_a_row_says_all_that_its_annotation_says(stored: Row, pcm: Any) -> None:
+    heard = _heard(stored)
+    np.testing.assert_array_equal(heard.pcm_T, pcm)
+    row = heard.row
+    assert (row.row, row.segment_id, row.recording_id) == (3, stored["segment_id"], "tale_wav")
+    assert (row.speaker, row.tags, row.events) == ("anna", ("calm",), ())
+    assert row.fine_captions == ("A man begins softly and grows louder.",)
+    assert row.global_captions == ("A man with a low voice speaks softly at a measured pace.",)
+    assert row.audio_id == stored["audio_sha256"][:16]
+
+
+def test_a_batch_is_padded_with_zeros(stored: Row, pcm: Any) -> None:
+    batch = _collate(_heard(stored, max_samples=1000), _heard(stored, max_samples=1600))
+    assert (batch.audio_BT.dtype, batch.lengths_B.dtype) == (torch.float32, torch.int64)
+    assert (batch.lengths_B.tolist(), tuple(batch.audio_BT.shape)) == ([1000, 1600], (2, 1600))
+    assert batch.audio_BT[0, 1000:].abs().max() == 0
+    whole = _collate(_heard(stored))
+    np.testing.assert_array_equal(whole.audio_BT[0].numpy(), pcm.astype(np.float32) / 32768)
+
+
+def test_the_crop_follows_from_seed_epoch_and_row(stored: Row, pcm: Any) -> None:
+    def start(**place: int) -> int:
+        return _place(_heard(stored, max_samples=500, **place).pcm_T, pcm)
+
+    assert start(row=3, epoch=0) == start(row=3, epoch=0)
+    assert len({start(row=row, epoch=epoch) for row in range(3) for epoch in range(3)}) == 9
+
+
+def test_events_move_with_the_crop_and_are_clipped_to_it(stored: Row, pcm: Any) -> None:
+    events = [
+        {"phrase": "a laugh", "start_s": 0.0, "end_s": 2.0},
+        {"phrase": "start", "start_s": 0.0, "end_s": 0.0001},
+        {"phrase": "a pause", "start_s": 0.9, "end_s": 1.1},
+    ]
+    whole = _heard({**stored, "events": events}).row.events
+    assert [one.model_dump() for one in whole] == events
+    cropped = _heard({**stored, "events": events}, max_samples=16_000)
+    offset_s = _place(cropped.pcm_T, pcm) / 16_000
+    assert 0.1 < offset_s < 0.9
+    assert cropped.row.events == (
+        Event(phrase="a laugh", start_s=0.0, end_s=1.0),
+        Event(phrase="a pause", start_s=0.9 - offset_s, end_s=min(1.1 - offset_s, 1.0)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"audio": None}, "has no audio"),
+        ({"audio": {"bytes": None}}, "has no audio"),
+        ({"audio": {"bytes": b"RIFF is no FLAC"}}, "15 bytes of stored audio are not whole FLAC"),
+        ({"audio": {"bytes": encode_flac(np.zeros(0, np.int16))}}, "no"),
+        ({"audio": {"bytes": encode_flac(np.zeros(900, np.int16))}}, "do not have the recorded sha256"),
+        ({"fine_captions": []}, "has no fine caption"),
+        ({"global_captions": None}, "has no global caption"),
+        ({"events": [{"phrase": "x", "start_s": float("nan"), "end_s": 1.0}]}, "event 'x' from nan to 1.0 s"),
+        ({"events": [{"phrase": "x", "start_s": 1.0, "end_s": 2.5}]}, "not inside its 2 s of audio"),
+        ({"events": [{"phrase": "x", "start_s": None, "end_s": 1.0}]}, "event 'x' from None to 1.0 s"),
+        ({"events": [{"phrase": None, "start_s": 1.0, "end_s": 1.5}]}, "an event without a phrase, from 1.0 to 1.5 s"),
+        ({"events": [{"phrase": " ", "start_s": 1.0, "end_s": 1.5}]}, "an event without a phrase"),
+        ({"fine_captions": ["A man speaks.", " \n"]}, "has a blank fine caption"),
+        ({"global_captions": [""]}, "has a blank global caption"),
+        ({"global_captions": [None]}, "has a blank global caption"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named_with_the_reason(stored: Row, change: Row, reason: str) -> None:
+    bad = _read({**stored, **change})
+    assert isinstance(bad, BadRow)
+    assert (bad.segment_id, bad.shard) == (stored["segment_id"], SHARD)
+    assert reason in bad.reason
+
+
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.9])
+def test_a_flipped_byte_of_audio_never_passes(stored: Row, place: float) -> None:
+    damaged = bytearray(stored["audio"]["bytes"])
+    damaged[int(len(damaged) * place)] ^= 0x10
+    assert isinstance(_read({**stored, "audio": {"bytes": bytes(damaged)}}), BadRow)
+
+
+def test_a_granularity_the_job_does_not_need_may_be_missing(stored: Row) -> None:
+    rules = RowRules(frozenset({Granularity.GLOBAL}), None, seed=9)
+    assert isinstance(heard_or_bad({**stored, "fine_captions": []}, 0, SHARD, 0, rules), HeardRow)
+
+
+def test_bad_rows_travel_with_the_batch(stored: Row) -> None:
+    bad = _read({**stored, "audio": None})
+    batch = _collate(bad, _heard(stored))
+    assert (len(batch.rows), batch.audio_BT.shape[0], batch.bad_rows, batch.num_global_rows) == (1, 1, (bad,), 7)
+    empty = _collate(bad)
+    assert (empty.rows, tuple(empty.audio_BT.shape), empty.lengths_B.tolist()) == ((), (0, 0), [])
+
+
+def test_the_next_position_is_the_next_step_or_the_next_epoch(stored: Row) -> None:
+    here = Position(epoch=2, step=5)
+    assert _collate(_heard(stored), position=here).next_position == Position(epoch=2, step=6)
+    assert _collate(_heard(stored), position=here, last=True).next_position == Position(epoch=3, step=0)

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from fcaps_pipeline.errors import CorruptRunError, JobError, OutputError, UsageError
+from fcaps_pipeline.storage.job_folder import claim, locked, refuse_strangers, require_same_job
+
+
+def test_two_cannot_work_in_one_folder(tmp_path: Path) -> None:
+    root = tmp_path / "run"
+    with (
+        locked(root, root / ".lock", "annotating into"),
+        pytest.raises(UsageError, match=f"another process is annotating into {root}; wait for it"),
+        locked(root, root / ".lock", "annotating into"),
+    ):
+        pass
+    with locked(root, root / ".lock", "annotating into"):
+        assert root.is_dir()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    root = tmp_path / "file" / "run"
+    with pytest.raises(OutputError, match=f"cannot create the folder {root}"), locked(root, root / ".lock", "in"):
+        pass
+
+
+def test_only_our_own_files_may_be_there_already(tmp_path: Path) -> None:
+    job = tmp_path / "job.json"
+    (tmp_path / ".job.json.tmp").write_text("")
+    job.write_text("")
+    refuse_strangers(tmp_path, job, kind="a run folder")
+    (tmp_path / "thesis.txt").write_text("")
+    with pytest.raises(UsageError, match=r"neither empty nor a run folder \(it holds thesis.txt\)"):
+        refuse_strangers(tmp_path, job, kind="a run folder")
+
+
+def test_every_differing_key_is_named_with_both_values(tmp_path: Path) -> None:
+    stored = {"a": {"b": 1, "c": 2}, "gone": True}
+    require_same_job(stored, {"a": {"b": 1, "c": 2}, "gone": True}, tmp_path / "job.json")
+    with pytest.raises(JobError, match=r"differs in a\.c \(was 2, is 3\), gone \(was True, is None\)"):
+        require_same_job(stored, {"a": {"b": 1, "c": 3}}, tmp_path / "job.json")
+
+
+def test_a_file_without_a_job_is_damage(tmp_path: Path) -> None:
+    with pytest.raises(CorruptRunError, match="does not hold a job"):
+        require_same_job([], {}, tmp_path / "job.json")
+
+
+class _Settings(BaseModel):
+    seed: int
+
+
+def test_a_folder_is_of_the_settings_that_it_was_begun_with(tmp_path: Path) -> None:
+    note = tmp_path / "new" / "settings.json"
+    claim(note, _Settings(seed=3))
+    claim(note, _Settings(seed=3))
+    with pytest.raises(JobError, match=r"differs in seed \(was 3, is 4\); undo the change, or choose another folder"):
+        claim(note, _Settings(seed=4))
+    note.write_text("{")
+    with pytest.raises(CorruptRunError, match=r"settings\.json cannot be read as a note of settings"):
+        claim(note, _Settings(seed=3))
+
+
+def test_settings_that_cannot_be_noted_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"cannot write .*make room or access there"):
+        claim(tmp_path / "file" / "settings.json", _Settings(seed=3))
