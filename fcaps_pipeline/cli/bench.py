@@ -74,7 +74,7 @@ def bench_captions(
         messages.print(f"clips: {done}/{clips}")
 
     with ProgressBar(messages) as bar:
-        rows = measure(work, num_clips=clips, seed=seed, workers=workers, listener=bar, on_clips=on_clips)
+        rows = measure(work, num_clips=clips, seed=seed, workers=workers, callback=bar, on_clips=on_clips)
     table = Table("captions", "granularity", "correctness", "coverage", "invention", "without", "speakers invented")
     for row in rows:
         scores = row.scores

@@ -22,7 +22,7 @@ class ProgressBar(Bar):
         self._begun_s = time.monotonic()
         self._num_segments = self._num_tokens = self._num_rejections = self._num_failures = 0
 
-    def planned(self, plan: Plan, done: Totals, num_units_done: int) -> None:
+    def on_plan(self, plan: Plan, done: Totals, num_units_done: int) -> None:
         """Says what there is to do."""
         if num_units_done == plan.num_units:
             self._console.print("nothing to do: every unit of this run is committed")
@@ -41,14 +41,14 @@ class ProgressBar(Bar):
             visible=True,
         )
 
-    def ready(self, engines: dict[str, EngineIdentity], startup_s: float) -> None:
+    def on_engines_ready(self, engines: dict[str, EngineIdentity], startup_s: float) -> None:
         """Starts the clock of the rates."""
         names = ", ".join(f"{name} ({one.engine} {one.engine_version})" for name, one in engines.items())
         self._console.print(f"engines ready after {startup_s:.1f} s: {names}")
         self._bar.update(self._task, description="annotating")
         self._begun_s = time.monotonic()
 
-    def progressed(self, progress: Step) -> None:
+    def on_progress(self, progress: Step) -> None:
         """Moves the bar."""
         self._num_segments += progress.num_segments
         self._num_tokens += progress.num_output_tokens
@@ -61,7 +61,7 @@ class ProgressBar(Bar):
         )
         self._bar.update(self._task, advance=progress.audio_s / 3600, rates=rates)
 
-    def unit_done(self, commit: UnitCommit) -> None:
+    def on_unit_done(self, commit: UnitCommit) -> None:
         """Says what failed in a unit, line by line; where no bar is seen, also how far the run is."""
         if not self._console.is_terminal:
             self._console.print(
@@ -72,6 +72,6 @@ class ProgressBar(Bar):
         for line in commit.failure_messages:
             self._console.print(f"failed: {line}", style="yellow", soft_wrap=True)
 
-    def unit_failed(self, unit_index: int, message: str) -> None:
+    def on_unit_failed(self, unit_index: int, message: str) -> None:
         """Says which unit was given up."""
         self._console.print(f"unit {unit_index} given up: {message}", style="red", soft_wrap=True)

@@ -67,7 +67,7 @@ def print_plan(console: Console, job: Job, status: RunStatus, tokens_per_s: floa
     plan = status.plan
     table = Table(show_header=False)
     table.add_row("recordings", f"{plan.num_recordings}")
-    table.add_row("without readable length", f"{plan.num_unreadable}")
+    table.add_row("without readable length", f"{plan.num_without_length}")
     table.add_row("audio", f"{plan.duration_s / 3600:.3f} h")
     table.add_row("segments expected", f"{plan.num_segments_expected}")
     table.add_row("units (shards)", f"{plan.num_units}, {plan.num_units - status.num_units_done} pending")

@@ -88,14 +88,14 @@ def changed_sampling(sampling: Sampling, faults: AbstractSet[str]) -> Sampling:
     truncation. Invalid JSON changes nothing but the seed, which changes with every attempt.
     """
     if REPETITION in faults:
-        return _stirred(sampling)
+        return _more_varied(sampling)
     if TRUNCATION in faults:
         longer = min(round(sampling.max_tokens * _LONGER_ANSWER), _MAX_ANSWER_TOKENS)
         return sampling.model_copy(update={"max_tokens": max(longer, sampling.max_tokens)})
     return sampling
 
 
-def _stirred(sampling: Sampling) -> Sampling:
+def _more_varied(sampling: Sampling) -> Sampling:
     penalty = min(sampling.repetition_penalty + _PENALTY_STEP, _MAX_PENALTY)
     temperature = min(sampling.temperature + _TEMPERATURE_STEP, _MAX_TEMPERATURE)
     return sampling.model_copy(

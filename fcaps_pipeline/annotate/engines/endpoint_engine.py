@@ -2,7 +2,7 @@
 
 An `EndpointEngineConfig` enters; Completions leave. The audio travels as a WAV file inside the
 request. The key is read from the environment and stands in no message, log or record. What a busy
-server puts off is sent again when it asks for it; any other failure is left to `captioner`.
+server puts off is sent again when it asks for it; any other failure is left to `segment_annotator`.
 """
 
 import asyncio

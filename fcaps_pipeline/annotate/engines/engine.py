@@ -1,6 +1,6 @@
 """The protocol behind which every engine stands: one segment and one prompt in, Completions out.
 
-An Engine knows nothing of granularities, rules or retries; `captioner` does. Its errors say what
+An Engine knows nothing of granularities, rules or retries; `segment_annotator` does. Its errors say what
 to do: `EngineRequestError` never ask again, `EngineRetryableError` ask again, `EngineDeadError`
 replace the process.
 """

@@ -3,7 +3,7 @@
 A `VllmEngineConfig` enters; Completions leave. `AsyncLLM` keeps the scheduler and the model in a
 child process, so requests of many Segments are decoded together while the caller prepares more.
 This is the only module that imports vLLM, and it does so in `start`, after the environment that
-vLLM reads on import has been set. Retries and judgement are left to `captioner`.
+vLLM reads on import has been set. Retries and judgement are left to `segment_annotator`.
 """
 
 import importlib.util

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 from fcaps_pipeline import __version__
-from fcaps_pipeline.annotate.captioning.captioner import Captioner
+from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
 from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
 from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, model_folder
 from fcaps_pipeline.annotate.run.plan import Plan, load_or_make, load_units
-from fcaps_pipeline.annotate.run.progress import Listener
+from fcaps_pipeline.annotate.run.progress import RunCallback
 from fcaps_pipeline.annotate.run.report import LastCall, RunReport, make_report
 from fcaps_pipeline.errors import AccountingError, JobError, OutputError
 from fcaps_pipeline.jobs.annotate_job import Job, VllmEngineConfig
@@ -26,13 +26,13 @@ from fcaps_pipeline.shards.schema import SCHEMA_VERSION
 from fcaps_pipeline.storage.files import write_durably, writing
 
 
-def annotate(job: Job, out: Path, listener: Listener) -> RunReport:
+def annotate(job: Job, out: Path, callback: RunCallback) -> RunReport:
     """Runs a job to its end, or goes on where an earlier call stopped.
 
     Args:
         job: what to do.
         out: run folder; created, or one that the same job was started in.
-        listener: told about progress.
+        callback: told about progress.
 
     Returns:
         What `report.json` says.
@@ -44,11 +44,11 @@ def annotate(job: Job, out: Path, listener: Listener) -> RunReport:
     with opened(out, job_identity(job)) as layout:
         plan = load_or_make(layout, job)
         commits = read_commits(layout)
-        listener.planned(plan, total(commits), len(commits))
+        callback.on_plan(plan, total(commits), len(commits))
         done = frozenset(commit.unit_index for commit in commits)
         last_call = LastCall()
         if len(done) < plan.num_units:
-            last_call = _run_missing(job, layout, plan, done, listener)
+            last_call = _run_missing(job, layout, plan, done, callback)
         elif layout.index.is_file() and layout.report.is_file():
             return RunReport.model_validate_json(layout.report.read_bytes())
         return _finish(job, layout, plan, read_commits(layout), last_call)
@@ -63,7 +63,7 @@ def check_inputs(job: Job) -> None:
     """
     for name, engine in job.engines.items():
         captions = {granularity: one for granularity, one in job.captions.items() if one.engine == name}
-        Captioner(build_engine(engine), captions, job.verification)
+        SegmentAnnotator(build_engine(engine), captions, job.verification)
         if isinstance(engine, VllmEngineConfig) and (folder := model_folder(engine.model)) is not None:
             check_model_folder(folder)
 
@@ -74,7 +74,7 @@ class _Engines(Record):
     engines: dict[str, EngineIdentity]
 
 
-def _run_missing(job: Job, layout: RunLayout, plan: Plan, done: frozenset[int], listener: Listener) -> LastCall:
+def _run_missing(job: Job, layout: RunLayout, plan: Plan, done: frozenset[int], callback: RunCallback) -> LastCall:
     from fcaps_pipeline.annotate.run.ray_runtime import RayRuntime, UnitFailure
 
     layout.index.unlink(missing_ok=True)
@@ -84,14 +84,14 @@ def _run_missing(job: Job, layout: RunLayout, plan: Plan, done: frozenset[int], 
         engines = runtime.start_engines()
         _remember(layout, engines)
         ready_s = time.monotonic()
-        listener.ready(engines, ready_s - begun_s)
-        for outcome in runtime.run(load_units(layout, without=done), listener.progressed):
+        callback.on_engines_ready(engines, ready_s - begun_s)
+        for outcome in runtime.run(load_units(layout, without=done), callback.on_progress):
             if isinstance(outcome, UnitFailure):
                 failed_units.append(f"unit {outcome.unit_index}: {outcome.message}")
-                listener.unit_failed(outcome.unit_index, outcome.message)
+                callback.on_unit_failed(outcome.unit_index, outcome.message)
             else:
                 _check_visible(layout, outcome)
-                listener.unit_done(outcome)
+                callback.on_unit_done(outcome)
         annotating_s = time.monotonic() - ready_s
     return LastCall(failed_units=tuple(failed_units), startup_s=ready_s - begun_s, annotating_s=annotating_s)
 

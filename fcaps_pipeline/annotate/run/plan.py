@@ -33,7 +33,7 @@ class Plan(Record):
 
     num_units: int
     num_recordings: int
-    num_unreadable: int
+    num_without_length: int
     """Recordings whose header tells no length; annotating tries them all the same."""
     duration_s: float
     num_segments_expected: int
@@ -104,7 +104,7 @@ def divide(recordings: Iterable[Recording], config: ShardConfig) -> Iterator[Wor
 def _store(layout: RunLayout, job: Job) -> Plan:
     listing = list_recordings(job.source)
     digest = hashlib.sha256()
-    num_units = num_recordings = num_unreadable = num_segments = 0
+    num_units = num_recordings = num_without_length = num_segments = 0
     duration_s = 0.0
     with _UnitFile(layout.units) as file:
         for unit in divide(_with_durations(listing), job.shards):
@@ -113,13 +113,13 @@ def _store(layout: RunLayout, job: Job) -> Plan:
             file.write(line)
             num_units += 1
             num_recordings += len(unit.recordings)
-            num_unreadable += sum(one.duration_s is None for one in unit.recordings)
+            num_without_length += sum(one.duration_s is None for one in unit.recordings)
             num_segments += sum(_segments_expected(one, job.segmentation) for one in unit.recordings)
             duration_s += unit.duration_s
     plan = Plan(
         num_units=num_units,
         num_recordings=num_recordings,
-        num_unreadable=num_unreadable,
+        num_without_length=num_without_length,
         duration_s=duration_s,
         num_segments_expected=num_segments,
         num_ignored_files=dict(listing.passed_over),

@@ -1,4 +1,4 @@
-"""How a run tells what it is doing: steps from the actors, calls to whoever listens."""
+"""How a run tells what it is doing: steps from the actors, calls to a callback."""
 
 from typing import Protocol
 
@@ -18,25 +18,25 @@ class Progress(Record):
     num_output_tokens: int = 0
 
 
-class Listener(Protocol):
-    """Who is told how a run goes on, a progress bar for instance."""
+class RunCallback(Protocol):
+    """Told how a run goes on; a progress bar for instance."""
 
-    def planned(self, plan: Plan, done: Totals, num_units_done: int) -> None:
+    def on_plan(self, plan: Plan, done: Totals, num_units_done: int) -> None:
         """Called once, before anything starts."""
         ...
 
-    def ready(self, engines: dict[str, EngineIdentity], startup_s: float) -> None:
+    def on_engines_ready(self, engines: dict[str, EngineIdentity], startup_s: float) -> None:
         """Called when the engines answer."""
         ...
 
-    def progressed(self, progress: Progress) -> None:
+    def on_progress(self, progress: Progress) -> None:
         """Called whenever something was reported."""
         ...
 
-    def unit_done(self, commit: UnitCommit) -> None:
+    def on_unit_done(self, commit: UnitCommit) -> None:
         """Called when a unit is committed."""
         ...
 
-    def unit_failed(self, unit_index: int, message: str) -> None:
+    def on_unit_failed(self, unit_index: int, message: str) -> None:
         """Called when a unit was given up; the next call of `annotate` tries it again."""
         ...

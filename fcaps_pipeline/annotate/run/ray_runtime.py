@@ -17,7 +17,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayTaskError
 from ray.util.placement_group import placement_group, remove_placement_group
 
-from fcaps_pipeline.annotate.captioning.captioner import Captioner
+from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
 from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
 from fcaps_pipeline.annotate.run.placement import bundle_of, bundles, check_room, no_room, num_replicas
@@ -228,7 +228,7 @@ class _CaptioningActor:
         self._engine = engine
         self._captions = captions
         self._verification = verification
-        self._captioner: Captioner | None = None
+        self._captioner: SegmentAnnotator | None = None
 
     async def start(self) -> EngineIdentity:
         return await self._ready().start()
@@ -245,9 +245,9 @@ class _CaptioningActor:
     async def stop(self) -> None:
         await self._ready().stop()
 
-    def _ready(self) -> Captioner:
+    def _ready(self) -> SegmentAnnotator:
         if self._captioner is None:
-            self._captioner = Captioner(build_engine(self._engine), self._captions, self._verification)
+            self._captioner = SegmentAnnotator(build_engine(self._engine), self._captions, self._verification)
         return self._captioner
 
 

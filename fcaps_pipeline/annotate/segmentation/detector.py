@@ -18,7 +18,7 @@ class SpeechStream(Protocol):
     """Speech detection in one channel, from its first to its last sample."""
 
     @property
-    def settled_samples(self) -> int:
+    def decided_samples(self) -> int:
         """No SpeechInterval still to come starts before this sample. Never decreases."""
         ...
 

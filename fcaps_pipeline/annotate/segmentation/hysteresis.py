@@ -55,7 +55,7 @@ class SpeechTracker:
         self._first_window = 0
 
     @property
-    def settled_samples(self) -> int:
+    def decided_samples(self) -> int:
         """No interval still to come starts before this sample."""
         return self._position if self._start is None else self._start
 

@@ -55,12 +55,12 @@ class SegmentPlanner:
         self._rules = rules
         self._group: list[SpeechInterval] = []
         self._previous_end: int | None = None
-        self._settled = 0
+        self._decided = 0
 
     @property
     def needed_from_samples(self) -> int:
         """No PlannedInterval still to come starts before this sample."""
-        first = self._group[0].start_samples if self._group else self._settled
+        first = self._group[0].start_samples if self._group else self._decided
         return first - self._left_padding(first)
 
     def push(self, interval: SpeechInterval) -> list[PlannedInterval]:
@@ -79,17 +79,17 @@ class SegmentPlanner:
             split = self._best_split()
             left, self._group = self._group[:split], self._group[split:]
             planned.append(self._emit(left, self._group[0].start_samples))
-        self._settled = max(self._settled, interval.end_samples)
+        self._decided = max(self._decided, interval.end_samples)
         return planned
 
-    def advance(self, settled_samples: int) -> list[PlannedInterval]:
+    def advance(self, decided_samples: int) -> list[PlannedInterval]:
         """Learns that no further SpeechInterval starts before a sample."""
-        self._settled = max(self._settled, settled_samples)
+        self._decided = max(self._decided, decided_samples)
         quiet_samples = max(self._rules.max_pause_samples, 2 * self._rules.padding_samples)
-        if not self._group or settled_samples - self._group[-1].end_samples <= quiet_samples:
+        if not self._group or decided_samples - self._group[-1].end_samples <= quiet_samples:
             return []
         group, self._group = self._group, []
-        return [self._emit(group, settled_samples)]
+        return [self._emit(group, decided_samples)]
 
     def finish(self, num_samples: int) -> list[PlannedInterval]:
         """Learns that the recording ends here."""

@@ -57,7 +57,7 @@ class _ChannelPass:
         self._buffer.append(pcm_T)
         for interval in self._speech.push(pcm_T):
             yield from self._pieces(self._planner.push(interval))
-        yield from self._pieces(self._planner.advance(self._speech.settled_samples))
+        yield from self._pieces(self._planner.advance(self._speech.decided_samples))
         self._buffer.drop_before(self._planner.needed_from_samples)
 
     def finish(self) -> Iterator[_Piece]:

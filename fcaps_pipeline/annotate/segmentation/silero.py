@@ -70,9 +70,9 @@ class SileroStream:
         self._num_samples = 0
 
     @property
-    def settled_samples(self) -> int:
+    def decided_samples(self) -> int:
         """See `SpeechStream`."""
-        return self._tracker.settled_samples
+        return self._tracker.decided_samples
 
     def push(self, pcm_T: npt.NDArray[np.int16]) -> list[SpeechInterval]:
         """See `SpeechStream`."""

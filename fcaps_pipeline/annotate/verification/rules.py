@@ -1,7 +1,7 @@
 """The rules that judge a candidate caption, each with a name, in one registry.
 
 An `Answer` enters, a `Verdict` with every reason leaves. Nothing is repaired. Which caption of
-several good ones is kept is decided in `selection`; whether to ask again, in `captioner`.
+several good ones is kept is decided in `selection`; whether to ask again, in `segment_annotator`.
 """
 
 from collections.abc import Callable

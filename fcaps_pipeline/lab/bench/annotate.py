@@ -20,7 +20,7 @@ from fcaps_pipeline.annotate.captioning.question import Question
 from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.engine import Engine
 from fcaps_pipeline.annotate.run.annotate import annotate
-from fcaps_pipeline.annotate.run.progress import Listener
+from fcaps_pipeline.annotate.run.progress import RunCallback
 from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
 from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 from fcaps_pipeline.annotate.sources.listing import list_recordings
@@ -64,7 +64,7 @@ class AnnotateBench(Record):
         return self.pipeline_s / self.bare_s
 
 
-def bench_annotate(job: Job, listener: Listener) -> AnnotateBench:
+def bench_annotate(job: Job, callback: RunCallback) -> AnnotateBench:
     """Measures the three of them one after the other.
 
     Raises:
@@ -84,7 +84,7 @@ def bench_annotate(job: Job, listener: Listener) -> AnnotateBench:
         raise UsageError("the source holds no speech that makes a Segment; choose another for the benchmark")
     engine_startup_s, engine_s, num_tokens = asyncio.run(_ask_all(job, segments))
     with tempfile.TemporaryDirectory() as scratch:
-        report = annotate(job, Path(scratch) / "run", listener)
+        report = annotate(job, Path(scratch) / "run", callback)
     if report.totals.num_segments != len(segments) or report.totals.num_segment_failures:
         raise AccountingError(
             f"the pipeline captioned {report.totals.num_segments - report.totals.num_segment_failures} segments, the "

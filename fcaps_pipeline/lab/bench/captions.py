@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fcaps_pipeline.annotate.run.annotate import annotate
-from fcaps_pipeline.annotate.run.progress import Listener
+from fcaps_pipeline.annotate.run.progress import RunCallback
 from fcaps_pipeline.attributes.reading import read_attributes
 from fcaps_pipeline.attributes.stated import StatedAttributes
 from fcaps_pipeline.errors import AccountingError, UsageError
@@ -59,7 +59,7 @@ class CaptionBenchRow(Record):
 
 
 def bench_captions(
-    work: Path, *, num_clips: int, seed: int, workers: int, listener: Listener, on_clips: Callable[[int], None]
+    work: Path, *, num_clips: int, seed: int, workers: int, callback: RunCallback, on_clips: Callable[[int], None]
 ) -> list[CaptionBenchRow]:
     """Captions the clips of held-out voices, once by the embedded captioner and once by the cascade.
 
@@ -68,7 +68,7 @@ def bench_captions(
         num_clips: clips to make.
         seed: of the clips.
         workers: processes of the synthesis.
-        listener: told of both runs.
+        callback: told of both runs.
         on_clips: told of finished clips.
 
     Raises:
@@ -86,8 +86,8 @@ def bench_captions(
     truths = {truth.clip_id: truth for truth, _ in usable}
     captioner = load_job(shipped_folder("jobs") / _CAPTIONER_JOB, _candidates(NUM_CANDIDATES), source=source)
     cascade = load_job(shipped_folder("jobs") / _CASCADE_JOB, _candidates(1), source=source)
-    heard = _run(captioner, work / "captioner", truths, listener)
-    measured = _run(cascade, work / "cascade", truths, listener)
+    heard = _run(captioner, work / "captioner", truths, callback)
+    measured = _run(cascade, work / "cascade", truths, callback)
     ways: tuple[tuple[str, dict[str, Candidates], Choice], ...] = (
         ("captioner, one candidate", heard, first_answer),
         (f"captioner, best of {NUM_CANDIDATES} verified", heard, kept_answer),
@@ -117,9 +117,9 @@ def _write_manifest(path: Path, clips: Iterable[tuple[ClipTruth, Path]]) -> Path
     return path
 
 
-def _run(job: Job, out: Path, truths: dict[str, ClipTruth], listener: Listener) -> dict[str, Candidates]:
+def _run(job: Job, out: Path, truths: dict[str, ClipTruth], callback: RunCallback) -> dict[str, Candidates]:
     """Every candidate of every clip, those of rejected clips included."""
-    annotate(job, out, listener)
+    annotate(job, out, callback)
     layout = RunLayout(out)
     rows: list[Row] = [
         *read_rows(layout, "data", ["recording_id", "candidates"]),

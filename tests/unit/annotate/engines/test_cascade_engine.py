@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fcaps_pipeline.annotate.captioning.captioner import Captioner
+from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
 from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.cascade_engine import CascadeEngine
 from fcaps_pipeline.annotate.engines.cascade_profile import Profile, make_profile
@@ -177,8 +177,8 @@ def test_the_captioner_keeps_what_it_writes() -> None:
         Granularity.FINE: CaptionConfig(engine="c", prompt="embedded_fine.v1", num_candidates=3, keep=2),
         Granularity.GLOBAL: CaptionConfig(engine="c", prompt="embedded_global.v1"),
     }
-    captioner = Captioner(build_engine(CascadeEngineConfig(kind="cascade")), captions, VerificationConfig())
-    fine, profile = asyncio.run(captioner.caption(segment_audio()))
+    annotator = SegmentAnnotator(build_engine(CascadeEngineConfig(kind="cascade")), captions, VerificationConfig())
+    fine, profile = asyncio.run(annotator.caption(segment_audio()))
     assert len(fine.kept) >= 1
     assert len(profile.kept) == 1
     assert profile.kept[0].provenance.engine == "cascade"

@@ -20,8 +20,8 @@ class LoudnessStream:
         self._num_samples = 0
 
     @property
-    def settled_samples(self) -> int:
-        return self._tracker.settled_samples
+    def decided_samples(self) -> int:
+        return self._tracker.decided_samples
 
     def push(self, pcm_T: npt.NDArray[np.int16]) -> list[SpeechInterval]:
         self._num_samples += len(pcm_T)

@@ -53,8 +53,8 @@ def test_nothing_starts_before_what_is_settled(probabilities: list[float]) -> No
     settled = 0
     for probability in probabilities:
         assert all(interval.start_samples >= settled for interval in tracker.push([probability]))
-        assert tracker.settled_samples >= settled
-        settled = tracker.settled_samples
+        assert tracker.decided_samples >= settled
+        settled = tracker.decided_samples
 
 
 def test_speech_is_divided_at_its_least_likely_window() -> None:

@@ -27,7 +27,7 @@ _COVERING_SHARE = 0.8
 _T = TypeVar("_T")
 
 
-class Captioner:
+class SegmentAnnotator:
     """One Engine with the questions it is asked."""
 
     def __init__(
@@ -111,7 +111,7 @@ class Captioner:
             candidates = (*candidates, *drawn)
             faults = [set(candidate.verdict.reasons) & RETRIED_RULES for candidate in drawn]
             wanted = sum(map(bool, faults))
-            if not wanted or self._is_settled(question, candidates):
+            if not wanted or self._has_enough(question, candidates):
                 break
             sampling = changed_sampling(sampling, set().union(*faults))
         return self._caption_set(question, candidates, attempt, None)
@@ -147,7 +147,7 @@ class Captioner:
             verdict=judge(answer),
         )
 
-    def _is_settled(self, question: Question, candidates: tuple[Candidate, ...]) -> bool:
+    def _has_enough(self, question: Question, candidates: tuple[Candidate, ...]) -> bool:
         kept = sum(candidate.verdict.kept for candidate in self._select(question, candidates))
         return kept >= question.config.keep or _condemning(candidates) is not None
 

@@ -1,11 +1,11 @@
-"""What the captioner does about faults, against an engine that answers from a script."""
+"""What the annotator does about faults, against an engine that answers from a script."""
 
 import asyncio
 from collections.abc import Callable, Iterable
 
 import pytest
 
-from fcaps_pipeline.annotate.captioning.captioner import Captioner
+from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.errors import EngineDeadError, EngineRequestError, EngineRetryableError, JobError
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig, VerificationConfig
@@ -87,7 +87,7 @@ def _ask(
         if waits_s is not None:
             waits_s.append(seconds)
 
-    (found,) = asyncio.run(Captioner(engine, captions, VerificationConfig(), sleep).caption(segment_audio()))
+    (found,) = asyncio.run(SegmentAnnotator(engine, captions, VerificationConfig(), sleep).caption(segment_audio()))
     return found
 
 
@@ -176,9 +176,9 @@ def test_a_dead_engine_is_the_callers_business() -> None:
 
 def test_tags_are_told_and_checked_where_a_prompt_takes_them() -> None:
     engine = ScriptedEngine([_GOOD])
-    captioner = Captioner(engine, _fine(prompt_with_tags="captioner_fine_tagged.v1"), VerificationConfig())
-    (tagged,) = asyncio.run(captioner.caption(segment_audio(tags=("slow speed", "whispered"))))
-    (plain,) = asyncio.run(captioner.caption(segment_audio()))
+    annotator = SegmentAnnotator(engine, _fine(prompt_with_tags="captioner_fine_tagged.v1"), VerificationConfig())
+    (tagged,) = asyncio.run(annotator.caption(segment_audio(tags=("slow speed", "whispered"))))
+    (plain,) = asyncio.run(annotator.caption(segment_audio()))
     assert "slow speed, whispered" in engine.requests[0].prompt
     assert tagged.candidates[0].verdict.reasons == ("tags_not_honoured",)
     assert tagged.candidates[0].provenance.prompt_name == "captioner_fine_tagged"
@@ -187,14 +187,16 @@ def test_tags_are_told_and_checked_where_a_prompt_takes_them() -> None:
 
 def test_tags_stay_untold_without_a_prompt_for_them() -> None:
     (found,) = asyncio.run(
-        Captioner(ScriptedEngine([_GOOD]), _fine(), VerificationConfig()).caption(segment_audio(tags=("whispered",)))
+        SegmentAnnotator(ScriptedEngine([_GOOD]), _fine(), VerificationConfig()).caption(
+            segment_audio(tags=("whispered",))
+        )
     )
     assert found.kept
 
 
 def test_the_transcript_of_the_segment_is_held_against_the_caption() -> None:
-    captioner = Captioner(ScriptedEngine([_GOOD]), _fine(), VerificationConfig())
-    (found,) = asyncio.run(captioner.caption(segment_audio(transcript="then grows louder and faster, my dear")))
+    annotator = SegmentAnnotator(ScriptedEngine([_GOOD]), _fine(), VerificationConfig())
+    (found,) = asyncio.run(annotator.caption(segment_audio(transcript="then grows louder and faster, my dear")))
     assert found.candidates[0].verdict.reasons == ("transcript_content",)
 
 
@@ -207,20 +209,20 @@ def test_the_transcript_of_the_segment_is_held_against_the_caption() -> None:
 )
 def test_a_prompt_in_the_wrong_place_is_refused(config: CaptionConfig) -> None:
     with pytest.raises(JobError, match="tags"):
-        Captioner(ScriptedEngine([_GOOD]), {Granularity.FINE: config}, VerificationConfig())
+        SegmentAnnotator(ScriptedEngine([_GOOD]), {Granularity.FINE: config}, VerificationConfig())
 
 
 def test_segments_asked_together_are_answered_as_alone_and_the_engine_starts_once() -> None:
     engine = EchoEngine([])
-    captioner = Captioner(engine, {**_fine(), **_GLOBAL}, VerificationConfig())
+    annotator = SegmentAnnotator(engine, {**_fine(), **_GLOBAL}, VerificationConfig())
     segments = [segment_audio(seed) for seed in range(6)]
 
     async def together() -> list[tuple[CaptionSet, ...]]:
-        return list(await asyncio.gather(*(captioner.caption(one) for one in segments)))
+        return list(await asyncio.gather(*(annotator.caption(one) for one in segments)))
 
     batch = asyncio.run(together())
     alone = [
-        asyncio.run(Captioner(EchoEngine([]), {**_fine(), **_GLOBAL}, VerificationConfig()).caption(one))
+        asyncio.run(SegmentAnnotator(EchoEngine([]), {**_fine(), **_GLOBAL}, VerificationConfig()).caption(one))
         for one in segments
     ]
     assert batch == alone
