@@ -4,7 +4,7 @@ FROM python:3.11-slim-bookworm
 ARG EXTRA=gpu
 
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends build-essential \
+    && apt-get install -y --no-install-recommends build-essential ffmpeg \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /opt/fcaps

@@ -5,18 +5,24 @@ CPU build of torch both fail on import, although what this project and vLLM need
 Python. `python -m fcaps_pipeline.environment.repair`, run by `make` after installing:
 
 - torchaudio: renames the native libraries, so that the package falls back to Python;
-- torchvision: declares the two operators whose absence stops the import.
+- torchvision: declares the two operators whose absence stops the import;
+- torchcodec: puts the last CPU build in its place. vLLM decodes audio without it and asks, for video, for a
+  later version, which the installer therefore takes; `datasets` decodes audio with nothing else.
 
-Each step first tries the import in a fresh interpreter and does nothing, silently, where it works.
-torchcodec needs no step: vLLM catches its error and decodes with soundfile and PyAV.
+Each step first tries the import in a fresh interpreter and does nothing, silently, where it works. Where
+torchcodec cannot be had, for want of FFmpeg for instance, that is said in one line: annotating does without.
 """
 
+import importlib.metadata
 import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 from fcaps_pipeline.errors import DependencyError
+
+_CPU_TORCHCODEC = "0.13.0"
+"""The last that was built without CUDA and loads beside this torch."""
 
 _OPERATOR_DECLARATIONS = """
 
@@ -33,7 +39,7 @@ def main() -> None:
     """Repairs what does not import, and says so on stderr.
 
     Raises:
-        DependencyError: a package still fails to import after its repair, or is not installed.
+        DependencyError: a package that annotating needs still fails to import after its repair, or is not installed.
     """
     for package, repair in (("torchaudio", _hide_native_libraries), ("torchvision", _declare_operators)):
         if _import_fails(package) is None:
@@ -45,7 +51,38 @@ def main() -> None:
                 f"{package} cannot be imported even after the repair ({remaining}); expected the version "
                 "pinned in fcaps_pipeline/environment/constraints.txt; reinstall with that file"
             )
-        print(f"made {package} importable beside this build of torch", file=sys.stderr)  # noqa: T201
+        _say(f"made {package} importable beside this build of torch")
+    if importlib.util.find_spec("torchcodec") is not None and _import_fails("torchcodec") is not None:
+        _replace_torchcodec()
+
+
+def _replace_torchcodec() -> None:
+    if _is_cpu_torch() and importlib.metadata.version("torchcodec") != _CPU_TORCHCODEC:
+        _install(f"torchcodec=={_CPU_TORCHCODEC}")
+    if _import_fails("torchcodec") is None:
+        _say(f"put torchcodec {_CPU_TORCHCODEC} in place: the build that vLLM asks for needs CUDA")
+    else:
+        _say(
+            "torchcodec does not load here, so `datasets` cannot decode the shards' audio: install FFmpeg (Debian: "
+            "apt-get install ffmpeg) and run this again, or read the column as Audio(decode=False)"
+        )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201
+
+
+def _is_cpu_torch() -> bool:
+    asked = "import sys, torch; sys.exit(torch.version.cuda is not None)"
+    return subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
+
+
+def _install(requirement: str) -> None:
+    """Without its dependencies, and against the wish of vLLM, which a resolver would heed."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", requirement]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        _say(f"{' '.join(command)}: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
 
 
 def _import_fails(package: str) -> str | None:

@@ -1,5 +1,6 @@
 """Making wheels importable: silent where they are, and never done twice."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,11 +8,31 @@ from pathlib import Path
 from fcaps_pipeline.environment import repair
 
 
-def test_nothing_is_done_or_said_where_everything_imports() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "fcaps_pipeline.environment.repair"], capture_output=True, text=True, check=True
+def _repair(**environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "fcaps_pipeline.environment.repair"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environment},
     )
-    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_what_is_repaired_is_not_repaired_again() -> None:
+    _repair()
+    again = _repair()
+    assert (again.stdout, again.stderr) == ("", "")
+
+
+def test_what_cannot_be_repaired_and_is_not_needed_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "torchcodec").mkdir()
+    (tmp_path / "torchcodec" / "__init__.py").write_text("raise RuntimeError('Could not load libtorchcodec')")
+    (tmp_path / "torchcodec-0.13.0.dist-info").mkdir()
+    (tmp_path / "torchcodec-0.13.0.dist-info" / "METADATA").write_text("Name: torchcodec\nVersion: 0.13.0\n")
+    done = _repair(PYTHONPATH=str(tmp_path))
+    assert len(done.stderr.splitlines()) == 1
+    assert "install FFmpeg" in done.stderr
+    assert "Audio(decode=False)" in done.stderr
 
 
 def test_operators_are_declared_once(tmp_path: Path) -> None:
