@@ -250,6 +250,11 @@ class Job(Section):
             raise ValueError(f"engines has {unused[0]!r}, which no granularity uses; remove it")
         return self
 
+    def prompt_references(self) -> set[str]:
+        """Every prompt that the captions name."""
+        named = ((caption.prompt, caption.prompt_with_tags) for caption in self.captions.values())
+        return {reference for pair in named for reference in pair if reference}
+
     def content(self) -> dict[str, Any]:
         """What decides the result: the job without `resources` and without the engines' capacity."""
         dump = self.model_dump(mode="json", exclude={"resources"})

@@ -8,13 +8,13 @@ import json
 from typing import Any
 
 from fcaps_pipeline.jobs.annotate_job import Job
-from fcaps_pipeline.jobs.prompts import load_prompt
+from fcaps_pipeline.jobs.prompts import load_prompts
 
 
 def job_identity(job: Job) -> dict[str, Any]:
     """What decides the result: the job's content and the texts of its prompts."""
-    references = {one for caption in job.captions.values() for one in (caption.prompt, caption.prompt_with_tags) if one}
-    return {**job.content(), "prompt_sha256": {name: load_prompt(name).sha256 for name in sorted(references)}}
+    prompts = load_prompts(job.prompt_references())
+    return {**job.content(), "prompt_sha256": {name: one.sha256 for name, one in prompts.items()}}
 
 
 def job_sha256(job: Job) -> str:

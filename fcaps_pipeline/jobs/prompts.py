@@ -6,6 +6,7 @@ another wording is another version. Which prompt suits which engine is the job's
 
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from fcaps_pipeline.errors import UsageError
@@ -63,6 +64,15 @@ def load_prompt(reference: str) -> Prompt:
         text=text,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
     )
+
+
+def load_prompts(references: Iterable[str]) -> dict[str, Prompt]:
+    """Prompts by reference: read once, where the command runs, and sent as text to whoever asks with them.
+
+    Raises:
+        UsageError: as `load_prompt`.
+    """
+    return {reference: load_prompt(reference) for reference in sorted(set(references))}
 
 
 def shipped_prompts() -> tuple[str, ...]:

@@ -7,7 +7,7 @@ left to `decision`, a dead engine to the caller.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 from fcaps_pipeline.annotate.captioning.question import Question, changed_sampling
@@ -17,7 +17,7 @@ from fcaps_pipeline.annotate.verification.rules import RETRIED_RULES, Answer, co
 from fcaps_pipeline.annotate.verification.selection import select
 from fcaps_pipeline.errors import EngineRequestError, EngineRetryableError, JobError
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig, VerificationConfig
-from fcaps_pipeline.jobs.prompts import Prompt, load_prompt
+from fcaps_pipeline.jobs.prompts import Prompt
 from fcaps_pipeline.records.annotations import Candidate, CaptionSet, Completion
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
@@ -35,26 +35,29 @@ class SegmentAnnotator:
         engine: Engine,
         captions: dict[Granularity, CaptionConfig],
         verification: VerificationConfig,
+        prompts: Mapping[str, Prompt],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Reads the prompts.
+        """Chooses the prompts.
 
         Args:
             engine: not started yet.
             captions: what this engine is asked, by granularity.
             verification: bounds of the rules and of the attempts.
+            prompts: by reference, all that `captions` name; see `load_prompts`.
             sleep: waits so many seconds before a request is sent again.
 
         Raises:
-            UsageError: a prompt does not exist.
             JobError: a prompt with a place for tags stands where one without is needed, or the reverse.
         """
         self._engine = engine
         self._captions = captions
         self._verification = verification
         self._sleep = sleep
-        self._prompts = {granularity: _plain_prompt(config) for granularity, config in captions.items()}
-        self._tagged_prompts = {granularity: _tagged_prompt(config) for granularity, config in captions.items()}
+        self._prompts = {granularity: _plain_prompt(config, prompts) for granularity, config in captions.items()}
+        self._tagged_prompts = {
+            granularity: _tagged_prompt(config, prompts) for granularity, config in captions.items()
+        }
         self._identity: EngineIdentity | None = None
         self._starting = asyncio.Lock()
 
@@ -177,17 +180,17 @@ def _condemning(candidates: tuple[Candidate, ...]) -> str | None:
     return next(filter(None, (condemning_rule(candidate.verdict) for candidate in candidates)), None)
 
 
-def _plain_prompt(config: CaptionConfig) -> Prompt:
-    prompt = load_prompt(config.prompt)
+def _plain_prompt(config: CaptionConfig, prompts: Mapping[str, Prompt]) -> Prompt:
+    prompt = prompts[config.prompt]
     if prompt.takes_tags:
         raise JobError(f"prompt {config.prompt} has a place for tags; name it as prompt_with_tags, not as prompt")
     return prompt
 
 
-def _tagged_prompt(config: CaptionConfig) -> Prompt | None:
+def _tagged_prompt(config: CaptionConfig, prompts: Mapping[str, Prompt]) -> Prompt | None:
     if config.prompt_with_tags is None:
         return None
-    prompt = load_prompt(config.prompt_with_tags)
+    prompt = prompts[config.prompt_with_tags]
     if not prompt.takes_tags:
         raise JobError(f"prompt_with_tags {config.prompt_with_tags}: expected {{tags}} in its text, found none")
     return prompt

@@ -18,6 +18,7 @@ from fcaps_pipeline.annotate.run.report import LastCall, RunReport, make_report
 from fcaps_pipeline.errors import AccountingError, JobError, OutputError
 from fcaps_pipeline.jobs.annotate_job import Job, VllmEngineConfig
 from fcaps_pipeline.jobs.identity import job_identity, job_sha256
+from fcaps_pipeline.jobs.prompts import load_prompts
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_commits, total
@@ -61,9 +62,10 @@ def check_inputs(job: Job) -> None:
         UsageError: a prompt does not exist, or the key of an endpoint is not set.
         ModelError: a model folder is missing or incomplete.
     """
+    prompts = load_prompts(job.prompt_references())
     for name, engine in job.engines.items():
         captions = {granularity: one for granularity, one in job.captions.items() if one.engine == name}
-        SegmentAnnotator(build_engine(engine), captions, job.verification)
+        SegmentAnnotator(build_engine(engine), captions, job.verification, prompts)
         if isinstance(engine, VllmEngineConfig) and (folder := model_folder(engine.model)) is not None:
             check_model_folder(folder)
 

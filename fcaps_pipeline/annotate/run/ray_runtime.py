@@ -31,6 +31,7 @@ from fcaps_pipeline.jobs.annotate_job import (
     Job,
     VerificationConfig,
 )
+from fcaps_pipeline.jobs.prompts import Prompt, load_prompts
 from fcaps_pipeline.records.annotations import CaptionSet, WorkUnit
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.base import Record
@@ -199,12 +200,13 @@ class RayRuntime:
             ) from error
 
     def _create_actors(self) -> None:
+        prompts = load_prompts(self._job.prompt_references())
         for name, engine in self._job.engines.items():
             captions = {key: one for key, one in self._job.captions.items() if one.engine == name}
             actor = ray.remote(_CaptioningActor)
             self._captioners[name] = [
                 actor.options(name=actor_name, **_captioning_options(engine)).remote(
-                    engine, captions, self._job.verification
+                    engine, captions, self._job.verification, prompts
                 )
                 for actor_name in _captioner_names(name, engine)
             ]
@@ -223,11 +225,16 @@ class _CaptioningActor:
     """One engine with the captioner that asks it. Built in `start`, where an error reaches the driver whole."""
 
     def __init__(
-        self, engine: EngineConfig, captions: dict[Granularity, CaptionConfig], verification: VerificationConfig
+        self,
+        engine: EngineConfig,
+        captions: dict[Granularity, CaptionConfig],
+        verification: VerificationConfig,
+        prompts: dict[str, Prompt],
     ) -> None:
         self._engine = engine
         self._captions = captions
         self._verification = verification
+        self._prompts = prompts
         self._captioner: SegmentAnnotator | None = None
 
     async def start(self) -> EngineIdentity:
@@ -247,7 +254,9 @@ class _CaptioningActor:
 
     def _ready(self) -> SegmentAnnotator:
         if self._captioner is None:
-            self._captioner = SegmentAnnotator(build_engine(self._engine), self._captions, self._verification)
+            self._captioner = SegmentAnnotator(
+                build_engine(self._engine), self._captions, self._verification, self._prompts
+            )
         return self._captioner
 
 

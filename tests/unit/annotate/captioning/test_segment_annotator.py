@@ -1,7 +1,7 @@
 """What the annotator does about faults, against an engine that answers from a script."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
 
@@ -9,6 +9,7 @@ from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotato
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.errors import EngineDeadError, EngineRequestError, EngineRetryableError, JobError
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig, VerificationConfig
+from fcaps_pipeline.jobs.prompts import load_prompts
 from fcaps_pipeline.records.annotations import CaptionSet, Completion, FinishReason
 from fcaps_pipeline.records.captions import Granularity
 from tests.unit.annotate.captioning.building import GOOD_FINE, GOOD_GLOBAL, OTHER_FINE, segment_audio
@@ -80,6 +81,15 @@ def _fine(
 _GLOBAL = {Granularity.GLOBAL: CaptionConfig(engine="e", prompt="instruct_global.v1")}
 
 
+def _annotator(
+    engine: ScriptedEngine,
+    captions: dict[Granularity, CaptionConfig],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> SegmentAnnotator:
+    named = {one for config in captions.values() for one in (config.prompt, config.prompt_with_tags) if one}
+    return SegmentAnnotator(engine, captions, VerificationConfig(), load_prompts(named), sleep)
+
+
 def _ask(
     engine: ScriptedEngine, captions: dict[Granularity, CaptionConfig], waits_s: list[float] | None = None
 ) -> CaptionSet:
@@ -87,7 +97,7 @@ def _ask(
         if waits_s is not None:
             waits_s.append(seconds)
 
-    (found,) = asyncio.run(SegmentAnnotator(engine, captions, VerificationConfig(), sleep).caption(segment_audio()))
+    (found,) = asyncio.run(_annotator(engine, captions, sleep).caption(segment_audio()))
     return found
 
 
@@ -176,7 +186,7 @@ def test_a_dead_engine_is_the_callers_business() -> None:
 
 def test_tags_are_told_and_checked_where_a_prompt_takes_them() -> None:
     engine = ScriptedEngine([_GOOD])
-    annotator = SegmentAnnotator(engine, _fine(prompt_with_tags="captioner_fine_tagged.v1"), VerificationConfig())
+    annotator = _annotator(engine, _fine(prompt_with_tags="captioner_fine_tagged.v1"))
     (tagged,) = asyncio.run(annotator.caption(segment_audio(tags=("slow speed", "whispered"))))
     (plain,) = asyncio.run(annotator.caption(segment_audio()))
     assert "slow speed, whispered" in engine.requests[0].prompt
@@ -186,16 +196,12 @@ def test_tags_are_told_and_checked_where_a_prompt_takes_them() -> None:
 
 
 def test_tags_stay_untold_without_a_prompt_for_them() -> None:
-    (found,) = asyncio.run(
-        SegmentAnnotator(ScriptedEngine([_GOOD]), _fine(), VerificationConfig()).caption(
-            segment_audio(tags=("whispered",))
-        )
-    )
+    (found,) = asyncio.run(_annotator(ScriptedEngine([_GOOD]), _fine()).caption(segment_audio(tags=("whispered",))))
     assert found.kept
 
 
 def test_the_transcript_of_the_segment_is_held_against_the_caption() -> None:
-    annotator = SegmentAnnotator(ScriptedEngine([_GOOD]), _fine(), VerificationConfig())
+    annotator = _annotator(ScriptedEngine([_GOOD]), _fine())
     (found,) = asyncio.run(annotator.caption(segment_audio(transcript="then grows louder and faster, my dear")))
     assert found.candidates[0].verdict.reasons == ("transcript_content",)
 
@@ -209,22 +215,19 @@ def test_the_transcript_of_the_segment_is_held_against_the_caption() -> None:
 )
 def test_a_prompt_in_the_wrong_place_is_refused(config: CaptionConfig) -> None:
     with pytest.raises(JobError, match="tags"):
-        SegmentAnnotator(ScriptedEngine([_GOOD]), {Granularity.FINE: config}, VerificationConfig())
+        _annotator(ScriptedEngine([_GOOD]), {Granularity.FINE: config})
 
 
 def test_segments_asked_together_are_answered_as_alone_and_the_engine_starts_once() -> None:
     engine = EchoEngine([])
-    annotator = SegmentAnnotator(engine, {**_fine(), **_GLOBAL}, VerificationConfig())
+    annotator = _annotator(engine, {**_fine(), **_GLOBAL})
     segments = [segment_audio(seed) for seed in range(6)]
 
     async def together() -> list[tuple[CaptionSet, ...]]:
         return list(await asyncio.gather(*(annotator.caption(one) for one in segments)))
 
     batch = asyncio.run(together())
-    alone = [
-        asyncio.run(SegmentAnnotator(EchoEngine([]), {**_fine(), **_GLOBAL}, VerificationConfig()).caption(one))
-        for one in segments
-    ]
+    alone = [asyncio.run(_annotator(EchoEngine([]), {**_fine(), **_GLOBAL}).caption(one)) for one in segments]
     assert batch == alone
     assert [[one.granularity for one in sets] for sets in batch] == [["fine", "global"]] * 6
     assert engine.num_starts == 1

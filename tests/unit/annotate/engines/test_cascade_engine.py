@@ -19,6 +19,7 @@ from fcaps_pipeline.annotate.verification.rules import Answer, judge
 from fcaps_pipeline.attributes.reading import read_attributes
 from fcaps_pipeline.errors import EngineRequestError
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig, CascadeEngineConfig, VerificationConfig, load_job
+from fcaps_pipeline.jobs.prompts import load_prompts
 from fcaps_pipeline.jobs.resources import shipped_folder
 from fcaps_pipeline.records.annotations import Completion, Sampling
 from fcaps_pipeline.records.audio import Acoustics
@@ -177,7 +178,9 @@ def test_the_captioner_keeps_what_it_writes() -> None:
         Granularity.FINE: CaptionConfig(engine="c", prompt="embedded_fine.v1", num_candidates=3, keep=2),
         Granularity.GLOBAL: CaptionConfig(engine="c", prompt="embedded_global.v1"),
     }
-    annotator = SegmentAnnotator(build_engine(CascadeEngineConfig(kind="cascade")), captions, VerificationConfig())
+    prompts = load_prompts(config.prompt for config in captions.values())
+    engine = build_engine(CascadeEngineConfig(kind="cascade"))
+    annotator = SegmentAnnotator(engine, captions, VerificationConfig(), prompts)
     fine, profile = asyncio.run(annotator.caption(segment_audio()))
     assert len(fine.kept) >= 1
     assert len(profile.kept) == 1
