@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fcaps_pipeline.attributes import lexicon
 from fcaps_pipeline.attributes.lexicon import HeadKind, listed
 from fcaps_pipeline.attributes.mentions import Field, Mention, Span
-from fcaps_pipeline.attributes.phrases import is_about_voice, is_modifier, noun_after
+from fcaps_pipeline.attributes.phrases import is_about_voice, is_modifier, noun_after, passed_over
 from fcaps_pipeline.attributes.places import find_place
 from fcaps_pipeline.attributes.stated import Direction, Quantity
 from fcaps_pipeline.attributes.tokens import Tokens
@@ -63,6 +63,7 @@ def _fixed_moves() -> dict[str, list[_FixedMove]]:
 
 _FIXED = _fixed_moves()
 _SUBJECT_REACH = 6
+_MAX_COORDINATED = 6
 _CHANGING = lexicon.BECOMING | lexicon.SPEAKING | lexicon.PHASES
 
 
@@ -99,12 +100,14 @@ def _comparative(tokens: Tokens, index: int) -> Iterator[Mention]:
 
 def _coordinated(tokens: Tokens, index: int) -> tuple[int, int]:
     """First and last of comparatives that share their place: `louder and faster towards the end`."""
-    first = last = index
-    while tokens.text(first - 1) in lexicon.CONNECTORS and tokens.text(first - 2) in lexicon.COMPARATIVES:
-        first -= 2
-    while tokens.text(last + 1) in lexicon.CONNECTORS and tokens.text(last + 2) in lexicon.COMPARATIVES:
-        last += 2
-    return first, last
+    return _last_coordinated(tokens, index, -1), _last_coordinated(tokens, index, 1)
+
+
+def _last_coordinated(tokens: Tokens, index: int, step: int) -> int:
+    for end in range(index, index + step * 2 * _MAX_COORDINATED, 2 * step):
+        if tokens.text(end + step) not in lexicon.CONNECTORS or tokens.text(end + 2 * step) not in lexicon.COMPARATIVES:
+            break
+    return end
 
 
 def _compared_noun(tokens: Tokens, index: int) -> str | None:
@@ -211,9 +214,7 @@ def _moved(tokens: Tokens, index: int) -> list[Quantity]:
 def _objects(tokens: Tokens, index: int) -> list[Quantity]:
     """The quantities after a verb of moving, across `in`, `of`, determiners and modifiers."""
     verb = tokens.text(index)
-    after = index + 1
-    while tokens.text(after) in _BEFORE_OBJECTS or is_modifier(tokens.text(after)):
-        after += 1
+    after = passed_over(tokens, index + 1, 1, lambda text: text in _BEFORE_OBJECTS or is_modifier(text))
     noun = tokens.text(after)
     if noun == "voice":
         is_owned = tokens.text(after - 1) in {"her", "his", "the", "their"}
@@ -226,11 +227,21 @@ def _objects(tokens: Tokens, index: int) -> list[Quantity]:
 
 def _subject_index(tokens: Tokens, index: int) -> int | None:
     """The noun that moves; beyond `and` the subject of the verb before: `rises here and falls there`."""
+    for _ in range(_MAX_COORDINATED):
+        found = _noun_before(tokens, index)
+        if found is None or tokens.text(found) in _MOVING:
+            return found
+        index = found
+    return None
+
+
+def _noun_before(tokens: Tokens, index: int) -> int | None:
+    """The nearest noun that moves, or a verb of moving that shares its subject with the one at `index`."""
     is_joined = False
     for before in range(index - 1, max(-1, index - 1 - _SUBJECT_REACH), -1):
         text = tokens.text(before)
         if text in _DIRECTIONS:
-            return _subject_index(tokens, before) if is_joined else None
+            return before if is_joined else None
         if text in _MOVING:
             return None if is_joined else before
         if text in {"she", "he", "they", "as", "while"} or tokens.ends_clause(before):

@@ -43,6 +43,10 @@ _AFTER_OBJECT = re.compile(
 """What stands after `her` as an object; anything else follows a possessive."""
 
 
+_WORD_REACH = 64
+"""Characters before a word among which the word before it is found."""
+
+
 class Flip(Record):
     """A caption with one attribute changed."""
 
@@ -169,8 +173,14 @@ def _is_middle_with_degree(text: str, mention: Mention, spans: tuple[Span, ...],
     """`Very medium` is nothing anyone says."""
     if target not in {values[1] for values in lexicon.SCALE_VALUES.values()} or mention.field == "age_group":
         return False
-    before = [re.split(r"\W+", text[: span.start].rstrip())[-1].lower() for span in spans]
+    before = [
+        re.split(r"\W+", text[max(0, span.start - _WORD_REACH) : span.start].rstrip())[-1].lower() for span in spans
+    ]
     return any(word in lexicon.DEGREES or word.endswith("ly") for word in before)
+
+
+def _word_before(text: str, start: int) -> str:
+    return re.split(r"\W+", text[max(0, start - _WORD_REACH) : start].rstrip())[-1].lower()
 
 
 def _exchange(text: str, changes: dict[Span, str]) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from fcaps_pipeline.attributes import trait_words
 from fcaps_pipeline.attributes.lexicon import listed
 from fcaps_pipeline.attributes.mentions import Mention, Span
-from fcaps_pipeline.attributes.phrases import is_modifier
-from fcaps_pipeline.attributes.places import find_place
+from fcaps_pipeline.attributes.phrases import is_modifier, passed_over
+from fcaps_pipeline.attributes.places import CLAUSE_REACH, find_place
 from fcaps_pipeline.attributes.tokens import Tokens
 
 _NONE = re.compile(
@@ -66,10 +66,7 @@ def _count(tokens: Tokens, index: int) -> str | None:
 
 def _determiner(tokens: Tokens, index: int) -> str:
     """The word before the noun's modifiers."""
-    index -= 1
-    while is_modifier(tokens.text(index)):
-        index -= 1
-    return tokens.text(index)
+    return tokens.text(passed_over(tokens, index - 1, -1, is_modifier))
 
 
 def _has_before(tokens: Tokens, index: int, words: frozenset[str]) -> bool:
@@ -93,8 +90,9 @@ def _is_noun(tokens: Tokens, index: int) -> bool:
 
 def _is_repeated(tokens: Tokens, index: int) -> bool:
     caption, start = tokens.plain, tokens[index].end
-    end = _CLAUSE_END.search(caption, start)
-    return _REPEATED.search(caption, start, end.start() if end else len(caption)) is not None
+    last = start + CLAUSE_REACH
+    end = _CLAUSE_END.search(caption, start, last)
+    return _REPEATED.search(caption, start, end.start() if end else last) is not None
 
 
 def _mention(tokens: Tokens, index: int, count: str) -> Mention:

@@ -4,10 +4,15 @@ Three frames bind a word to a head: before it (`a low, warm voice`), after it (`
 `the pace slow`) and through a preposition (`low in pitch`).
 """
 
+from collections.abc import Callable
+
 from fcaps_pipeline.attributes import lexicon, trait_words
 from fcaps_pipeline.attributes.tokens import Tokens
 
 _MAX_CHAIN = 12
+_MAX_WALK = 32
+"""Tokens that one look to the left or right passes over, at most: no phrase is longer, and a text that is all
+modifiers is read in linear time."""
 _GENERIC_HEADS = frozenset({"level", "force", "rate", "speed"})
 _VOCAL = frozenset({"voice", "volume", "loudness", "speech", "sound", "delivery"})
 _POSSESSIVES = frozenset({"her", "his", "the", "their", "its"})
@@ -31,6 +36,14 @@ def is_modifier(text: str) -> bool:
     if text in _KNOWN or "-" in text:
         return True
     return text.endswith(lexicon.ADJECTIVE_ENDINGS) and not text.endswith(lexicon.NOUN_ENDINGS)
+
+
+def passed_over(tokens: Tokens, index: int, step: int, belongs: Callable[[str], bool]) -> int:
+    """The first place from `index` on, in steps of 1 or -1, whose token does not belong; a bounded way off."""
+    last = index + step * _MAX_WALK
+    while index != last and belongs(tokens.text(index)):
+        index += step
+    return index
 
 
 def is_head(tokens: Tokens, index: int) -> bool:
@@ -86,16 +99,15 @@ def head_after_preposition(tokens: Tokens, index: int) -> int | None:
     """Head of `low in pitch`, `soft in both tone and volume`; None when no such frame follows."""
     if tokens.text(index + 1) != "in":
         return None
-    index += 2
-    while is_modifier(tokens.text(index)) or tokens.text(index) in {"its", "her", "his", "both"}:
-        index += 1
+    index = passed_over(tokens, index + 2, 1, lambda text: is_modifier(text) or text in {"its", "her", "his", "both"})
     return index if is_head(tokens, index) else None
 
 
 def noun_after(tokens: Tokens, index: int) -> str:
     """The noun that an attributive word modifies: the first word after it that is no modifier."""
+    last = index + _MAX_WALK
     index = _beyond_connectors(tokens, index + 1)
-    while is_modifier(tokens.text(index)) and tokens.text(index) not in trait_words.SOUND_NOUNS:
+    while index < last and is_modifier(tokens.text(index)) and tokens.text(index) not in trait_words.SOUND_NOUNS:
         index = _beyond_connectors(tokens, index + 1)
     return tokens.text(index)
 
@@ -108,9 +120,7 @@ def is_about_voice(tokens: Tokens, index: int) -> bool:
 
 def _beyond_connectors(tokens: Tokens, index: int) -> int:
     """The next modifier where nothing but connectors stands before it, else the same place."""
-    beyond = index
-    while tokens.text(beyond) in lexicon.CONNECTORS:
-        beyond += 1
+    beyond = passed_over(tokens, index, 1, lexicon.CONNECTORS.__contains__)
     return beyond if is_modifier(tokens.text(beyond)) else index
 
 
@@ -124,23 +134,21 @@ def _continues(tokens: Tokens, index: int, *, step: int) -> bool:
 
 def _is_complement(tokens: Tokens, index: int) -> bool:
     """Whether the noun stands in `HEAD of her NOUN`."""
-    index -= 1
-    while tokens.text(index) in _POSSESSIVES or is_modifier(tokens.text(index)):
-        index -= 1
+    index = passed_over(tokens, index - 1, -1, _stands_before_noun)
     return tokens.text(index) == "of" and is_head(tokens, index - 1)
 
 
 def _skip_to_predicate(tokens: Tokens, index: int) -> int:
     if tokens.text(index) == "of":
-        following = index + 1
-        while tokens.text(following) in _POSSESSIVES or is_modifier(tokens.text(following)):
-            following += 1
+        following = passed_over(tokens, index + 1, 1, _stands_before_noun)
         index = following + 1 if tokens.text(following) in _VOCAL else index
     if tokens.text(index) == ",":
         index += 1
-    while tokens.text(index) in _LINKS or tokens.text(index).endswith("n't"):
-        index += 1
-    return index
+    return passed_over(tokens, index, 1, lambda text: text in _LINKS or text.endswith("n't"))
+
+
+def _stands_before_noun(text: str) -> bool:
+    return text in _POSSESSIVES or is_modifier(text)
 
 
 def _is_noun_like(text: str) -> bool:

@@ -5,6 +5,7 @@ A place belongs to what stands in the same clause: after it (`pauses midway`), b
 """
 
 import re
+from itertools import takewhile
 
 from fcaps_pipeline.attributes.mentions import Span
 from fcaps_pipeline.attributes.stated import Place
@@ -34,17 +35,21 @@ _BEFORE = {
 _WHOLE = {place: re.compile(rf"(?:and |then )*(?:{phrase})") for place, phrase in _PHRASES.items()}
 _BOUNDARY = re.compile(r"[.;:!?,]|\b(?:and|then|while|but)\b|\bbefore\b(?! (?:the|its|her|his) )|\bas\b")
 
+CLAUSE_REACH = 400
+"""Characters to either side that can belong to one clause, at most: what each statement costs is bounded."""
+
 
 def find_place(text: str, start: int, end: int) -> tuple[Place, Span] | None:
     """Place of what the characters `[start, end)` of a text in lower case state, with the words that say so."""
-    after = _BOUNDARY.search(text, end)
-    last = after.start() if after else len(text)
-    boundaries = [match for match in _BOUNDARY.finditer(text) if match.end() <= start]
-    first = boundaries[-1].end() if boundaries else 0
+    after = _BOUNDARY.search(text, end, end + CLAUSE_REACH)
+    last = after.start() if after else end + CLAUSE_REACH
+    earliest = max(0, start - CLAUSE_REACH)
+    boundaries = list(takewhile(lambda match: match.end() <= start, _BOUNDARY.finditer(text, earliest)))
+    first = boundaries[-1].end() if boundaries else earliest
     return (
         _search(_AFTER, text, end, last)
         or _search(_BEFORE, text, first, start)
-        or _introduction(text, boundaries[-2].end() if len(boundaries) > 1 else 0, boundaries)
+        or _introduction(text, boundaries[-2].end() if len(boundaries) > 1 else earliest, boundaries)
     )
 
 

@@ -26,8 +26,9 @@ _GENDER_WORDS = {
     "male": re.compile(r"\b(?:male|man|men|boy|he|his|him)\b", re.IGNORECASE),
 }
 _PAUSE = re.compile(r"\b(?:pauses?|paused|pausing)\b", re.IGNORECASE)
-_LOW_VOICE = re.compile(r"(?<![\w-])(?:deep|low(?:[- ]pitched)?)(?:, [\w-]+)*(?:,? and [\w-]+)? voice\b", re.IGNORECASE)
-_HIGH_VOICE = re.compile(r"(?<![\w-])(?:high(?:[- ]pitched)?)(?:, [\w-]+)*(?:,? and [\w-]+)? voice\b", re.IGNORECASE)
+_MORE_WORDS = r"(?:, [\w-]+){0,6}(?:,? and [\w-]+)?"
+_LOW_VOICE = re.compile(rf"(?<![\w-])(?:deep|low(?:[- ]pitched)?){_MORE_WORDS} voice\b", re.IGNORECASE)
+_HIGH_VOICE = re.compile(rf"(?<![\w-])(?:high(?:[- ]pitched)?){_MORE_WORDS} voice\b", re.IGNORECASE)
 
 
 def find_contradiction(text: str, attributes: GlobalCaption | None, acoustics: Acoustics) -> str | None:

@@ -4,14 +4,13 @@ Fine answers are prose; global answers are JSON that must be a `GlobalCaption` e
 decoded under a grammar. What the caption says is judged by `rules`.
 """
 
-import re
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from fcaps_pipeline.records.captions import GlobalCaption, Granularity
 
-_END_TOKENS = re.compile(r"(?:\s*(?:<\|(?:im_end|endoftext|eot_id)\|>|</s>))+\s*$")
+_END_TOKENS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>")
 _MAX_FINDINGS = 3
 
 
@@ -28,7 +27,7 @@ class ParsedAnswer:
 
 def parse_answer(granularity: Granularity, text: str) -> ParsedAnswer:
     """Takes an answer apart; tokens that end a turn are cut off its end."""
-    text = _END_TOKENS.sub("", text).strip()
+    text = _without_end_tokens(text.strip())
     if granularity is Granularity.FINE:
         return ParsedAnswer(text)
     try:
@@ -36,6 +35,15 @@ def parse_answer(granularity: Granularity, text: str) -> ParsedAnswer:
     except ValidationError as error:
         return ParsedAnswer(text, fault=_explain(error))
     return ParsedAnswer(attributes.caption, attributes)
+
+
+def _without_end_tokens(text: str) -> str:
+    end = len(text)
+    while token := next((one for one in _END_TOKENS if text.endswith(one, 0, end)), None):
+        end -= len(token)
+        while end and text[end - 1].isspace():
+            end -= 1
+    return text[:end]
 
 
 def _explain(error: ValidationError) -> str:

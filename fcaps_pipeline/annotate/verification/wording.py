@@ -7,6 +7,7 @@ Source: the faults that FCaps drops a caption for (arXiv 2601.03065), in words o
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -86,8 +87,8 @@ _META = _words(
 )
 
 _LEAKED = re.compile(
-    r"<\|.*?\|>|</?[a-z_]+>|\[/?INST\]|[{}]|\*\*|```|^#+ |\\[nu]|(?:^|\n)(?:assistant|user|system)\b ?:|"
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd]|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]",
+    r"<\|(?:[^<>|]{0,64}\|>)?|</?[a-z_]+>|\[/?INST\]|[{}]|\*\*|```|^#+ |\\[nu]|(?:^|\n)(?:assistant|user|system)\b ?:|"
+    r"\ufffd|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]",
     re.IGNORECASE,
 )
 
@@ -137,8 +138,12 @@ def find_meta_phrase(text: str) -> str | None:
 
 
 def find_leaked_token(text: str) -> str | None:
-    """Remains of templates, markup, control characters, or a script other than the caption's."""
-    return _first(_LEAKED, text)
+    """Remains of templates, markup, a script other than the caption's, or characters that nobody sees.
+
+    The last are controls, marks of direction and of no width, surrogates, private and unassigned ones.
+    """
+    unseen = next((one for one in text if unicodedata.category(one)[0] == "C" and one not in "\t\n"), None)
+    return _first(_LEAKED, text) or (None if unseen is None else f"U+{ord(unseen):04X}")
 
 
 def find_reported_content(text: str) -> str | None:
