@@ -6,13 +6,14 @@ from rich.console import Console
 from rich.progress import TextColumn, TimeRemainingColumn
 
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
+from fcaps_pipeline.annotate.run.callback import RunCallback
 from fcaps_pipeline.annotate.run.plan import Plan
-from fcaps_pipeline.annotate.run.progress import Progress as Step
+from fcaps_pipeline.annotate.run.watch.progress import Progress as Step
 from fcaps_pipeline.cli.bars import Bar
 from fcaps_pipeline.shards.layout import Totals, UnitCommit
 
 
-class ProgressBar(Bar):
+class ProgressBar(Bar, RunCallback):
     """Hours done, Segments and tokens per second, rejected, failed, time left."""
 
     def __init__(self, console: Console) -> None:
@@ -41,6 +42,10 @@ class ProgressBar(Bar):
             visible=True,
         )
 
+    def on_engine_down(self, engine: str, replica: str, cause: str) -> None:
+        """Says what was lost; the run goes on with the others."""
+        self._console.print(f"engine {engine}: replica {replica} is down: {cause}", style="yellow", soft_wrap=True)
+
     def on_engines_ready(self, engines: dict[str, EngineIdentity], startup_s: float) -> None:
         """Starts the clock of the rates."""
         names = ", ".join(f"{name} ({one.engine} {one.engine_version})" for name, one in engines.items())
@@ -51,8 +56,8 @@ class ProgressBar(Bar):
     def on_progress(self, progress: Step) -> None:
         """Moves the bar."""
         self._num_segments += progress.num_segments
-        self._num_tokens += progress.num_output_tokens
-        self._num_rejections += progress.num_rejections
+        self._num_tokens += progress.output_tokens.total()
+        self._num_rejections += progress.segments["rejected"]
         self._num_failures += progress.num_failures
         elapsed_s = max(time.monotonic() - self._begun_s, 1e-3)
         rates = (

@@ -221,6 +221,11 @@ class ResourceConfig(Section):
     """Cores that Ray reserves for one of them."""
     segments_in_flight: Annotated[int, Field(gt=0)] = 48
     """Segments that one segmenter has waiting for captions, at most. Bounds memory."""
+    log_to_driver: bool = False
+    """Show on stderr what the actors print, wherever they run."""
+    metrics_port: Annotated[int, Field(gt=0, lt=65536)] | None = None
+    """Port of this machine at which a Ray that we start exports metrics to Prometheus; None exports nothing.
+    A running cluster exports them at its own ports."""
     unit_attempts: Annotated[int, Field(gt=0)] = 3
     """Times a WorkUnit is tried when an actor dies under it."""
 

@@ -1,7 +1,7 @@
 """Where the files of a run are, and what its commit records and its index say.
 
 A run folder: `job.json`, `plan/`, `data/`, `rejections/`, `failures/`, `commits/`, `tmp/`,
-`engines.json`, `index.json` and `report.json`. A unit is done when its commit record exists; the
+`engines.json`, `run.log.jsonl`, `index.json` and `report.json`. A unit is done when its commit record exists; the
 dataset is done when `index.json` exists.
 """
 
@@ -106,6 +106,7 @@ class RunLayout:
         self.temporary = root / "tmp"
         self.index = root / "index.json"
         self.report = root / "report.json"
+        self.log = root / "run.log.jsonl"
         self.lock = root / ".lock"
 
     def shard(self, table: Table, unit_index: int, num_units: int) -> Path:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 from ray.cluster_utils import Cluster
 
 from fcaps_pipeline.annotate.run import ray_runtime
+from fcaps_pipeline.annotate.run.callback import RunCallback
 from fcaps_pipeline.annotate.run.ray_runtime import RayRuntime
 from fcaps_pipeline.errors import ResourceError
 from fcaps_pipeline.jobs.annotate_job import Job, parse_job
@@ -52,4 +54,4 @@ def test_processes_that_fit_in_sum_but_on_no_node_are_refused(
 def test_processes_that_fit_on_the_nodes_are_started(cluster: Cluster, tmp_path: Path) -> None:
     runtime = RayRuntime(_job(cluster, num_segmenters=2, cpus_per_segmenter=3), RunLayout(tmp_path), num_units=1)
     with runtime:
-        assert runtime.start_engines()["rules"].engine == "cascade"
+        assert runtime.start_engines(create_autospec(RunCallback))["rules"].engine == "cascade"

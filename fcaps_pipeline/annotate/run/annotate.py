@@ -4,7 +4,9 @@ Everything is resumable: what a finished unit committed is never done again, and
 last, says that the dataset is complete.
 """
 
+import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from fcaps_pipeline import __version__
@@ -12,9 +14,12 @@ from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotato
 from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
 from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, model_folder
+from fcaps_pipeline.annotate.run.callback import RunCallback, RunCallbacks
 from fcaps_pipeline.annotate.run.plan import Plan, load_or_make, load_units
-from fcaps_pipeline.annotate.run.progress import RunCallback
 from fcaps_pipeline.annotate.run.report import LastCall, RunReport, make_report
+from fcaps_pipeline.annotate.run.watch.metrics import build_metrics
+from fcaps_pipeline.annotate.run.watch.run_log import RunLog
+from fcaps_pipeline.annotate.run.watch.run_watch import RunWatch
 from fcaps_pipeline.errors import AccountingError, JobError, OutputError
 from fcaps_pipeline.jobs.annotate_job import Job, VllmEngineConfig
 from fcaps_pipeline.jobs.identity import job_identity, job_sha256
@@ -42,17 +47,27 @@ def annotate(job: Job, out: Path, callback: RunCallback) -> RunReport:
         FcapsError: with the class that says how to handle it; finished units stay finished.
     """
     check_inputs(job)
-    with opened(out, job_identity(job)) as layout:
-        plan = load_or_make(layout, job)
-        commits = read_commits(layout)
-        callback.on_plan(plan, total(commits), len(commits))
-        done = frozenset(commit.unit_index for commit in commits)
-        last_call = LastCall()
-        if len(done) < plan.num_units:
-            last_call = _run_missing(job, layout, plan, done, callback)
-        elif layout.index.is_file() and layout.report.is_file():
-            return RunReport.model_validate_json(layout.report.read_bytes())
-        return _finish(job, layout, plan, read_commits(layout), last_call)
+    with (
+        opened(out, job_identity(job)) as layout,
+        RunLog(layout.log) as log,
+        RunWatch(log, build_metrics(job.resources)) as watch,
+    ):
+        report = _annotate(job, layout, RunCallbacks(callback, watch))
+        watch.concluded(report.state.value)
+        return report
+
+
+def _annotate(job: Job, layout: RunLayout, callback: RunCallback) -> RunReport:
+    plan = load_or_make(layout, job)
+    commits = read_commits(layout)
+    callback.on_plan(plan, total(commits), len(commits))
+    done = frozenset(commit.unit_index for commit in commits)
+    last_call = LastCall()
+    if len(done) < plan.num_units:
+        last_call = _run_missing(job, layout, plan, done, callback)
+    elif layout.index.is_file() and layout.report.is_file():
+        return RunReport.model_validate_json(layout.report.read_bytes())
+    return _finish(job, layout, plan, read_commits(layout), last_call)
 
 
 def check_inputs(job: Job) -> None:
@@ -82,12 +97,13 @@ def _run_missing(job: Job, layout: RunLayout, plan: Plan, done: frozenset[int], 
     layout.index.unlink(missing_ok=True)
     begun_s = time.monotonic()
     failed_units = []
-    with RayRuntime(job, layout, plan.num_units) as runtime:
-        engines = runtime.start_engines()
+    # Ray prints on stdout what actors print there, but stdout is the result of a command.
+    with redirect_stdout(sys.stderr), RayRuntime(job, layout, plan.num_units) as runtime:
+        engines = runtime.start_engines(callback)
         _remember(layout, engines)
         ready_s = time.monotonic()
         callback.on_engines_ready(engines, ready_s - begun_s)
-        for outcome in runtime.run(load_units(layout, without=done), callback.on_progress):
+        for outcome in runtime.run(load_units(layout, without=done), callback):
             if isinstance(outcome, UnitFailure):
                 failed_units.append(f"unit {outcome.unit_index}: {outcome.message}")
                 callback.on_unit_failed(outcome.unit_index, outcome.message)

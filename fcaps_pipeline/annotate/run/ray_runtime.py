@@ -7,7 +7,8 @@ restarted by Ray and asked again what they left open, a few times, never for eve
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import socket
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -20,9 +21,10 @@ from ray.util.placement_group import placement_group, remove_placement_group
 from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
 from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
+from fcaps_pipeline.annotate.run.callback import RunCallback
 from fcaps_pipeline.annotate.run.placement import bundle_of, bundles, check_room, no_room, num_replicas
-from fcaps_pipeline.annotate.run.progress import Progress
 from fcaps_pipeline.annotate.run.unit_worker import CaptioningPool, PendingCaptions, UnitWorker
+from fcaps_pipeline.annotate.run.watch.board import ProgressBoard, Reporter
 from fcaps_pipeline.errors import EngineDeadError, FcapsError, ModelError, ResourceError
 from fcaps_pipeline.jobs.annotate_job import (
     CaptionConfig,
@@ -119,7 +121,7 @@ class RayRuntime:
             ray.wait(stopping, num_returns=len(stopping), timeout=10)
         ray.shutdown()
 
-    def start_engines(self) -> dict[str, EngineIdentity]:
+    def start_engines(self, callback: RunCallback) -> dict[str, EngineIdentity]:
         """Waits until every engine answers.
 
         Raises:
@@ -137,11 +139,11 @@ class RayRuntime:
                     f"the replicas of engine {name} differ: {', '.join(sorted({str(one) for one in identities}))}; "
                     "give all nodes the same model and version"
                 )
+            for replica in range(len(identities)):
+                callback.on_engine_up(name, f"{name}-{replica}", socket.gethostname())
         return {name: identities[0] for name, identities in found.items()}
 
-    def run(
-        self, units: Iterable[WorkUnit], on_progress: Callable[[Progress], None]
-    ) -> Iterator[UnitCommit | UnitFailure]:
+    def run(self, units: Iterable[WorkUnit], callback: RunCallback) -> Iterator[UnitCommit | UnitFailure]:
         """Processes units, one per segmenting actor at a time, and yields what became of each.
 
         Raises:
@@ -162,7 +164,7 @@ class RayRuntime:
             if not in_flight:
                 break
             done, _ = ray.wait(list(in_flight), timeout=_POLL_S)
-            self._pass_on_progress(on_progress)
+            self._pass_on_progress(callback)
             for reference in done:
                 worker, one = in_flight.pop(reference)
                 try:
@@ -178,22 +180,24 @@ class RayRuntime:
                         continue
                     yield failure
                 idle.append(worker)
-        self._pass_on_progress(on_progress)
+        self._pass_on_progress(callback)
 
-    def _pass_on_progress(self, on_progress: Callable[[Progress], None]) -> None:
+    def _pass_on_progress(self, callback: RunCallback) -> None:
         assert self._board is not None
         try:
-            steps = ray.get(self._board.take.remote())
+            callback.on_progress(ray.get(self._board.take.remote()))
         except RayActorError:  # the board restarts; only what it had collected is not shown
             return
-        for progress in steps:
-            on_progress(progress)
 
     def _connect(self) -> None:
-        address = self._job.resources.ray_address
-        local = {} if address else {"include_dashboard": False, "object_store_memory": _LOCAL_OBJECT_STORE_BYTES}
+        resources = self._job.resources
+        address = resources.ray_address
+        options: dict[str, Any] = {"log_to_driver": resources.log_to_driver, "logging_level": "ERROR"}
+        if not address:
+            options |= {"include_dashboard": False, "_metrics_export_port": resources.metrics_port}
+            options |= {"object_store_memory": _LOCAL_OBJECT_STORE_BYTES}
         try:
-            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **local)
+            ray.init(address=address or "local", **options)
         except (ConnectionError, ValueError) as error:
             raise ResourceError(
                 f"no Ray cluster answers at {address}; start one, or leave resources.ray_address out"
@@ -210,7 +214,7 @@ class RayRuntime:
                 )
                 for actor_name in _captioner_names(name, engine)
             ]
-        self._board = ray.remote(_ProgressBoard).options(name=_BOARD_NAME, num_cpus=0, max_restarts=-1).remote()
+        self._board = ray.remote(ProgressBoard).options(name=_BOARD_NAME, num_cpus=0, max_restarts=-1).remote()
         self._workers = [self._new_worker() for _ in range(self._job.resources.num_segmenters)]
 
     def _new_worker(self) -> ActorHandle:
@@ -264,16 +268,16 @@ class _SegmentingActor:
     """One unit worker, connected to the captioning actors by their names, so that it can be replaced."""
 
     def __init__(self, job: Job, layout: RunLayout, num_units: int) -> None:
-        board = ray.get_actor(_BOARD_NAME)
-
-        def report(progress: Progress) -> None:
-            board.add.remote(progress)
+        self._reporter = Reporter(ray.get_actor(_BOARD_NAME).add.remote)
 
         pools = [[ray.get_actor(one) for one in _captioner_names(*item)] for item in job.engines.items()]
-        self._worker = UnitWorker(job, layout, num_units, _ActorPool(pools), report)
+        self._worker = UnitWorker(job, layout, num_units, _ActorPool(pools), self._reporter.report)
 
     def run(self, unit: WorkUnit, *, isolate: bool, deadly: str | None) -> UnitCommit:
-        return self._worker.run(unit, isolate=isolate, deadly=deadly)
+        try:
+            return self._worker.run(unit, isolate=isolate, deadly=deadly)
+        finally:
+            self._reporter.flush()
 
 
 class _ActorPool(CaptioningPool):
@@ -309,20 +313,6 @@ class _ActorPool(CaptioningPool):
 
     def forget(self) -> None:
         self._num_open = [[0] * len(pool) for pool in self._pools]
-
-
-class _ProgressBoard:
-    """Collects progress of all unit workers for the driver."""
-
-    def __init__(self) -> None:
-        self._collected: list[Progress] = []
-
-    def add(self, progress: Progress) -> None:
-        self._collected.append(progress)
-
-    def take(self) -> list[Progress]:
-        collected, self._collected = self._collected, []
-        return collected
 
 
 def _captioner_names(name: str, engine: EngineConfig) -> list[str]:

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
-from fcaps_pipeline.annotate.run.progress import Progress
+from fcaps_pipeline.annotate.run.watch.progress import Progress
+from fcaps_pipeline.annotate.run.watch.tally import tally
 from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
 from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 from fcaps_pipeline.annotate.verification.decision import decide
 from fcaps_pipeline.errors import FcapsError, RecordingError
 from fcaps_pipeline.jobs.annotate_job import Job
-from fcaps_pipeline.records.annotations import CaptionSet, Failure, Rejection, SegmentOutcome, WorkUnit
+from fcaps_pipeline.records.annotations import CaptionSet, Failure, SegmentOutcome, WorkUnit
 from fcaps_pipeline.records.audio import Recording, SegmentAudio
 from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout, UnitCommit
 from fcaps_pipeline.shards.writer import UnitWriter
@@ -52,6 +53,7 @@ class UnitWorker:
         self._num_units = num_units
         self._pool = pool
         self._report = report
+        self._engines = {granularity: one.engine for granularity, one in job.captions.items()}
         self._segmenter = Segmenter(job.segmentation, SileroDetector(job.segmentation), measure_acoustics)
         self._waiting: deque[tuple[SegmentAudio, PendingCaptions]] = deque()
         self._num_segments = 0
@@ -116,7 +118,7 @@ class UnitWorker:
         if failure is not None:
             writer.add_recording_failure(failure)
         found = preparation.report
-        self._report(Progress(audio_s=found.duration_s, num_failures=int(failure is not None)))
+        self._report(Progress(audio_s=found.duration_s, num_recording_failures=int(failure is not None)))
         return RecordingOutcome(
             recording_id=recording.recording_id,
             source=recording.source,
@@ -130,16 +132,7 @@ class UnitWorker:
             segment, pending = self._waiting.popleft()
             outcome = self._outcome(segment, pending)
             writer.add(outcome, segment)
-            self._report(
-                Progress(
-                    num_segments=1,
-                    num_rejections=int(isinstance(outcome, Rejection)),
-                    num_failures=int(isinstance(outcome, Failure)),
-                    num_output_tokens=sum(
-                        one.completion.num_output_tokens for found in outcome.caption_sets for one in found.candidates
-                    ),
-                )
-            )
+            self._report(tally(outcome, self._engines))
 
     def _outcome(self, segment: SegmentAudio, pending: PendingCaptions) -> SegmentOutcome:
         try:

@@ -20,7 +20,7 @@ from fcaps_pipeline.annotate.captioning.question import Question
 from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.engine import Engine
 from fcaps_pipeline.annotate.run.annotate import annotate
-from fcaps_pipeline.annotate.run.progress import RunCallback
+from fcaps_pipeline.annotate.run.callback import RunCallback
 from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
 from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 from fcaps_pipeline.annotate.sources.listing import list_recordings

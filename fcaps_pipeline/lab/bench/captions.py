@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fcaps_pipeline.annotate.run.annotate import annotate
-from fcaps_pipeline.annotate.run.progress import RunCallback
+from fcaps_pipeline.annotate.run.callback import RunCallback
 from fcaps_pipeline.attributes.reading import read_attributes
 from fcaps_pipeline.attributes.stated import StatedAttributes
 from fcaps_pipeline.errors import AccountingError, UsageError

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from fcaps_pipeline.annotate.run.progress import Progress
 from fcaps_pipeline.annotate.run.unit_worker import PendingCaptions, UnitWorker
+from fcaps_pipeline.annotate.run.watch.progress import Progress
 from fcaps_pipeline.errors import AccountingError, EngineDeadError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.annotations import Annotation, CaptionSet, WorkUnit

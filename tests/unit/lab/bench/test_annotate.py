@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from fcaps_pipeline.annotate.run.progress import RunCallback
+from fcaps_pipeline.annotate.run.callback import RunCallback
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.jobs.annotate_job import FolderSource, Job, load_job
 from fcaps_pipeline.jobs.resources import shipped_folder
