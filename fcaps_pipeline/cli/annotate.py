@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fcaps_pipeline.cli.console import messages, result
+from fcaps_pipeline.cli.console import LISTED, messages, result
 
 Source = Annotated[str, typer.Argument(help="A job (.yaml), or a folder, audio file, manifest or Lhotse JSONL.")]
 Overrides = Annotated[
@@ -26,10 +26,12 @@ def annotate(
 ) -> None:
     """Annotate speech: write validated caption shards into a run folder. Run again to go on."""
     from fcaps_pipeline.annotate.run.annotate import annotate as run
+    from fcaps_pipeline.annotate.run.inspection import lines
     from fcaps_pipeline.annotate.run.report import State
     from fcaps_pipeline.cli.jobs import resolve_job
     from fcaps_pipeline.cli.progress import ProgressBar
-    from fcaps_pipeline.cli.tables import print_report, print_segments
+    from fcaps_pipeline.cli.segments import print_segments
+    from fcaps_pipeline.cli.tables import print_report
     from fcaps_pipeline.shards.layout import RunLayout
 
     job = resolve_job(source, overrides or [])
@@ -38,9 +40,9 @@ def annotate(
         with ProgressBar(messages) as bar:
             report = run(job, out, bar)
     except KeyboardInterrupt:
-        messages.print(f"interrupted; the same command goes on where {out} stopped", soft_wrap=True)
+        messages.say(f"interrupted; the same command goes on where {out} stopped")
         raise typer.Exit(_EXIT_INTERRUPTED) from None
-    print_segments(result, RunLayout(out))
+    print_segments(result, lines(RunLayout(out)), LISTED, f"`fcaps show {out}` lists others")
     print_report(result, report, out)
     if report.state is not State.WHOLE:
         raise typer.Exit(_EXIT_NOT_WHOLE)

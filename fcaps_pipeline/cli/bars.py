@@ -3,14 +3,15 @@
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+
+from fcaps_pipeline.cli.console import Stream
 
 
 class Bar:
     """A description and a bar, followed by the columns of the kind; to be used as a context."""
 
-    def __init__(self, console: Console, *columns: ProgressColumn, transient: bool = False) -> None:
+    def __init__(self, console: Stream, *columns: ProgressColumn, transient: bool = False) -> None:
         self._console = console
         self._bar = Progress(
             TextColumn("{task.description}"),

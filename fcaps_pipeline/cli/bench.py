@@ -40,11 +40,11 @@ def bench_annotate(
         ("whole pipeline", found.pipeline_s),
     ):
         table.add_row(name, f"{seconds:.1f}", f"{found.audio_s / seconds:.0f}")
-    result.print(f"{found.num_recordings} recordings, {found.audio_s / 60:.1f} min, {found.num_segments} segments")
-    result.print(found.machine)
-    result.print(table)
-    result.print(f"whole pipeline / bare parts: {found.ratio:.2f}")
-    result.print(
+    result.say(f"{found.num_recordings} recordings, {found.audio_s / 60:.1f} min, {found.num_segments} segments")
+    result.say(found.machine)
+    result.show(table)
+    result.say(f"whole pipeline / bare parts: {found.ratio:.2f}")
+    result.say(
         f"start-up: bare engine {found.engine_startup_s:.1f} s, pipeline {found.pipeline_startup_s:.1f} s; "
         f"bare engine: {found.num_output_tokens / found.engine_s:.0f} tokens/s"
     )
@@ -71,7 +71,7 @@ def bench_captions(
     def on_clips(more: int) -> None:
         nonlocal done
         done += more
-        messages.print(f"clips: {done}/{clips}")
+        messages.say(f"clips: {done}/{clips}")
 
     with ProgressBar(messages) as bar:
         rows = measure(work, num_clips=clips, seed=seed, workers=workers, callback=bar, on_clips=on_clips)
@@ -87,7 +87,7 @@ def bench_captions(
             f"{scores.num_without_caption} of {scores.num_clips}",
             f"{row.num_speakers_invented} of {row.num_sounds}",
         )
-    result.print(table)
+    result.show(table)
 
 
 @app.command("retrieval")
@@ -116,10 +116,10 @@ def bench_retrieval(
     def on_rows(more: int) -> None:
         nonlocal done
         done += more
-        messages.print(f"recordings: {done}/{num_rows}")
+        messages.say(f"recordings: {done}/{num_rows}")
 
     def note(line: str) -> None:
-        messages.print(line, soft_wrap=True)
+        messages.say(line)
 
     today = datetime.now(UTC).date().isoformat()
     results = measure(work, scale, workers=workers, on_rows=on_rows, note=note, today=today)
@@ -127,7 +127,7 @@ def bench_retrieval(
         table = Table(*header)
         for row in rows:
             table.add_row(*row)
-        result.print(table)
+        result.show(table)
     for line in expectations(results):
-        result.print(line, soft_wrap=True)
-    result.print(f"report: {work / PAGE}", soft_wrap=True)
+        result.say(line)
+    result.say(f"report: {work / PAGE}")

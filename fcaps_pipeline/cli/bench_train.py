@@ -46,22 +46,22 @@ def train(
     from fcaps_pipeline.learn.training.job import load_train_job
 
     loaded = load_train_job(job or shipped_folder("jobs") / _DEMO_JOB, overrides or [])
-    messages.print(f"training {warmup + steps} steps")
+    messages.say(f"training {warmup + steps} steps")
     _print_waiting(measure_waiting(loaded, num_steps=steps, num_warmup_steps=warmup))
-    messages.print("reading")
+    messages.say("reading")
     _print_reading(measure_reading(loaded, max_rows=rows, min_s=_READING_S))
-    messages.print("measuring memory, each size in a process of its own")
+    messages.say("measuring memory, each size in a process of its own")
     _print_memory(measure_memory(loaded, batch_rows=batch_rows or _BATCH_ROWS, chunk_rows=_CHUNK_ROWS))
     if loaded.device == "cpu" or not torch.cuda.is_available():
-        result.print("towers of WavLM-large and RoBERTa-base: not measured, this part needs a GPU")
+        result.say("towers of WavLM-large and RoBERTa-base: not measured, this part needs a GPU")
         return
-    messages.print("training towers of WavLM-large and RoBERTa-base with random weights")
+    messages.say("training towers of WavLM-large and RoBERTa-base with random weights")
     _print_towers(measure_towers(loaded, WAVLM_LARGE, ROBERTA_BASE, num_rows=_GPU_ROWS, num_steps=_GPU_STEPS))
 
 
 def _print_waiting(found: "WaitingTime") -> None:
-    result.print(found.machine)
-    result.print(
+    result.say(found.machine)
+    result.say(
         f"waiting for data: {found.share:.1%} of the step time (aim: under {_AIM:.0%}); "
         f"{found.num_steps} steps of {1000 * found.step_s / found.num_steps:.0f} ms, {found.rows_per_s:.1f} rows/s"
     )
@@ -75,7 +75,7 @@ def _print_reading(speeds: "list[ReadingSpeed]") -> None:
     for one in speeds:
         workers = str(one.num_workers) if one.num_workers else "none"
         table.add_row(one.reader, workers, f"{one.rows_per_s:.0f}", f"{one.rows_per_s / bare:.2f}")
-    result.print(table)
+    result.show(table)
 
 
 def _print_memory(found: "MemoryTable") -> None:
@@ -84,12 +84,12 @@ def _print_memory(found: "MemoryTable") -> None:
     table = Table(f"rows of {found.audio_s:.1f} s", "peak at once, MB", f"peak in parts of {found.chunk_rows} rows, MB")
     for point in found.points:
         table.add_row(str(point.num_rows), _megabytes(point.whole_bytes), _megabytes(point.cached_bytes))
-    result.print(table)
+    result.show(table)
 
 
 def _print_towers(found: "TowerSpeed") -> None:
     share = found.share_of_peak
-    result.print(
+    result.say(
         f"towers of WavLM-large and RoBERTa-base, {found.num_parameters / 1e6:.0f} M weights, bf16, batches of "
         f"{found.num_rows} rows of {found.audio_s:.1f} s: {found.rows_per_s:.1f} samples/s, "
         f"{found.step_flops / found.step_s / 1e12:.0f} TFLOP/s, "

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from fcaps_pipeline.cli.bars import Bar
-from fcaps_pipeline.cli.console import messages, result
+from fcaps_pipeline.cli.console import Stream, messages, result
 from fcaps_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ def demo_speech(
     from fcaps_pipeline.lab.synthesis.demo import write_demo_speech
 
     for name in write_demo_speech(out, seed):
-        result.print(str(out / name), soft_wrap=True)
+        result.say(str(out / name))
 
 
 def _find_real(
@@ -155,7 +154,7 @@ def _print_scores(scores: "list[Score]") -> None:
     table = Table("what", "measure", "captioner", "constant", "rule", "clips")
     for score in scores:
         table.add_row(*score_cells(score))
-    result.print(table)
+    result.show(table)
 
 
 _NOTES_PER_STAGE = 30
@@ -164,7 +163,7 @@ _NOTES_PER_STAGE = 30
 class _StageBar(Bar):
     """Progress of one stage after the other, on stderr: a bar, or lines where there is no terminal."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Stream) -> None:
         super().__init__(console, MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
         self._what, self._total, self._done = "", 1, 0
         self._task = self._bar.add_task("starting", total=None, note="")
@@ -179,5 +178,5 @@ class _StageBar(Bar):
         before, self._done = self._done, self._done + units
         is_due = before * _NOTES_PER_STAGE // self._total != self._done * _NOTES_PER_STAGE // self._total
         if is_due and not self._console.is_terminal:
-            self._console.print(f"{self._what}: {self._done}/{self._total} {note}", soft_wrap=True)
+            self._console.say(f"{self._what}: {self._done}/{self._total} {note}")
         self._bar.update(self._task, advance=units, note=note)

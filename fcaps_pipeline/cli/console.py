@@ -1,14 +1,49 @@
-"""The two streams of the command line."""
+"""The two streams of the command line, and how lines and tables stand in them."""
 
+import os
 import sys
+from typing import TextIO
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
+_WIDEST = 10_000
 _WIDTH_OF_FILES = 160
 """Columns of a table that no terminal shows."""
 
-result = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
+
+LISTED = 20
+"""Lines of a list that nobody asked to be longer."""
+
+
+class Stream(Console):
+    """A console whose text is never markup."""
+
+    def __init__(self, file: TextIO | None = None, *, stderr: bool = False, width: int | None = None) -> None:
+        super().__init__(file=file, stderr=stderr, width=width, highlight=False, markup=False)
+
+    def say(self, text: str, style: str | None = None) -> None:
+        """One line: a terminal breaks it between words, never inside a path or id; a log has it whole."""
+        if self.is_terminal:
+            self.print(text, style=style, overflow="ignore", crop=False)
+        else:
+            self.print(text, style=style, soft_wrap=True)
+
+    def show(self, table: Table) -> None:
+        """A table, wider than the terminal if its columns with `no_wrap`, which hold paths and ids, ask for it."""
+        needed = Measurement.get(self, self.options.update_width(_WIDEST), table).minimum
+        table.width = needed if needed > self.width else None
+        self.print(table, crop=False)
+
+
+def _width() -> int | None:
+    """What the terminal or the variable COLUMNS says; else that of files."""
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_FILES
+
+
+result = Stream(width=_width())
 """What the command was asked for: stdout."""
 
-messages = Console(stderr=True, highlight=False, markup=False)
+messages = Stream(stderr=True)
 """Progress, notes and errors: stderr."""

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import MofNCompleteColumn
 
 from fcaps_pipeline.cli.annotate import Overrides
 from fcaps_pipeline.cli.bars import Bar
-from fcaps_pipeline.cli.console import messages, result
+from fcaps_pipeline.cli.console import Stream, messages, result
 
 if TYPE_CHECKING:
     from fcaps_pipeline.learn.evaluation.embedder import BadItem, Embedder
@@ -43,11 +42,11 @@ def evaluate(
         with EmbeddingBar(messages) as bar:
             report = run(load_evaluate_job(job, overrides or []), out, bar)
     except KeyboardInterrupt:
-        messages.print("interrupted; nothing was written, the same command starts anew")
+        messages.say("interrupted; nothing was written, the same command starts anew")
         raise typer.Exit(_EXIT_INTERRUPTED) from None
     for name, outcome in report.outcomes.items():
-        result.print(f"{name}\n\n{outcome_text(name, outcome)}", soft_wrap=True)
-    result.print(f"report: {out / REPORT}", soft_wrap=True)
+        result.say(f"{name}\n\n{outcome_text(name, outcome)}")
+    result.say(f"report: {out / REPORT}")
     if report.num_bad_items:
         raise typer.Exit(_EXIT_NOT_WHOLE)
 
@@ -72,7 +71,7 @@ def score(
     table = Table("text", "cosine", "share among these", "probability")
     for one in scores.texts:
         table.add_row(one.text, f"{one.cosine:.3f}", _percent(one.share), _percent(one.probability))
-    result.print(table)
+    result.show(table)
 
 
 def rerank(
@@ -82,7 +81,7 @@ def rerank(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Sort audio files by how well they fit a text, the best first."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from fcaps_pipeline.learn.evaluation.file_scores import rank_files
 
@@ -92,17 +91,17 @@ def rerank(
     if as_json:
         _print_json(ranking.model_dump(mode="json"))
     else:
-        table = Table("rank", "audio", "cosine", "probability")
+        table = Table("rank", Column("audio", no_wrap=True), "cosine", "probability")
         for one in ranking.files:
             table.add_row(f"{one.rank}", one.audio, f"{one.cosine:.3f}", _percent(one.probability))
-        result.print(table)
+        result.show(table)
     _exit_if_bad(ranking.bad_items, len(audio))
 
 
 class EmbeddingBar(Bar):
     """What is being embedded: a bar, or one line per kind where there is no terminal."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Stream) -> None:
         super().__init__(console, MofNCompleteColumn(), transient=True)
         self._task = self._bar.add_task("loading", total=None)
 
@@ -110,7 +109,7 @@ class EmbeddingBar(Bar):
         """Starts the bar anew."""
         self._bar.reset(self._task, description=f"embedding {what}", total=num_items)
         if not self._console.is_terminal:
-            self._console.print(f"embedding {num_items} {what}")
+            self._console.say(f"embedding {num_items} {what}")
 
     def advanced(self, num_items: int) -> None:
         """Moves the bar."""
@@ -128,15 +127,15 @@ def _embedder(model: str) -> Iterator["Embedder"]:
 
 def _exit_if_bad(bad_items: "Sequence[BadItem]", num_items: int) -> None:
     for item in bad_items:
-        messages.print(f"left out: {item.reason}", style="yellow", soft_wrap=True)
+        messages.say(f"left out: {item.reason}", style="yellow")
     if bad_items:
-        messages.print(f"{len(bad_items)} of {num_items} audio files could not be used")
+        messages.say(f"{len(bad_items)} of {num_items} audio files could not be used")
         raise typer.Exit(_EXIT_NOT_WHOLE)
 
 
 def _note_cut(num_cut: int, num_texts: int) -> None:
     if num_cut:
-        messages.print(f"{num_cut} of {num_texts} texts are longer than the text tower takes and were cut")
+        messages.say(f"{num_cut} of {num_texts} texts are longer than the text tower takes and were cut")
 
 
 def _print_json(content: object) -> None:

@@ -1,11 +1,16 @@
 """`fcaps status`, `verify`, `show` and `schema`."""
 
+import json
+from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fcaps_pipeline.cli.console import messages, result
+from fcaps_pipeline.cli.console import LISTED, messages, result
+
+if TYPE_CHECKING:
+    from fcaps_pipeline.shards.layout import Table
 
 Run = Annotated[Path, typer.Argument(help="Run folder of `fcaps annotate`.")]
 
@@ -28,8 +33,8 @@ def verify(run: Run) -> None:
     for file in check(existing(run)):
         num_files += 1
         num_rows += file.num_rows
-        messages.print(f"sound: {file.path}, {file.num_rows} rows")
-    result.print(f"{num_files} files with {num_rows} rows are sound; every Segment is accounted for once")
+        messages.say(f"sound: {file.path}, {file.num_rows} rows")
+    result.say(f"{num_files} files with {num_rows} rows are sound; every Segment is accounted for once")
 
 
 def show(
@@ -37,17 +42,39 @@ def show(
     segment_id: Annotated[
         str | None, typer.Argument(help="Segment to show whole; default: list the first ones.")
     ] = None,
+    *,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help=f"Lines to list; by default {LISTED}, with --json all.")
+    ] = None,
+    rejected: Annotated[bool, typer.Option("--rejected", help="List what was rejected.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="List what could not be read or asked about.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """Show caption cards of a run."""
-    from fcaps_pipeline.annotate.run.inspection import find
-    from fcaps_pipeline.cli.tables import print_card, print_segments
+    from fcaps_pipeline.annotate.run.inspection import find, lines
+    from fcaps_pipeline.cli.segments import print_card, print_segments
     from fcaps_pipeline.shards.run_folder import existing
 
     layout = existing(run)
-    if segment_id is None:
-        print_segments(result, layout)
+    if segment_id is not None:
+        row = find(layout, segment_id)
+        if as_json:
+            _print_json(row)
+        else:
+            print_card(result, row)
+        return
+    asked: dict[Table, bool] = {"rejections": rejected, "failures": failed}
+    tables = [table for table, is_asked in asked.items() if is_asked]
+    listed = lines(layout, tables) if tables else lines(layout)
+    if as_json:
+        for line in islice(listed, limit):
+            _print_json(line.model_dump(mode="json"))
     else:
-        print_card(result, find(layout, segment_id))
+        print_segments(result, listed, limit or LISTED, "--limit N lists more, a segment's id shows it whole")
+
+
+def _print_json(content: object) -> None:
+    result.print(json.dumps(content, ensure_ascii=False, default=str), soft_wrap=True)
 
 
 def schema(
@@ -58,7 +85,7 @@ def schema(
 
     if check:
         check_schemas()
-        result.print("schemas/ is up to date")
+        result.say("schemas/ is up to date")
     else:
         for path in write_schemas():
-            result.print(f"wrote {path}")
+            result.say(f"wrote {path}")

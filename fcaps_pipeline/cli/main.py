@@ -36,15 +36,14 @@ def main() -> None:
     try:
         app()
     except FcapsError as error:
-        messages.print(f"error: {error}", style="red", soft_wrap=True)
+        messages.say(f"error: {error}", style="red")
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - the outermost border of the program
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        messages.print(
+        messages.say(
             f"internal error: {type(error).__name__}: {' '.join(str(error).split())} "
             f"({frame.filename}:{frame.lineno}); "
             "this is a defect, please report it",
             style="red",
-            soft_wrap=True,
         )
         sys.exit(1)

@@ -2,7 +2,6 @@
 
 import time
 
-from rich.console import Console
 from rich.progress import TextColumn, TimeRemainingColumn
 
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
@@ -10,13 +9,14 @@ from fcaps_pipeline.annotate.run.callback import RunCallback
 from fcaps_pipeline.annotate.run.plan import Plan
 from fcaps_pipeline.annotate.run.watch.progress import Progress as Step
 from fcaps_pipeline.cli.bars import Bar
+from fcaps_pipeline.cli.console import Stream
 from fcaps_pipeline.shards.layout import Totals, UnitCommit
 
 
 class ProgressBar(Bar, RunCallback):
     """Hours done, Segments and tokens per second, rejected, failed, time left."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Stream) -> None:
         hours = TextColumn("{task.completed:.2f}/{task.total:.2f} h  {task.fields[rates]}")
         super().__init__(console, hours, TimeRemainingColumn())
         self._task = self._bar.add_task("planning", total=None, rates="", visible=False)
@@ -26,14 +26,14 @@ class ProgressBar(Bar, RunCallback):
     def on_plan(self, plan: Plan, done: Totals, num_units_done: int) -> None:
         """Says what there is to do."""
         if num_units_done == plan.num_units:
-            self._console.print("nothing to do: every unit of this run is committed")
+            self._console.say("nothing to do: every unit of this run is committed")
             return
-        self._console.print(
+        self._console.say(
             f"{plan.num_recordings} recordings, {plan.duration_s / 3600:.3f} h, "
             f"{num_units_done} of {plan.num_units} units done; starting the engines"
         )
         for suffix, count in sorted(plan.num_ignored_files.items()):
-            self._console.print(f"ignored {count} files of kind {suffix}: not audio")
+            self._console.say(f"ignored {count} files of kind {suffix}: not audio")
         self._bar.update(
             self._task,
             description="starting",
@@ -49,7 +49,7 @@ class ProgressBar(Bar, RunCallback):
     def on_engines_ready(self, engines: dict[str, EngineIdentity], startup_s: float) -> None:
         """Starts the clock of the rates."""
         names = ", ".join(f"{name} ({one.engine} {one.engine_version})" for name, one in engines.items())
-        self._console.print(f"engines ready after {startup_s:.1f} s: {names}")
+        self._console.say(f"engines ready after {startup_s:.1f} s: {names}")
         self._bar.update(self._task, description="annotating")
         self._begun_s = time.monotonic()
 
@@ -69,14 +69,13 @@ class ProgressBar(Bar, RunCallback):
     def on_unit_done(self, commit: UnitCommit) -> None:
         """Says what failed in a unit, line by line; where no bar is seen, also how far the run is."""
         if not self._console.is_terminal:
-            self._console.print(
+            self._console.say(
                 f"unit {commit.unit_index} committed: {commit.num_annotations} annotated, {commit.num_rejections} "
-                f"rejected, {commit.num_segment_failures + commit.num_recording_failures} failed",
-                soft_wrap=True,
+                f"rejected, {commit.num_segment_failures + commit.num_recording_failures} failed"
             )
         for line in commit.failure_messages:
-            self._console.print(f"failed: {line}", style="yellow", soft_wrap=True)
+            self._console.say(f"failed: {line}", style="yellow")
 
     def on_unit_failed(self, unit_index: int, message: str) -> None:
         """Says which unit was given up."""
-        self._console.print(f"unit {unit_index} given up: {message}", style="red", soft_wrap=True)
+        self._console.say(f"unit {unit_index} given up: {message}", style="red")

@@ -40,7 +40,7 @@ def synth(
             on_block=lambda block_s: progress.advance(task, block_s),
         )
     took_s = time.monotonic() - started_s
-    result.print(f"{out}: {counts.files} files, {counts.seconds / 3600:.2f} h, {took_s:.0f} s", soft_wrap=True)
+    result.say(f"{out}: {counts.files} files, {counts.seconds / 3600:.2f} h, {took_s:.0f} s")
     for what, by_reason in (("files dropped", counts.dropped_files), ("sentences redrawn", counts.redrawn_sentences)):
         reasons = ", ".join(f"{reason} {count}" for reason, count in by_reason.items())
-        result.print(f"{what}: {sum(by_reason.values())}{f' ({reasons})' if reasons else ''}", soft_wrap=True)
+        result.say(f"{what}: {sum(by_reason.values())}{f' ({reasons})' if reasons else ''}")

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from fcaps_pipeline.cli.annotate import Overrides
 from fcaps_pipeline.cli.bars import Bar
-from fcaps_pipeline.cli.console import messages, result
+from fcaps_pipeline.cli.console import Stream, messages, result
 from fcaps_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def train(
         with TrainingBar(messages) as bar:
             report = launch(load_train_job(job, overrides or []), out, bar)
     except KeyboardInterrupt:
-        messages.print(f"interrupted; the same command goes on from the last checkpoint in {out}", soft_wrap=True)
+        messages.say(f"interrupted; the same command goes on from the last checkpoint in {out}")
         raise typer.Exit(_EXIT_INTERRUPTED) from None
     if report is not None:
         _print_report(report, out)
@@ -76,7 +75,7 @@ def _launcher(num_workers: int | None, address: str | None) -> "Launch":
 class TrainingBar(Bar):
     """Steps done, loss and dev metric: a bar, or lines where there is no terminal."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Stream) -> None:
         super().__init__(console, MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
         self._num_steps = 1
         self._task = self._bar.add_task("training", total=None, note="", visible=False)
@@ -85,24 +84,24 @@ class TrainingBar(Bar):
         """Says what there is to do."""
         self._num_steps = num_steps
         if done == num_steps:
-            self._console.print(f"nothing to do: all {num_steps} steps of this run are taken")
+            self._console.say(f"nothing to do: all {num_steps} steps of this run are taken")
         elif done:
-            self._console.print(f"going on after step {done} of {num_steps}")
+            self._console.say(f"going on after step {done} of {num_steps}")
         self._bar.update(self._task, total=num_steps, completed=done, visible=True)
 
     def stepped(self, step: int, loss: float) -> None:
         """Moves the bar."""
         self._bar.update(self._task, completed=step, note=f"loss {loss:.4f}")
         if not self._console.is_terminal and step % max(1, self._num_steps // _LINES_PER_RUN) == 0:
-            self._console.print(f"step {step}/{self._num_steps}: loss {loss:.4f}")
+            self._console.say(f"step {step}/{self._num_steps}: loss {loss:.4f}")
 
     def measured(self, step: int, metric: str, value: float) -> None:
         """Says what dev said."""
-        self._console.print(f"dev after step {step}: {metric} {value:.4f}")
+        self._console.say(f"dev after step {step}: {metric} {value:.4f}")
 
     def found_bad(self, split: str, row: "BadRow") -> None:
         """Names a row that could not be used."""
-        self._console.print(f"bad row in {split}: {row.segment_id}: {row.reason}", style="yellow", soft_wrap=True)
+        self._console.say(f"bad row in {split}: {row.segment_id}: {row.reason}", style="yellow")
 
 
 def _print_report(report: "TrainingReport", out: Path) -> None:
@@ -112,8 +111,8 @@ def _print_report(report: "TrainingReport", out: Path) -> None:
     table = Table("dev at the best step", "value")
     for name, value in report.dev.items():
         table.add_row(name, f"{value:.4f}")
-    result.print(table)
-    result.print(f"steps: {state.step}, best on dev: {state.best.step if state.best else 'none'}")
-    result.print(f"bad rows: {len(report.bad_rows)}, standing {state.num_bad_rows} times in a training batch")
-    result.print(f"waiting for data: {report.wait_share:.1%} of the step time, for texts: {report.text_share:.1%}")
-    result.print(f"model: {out / 'best'}, report: {out / 'report.md'}", soft_wrap=True)
+    result.show(table)
+    result.say(f"steps: {state.step}, best on dev: {state.best.step if state.best else 'none'}")
+    result.say(f"bad rows: {len(report.bad_rows)}, standing {state.num_bad_rows} times in a training batch")
+    result.say(f"waiting for data: {report.wait_share:.1%} of the step time, for texts: {report.text_share:.1%}")
+    result.say(f"model: {out / 'best'}, report: {out / 'report.md'}")

@@ -1,7 +1,7 @@
 """Looks at a run folder: how far it is, whether it is sound, and what it holds."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,8 +12,6 @@ from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import RunLayout, ShardFile, Table, Totals
 from fcaps_pipeline.shards.reader import check_file, read_commits, read_index, read_rows, total
 from fcaps_pipeline.shards.schema import FAILURE_SCHEMA, REJECTION_SCHEMA, data_schema
-
-_ROW_COLUMNS = ["segment_id", "duration_s", "fine_captions", "global_captions", "candidates"]
 
 
 class RunStatus(Record):
@@ -32,9 +30,11 @@ class Line(Record):
     """One Segment as a line of a table; a rejected one has no captions."""
 
     segment_id: str
-    duration_s: float
-    fine_caption: str
-    global_caption: str
+    """Of a Recording that could not be read, its own id."""
+    duration_s: float | None
+    """None where nothing could be read."""
+    fine_caption: str = ""
+    global_caption: str = ""
     dropped: str
     """Why the Segment was rejected, or how many of its candidates were dropped by which rules."""
 
@@ -73,33 +73,47 @@ def verify(layout: RunLayout) -> Iterator[ShardFile]:
     _check_ids(layout, index.totals)
 
 
-def lines(layout: RunLayout) -> Iterator[Line]:
-    """Annotated Segments, then rejected ones, then those nobody could be asked about, in shard order."""
-    for row in read_rows(layout, "data", _ROW_COLUMNS):
-        yield Line(
-            segment_id=row["segment_id"],
-            duration_s=row["duration_s"],
-            fine_caption=next(iter(row["fine_captions"]), ""),
-            global_caption=next(iter(row["global_captions"]), ""),
-            dropped=_dropped(row["candidates"]),
-        )
-    for row in read_rows(layout, "rejections", ["segment_id", "duration_s", "reason"]):
-        yield Line(
-            segment_id=row["segment_id"],
-            duration_s=row["duration_s"],
-            fine_caption="",
-            global_caption="",
-            dropped=f"rejected: {row['reason']}",
-        )
-    for row in read_rows(layout, "failures", ["segment_id", "duration_s", "message"]):
-        if row["segment_id"] is not None:
-            yield Line(
-                segment_id=row["segment_id"],
-                duration_s=row["duration_s"],
-                fine_caption="",
-                global_caption="",
-                dropped=f"failed: {row['message']}",
-            )
+def lines(layout: RunLayout, tables: Sequence[Table] = ("data", "rejections", "failures")) -> Iterator[Line]:
+    """Annotated Segments, then rejected ones, then what nobody could be asked about, in shard order.
+
+    Args:
+        layout: of the run.
+        tables: those to read.
+    """
+    for table in tables:
+        for row in read_rows(layout, table, _COLUMNS[table]):
+            yield _LINE_OF[table](row)
+
+
+def _annotated(row: dict[str, Any]) -> Line:
+    return Line(
+        segment_id=row["segment_id"],
+        duration_s=row["duration_s"],
+        fine_caption=next(iter(row["fine_captions"]), ""),
+        global_caption=next(iter(row["global_captions"]), ""),
+        dropped=_dropped(row["candidates"]),
+    )
+
+
+def _rejected(row: dict[str, Any]) -> Line:
+    return Line(segment_id=row["segment_id"], duration_s=row["duration_s"], dropped=f"rejected: {row['reason']}")
+
+
+def _failed(row: dict[str, Any]) -> Line:
+    name = row["recording_id"] if row["segment_id"] is None else row["segment_id"]
+    return Line(segment_id=name, duration_s=row["duration_s"], dropped=f"failed: {row['message']}")
+
+
+_COLUMNS: dict[Table, list[str]] = {
+    "data": ["segment_id", "duration_s", "fine_captions", "global_captions", "candidates"],
+    "rejections": ["segment_id", "duration_s", "reason"],
+    "failures": ["segment_id", "recording_id", "duration_s", "message"],
+}
+_LINE_OF: dict[Table, Callable[[dict[str, Any]], Line]] = {
+    "data": _annotated,
+    "rejections": _rejected,
+    "failures": _failed,
+}
 
 
 def find(layout: RunLayout, segment_id: str) -> dict[str, Any]:

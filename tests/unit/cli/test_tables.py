@@ -1,32 +1,48 @@
-"""What a terminal shows of captions that hold brackets."""
+"""What a run says of itself when it ends."""
 
 import io
+from pathlib import Path
 
-from rich.console import Console
+from fcaps_pipeline.annotate.run.report import LastCall, RunReport, State
+from fcaps_pipeline.cli.console import Stream
+from fcaps_pipeline.cli.tables import print_report
+from fcaps_pipeline.shards.layout import Totals
 
-from fcaps_pipeline.cli.tables import print_card
 
-
-def test_brackets_in_captions_are_text_not_markup() -> None:
-    stream = io.StringIO()
-    candidate = {
-        "granularity": "fine",
-        "text": "She speaks [softly] and [/then] stops.",
-        "attributes": None,
-        "kept": False,
-        "reasons": ["length"],
-        "model": "m",
-        "model_revision": "r",
-        "engine": "vllm",
-        "engine_version": "1",
-        "prompt_name": "p",
-        "prompt_version": 1,
-        "seed": 0,
-        "attempt": 1,
-        "finish_reason": "stop",
-        "num_output_tokens": 9,
+def _ended(num_annotations: int, reasons: dict[str, int]) -> str:
+    num_rejections = sum(reasons.values())
+    counts = {
+        "num_segments": num_annotations + num_rejections,
+        "num_annotations": num_annotations,
+        "num_rejections": num_rejections,
     }
-    row = {"segment_id": "a", "table": "data", "source": "[a].wav", "channel": "0", "start_s": 0.0, "end_s": 1.0}
-    print_card(Console(file=stream, width=100, markup=False), {**row, "candidates": [candidate]})
-    assert "[softly] and [/then]" in stream.getvalue()
-    assert "[a].wav" in stream.getvalue()
+    totals = Totals.model_validate({name: counts.get(name, 0) for name in Totals.model_fields})
+    report = RunReport(
+        state=State.WHOLE,
+        fcaps_version="0",
+        engines={},
+        totals=totals,
+        num_units=1,
+        num_units_done=1,
+        rejection_reasons=reasons,
+        failures=(),
+        recordings_without_segments=(),
+        ignored_files={},
+        last_call=LastCall(),
+    )
+    stream = io.StringIO()
+    print_report(Stream(file=stream), report, Path("runs/demo"))
+    return stream.getvalue()
+
+
+def test_the_commonest_reasons_of_rejection_come_first() -> None:
+    text = _ended(10, {"fine: absence": 2, "global: truncated": 7})
+    assert "rejected most often for: global: truncated (7), fine: absence (2)" in text
+    assert "more than half" not in text
+
+
+def test_more_than_half_rejected_gets_a_line() -> None:
+    text = _ended(4, {"fine: absence": 5})
+    assert "more than half of the segments were rejected: 5 of 9" in text
+    assert "fcaps show runs/demo --rejected" in text
+    assert "rejected most often" not in _ended(4, {})

@@ -1,0 +1,113 @@
+"""How Segments look in a terminal: a table or a list of many, a card of one.
+
+An id is never broken: where the terminal has no room for a column of them, each stands on a line of its own.
+"""
+
+import json
+import textwrap
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+from rich.table import Table
+
+from fcaps_pipeline.annotate.run.inspection import Line
+from fcaps_pipeline.cli.console import Stream
+from fcaps_pipeline.records.audio import Acoustics
+
+_TABLE_BESIDE_IDS = 100
+"""Columns that a table needs beside the ids for captions to be readable."""
+
+
+def print_segments(console: Stream, lines: Iterable[Line], limit: int, hint: str) -> None:
+    """The first Segments of a run, as a table where the terminal is wide enough.
+
+    Args:
+        console: where to.
+        lines: the Segments.
+        limit: as many are shown.
+        hint: how to see others, said where there are more.
+    """
+    shown = list(islice(lines, limit + 1))
+    if shown:
+        _print_lines(console, shown[:limit])
+    else:
+        console.say("there are none")
+    if len(shown) > limit:
+        console.say(f"the first {limit} are shown; {hint}")
+
+
+def _print_lines(console: Stream, shown: list[Line]) -> None:
+    longest_id = max(len(line.segment_id) for line in shown)
+    if console.width < longest_id + _TABLE_BESIDE_IDS:
+        for line in shown:
+            _print_line(console, line)
+        return
+    table = Table(show_lines=True)
+    table.add_column("segment", no_wrap=True, min_width=longest_id)
+    table.add_column("duration", justify="right", min_width=8)
+    table.add_column("fine caption", ratio=6)
+    table.add_column("global caption", ratio=4)
+    table.add_column("dropped, and why", ratio=3)
+    for line in shown:
+        table.add_row(line.segment_id, _duration(line), line.fine_caption, line.global_caption, line.dropped)
+    console.show(table)
+
+
+def _print_line(console: Stream, line: Line) -> None:
+    console.say(f"{line.segment_id}  {_duration(line)}", style="bold")
+    for name, text in (("fine", line.fine_caption), ("global", line.global_caption), ("dropped", line.dropped)):
+        if text:
+            console.print(_indented(f"{name}: {text}", console.width), soft_wrap=True)
+
+
+def _indented(text: str, width: int) -> str:
+    wrapper = textwrap.TextWrapper(width, initial_indent="  ", subsequent_indent="    ")
+    wrapper.break_long_words = wrapper.break_on_hyphens = False
+    return wrapper.fill(text)
+
+
+def _duration(line: Line) -> str:
+    return "-" if line.duration_s is None else f"{line.duration_s:.2f} s"
+
+
+def print_card(console: Stream, row: dict[str, Any]) -> None:
+    """Everything a run knows about one Segment."""
+    console.say(f"{row['segment_id']}  ({row['table']})", style="bold")
+    console.say(f"{row['source']} channel {row['channel']}, {row['start_s']:.3f} to {row['end_s']:.3f} s")
+    for key in ("speaker", "language", "transcript", "recording_transcript", "tags", "licence"):
+        if row.get(key):
+            console.say(f"{key}: {row[key]}")
+    for key in ("reason", "error", "message"):
+        if key in row:
+            console.say(f"{key}: {row[key]}")
+    _print_acoustics(console, row)
+    for candidate in row.get("candidates") or []:
+        _print_candidate(console, candidate)
+
+
+def _print_acoustics(console: Stream, row: dict[str, Any]) -> None:
+    table = Table("measured", "value")
+    for name in Acoustics.model_fields:
+        if name in row:
+            value = row[name]
+            table.add_row(name, "-" if value is None else f"{value:.4g}")
+    if table.row_count:
+        console.show(table)
+
+
+def _print_candidate(console: Stream, candidate: dict[str, Any]) -> None:
+    state = "kept" if candidate["kept"] else "dropped: " + ", ".join(candidate["reasons"])
+    console.say(f"{candidate['granularity']} caption, {state}", style="green" if candidate["kept"] else "yellow")
+    console.say(f"  {candidate['text']}")
+    if candidate["attributes"]:
+        attributes = json.loads(candidate["attributes"])
+        attributes.pop("caption")
+        console.say("  " + ", ".join(f"{key} {value}" for key, value in attributes.items()))
+    console.say(
+        f"  {candidate['model']} {candidate['model_revision'][:19]}, {candidate['engine']} "
+        f"{candidate['engine_version']}, prompt {candidate['prompt_name']}.v{candidate['prompt_version']}, "
+        f"seed {candidate['seed']}, attempt {candidate['attempt']}, {candidate['finish_reason']}, "
+        f"{candidate['num_output_tokens']} tokens",
+        style="dim",
+    )

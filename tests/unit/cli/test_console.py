@@ -1,0 +1,40 @@
+"""Messages are readable at any width, and can be searched in a log."""
+
+import io
+
+from rich.table import Column, Table
+
+from fcaps_pipeline.cli.console import Stream
+
+PATH = "/corpus/" + "very-long-" * 10 + "name.wav"
+TEXT = f"error: {PATH} cannot be read: the file is empty; restore it, or leave it out with another manifest"
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """It is."""
+        return True
+
+
+def test_a_terminal_breaks_lines_between_words_and_never_inside_a_path() -> None:
+    terminal = Terminal()
+    Stream(file=terminal, width=80).say(TEXT)
+    lines = terminal.getvalue().splitlines()
+    assert [line for line in lines if len(line.rstrip()) > 80] == [line for line in lines if PATH in line]
+    assert " ".join(line.strip() for line in lines) == TEXT
+
+
+def test_a_log_has_the_whole_line() -> None:
+    log = io.StringIO()
+    Stream(file=log, width=80).say(TEXT)
+    assert log.getvalue() == TEXT + "\n"
+
+
+def test_a_table_is_rather_wider_than_the_terminal_than_breaks_a_path() -> None:
+    terminal = Terminal()
+    table = Table(Column("path", no_wrap=True), "why")
+    table.add_row(PATH, "the file is empty and nothing can be read from it")
+    Stream(file=terminal, width=80).show(table)
+    assert PATH in terminal.getvalue()
