@@ -64,7 +64,7 @@ def bench_captions(
 
     from fcaps_pipeline.cli.progress import ProgressBar
     from fcaps_pipeline.lab.bench.captions import bench_captions as measure
-    from fcaps_pipeline.learn.evaluation.formatting import percent
+    from fcaps_pipeline.learn.evaluation.tables import percent
 
     done = 0
 

@@ -11,7 +11,7 @@ from fcaps_pipeline.cli.console import Stream, messages, result
 from fcaps_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from fcaps_pipeline.lab.embedded.recipe import RealMaterial
+    from fcaps_pipeline.lab.embedded.recipe import RealSpeech
     from fcaps_pipeline.lab.embedded.scores import Score
 
 app = typer.Typer(no_args_is_help=True)
@@ -65,7 +65,7 @@ def train(
     published: Published = None,
 ) -> None:
     """Synthesize a corpus, train on it, measure on held-out voices, write folder and card."""
-    from fcaps_pipeline.lab.embedded.recipe import Recipe, make_captioner
+    from fcaps_pipeline.lab.embedded.recipe import Recipe, train_captioner
     from fcaps_pipeline.lab.embedded.training import TrainingSettings
 
     if hearing_steps + agreeing_steps >= steps:
@@ -95,7 +95,7 @@ def train(
         real_licence=real_licence,
     )
     with _StageBar(messages) as bar:
-        scores = make_captioner(recipe, out, work, workers=workers, real=material, watcher=bar)
+        scores = train_captioner(recipe, out, work, workers=workers, real=material, callback=bar)
     _print_scores(scores)
 
 
@@ -118,7 +118,7 @@ def evaluate(
     recipe = Recipe(training_clips=1, test_clips=test_clips, corpus_seed=seed, settings=TrainingSettings(steps=1))
     material = _find_real(real, real_test, real_sounds, published)
     with _StageBar(messages) as bar:
-        scores = evaluate_captioner(folder, recipe, work, workers=workers, real=material, watcher=bar)
+        scores = evaluate_captioner(folder, recipe, work, workers=workers, real=material, callback=bar)
     _print_scores(scores)
 
 
@@ -134,22 +134,20 @@ def demo_speech(
         result.say(str(out / name))
 
 
-def _find_real(
-    real: Path | None, real_test: Path | None, sounds: Path | None, published: Path | None
-) -> "RealMaterial":
-    from fcaps_pipeline.lab.embedded.recipe import divide
+def _find_real(real: Path | None, real_test: Path | None, sounds: Path | None, published: Path | None) -> "RealSpeech":
+    from fcaps_pipeline.lab.embedded.recipe import hold_out_speakers
     from fcaps_pipeline.lab.embedded.recordings import find_recordings
 
     if sounds is not None and not sounds.is_dir():
         raise UsageError(f"--real-sounds {sounds} is no folder; give the folder of the WAV files")
     training, test = ([] if folder is None else find_recordings(folder) for folder in (real, real_test))
-    return divide(training, test, [] if sounds is None else sorted(sounds.glob("*.wav")), published)
+    return hold_out_speakers(training, test, [] if sounds is None else sorted(sounds.glob("*.wav")), published)
 
 
 def _print_scores(scores: "list[Score]") -> None:
     from rich.table import Table
 
-    from fcaps_pipeline.lab.embedded.card import score_cells
+    from fcaps_pipeline.lab.embedded.model_card import score_cells
 
     table = Table("what", "measure", "captioner", "constant", "rule", "clips")
     for score in scores:
@@ -168,12 +166,12 @@ class _StageBar(Bar):
         self._what, self._total, self._done = "", 1, 0
         self._task = self._bar.add_task("starting", total=None, note="")
 
-    def begin(self, what: str, total: int) -> None:
+    def on_begin(self, what: str, total: int) -> None:
         """Shows a new stage."""
         self._what, self._total, self._done = what, max(1, total), 0
         self._bar.reset(self._task, description=what, total=total, note="")
 
-    def advance(self, units: int, note: str = "") -> None:
+    def on_advance(self, units: int, note: str = "") -> None:
         """Moves the stage on."""
         before, self._done = self._done, self._done + units
         is_due = before * _NOTES_PER_STAGE // self._total != self._done * _NOTES_PER_STAGE // self._total

@@ -105,13 +105,13 @@ class EmbeddingBar(Bar):
         super().__init__(console, MofNCompleteColumn(), transient=True)
         self._task = self._bar.add_task("loading", total=None)
 
-    def begun(self, what: str, num_items: int) -> None:
+    def on_begin(self, what: str, total: int) -> None:
         """Starts the bar anew."""
-        self._bar.reset(self._task, description=f"embedding {what}", total=num_items)
+        self._bar.reset(self._task, description=f"embedding {what}", total=total)
         if not self._console.is_terminal:
-            self._console.say(f"embedding {num_items} {what}")
+            self._console.say(f"embedding {total} {what}")
 
-    def advanced(self, num_items: int) -> None:
+    def on_advance(self, num_items: int, note: str = "") -> None:
         """Moves the bar."""
         self._bar.update(self._task, advance=num_items)
 
@@ -119,10 +119,10 @@ class EmbeddingBar(Bar):
 @contextmanager
 def _embedder(model: str) -> Iterator["Embedder"]:
     from fcaps_pipeline.learn.evaluation.embedder import Embedder
-    from fcaps_pipeline.learn.ranks import joined
+    from fcaps_pipeline.learn.ranks import process_group
 
-    with EmbeddingBar(messages) as bar, joined("auto") as place:
-        yield Embedder.load(model, place.device, bar, batch_s=_BATCH_S, num_workers=0, bf16=False)
+    with EmbeddingBar(messages) as bar, process_group("auto") as context:
+        yield Embedder.load(model, context.device, bar, batch_s=_BATCH_S, num_workers=0, bf16=False)
 
 
 def _exit_if_bad(bad_items: "Sequence[BadItem]", num_items: int) -> None:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from fcaps_pipeline.learn.data.batches import BadRow
     from fcaps_pipeline.learn.training.job import TrainJob
     from fcaps_pipeline.learn.training.report import TrainingReport
-    from fcaps_pipeline.learn.training.trainer import Watcher
+    from fcaps_pipeline.learn.training.trainer import TrainCallback
 
-    Launch = Callable[[TrainJob, Path, Watcher], TrainingReport | None]
+    Launch = Callable[[TrainJob, Path, TrainCallback], TrainingReport | None]
 
 _EXIT_NOT_WHOLE = 3
 _EXIT_INTERRUPTED = 130
@@ -80,7 +80,7 @@ class TrainingBar(Bar):
         self._num_steps = 1
         self._task = self._bar.add_task("training", total=None, note="", visible=False)
 
-    def begun(self, num_steps: int, done: int) -> None:
+    def on_train_begin(self, num_steps: int, done: int) -> None:
         """Says what there is to do."""
         self._num_steps = num_steps
         if done == num_steps:
@@ -89,17 +89,17 @@ class TrainingBar(Bar):
             self._console.say(f"going on after step {done} of {num_steps}")
         self._bar.update(self._task, total=num_steps, completed=done, visible=True)
 
-    def stepped(self, step: int, loss: float) -> None:
+    def on_step(self, step: int, loss: float) -> None:
         """Moves the bar."""
         self._bar.update(self._task, completed=step, note=f"loss {loss:.4f}")
         if not self._console.is_terminal and step % max(1, self._num_steps // _LINES_PER_RUN) == 0:
             self._console.say(f"step {step}/{self._num_steps}: loss {loss:.4f}")
 
-    def measured(self, step: int, metric: str, value: float) -> None:
+    def on_dev_evaluated(self, step: int, metric: str, value: float) -> None:
         """Says what dev said."""
         self._console.say(f"dev after step {step}: {metric} {value:.4f}")
 
-    def found_bad(self, split: str, row: "BadRow") -> None:
+    def on_bad_row(self, split: str, row: "BadRow") -> None:
         """Names a row that could not be used."""
         self._console.say(f"bad row in {split}: {row.segment_id}: {row.reason}", style="yellow")
 

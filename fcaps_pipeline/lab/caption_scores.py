@@ -12,7 +12,7 @@ import numpy as np
 
 from fcaps_pipeline.attributes.stated import Quantity, StatedAttributes
 from fcaps_pipeline.lab.synthesis.truth import SpeechTruth
-from fcaps_pipeline.learn.evaluation.metrics.intervals import Estimate, metric_estimates
+from fcaps_pipeline.learn.evaluation.metrics.confidence import Estimate, metric_estimates
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import GlobalCaption
 

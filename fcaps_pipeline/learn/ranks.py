@@ -1,6 +1,6 @@
 """Which process this is among those that train together, and where it computes.
 
-Enters: the environment that `torchrun` sets, or none. Leaves: a `Place`; gloo joins the ranks on
+Enters: the environment that `torchrun` sets, or none. Leaves: a `RankContext`; gloo joins the ranks on
 CPUs, nccl on GPUs. A process group that exists already, as under Ray Train, is used and left alone.
 """
 
@@ -18,7 +18,7 @@ from fcaps_pipeline.machine import describe_device
 
 
 @dataclass(frozen=True)
-class Place:
+class RankContext:
     """One process of a training run."""
 
     rank: int
@@ -26,13 +26,13 @@ class Place:
     device: torch.device
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """True for the rank that writes, logs and prints."""
         return self.rank == 0
 
 
 @contextmanager
-def joined(device: Device) -> Iterator[Place]:
+def process_group(device: Device) -> Iterator[RankContext]:
     """Joins the other ranks, if there are any.
 
     Raises:
@@ -44,9 +44,9 @@ def joined(device: Device) -> Iterator[Place]:
         distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
         if distributed.is_initialized():
-            yield Place(distributed.get_rank(), distributed.get_world_size(), chosen)
+            yield RankContext(distributed.get_rank(), distributed.get_world_size(), chosen)
         else:
-            yield Place(0, 1, chosen)
+            yield RankContext(0, 1, chosen)
     finally:
         if ours:
             distributed.destroy_process_group()
@@ -68,6 +68,6 @@ def _device(device: Device) -> torch.device:
     return chosen
 
 
-def describe_machine(place: Place) -> str:
+def describe_machine(context: RankContext) -> str:
     """What a run computes on, for its report: processes, processor or GPU, version of torch."""
-    return f"{place.world_size} x {describe_device(place.device)}, torch {torch.__version__}"
+    return f"{context.world_size} x {describe_device(context.device)}, torch {torch.__version__}"

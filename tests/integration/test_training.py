@@ -21,7 +21,7 @@ import yaml
 from safetensors.torch import load_file
 
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
-from fcaps_pipeline.learn.training.log import read_log
+from fcaps_pipeline.learn.training.metrics_log import read_log
 from tests.conftest import Typed
 from tests.integration.conftest import FCAPS, Fcaps
 from tests.unit.learn.training.tones import PITCHES, TEXTS, TINY_MODEL, tone_data, write_tones

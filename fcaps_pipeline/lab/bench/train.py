@@ -10,17 +10,17 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from fcaps_pipeline.lab.bench.train_batch import no_usable_row
+from fcaps_pipeline.learn.data.batch_sampler import Position
 from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.epochs import Position
-from fcaps_pipeline.learn.data.length_filter import leave_out_unfit
-from fcaps_pipeline.learn.data.loader import Batches
+from fcaps_pipeline.learn.data.dataloader import Batches
+from fcaps_pipeline.learn.data.length_filter import drop_unusable
 from fcaps_pipeline.learn.data.splits import read_splits
 from fcaps_pipeline.learn.dual_encoder.speech_towers import SpeechTower
-from fcaps_pipeline.learn.ranks import describe_machine, joined
+from fcaps_pipeline.learn.ranks import describe_machine, process_group
+from fcaps_pipeline.learn.training.build import balance_tags, build_dataloader, build_learner, count_steps
 from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.learn.training.objectives import Objective
-from fcaps_pipeline.learn.training.setup import balance_tags, count_steps, make_learner, make_loader
-from fcaps_pipeline.learn.training.stepper import Stepper
+from fcaps_pipeline.learn.training.train_step import TrainStep
 from fcaps_pipeline.records.base import Record
 
 
@@ -60,16 +60,16 @@ def measure_waiting(job: TrainJob, *, num_steps: int, num_warmup_steps: int) -> 
         FcapsError: as `train` raises of the job, its shards and its model.
     """
     num_all_steps = num_warmup_steps + num_steps
-    with joined(job.device) as place:
+    with process_group(job.device) as context:
         train, tag_weight_G = balance_tags(job, read_splits(job.data.splits).train)
-        loader = make_loader(job, train, place)
-        learner = make_learner(job, train, None, place)
+        loader = build_dataloader(job, train, context)
+        learner = build_learner(job, train, None, context)
         objective = Objective(learner.model, job, tag_weight_G=tag_weight_G)
         length = max(num_all_steps, count_steps(job, loader))
-        stepper = Stepper(job, learner, objective, num_steps=length, rank=place.rank)
+        stepper = TrainStep(job, learner, objective, num_steps=length, rank=context.rank)
         with closing(loader.batches(Position())) as batches:
             times = [_step(batches, learner.model.speech_tower, train, stepper, step) for step in range(num_all_steps)]
-        machine = describe_machine(place)
+        machine = describe_machine(context)
     timed = times[num_warmup_steps:]
     return WaitingTime(
         machine=machine,
@@ -87,12 +87,12 @@ class _StepTime:
     wait_s: float
 
 
-def _step(batches: Batches, tower: SpeechTower, train: Catalogue, stepper: Stepper, step: int) -> _StepTime:
+def _step(batches: Batches, tower: SpeechTower, train: Catalogue, stepper: TrainStep, step: int) -> _StepTime:
     """One step as the trainer takes it; the read-out of the loss waits for the GPU."""
     begun_s = time.perf_counter()
     raw = next(batches)
     wait_s = time.perf_counter() - begun_s
-    batch = leave_out_unfit(raw, tower, train)
+    batch = drop_unusable(raw, tower, train)
     if not batch.rows:
         raise no_usable_row(batch)
     stepper.step(batch, step)

@@ -9,15 +9,15 @@ from dataclasses import replace
 import torch
 
 from fcaps_pipeline.errors import TrainingError
+from fcaps_pipeline.learn.data.batch_sampler import Position
 from fcaps_pipeline.learn.data.batches import TrainingBatch
 from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.epochs import Position
-from fcaps_pipeline.learn.ranks import Place
+from fcaps_pipeline.learn.ranks import RankContext
+from fcaps_pipeline.learn.training.build import build_dataloader
 from fcaps_pipeline.learn.training.job import TrainJob
-from fcaps_pipeline.learn.training.setup import make_loader
 from fcaps_pipeline.records.audio import seconds_to_samples
 
-HERE = Place(rank=0, world_size=1, device=torch.device("cpu"))
+HERE = RankContext(rank=0, world_size=1, device=torch.device("cpu"))
 """This process alone."""
 
 _LEVEL = 0.1
@@ -32,7 +32,7 @@ def first_batch(job: TrainJob, train: Catalogue) -> TrainingBatch:
         CorruptRunError: a row group cannot be read.
     """
     data = job.data.model_copy(update={"num_workers": 0})
-    loader = make_loader(job.model_copy(update={"data": data}), train, HERE)
+    loader = build_dataloader(job.model_copy(update={"data": data}), train, HERE)
     with closing(loader.batches(Position())) as batches:
         batch = next(batches)
     if not batch.rows:

@@ -27,13 +27,13 @@ from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.dual_encoder.speech_towers import build_speech_tower
 from fcaps_pipeline.learn.dual_encoder.text_towers import build_text_tower
 from fcaps_pipeline.learn.dual_encoder.tokenization import train_bpe
-from fcaps_pipeline.learn.ranks import describe_machine, joined
+from fcaps_pipeline.learn.ranks import describe_machine, process_group
+from fcaps_pipeline.learn.training.build import build_learner
 from fcaps_pipeline.learn.training.job import Optimisation, TrainJob
-from fcaps_pipeline.learn.training.learning import InfoNce, Objectives
-from fcaps_pipeline.learn.training.material import sample_captions
+from fcaps_pipeline.learn.training.objective_config import InfoNce, Objectives
 from fcaps_pipeline.learn.training.objectives import Objective
-from fcaps_pipeline.learn.training.setup import make_learner
-from fcaps_pipeline.learn.training.stepper import Stepper
+from fcaps_pipeline.learn.training.row_sampling import sample_captions
+from fcaps_pipeline.learn.training.train_step import TrainStep
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.base import Record
 
@@ -111,7 +111,7 @@ def measure_towers(
     train = read_splits(job.data.splits).train
     num_samples = longest_samples(job, train)
     batch = of_size(first_batch(job, train), num_rows=num_rows, num_samples=num_samples, seed=job.seed)
-    with tempfile.TemporaryDirectory() as folder, joined(job.device) as place:
+    with tempfile.TemporaryDirectory() as folder, process_group(job.device) as context:
         random_model(Path(folder), speech, text, sample_captions(train, job.seed), seed=job.seed)
         same = job.model_copy(
             update={
@@ -121,14 +121,14 @@ def measure_towers(
                 "optimisation": Optimisation(steps=num_steps, bf16=True),
             }
         )
-        learner = make_learner(same, train, None, place)
+        learner = build_learner(same, train, None, context)
         objective = Objective(learner.model, same, tag_weight_G=None)
-        stepper = Stepper(same, learner, objective, num_steps=num_steps, rank=place.rank)
+        stepper = TrainStep(same, learner, objective, num_steps=num_steps, rank=context.rank)
         step_flops = count_flops(lambda: stepper.step(batch, 0))
-        step_s = _time(stepper, batch, num_steps, place.device)
-        name = torch.cuda.get_device_name(place.device) if place.device.type == "cuda" else ""
+        step_s = _time(stepper, batch, num_steps, context.device)
+        name = torch.cuda.get_device_name(context.device) if context.device.type == "cuda" else ""
         return TowerSpeed(
-            machine=describe_machine(place),
+            machine=describe_machine(context),
             num_parameters=sum(one.numel() for one in learner.model.parameters()),
             num_rows=num_rows,
             audio_s=num_samples / SAMPLE_RATE_HZ,
@@ -180,7 +180,7 @@ def random_model(folder: Path, speech: WavLMConfig, text: RobertaConfig, caption
             DualEncoder(config, speech_tower, text_tower).save_pretrained(folder)
 
 
-def _time(stepper: Stepper, batch: TrainingBatch, num_steps: int, device: torch.device) -> float:
+def _time(stepper: TrainStep, batch: TrainingBatch, num_steps: int, device: torch.device) -> float:
     """Seconds per step; the GPU is waited for at both ends."""
     for step in range(_NUM_WARMUP_STEPS):
         stepper.step(batch, step)

@@ -22,11 +22,11 @@ from fcaps_pipeline.lab.bench.train_batch import HERE, first_batch, longest_samp
 from fcaps_pipeline.learn.data.batches import TrainingBatch
 from fcaps_pipeline.learn.data.catalogue import Catalogue
 from fcaps_pipeline.learn.data.splits import read_splits
-from fcaps_pipeline.learn.ranks import joined
+from fcaps_pipeline.learn.ranks import process_group
+from fcaps_pipeline.learn.training.build import build_learner
 from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.learn.training.objectives import Objective
-from fcaps_pipeline.learn.training.setup import make_learner
-from fcaps_pipeline.learn.training.stepper import Stepper
+from fcaps_pipeline.learn.training.train_step import TrainStep
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.base import Record
 
@@ -74,7 +74,7 @@ def measure_memory(job: TrainJob, *, batch_rows: Sequence[int], chunk_rows: int)
     # What this process keeps for later is not there for the others.
     torch.cuda.empty_cache()
     with tempfile.TemporaryDirectory() as folder:
-        make_learner(job, train, None, HERE).model.save_pretrained(folder)
+        build_learner(job, train, None, HERE).model.save_pretrained(folder)
         same = job.model_copy(update={"model": None, "init_from": folder})
 
         def peak(num_rows: int, chunk_rows: int | None) -> int | None:
@@ -115,19 +115,19 @@ def _run(trial: _Trial) -> int | None:
 def _peak_bytes(trial: _Trial) -> int | None:
     job = trial.job
     num_steps = job.optimisation.warmup_steps + _NUM_STEPS
-    with joined(job.device) as place:
+    with process_group(job.device) as context:
         before_bytes = _own_bytes("VmRSS")
-        learner = make_learner(job, trial.train, None, place)
+        learner = build_learner(job, trial.train, None, context)
         objective = Objective(learner.model, job, tag_weight_G=None)
-        stepper = Stepper(job, learner, objective, num_steps=num_steps, rank=place.rank)
+        stepper = TrainStep(job, learner, objective, num_steps=num_steps, rank=context.rank)
         batch = of_size(trial.texts, num_rows=trial.num_rows, num_samples=trial.num_samples, seed=job.seed)
         try:
             for step in range(_NUM_STEPS):
                 stepper.step(batch, step)
         except torch.OutOfMemoryError:
             return None
-        if place.device.type == "cuda":
-            return torch.cuda.max_memory_allocated(place.device)
+        if context.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(context.device)
     return _own_bytes("VmHWM") - before_bytes
 
 

@@ -25,14 +25,14 @@ from torch.utils.data import DataLoader
 
 from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.lab.bench.train_batch import HERE
+from fcaps_pipeline.learn.data.batch_sampler import Position
 from fcaps_pipeline.learn.data.catalogue import Catalogue
 from fcaps_pipeline.learn.data.config import SharedRuns
-from fcaps_pipeline.learn.data.epochs import Position
-from fcaps_pipeline.learn.data.loader import ShardLoader
+from fcaps_pipeline.learn.data.dataloader import ShardDataLoader
 from fcaps_pipeline.learn.data.row_groups import read_row_group
 from fcaps_pipeline.learn.data.splits import read_runs
+from fcaps_pipeline.learn.training.build import build_dataloader
 from fcaps_pipeline.learn.training.job import TrainJob
-from fcaps_pipeline.learn.training.setup import make_loader
 from fcaps_pipeline.records.audio import seconds_to_samples
 from fcaps_pipeline.records.base import Record
 
@@ -73,7 +73,7 @@ def measure_reading(job: TrainJob, *, max_rows: int, min_s: float) -> list[Readi
     speeds = [ReadingSpeed(reader="bare soundfile", num_workers=0, rows_per_s=_decode(catalogue, min_s))]
     for num_workers in sorted({0, job.data.num_workers}):
         data = job.data.model_copy(update={"num_workers": num_workers})
-        loader = make_loader(job.model_copy(update={"data": data}), catalogue, HERE)
+        loader = build_dataloader(job.model_copy(update={"data": data}), catalogue, HERE)
         batch_rows = -(-len(catalogue) // loader.num_batches(0))
         streamed = _stream(catalogue, _Collate(job.data.max_s), batch_rows=batch_rows, num_workers=num_workers)
         for reader, counts in (("datasets streaming", streamed), ("loader", _load(loader))):
@@ -139,7 +139,7 @@ def _stream(catalogue: Catalogue, collate: _Collate, *, batch_rows: int, num_wor
         yield len(batch_BT)
 
 
-def _load(loader: ShardLoader) -> _RowCounts:
+def _load(loader: ShardDataLoader) -> _RowCounts:
     with closing(loader.batches(Position())) as batches:
         for batch in batches:
             yield len(batch.rows) + len(batch.bad_rows)

@@ -16,10 +16,10 @@ import numpy.typing as npt
 from fcaps_pipeline.attributes.reading import read_attributes
 from fcaps_pipeline.audio.stream import decode_all
 from fcaps_pipeline.errors import SourceError
+from fcaps_pipeline.lab.embedded.auxiliary_heads import pause_word
+from fcaps_pipeline.lab.embedded.caption_facts import ReadFacts
 from fcaps_pipeline.lab.embedded.features import Mel, mel_features
-from fcaps_pipeline.lab.embedded.helpers import pause_word
-from fcaps_pipeline.lab.embedded.listening import Reading
-from fcaps_pipeline.lab.embedded.reading import ReadFacts
+from fcaps_pipeline.lab.embedded.inference import ClipCaptions
 from fcaps_pipeline.lab.embedded.scores import (
     Item,
     Pairs,
@@ -42,11 +42,11 @@ _PLACES = ("beginning", "middle", "end")
 
 
 @dataclass(frozen=True)
-class Heard:
+class ClipResult:
     """A clip of known truth, and what is said about it."""
 
     truth: ClipTruth
-    reading: Reading
+    reading: ClipCaptions
     ruled: ReadFacts
     """By `signal_rule`."""
 
@@ -56,7 +56,7 @@ class _Spoken:
     """The same for a clip with speech."""
 
     speech: SpeechTruth
-    reading: Reading
+    reading: ClipCaptions
     ruled: ReadFacts
 
     def pairs(self, fact: str) -> tuple[str, str | None, str | None, str | None]:
@@ -87,7 +87,7 @@ class PublishedClip:
     global_text: str
 
 
-def score_clips(clips: list[Heard], about: str = "") -> list[Score]:
+def score_clips(clips: list[ClipResult], about: str = "") -> list[Score]:
     """All figures that the clips allow; a clip called speechless counts as wrong in every trait.
 
     Args:
@@ -116,7 +116,7 @@ def score_clips(clips: list[Heard], about: str = "") -> list[Score]:
     return [score.model_copy(update={"name": about + score.name}) for score in scores if score is not None]
 
 
-def score_recordings(clips: list[RealClip], readings: list[Reading]) -> list[Score]:
+def score_recordings(clips: list[RealClip], readings: list[ClipCaptions]) -> list[Score]:
     """Gender on real recordings as they are, and silence about speakers on real sounds."""
     spoken = [(clip, r) for clip, r in zip(clips, readings, strict=True) if clip.gender is not None]
     silent = [r for clip, r in zip(clips, readings, strict=True) if clip.gender is None]
@@ -132,7 +132,7 @@ def score_recordings(clips: list[RealClip], readings: list[Reading]) -> list[Sco
     )
 
 
-def score_candidates(candidates: list[list[Reading]]) -> list[Score]:
+def score_candidates(candidates: list[list[ClipCaptions]]) -> list[Score]:
     """How far several sampled fine captions of one clip agree in what they state and differ in how."""
     agree = [len({reading.fine for reading in readings}) == 1 for readings in candidates]
     wordings = [len({reading.fine_text for reading in readings}) / len(readings) for readings in candidates]
@@ -144,7 +144,7 @@ def score_candidates(candidates: list[list[Reading]]) -> list[Score]:
     )
 
 
-def score_published(clips: list[PublishedClip], readings: list[Reading]) -> list[Score]:
+def score_published(clips: list[PublishedClip], readings: list[ClipCaptions]) -> list[Score]:
     """Share of the traits stated by the captioner and by published captions of the same clip that are equal."""
     scores: list[Score | None] = []
     for granularity in ("fine", "global"):
@@ -230,7 +230,7 @@ def _pause_scores(spoken: list[_Spoken]) -> list[Score | None]:
     ]
 
 
-def _agree(reading: Reading) -> bool:
+def _agree(reading: ClipCaptions) -> bool:
     other = reading.global_
     return other is not None and all(getattr(reading.fine, trait) == getattr(other, trait) for trait in _TRAITS)
 

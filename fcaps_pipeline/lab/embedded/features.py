@@ -18,7 +18,7 @@ from transformers import WhisperFeatureExtractor
 from fcaps_pipeline.errors import OutputError
 from fcaps_pipeline.lab.embedded.architecture import HOP_SAMPLES, build_feature_extractor
 from fcaps_pipeline.lab.synthesis.corpus import read_truths
-from fcaps_pipeline.lab.synthesis.fresh import call_fresh
+from fcaps_pipeline.lab.synthesis.fresh_process import call_in_fresh_process
 from fcaps_pipeline.lab.synthesis.truth import ClipTruth
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.storage.files import writing
@@ -71,7 +71,7 @@ def write_features(blocks: list[Path], folder: Path, *, workers: int, on_block: 
     on_block(len(blocks) - len(missing))
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        call_fresh(_write, missing, workers=workers, on_done=lambda _: on_block(1))
+        call_in_fresh_process(_write, missing, workers=workers, on_done=lambda _: on_block(1))
 
 
 def load_block(block: Path, folder: Path) -> list[Clip]:

@@ -1,12 +1,11 @@
 """The whole way from nothing to a model folder: corpus, tokenizer, training, figures, card.
 
 Enters: a `Recipe` and a work folder in which everything is kept, so that a killed run goes on where
-it was. Leaves: the model folder. Progress is told to a `Watcher`; nothing is printed here.
+it was. Leaves: the model folder. Progress is told to a `ProgressCallback`; nothing is printed here.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +16,8 @@ from tokenizers import Tokenizer
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.jobs.prompts import load_prompt
 from fcaps_pipeline.lab.embedded.batches import Prompts
-from fcaps_pipeline.lab.embedded.card import TrainingRun, read_run, write_card
 from fcaps_pipeline.lab.embedded.evaluation import (
-    Heard,
+    ClipResult,
     mel_of,
     read_published,
     read_real_clip,
@@ -30,7 +28,8 @@ from fcaps_pipeline.lab.embedded.evaluation import (
 )
 from fcaps_pipeline.lab.embedded.features import Clip, load_block, write_features
 from fcaps_pipeline.lab.embedded.grammar import fine_caption, global_caption
-from fcaps_pipeline.lab.embedded.listening import Listener, Reading
+from fcaps_pipeline.lab.embedded.inference import ClipCaptions, EmbeddedCaptioner
+from fcaps_pipeline.lab.embedded.model_card import TrainingRun, read_run, write_model_card
 from fcaps_pipeline.lab.embedded.model_folder import read_model_folder, write_model_folder
 from fcaps_pipeline.lab.embedded.recordings import RealRecording, is_held_out, write_phrase_bank
 from fcaps_pipeline.lab.embedded.scores import Score
@@ -42,6 +41,7 @@ from fcaps_pipeline.lab.synthesis.corpus import read_truths, write_corpus
 from fcaps_pipeline.lab.synthesis.truth import Split
 from fcaps_pipeline.machine import describe_device
 from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.records.progress import ProgressCallback
 from fcaps_pipeline.storage.job_folder import claim
 
 _CHECKPOINT = "checkpoint.pt"
@@ -68,7 +68,7 @@ class Recipe(Record):
 
 
 @dataclass(frozen=True)
-class RealMaterial:
+class RealSpeech:
     """Real recordings beside the synthetic clips; all may be empty."""
 
     training: tuple[RealRecording, ...] = ()
@@ -80,12 +80,12 @@ class RealMaterial:
     """List of recordings with captions by others."""
 
 
-def divide(
+def hold_out_speakers(
     training_folder: list[RealRecording],
     test_folder: list[RealRecording],
     sounds: list[Path],
     published: Path | None,
-) -> RealMaterial:
+) -> RealSpeech:
     """Holds one in six of the training speakers out for measuring, with all of the test folder.
 
     Raises:
@@ -94,7 +94,7 @@ def divide(
     trained = {one.speaker for one in training_folder if not is_held_out(one.speaker)}
     if both := sorted(trained & {one.speaker for one in test_folder}):
         raise UsageError(f"speaker {both[0]} trains and stands in the test folder; take {both[0]} out of one of them")
-    return RealMaterial(
+    return RealSpeech(
         training=tuple(one for one in training_folder if not is_held_out(one.speaker)),
         measuring=(*(one for one in training_folder if is_held_out(one.speaker)), *test_folder),
         sounds=tuple(sounds),
@@ -102,18 +102,8 @@ def divide(
     )
 
 
-class Watcher(Protocol):
-    """Who is told of progress."""
-
-    def begin(self, what: str, total: int) -> None:
-        """A stage of so many units starts."""
-
-    def advance(self, units: int, note: str = "") -> None:
-        """Some of them are done."""
-
-
-def make_captioner(
-    recipe: Recipe, out: Path, work: Path, *, workers: int, real: RealMaterial, watcher: Watcher
+def train_captioner(
+    recipe: Recipe, out: Path, work: Path, *, workers: int, real: RealSpeech, callback: ProgressCallback
 ) -> list[Score]:
     """Trains a captioner and writes its folder with the card.
 
@@ -126,18 +116,20 @@ def make_captioner(
     claim(work / _RECIPE_FILE, recipe)
     torch.set_num_threads(workers)
     bank = write_phrase_bank(work / "recordings", list(real.training)) if real.training else None
-    blocks = _blocks("train", recipe.training_clips, recipe, work / "corpus", workers, watcher, bank)
-    clips = _load(blocks, work / "features", workers, watcher)
+    blocks = _blocks("train", recipe.training_clips, recipe, work / "corpus", workers, callback, bank)
+    clips = _load(blocks, work / "features", workers, callback)
     prompts = shipped_prompts()
     tokenizer = _tokenizer(clips, prompts, recipe.settings.seed)
-    watcher.begin("training", recipe.settings.steps)
+    callback.on_begin("training", recipe.settings.steps)
     done = 0
 
     def on_step(report: StepReport) -> None:
         nonlocal done
         # The first step of a resumed run stands for all that were done before.
         units, done = report.step + 1 - done, report.step + 1
-        watcher.advance(units, f"caption loss {report.caption_loss:.3f}, helper loss {report.helper_loss:.3f}")
+        callback.on_advance(
+            units, f"caption loss {report.caption_loss:.3f}, auxiliary loss {report.auxiliary_loss:.3f}"
+        )
 
     trained = train(clips, tokenizer, prompts, recipe.settings, work / _CHECKPOINT, on_step, workers=workers)
     write_model_folder(out, trained.thinker, tokenizer)
@@ -158,12 +150,12 @@ def make_captioner(
         real_credit=recipe.real_credit,
         real_licence=recipe.real_licence,
     )
-    write_card(out, run, [])
-    return evaluate_captioner(out, recipe, work, workers=workers, real=real, watcher=watcher)
+    write_model_card(out, run, [])
+    return evaluate_captioner(out, recipe, work, workers=workers, real=real, callback=callback)
 
 
 def evaluate_captioner(
-    folder: Path, recipe: Recipe, work: Path, *, workers: int, real: RealMaterial, watcher: Watcher
+    folder: Path, recipe: Recipe, work: Path, *, workers: int, real: RealSpeech, callback: ProgressCallback
 ) -> list[Score]:
     """Measures a model folder on the test split and on real speech, and writes its card anew.
 
@@ -175,55 +167,66 @@ def evaluate_captioner(
     """
     thinker, tokenizer = read_model_folder(folder)
     run = read_run(folder)
-    listener = Listener(thinker, tokenizer, shipped_prompts())
-    blocks = _blocks("test", recipe.test_clips, recipe, work / "corpus", workers, watcher)
-    clips = _load(blocks, work / "features", workers, watcher)
-    scores = score_clips(_hear(listener, clips, blocks, watcher))
-    scores += score_candidates(_candidates(listener, clips, watcher))
+    captioner = EmbeddedCaptioner(thinker, tokenizer, shipped_prompts())
+    blocks = _blocks("test", recipe.test_clips, recipe, work / "corpus", workers, callback)
+    clips = _load(blocks, work / "features", workers, callback)
+    scores = score_clips(_measure_clips(captioner, clips, blocks, callback))
+    scores += score_candidates(_candidates(captioner, clips, callback))
     if real.measuring:
         bank = write_phrase_bank(work / "held_out_recordings", list(real.measuring))
-        blocks = _blocks("test", REAL_CLIPS, recipe, work / "held_out_corpus", workers, watcher, bank, 1.0)
-        clips = _load(blocks, work / "held_out_features", workers, watcher)
-        scores += score_clips(_spoken(_hear(listener, clips, blocks, watcher)), "real voices: ")
+        blocks = _blocks("test", REAL_CLIPS, recipe, work / "held_out_corpus", workers, callback, bank, 1.0)
+        clips = _load(blocks, work / "held_out_features", workers, callback)
+        scores += score_clips(_spoken(_measure_clips(captioner, clips, blocks, callback)), "real voices: ")
     recordings = [read_real_clip(one.path, one.gender) for one in real.measuring]
     recordings += [read_real_clip(path, None) for path in real.sounds]
     if recordings:
-        scores += score_recordings(recordings, _listen(listener, [clip.audio_T for clip in recordings], watcher))
+        scores += score_recordings(
+            recordings, _caption_recordings(captioner, [clip.audio_T for clip in recordings], callback)
+        )
     if real.published is not None:
         published = read_published(real.published)
-        scores += score_published(published, _listen(listener, [clip.audio_T for clip in published], watcher))
-    write_card(folder, run, scores)
+        scores += score_published(
+            published, _caption_recordings(captioner, [clip.audio_T for clip in published], callback)
+        )
+    write_model_card(folder, run, scores)
     return scores
 
 
-def _hear(listener: Listener, clips: list[Clip], blocks: list[Path], watcher: Watcher) -> list[Heard]:
+def _measure_clips(
+    captioner: EmbeddedCaptioner, clips: list[Clip], blocks: list[Path], callback: ProgressCallback
+) -> list[ClipResult]:
     """What the captioner and the signal rule say of each clip."""
-    watcher.begin("captioning held-out clips", len(clips))
-    readings = listener.listen([clip.mel_FM for clip in clips], watcher.advance)
-    watcher.begin("signal rules", len(clips))
+    callback.on_begin("captioning held-out clips", len(clips))
+    readings = captioner.caption([clip.mel_FM for clip in clips], callback.on_advance)
+    callback.on_begin("signal rules", len(clips))
     heard = []
     paths = [path for block in blocks for _, path in read_truths(block)]
     for clip, path, reading in zip(clips, paths, readings, strict=True):
-        heard.append(Heard(clip.truth, reading, read_signal(soundfile.read(path, dtype="float32")[0])))
-        watcher.advance(1)
+        heard.append(ClipResult(clip.truth, reading, read_signal(soundfile.read(path, dtype="float32")[0])))
+        callback.on_advance(1)
     return heard
 
 
-def _spoken(heard: list[Heard]) -> list[Heard]:
+def _spoken(heard: list[ClipResult]) -> list[ClipResult]:
     return [clip for clip in heard if clip.truth.speech is not None]
 
 
-def _listen(listener: Listener, audios: list[npt.NDArray[np.float32]], watcher: Watcher) -> list[Reading]:
-    watcher.begin("captioning real recordings", len(audios))
-    return listener.listen([mel_of(audio_T) for audio_T in audios], watcher.advance)
+def _caption_recordings(
+    captioner: EmbeddedCaptioner, audios: list[npt.NDArray[np.float32]], callback: ProgressCallback
+) -> list[ClipCaptions]:
+    callback.on_begin("captioning real recordings", len(audios))
+    return captioner.caption([mel_of(audio_T) for audio_T in audios], callback.on_advance)
 
 
-def _candidates(listener: Listener, clips: list[Clip], watcher: Watcher) -> list[list[Reading]]:
+def _candidates(
+    captioner: EmbeddedCaptioner, clips: list[Clip], callback: ProgressCallback
+) -> list[list[ClipCaptions]]:
     """Several sampled readings of each of the first clips with speech."""
     mels = [clip.mel_FM for clip in clips if clip.truth.speech is not None][:SAMPLED_CLIPS]
-    watcher.begin("sampling candidates", NUM_CANDIDATES * len(mels))
+    callback.on_begin("sampling candidates", NUM_CANDIDATES * len(mels))
     passes = [
-        listener.listen(mels, watcher.advance, temperature=TEMPERATURE, seed=seed) for seed in range(NUM_CANDIDATES)
+        captioner.caption(mels, callback.on_advance, temperature=TEMPERATURE, seed=seed)
+        for seed in range(NUM_CANDIDATES)
     ]
     return [list(readings) for readings in zip(*passes, strict=True)]
 
@@ -239,12 +242,12 @@ def _blocks(
     recipe: Recipe,
     folder: Path,
     workers: int,
-    watcher: Watcher,
+    callback: ProgressCallback,
     bank: Path | None = None,
     recorded_share: float = RECORDED_SHARE,
 ) -> list[Path]:
     """The blocks of a split, made where they are missing."""
-    watcher.begin(f"synthesizing {split} clips", count)
+    callback.on_begin(f"synthesizing {split} clips", count)
     return write_corpus(
         folder,
         split,
@@ -253,14 +256,14 @@ def _blocks(
         workers=workers,
         bank=bank,
         recorded_share=recorded_share,
-        on_block=watcher.advance,
+        on_block=callback.on_advance,
     )
 
 
-def _load(blocks: list[Path], features: Path, workers: int, watcher: Watcher) -> list[Clip]:
+def _load(blocks: list[Path], features: Path, workers: int, callback: ProgressCallback) -> list[Clip]:
     """The clips of blocks with their features, computed where they are missing."""
-    watcher.begin("features", len(blocks))
-    write_features(blocks, features, workers=workers, on_block=watcher.advance)
+    callback.on_begin("features", len(blocks))
+    write_features(blocks, features, workers=workers, on_block=callback.on_advance)
     return [clip for block in blocks for clip in load_block(block, features)]
 
 

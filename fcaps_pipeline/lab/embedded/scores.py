@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from fcaps_pipeline.learn.evaluation.metrics.intervals import Estimate, metric_estimates
+from fcaps_pipeline.learn.evaluation.metrics.confidence import Estimate, metric_estimates
 from fcaps_pipeline.records.base import Record
 
 Item = TypeVar("Item")

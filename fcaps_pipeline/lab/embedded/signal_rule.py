@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fcaps_pipeline.annotate.acoustics.activity import Activity, find_activity
 from fcaps_pipeline.annotate.acoustics.frames import FRAME_STEP_S, Frames, make_frames
-from fcaps_pipeline.lab.embedded.reading import ReadFacts
+from fcaps_pipeline.lab.embedded.caption_facts import ReadFacts
 from fcaps_pipeline.lab.synthesis import classes, measure
 from fcaps_pipeline.lab.synthesis.classes import Gender
 

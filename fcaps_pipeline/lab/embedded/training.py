@@ -19,10 +19,10 @@ from tokenizers import Tokenizer
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
+from fcaps_pipeline.lab.embedded.auxiliary_heads import AuxiliaryHeads
 from fcaps_pipeline.lab.embedded.batches import Batch, BatchMaker, Prompts
 from fcaps_pipeline.lab.embedded.features import Clip
 from fcaps_pipeline.lab.embedded.forward import Thinker, decode, encode_audio
-from fcaps_pipeline.lab.embedded.helpers import HelperHeads
 from fcaps_pipeline.lab.embedded.model_folder import new_thinker
 from fcaps_pipeline.lab.synthesis.truth import ClipTruth
 from fcaps_pipeline.records.base import Record
@@ -66,7 +66,7 @@ class StepReport:
     step: int
     caption_loss: float
     """0 while only the audio tower learns."""
-    helper_loss: float
+    auxiliary_loss: float
     """0 while only the text model learns."""
 
 
@@ -105,7 +105,7 @@ def train(
     thinker.visual.requires_grad_(requires_grad=False)
     # Plain products beat the fused kernel here: short sequences, explicit masks, a backward pass.
     thinker.model.set_attn_implementation("eager")
-    heads = HelperHeads(thinker.config.text_config.hidden_size).to(device)
+    heads = AuxiliaryHeads(thinker.config.text_config.hidden_size).to(device)
     parameters = [p for p in [*thinker.parameters(), *heads.parameters()] if p.requires_grad]
     optimizer = torch.optim.AdamW(_decay_groups(parameters, settings), lr=1.0, betas=(0.9, 0.98))
     first, elapsed_s, decider = _resume(checkpoint, thinker, heads, optimizer)
@@ -122,7 +122,7 @@ def train(
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             if step < settings.first_agreeing_step:
                 with_captions = step >= settings.hearing_steps
-                caption_loss, helper_loss = _truthful_losses(
+                caption_loss, auxiliary_loss = _truthful_losses(
                     thinker, heads, made.to(device), truths, with_captions=with_captions
                 )
             else:
@@ -130,15 +130,15 @@ def train(
                 decider = decider or _frozen(thinker)
                 rng = np.random.default_rng([settings.seed, 3, step])
                 caption_loss = _agreeing_loss(thinker, decider, heads, maker, made, truths, rng, device)
-                helper_loss = torch.zeros((), device=device)
-        torch.autograd.backward(caption_loss + settings.helper_weight * helper_loss)
+                auxiliary_loss = torch.zeros((), device=device)
+        torch.autograd.backward(caption_loss + settings.helper_weight * auxiliary_loss)
         torch.nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         elapsed_s = time.monotonic() - begun_s
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
             _save(checkpoint, step + 1, elapsed_s, thinker, heads, optimizer, decider)
-        on_step(StepReport(step, caption_loss.item(), helper_loss.item()))
+        on_step(StepReport(step, caption_loss.item(), auxiliary_loss.item()))
     return Trained(thinker.cpu(), elapsed_s)
 
 
@@ -214,9 +214,9 @@ def _epoch(lengths: tuple[int, ...], epoch: int, settings: TrainingSettings) -> 
 
 
 def _truthful_losses(
-    thinker: Thinker, heads: HelperHeads, batch: Batch, truths: list[ClipTruth], *, with_captions: bool
+    thinker: Thinker, heads: AuxiliaryHeads, batch: Batch, truths: list[ClipTruth], *, with_captions: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Caption loss, 0 without captions, and helper loss against the truth."""
+    """Caption loss, 0 without captions, and auxiliary loss against the truth."""
     audio_BAD, mask_BA = encode_audio(thinker, batch.mel_BFM, batch.lengths_B)
     heard = heads.heard(audio_BAD, mask_BA, truths)
     if not with_captions:
@@ -233,7 +233,7 @@ def _frozen(thinker: Thinker) -> Thinker:
 def _agreeing_loss(
     thinker: Thinker,
     decider: Thinker,
-    heads: HelperHeads,
+    heads: AuxiliaryHeads,
     maker: BatchMaker,
     made: Batch,
     truths: list[ClipTruth],
@@ -302,7 +302,7 @@ def _decay_groups(parameters: list[torch.nn.Parameter], settings: TrainingSettin
 
 
 def _resume(
-    checkpoint: Path, thinker: Thinker, heads: HelperHeads, optimizer: torch.optim.Optimizer
+    checkpoint: Path, thinker: Thinker, heads: AuxiliaryHeads, optimizer: torch.optim.Optimizer
 ) -> tuple[int, float, Thinker | None]:
     """Loads a checkpoint and gives the step to go on from, the seconds spent so far, and the decider of agreeing."""
     if not checkpoint.is_file():
@@ -323,7 +323,7 @@ def _save(
     step: int,
     elapsed_s: float,
     thinker: Thinker,
-    heads: HelperHeads,
+    heads: AuxiliaryHeads,
     optimizer: torch.optim.Optimizer,
     decider: Thinker | None,
 ) -> None:

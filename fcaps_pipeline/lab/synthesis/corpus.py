@@ -16,7 +16,7 @@ import numpy as np
 from fcaps_pipeline.audio.flac import encode_flac
 from fcaps_pipeline.lab.synthesis.cast import RECORDED_SHARE, Cast
 from fcaps_pipeline.lab.synthesis.clip import make_clip
-from fcaps_pipeline.lab.synthesis.fresh import call_fresh
+from fcaps_pipeline.lab.synthesis.fresh_process import call_in_fresh_process
 from fcaps_pipeline.lab.synthesis.recorded import BANK_FILE
 from fcaps_pipeline.lab.synthesis.truth import SPLITS, ClipTruth, Split
 from fcaps_pipeline.records.base import Record
@@ -81,7 +81,7 @@ def write_corpus(
     on_block(block_clips * (len(blocks) - len(missing)))
     _logger.info("%s: %d of %d blocks are there", folder, len(blocks) - len(missing), len(blocks))
     with writing(folder):
-        call_fresh(
+        call_in_fresh_process(
             write_block,
             [(block, split, index, seed, block_clips, bank, recorded_share) for index, block in missing],
             workers=workers,

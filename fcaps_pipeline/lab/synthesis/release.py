@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from fcaps_pipeline.audio.flac import encode_flac
-from fcaps_pipeline.lab.synthesis.fresh import call_fresh
+from fcaps_pipeline.lab.synthesis.fresh_process import call_in_fresh_process
 from fcaps_pipeline.lab.synthesis.recording import draw_kind, make_recording
 from fcaps_pipeline.lab.synthesis.recording_truth import SCHEMA, RecordingTruth, table_of
 from fcaps_pipeline.lab.synthesis.speakers import Speaker, check_installed, draw_speakers
@@ -97,7 +97,7 @@ def write_release(
         missing = [(root, block) for root, blocks in roots.items() for block in blocks if not _exists(root, block)]
         there_s = sum(block.length_s for root, blocks in roots.items() for block in blocks if _exists(root, block))
         on_block(there_s)
-        call_fresh(
+        call_in_fresh_process(
             write_block,
             [(root, block, settings) for root, block in missing],
             workers=workers,

@@ -17,8 +17,8 @@ import torch
 
 from fcaps_pipeline.audio.flac import decode_flac
 from fcaps_pipeline.errors import RecordingError
-from fcaps_pipeline.learn.data.epochs import Position
-from fcaps_pipeline.learn.data.randomness import Stream, seeded
+from fcaps_pipeline.learn.data.batch_sampler import Position
+from fcaps_pipeline.learn.data.randomness import Stream, seed_sequence
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity
@@ -111,14 +111,14 @@ class RowRules:
 
 
 @dataclass(frozen=True)
-class HeardRow:
+class DecodedRow:
     """A usable row with its audio."""
 
     row: TrainingRow
     pcm_T: npt.NDArray[np.int16]
 
 
-def heard_or_bad(content: Row, row: int, shard: Path, epoch: int, rules: RowRules) -> HeardRow | BadRow:
+def decode_row(content: Row, row: int, shard: Path, epoch: int, rules: RowRules) -> DecodedRow | BadRow:
     """Decodes and crops one row; what is drawn depends on seed, epoch and row alone.
 
     Args:
@@ -132,16 +132,16 @@ def heard_or_bad(content: Row, row: int, shard: Path, epoch: int, rules: RowRule
         _check_texts(content, rules.granularities)
         whole_T = _decode(content)
         start, end = _crop(len(whole_T), rules, epoch, row)
-        return HeardRow(_training_row(content, row, start, end, len(whole_T)), whole_T[start:end])
+        return DecodedRow(_training_row(content, row, start, end, len(whole_T)), whole_T[start:end])
     except RecordingError as error:
         return BadRow(segment_id=content["segment_id"], shard=shard, reason=str(error))
 
 
 def collate(
-    rows: Sequence[HeardRow | BadRow], position: Position, *, is_last_of_epoch: bool, num_global_rows: int
+    rows: Sequence[DecodedRow | BadRow], position: Position, *, is_last_of_epoch: bool, num_global_rows: int
 ) -> TrainingBatch:
     """Pads the audio of the usable rows to the longest."""
-    heard = [row for row in rows if isinstance(row, HeardRow)]
+    heard = [row for row in rows if isinstance(row, DecodedRow)]
     longest = max((len(one.pcm_T) for one in heard), default=0)
     audio_BT = np.zeros((len(heard), longest), np.float32)
     for target_T, one in zip(audio_BT, heard, strict=True):
@@ -186,7 +186,7 @@ def _decode(content: Row) -> npt.NDArray[np.int16]:
 def _crop(num_samples: int, rules: RowRules, epoch: int, row: int) -> tuple[int, int]:
     if rules.max_samples is None or num_samples <= rules.max_samples:
         return 0, num_samples
-    rng = np.random.default_rng(seeded(rules.seed, Stream.CROP, epoch=epoch, row=row))
+    rng = np.random.default_rng(seed_sequence(rules.seed, Stream.CROP, epoch=epoch, row=row))
     start = int(rng.integers(num_samples - rules.max_samples + 1))
     return start, start + rules.max_samples
 

@@ -52,7 +52,7 @@ class DataConfig(Section):
     max_s: Annotated[float, Field(gt=0)] | None = 10.0
     """Longer audio is cropped at random to this; None keeps it whole."""
     batch_s: Annotated[float, Field(gt=0)] = 320.0
-    """Seconds of a batch over all ranks at most, padding included; `BatchSettings` names the one exception."""
+    """Seconds of a batch over all ranks at most, padding included; `SamplerSettings` names the one exception."""
     min_rows: Annotated[int, Field(ge=2)] = 8
     """Rows of a batch at least; as many as there are ranks, or more."""
     pool_row_groups: Annotated[int, Field(ge=1)] = 8

@@ -11,7 +11,7 @@ from fcaps_pipeline.learn.dual_encoder.speech_towers import SpeechTower
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 
 
-def leave_out_unfit(batch: TrainingBatch, tower: SpeechTower, catalogue: Catalogue) -> TrainingBatch:
+def drop_unusable(batch: TrainingBatch, tower: SpeechTower, catalogue: Catalogue) -> TrainingBatch:
     """The batch without rows that are too short or too long for the tower, or have no caption at all.
 
     It is as long as its longest row: a tower of fixed length takes no padding beyond that length.

@@ -28,7 +28,7 @@ class Stream(IntEnum):
     """How often rows of rare tags come."""
 
 
-def seeded(
+def seed_sequence(
     seed: int, stream: Stream, *, epoch: int = 0, step: int = 0, row: int = 0, number: int = 0
 ) -> np.random.SeedSequence:
     """The start of one draw.

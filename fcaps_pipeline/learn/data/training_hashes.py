@@ -1,6 +1,6 @@
 """What a model was trained on, kept in its folder, so that no later stage and no evaluation measures it there.
 
-Enters: the train split of each stage. Leaves: `trained_on.safetensors` in the model folder, with three
+Enters: the train split of each stage. Leaves: `training_hashes.safetensors` in the model folder, with three
 sorted lists of 64-bit hashes: speakers, Recordings and audio, 8 bytes each. What pretrained towers
 were trained on is not known here.
 
@@ -19,7 +19,7 @@ from fcaps_pipeline.errors import ModelError, UsageError
 from fcaps_pipeline.learn.data.catalogue import NO_SPEAKER, Catalogue
 from fcaps_pipeline.learn.data.splits import shown
 
-_FILE = "trained_on.safetensors"
+_FILE = "training_hashes.safetensors"
 _WHOLE = "whole"
 _WHAT = ("speaker", "recording", "audio")
 
@@ -27,7 +27,7 @@ _Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
-class TrainedOn:
+class TrainingHashes:
     """Everything that the weights have learnt from, over all stages."""
 
     speaker_K: _Hashes
@@ -37,16 +37,16 @@ class TrainedOn:
     """False where a stage started from a folder without this record."""
 
     @classmethod
-    def of(cls, train: Catalogue) -> "TrainedOn":
+    def of(cls, train: Catalogue) -> "TrainingHashes":
         """What one stage learns from."""
         return cls(*(_distinct(key_N) for key_N in (train.speaker_N, train.recording_N, train.audio_N)))
 
-    def after(self, earlier: "TrainedOn | None") -> "TrainedOn":
+    def after(self, earlier: "TrainingHashes | None") -> "TrainingHashes":
         """This stage and those before it; None where these are not known."""
         if earlier is None:
-            return TrainedOn(self.speaker_K, self.recording_K, self.audio_K, whole=False)
+            return TrainingHashes(self.speaker_K, self.recording_K, self.audio_K, whole=False)
         pairs = zip(self._columns(), earlier._columns(), strict=True)
-        return TrainedOn(*(np.union1d(own_K, other_K) for own_K, other_K in pairs), whole=earlier.whole)
+        return TrainingHashes(*(np.union1d(own_K, other_K) for own_K, other_K in pairs), whole=earlier.whole)
 
     def refuse(self, name: str, split: Catalogue, model: str) -> None:
         """Makes sure that rows are new to the model.
@@ -80,7 +80,7 @@ class TrainedOn:
         return self.speaker_K, self.recording_K, self.audio_K
 
 
-def read_trained_on(folder: Path) -> TrainedOn | None:
+def read_training_hashes(folder: Path) -> TrainingHashes | None:
     """The record of a model folder; None where there is none.
 
     Raises:
@@ -92,7 +92,7 @@ def read_trained_on(folder: Path) -> TrainedOn | None:
     try:
         with safe_open(str(path), framework="np") as stored:
             columns = [stored.get_tensor(what) for what in _WHAT]
-            return TrainedOn(*columns, whole=(stored.metadata() or {}).get(_WHOLE) == "yes")
+            return TrainingHashes(*columns, whole=(stored.metadata() or {}).get(_WHOLE) == "yes")
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} cannot be read ({error}); copy the model folder again") from error
 

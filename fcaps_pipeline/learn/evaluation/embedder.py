@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,14 +22,15 @@ from fcaps_pipeline.errors import CorruptRunError, RecordingError
 from fcaps_pipeline.jobs.resources import resolve_path
 from fcaps_pipeline.learn.data.batches import TrainingBatch, TrainingRow
 from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.length_filter import leave_out_unfit
-from fcaps_pipeline.learn.data.loader import read_in_order
-from fcaps_pipeline.learn.data.training_hashes import TrainedOn, read_trained_on
+from fcaps_pipeline.learn.data.dataloader import read_in_order
+from fcaps_pipeline.learn.data.length_filter import drop_unusable
+from fcaps_pipeline.learn.data.training_hashes import TrainingHashes, read_training_hashes
 from fcaps_pipeline.learn.dual_encoder.audio_batch import collate_audio
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.dual_encoder.speech_towers import SpeechTower
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, seconds_to_samples
 from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.records.progress import ProgressCallback
 
 _BATCH_TEXTS = 128
 _POOL_BATCHES = 8
@@ -38,16 +39,6 @@ _MAX_FILE_S = 120.0
 """A longer file is no clip of a voice, and attention over it would need gigabytes."""
 
 Audio = npt.NDArray[np.float32]
-
-
-class Watcher(Protocol):
-    """Hears how embedding goes."""
-
-    def begun(self, what: str, num_items: int) -> None:
-        """So many items of a kind are going to be embedded."""
-
-    def advanced(self, num_items: int) -> None:
-        """So many more of them are done."""
 
 
 class BadItem(Record):
@@ -92,18 +83,25 @@ class Embedder:
 
     model: DualEncoder
     """In evaluation mode, on its device."""
-    watcher: Watcher
+    callback: ProgressCallback
     batch_s: float = 120.0
     """Seconds of a batch at most, padding included."""
     num_workers: int = 0
     """Processes that read and decode rows."""
     bf16: bool = False
-    trained_on: TrainedOn | None = None
+    training_hashes: TrainingHashes | None = None
     """What the model was trained on; None where its folder does not say."""
 
     @classmethod
     def load(
-        cls, folder: str, device: torch.device, watcher: Watcher, *, batch_s: float, num_workers: int, bf16: bool
+        cls,
+        folder: str,
+        device: torch.device,
+        callback: ProgressCallback,
+        *,
+        batch_s: float,
+        num_workers: int,
+        bf16: bool,
     ) -> Self:
         """Loads the model folder.
 
@@ -114,11 +112,11 @@ class Embedder:
         model = DualEncoder.from_pretrained(path).to(device)
         return cls(
             model,
-            watcher,
+            callback,
             batch_s=batch_s,
             num_workers=num_workers,
             bf16=bf16,
-            trained_on=read_trained_on(path),
+            training_hashes=read_training_hashes(path),
         )
 
     @contextmanager
@@ -135,14 +133,14 @@ class Embedder:
         """
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         parts, num_cut = [], 0
-        self.watcher.begun("texts", len(texts))
+        self.callback.on_begin("texts", len(texts))
         with self.inference():
             for start in range(0, max(1, len(texts)), _BATCH_TEXTS):
                 chosen = order[start : start + _BATCH_TEXTS]
                 tokens = self.model.tokenizer([texts[index] for index in chosen])
                 num_cut += tokens.num_truncated
                 parts.append(self.model.encode_tokens(tokens))
-                self.watcher.advanced(len(chosen))
+                self.callback.on_advance(len(chosen))
         return EmbeddedTexts(torch.cat(parts)[torch.tensor(order).argsort()], num_cut)
 
     def files(self, paths: Sequence[Path]) -> EmbeddedFiles:
@@ -153,13 +151,13 @@ class Embedder:
         """
         speech: dict[int, Tensor] = {}
         bad: list[BadItem] = []
-        self.watcher.begun("audio files", len(paths))
+        self.callback.on_begin("audio files", len(paths))
         for pool in self._pools(paths, bad):
             for batch in _by_length(pool, seconds_to_samples(self.batch_s)):
                 with self.inference():
                     speech_BE = self.model.encode_speech(*collate_audio([audio_T for _, audio_T in batch]))
                 speech |= {index: one for (index, _), one in zip(batch, speech_BE, strict=True)}
-                self.watcher.advanced(len(batch))
+                self.callback.on_advance(len(batch))
         kept = sorted(speech)
         if not kept:
             first = f"; the first: {bad[0].reason}" if bad else ""
@@ -187,17 +185,17 @@ class Embedder:
         Raises:
             CorruptRunError: a row group cannot be read, or no row can be used.
         """
-        self.watcher.begun("rows", len(catalogue))
+        self.callback.on_begin("rows", len(catalogue))
         num_rows = 0
         stored = read_in_order(catalogue, frozenset(), batch_s=self.batch_s, num_workers=self.num_workers)
         with closing(stored):
             for raw in stored:
-                batch = leave_out_unfit(raw, self.model.speech_tower, catalogue)
+                batch = drop_unusable(raw, self.model.speech_tower, catalogue)
                 bad += [BadItem(name=f"{row.shard}: {row.segment_id}", reason=row.reason) for row in batch.bad_rows]
                 num_rows += len(batch.rows)
                 if batch.rows:
                     yield batch
-                self.watcher.advanced(batch.num_global_rows)
+                self.callback.on_advance(batch.num_global_rows)
         if not num_rows:
             raise CorruptRunError(
                 f"none of {len(catalogue)} rows can be used; the first: {bad[0].name} {bad[0].reason}; "
@@ -213,7 +211,7 @@ class Embedder:
                 audio_T = read_clip(path, self.model.speech_tower)
             except RecordingError as error:
                 bad.append(BadItem(name=str(path), reason=str(error)))
-                self.watcher.advanced(1)
+                self.callback.on_advance(1)
                 continue
             pool.append((index, audio_T))
             num_samples += len(audio_T)

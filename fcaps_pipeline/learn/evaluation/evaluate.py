@@ -21,17 +21,18 @@ from fcaps_pipeline.errors import OutputError, UsageError
 from fcaps_pipeline.jobs.resources import resolve_path
 from fcaps_pipeline.learn.data.catalogue import hash_text
 from fcaps_pipeline.learn.dual_encoder.storage import WEIGHTS_FILE
-from fcaps_pipeline.learn.evaluation.embedder import Embedder, Watcher
+from fcaps_pipeline.learn.evaluation.embedder import Embedder
 from fcaps_pipeline.learn.evaluation.grounding import measure_grounding
 from fcaps_pipeline.learn.evaluation.job import EvaluateJob, RetrievalTask, SimilarityTask, Task, ZeroShotTask
 from fcaps_pipeline.learn.evaluation.metrics.classification import draw_confusion
-from fcaps_pipeline.learn.evaluation.metrics.drawing import require_drawing
+from fcaps_pipeline.learn.evaluation.metrics.plotting import require_matplotlib
 from fcaps_pipeline.learn.evaluation.outcomes import EvaluationReport, Outcome, ZeroShotOutcome
 from fcaps_pipeline.learn.evaluation.report import report_text
 from fcaps_pipeline.learn.evaluation.retrieval import measure_retrieval
 from fcaps_pipeline.learn.evaluation.similarity import measure_similarity
 from fcaps_pipeline.learn.evaluation.zero_shot import measure_zero_shot
-from fcaps_pipeline.learn.ranks import describe_machine, joined
+from fcaps_pipeline.learn.ranks import describe_machine, process_group
+from fcaps_pipeline.records.progress import ProgressCallback
 from fcaps_pipeline.shards.reader import read_json
 from fcaps_pipeline.storage.files import write_durably, writing
 from fcaps_pipeline.storage.job_folder import refuse_strangers, require_same_job
@@ -40,31 +41,31 @@ METRICS = "metrics.json"
 REPORT = "report.md"
 
 
-def evaluate(job: EvaluateJob, out: Path, watcher: Watcher) -> EvaluationReport:
+def evaluate(job: EvaluateJob, out: Path, callback: ProgressCallback) -> EvaluationReport:
     """Measures a model.
 
     Args:
         job: what to measure.
         out: folder for the results, new or of the same job.
-        watcher: told of progress.
+        callback: told of progress.
 
     Raises:
         FcapsError: one line that says what is wrong and what to do.
     """
     _check_folder(out, job)
     if any(isinstance(task, ZeroShotTask) for task in job.tasks.values()):
-        require_drawing()
-    with joined(job.device) as place:
-        if place.world_size > 1:
+        require_matplotlib()
+    with process_group(job.device) as context:
+        if context.world_size > 1:
             raise UsageError("fcaps evaluate runs in one process; start it without torchrun")
         embedder = Embedder.load(
-            job.model, place.device, watcher, batch_s=job.batch_s, num_workers=job.num_workers, bf16=job.bf16
+            job.model, context.device, callback, batch_s=job.batch_s, num_workers=job.num_workers, bf16=job.bf16
         )
         report = EvaluationReport(
             fcaps_version=fcaps_pipeline.__version__,
             job=job.content(),
             model_sha256=_sha256(resolve_path(job.model) / WEIGHTS_FILE),
-            machine=describe_machine(place),
+            machine=describe_machine(context),
             outcomes={name: _measure(embedder, task, name, job.seed) for name, task in job.tasks.items()},
         )
     _write(report, out)

@@ -80,7 +80,7 @@ def measure_grounding(embedder: Embedder, task: GroundingTask, rng: np.random.Ge
         raise ModelError(
             "grounding needs a model with a frame projector; train one with a `frames` section in its model"
         )
-    rows = read_evaluation_rows(task.splits, embedder.trained_on)
+    rows = read_evaluation_rows(task.splits, embedder.training_hashes)
     timed = _timed_rows(rows.test, "to measure")
     threshold = task.threshold
     if threshold is None:

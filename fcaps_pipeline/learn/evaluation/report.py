@@ -7,14 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from fcaps_pipeline.learn.evaluation.corpora.published import Comparison
 from fcaps_pipeline.learn.evaluation.embedder import BadItem
-from fcaps_pipeline.learn.evaluation.formatting import (
-    classification_table,
-    comparison_table,
-    detection_table,
-    grounding_table,
-    retrieval_table,
-    similarity_table,
-)
 from fcaps_pipeline.learn.evaluation.outcomes import (
     EvaluationReport,
     GroundingOutcome,
@@ -22,6 +14,14 @@ from fcaps_pipeline.learn.evaluation.outcomes import (
     RetrievalOutcome,
     SimilarityOutcome,
     ZeroShotOutcome,
+)
+from fcaps_pipeline.learn.evaluation.tables import (
+    classification_table,
+    comparison_table,
+    detection_table,
+    grounding_table,
+    retrieval_table,
+    similarity_table,
 )
 
 _MAX_NAMED = 50

@@ -45,7 +45,7 @@ def measure_retrieval(embedder: Embedder, task: RetrievalTask, name: str, rng: n
             does not occur.
         CorruptRunError: a run is not finished, of another version or damaged, or no row can be used.
     """
-    rows = read_evaluation_rows(task.splits, embedder.trained_on)
+    rows = read_evaluation_rows(task.splits, embedder.training_hashes)
     embedded = embedder.rows(rows.test)
     granularities = _granularities(embedded.rows, task.granularities)
     texts = list(dict.fromkeys(text for one in granularities for row in embedded.rows for text in _texts(row, one)))

@@ -9,7 +9,7 @@ from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.learn.data.catalogue import Catalogue
 from fcaps_pipeline.learn.data.config import SeparateRuns, SharedRuns
 from fcaps_pipeline.learn.data.splits import read_runs, read_splits
-from fcaps_pipeline.learn.data.training_hashes import TrainedOn
+from fcaps_pipeline.learn.data.training_hashes import TrainingHashes
 from fcaps_pipeline.learn.evaluation.job import WholeRuns
 
 
@@ -34,12 +34,14 @@ _PARTLY_CHECKED = (
 )
 
 
-def read_evaluation_rows(splits: SeparateRuns | SharedRuns | WholeRuns, trained_on: TrainedOn | None) -> EvaluationRows:
+def read_evaluation_rows(
+    splits: SeparateRuns | SharedRuns | WholeRuns, training_hashes: TrainingHashes | None
+) -> EvaluationRows:
     """Lists the rows.
 
     Args:
         splits: which.
-        trained_on: record of the model that is to be measured on them; None where there is none.
+        training_hashes: record of the model that is to be measured on them; None where there is none.
 
     Raises:
         UsageError: a run does not exist, a split is empty, two have something in common, or the model was trained on
@@ -47,11 +49,11 @@ def read_evaluation_rows(splits: SeparateRuns | SharedRuns | WholeRuns, trained_
         CorruptRunError: a run is not finished, of another version or damaged.
     """
     test, dev = _read(splits)
-    if trained_on is None:
+    if training_hashes is None:
         return EvaluationRows(test, dev, (_UNCHECKED,))
     name = "the measured runs" if dev is None else "test"
-    trained_on.refuse(name, test, "the model")
-    return EvaluationRows(test, dev, () if trained_on.whole else (_PARTLY_CHECKED,))
+    training_hashes.refuse(name, test, "the model")
+    return EvaluationRows(test, dev, () if training_hashes.whole else (_PARTLY_CHECKED,))
 
 
 def _read(splits: SeparateRuns | SharedRuns | WholeRuns) -> tuple[Catalogue, Catalogue | None]:

@@ -21,11 +21,11 @@ from fcaps_pipeline.learn.evaluation.corpora.labelled_clips import (
 )
 from fcaps_pipeline.learn.evaluation.corpora.published import Comparison, compare, zero_shot_protocol
 from fcaps_pipeline.learn.evaluation.embedder import EmbeddedFiles, EmbeddedTexts, Embedder
-from fcaps_pipeline.learn.evaluation.formatting import passed_over_lines
 from fcaps_pipeline.learn.evaluation.job import ZeroShotTask
 from fcaps_pipeline.learn.evaluation.metrics.classification import ClassificationScores, score_classification
 from fcaps_pipeline.learn.evaluation.metrics.zero_shot import LabelSentences, load_label_sentences, predict_labels
 from fcaps_pipeline.learn.evaluation.outcomes import ZeroShotOutcome
+from fcaps_pipeline.learn.evaluation.tables import passed_over_lines
 
 _GENDERS: Final = ("male", "female")
 

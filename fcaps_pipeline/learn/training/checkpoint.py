@@ -28,8 +28,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fcaps_pipeline.errors import CorruptRunError, OutputError
-from fcaps_pipeline.learn.data.epochs import Position
-from fcaps_pipeline.learn.data.training_hashes import TrainedOn
+from fcaps_pipeline.learn.data.batch_sampler import Position
+from fcaps_pipeline.learn.data.training_hashes import TrainingHashes
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.dual_encoder.storage import read_weights, write_weights
 from fcaps_pipeline.learn.training.ema import Ema
@@ -110,7 +110,7 @@ class Checkpoints:
         """Folder of the checkpoint after so many steps."""
         return self._folder / f"{_PREFIX}{step:08d}"
 
-    def save(self, learner: Learner, state: TrainState, trained_on: TrainedOn) -> Path:
+    def save(self, learner: Learner, state: TrainState, training_hashes: TrainingHashes) -> Path:
         """Writes a checkpoint, links to it, and removes those that need not be kept.
 
         Raises:
@@ -122,14 +122,14 @@ class Checkpoints:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
             _write(temporary, learner, state)
-            trained_on.save(temporary / MODEL)
+            training_hashes.save(temporary / MODEL)
             _sync_tree(temporary)
             temporary.rename(final)
             sync_folder(self._folder)
-        self.settle(state)
+        self.update_links(state)
         return final
 
-    def settle(self, state: TrainState) -> None:
+    def update_links(self, state: TrainState) -> None:
         """Links to the newest and the best checkpoint, and removes what a kill left of others or need not be kept.
 
         Args:
@@ -139,9 +139,9 @@ class Checkpoints:
             OutputError: the folder cannot be written.
         """
         if state.step:
-            point(self._last_link, self.at(state.step) / MODEL)
+            link_to(self._last_link, self.at(state.step) / MODEL)
         if state.best is not None:
-            point(self._best_link, self.at(state.best.step) / MODEL)
+            link_to(self._best_link, self.at(state.best.step) / MODEL)
         with _writing(self._folder):
             self._prune(state)
 
@@ -188,7 +188,7 @@ def restore(checkpoint: Path, learner: Learner) -> None:
     learner.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def point(link: Path, target: Path) -> None:
+def link_to(link: Path, target: Path) -> None:
     """Makes a relative link to a folder, replacing an older one in one step."""
     with writing(link):
         temporary = link.with_name(f".{link.name}.tmp")

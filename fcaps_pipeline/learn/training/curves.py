@@ -6,7 +6,7 @@ Enters: series of points by name. Leaves: a file. Uses no display.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fcaps_pipeline.learn.evaluation.metrics.drawing import blank_figure
+from fcaps_pipeline.learn.evaluation.metrics.plotting import new_figure
 
 Points = Sequence[tuple[int, float]]
 
@@ -17,7 +17,7 @@ def draw_curves(path: Path, series: Mapping[str, Points], *, title: str) -> None
     Raises:
         DependencyError: matplotlib cannot be imported.
     """
-    figure = blank_figure(8, 4.5)
+    figure = new_figure(8, 4.5)
     axes = figure.add_subplot()
     for name, points in series.items():
         steps, values = zip(*points, strict=True) if points else ((), ())

@@ -13,15 +13,15 @@ from torch import Tensor
 
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.training.losses import RowLosses, frame_losses
-from fcaps_pipeline.learn.training.row_texts import AskedPhrase
 from fcaps_pipeline.learn.training.targets import frame_labels
+from fcaps_pipeline.learn.training.text_sampling import LabelledPhrase
 
 
 def phrase_losses(
     model: DualEncoder,
     frames_BFE: Tensor,
     mask_BF: Tensor,
-    asked: Sequence[tuple[AskedPhrase, ...]],
+    asked: Sequence[tuple[LabelledPhrase, ...]],
     segment_ids: Sequence[str],
 ) -> RowLosses:
     """Embeds each phrase once and compares it with the frames of the rows that are asked about it.
@@ -55,7 +55,7 @@ def phrase_losses(
     )
 
 
-def _owners(names: Sequence[str], asked: Sequence[tuple[AskedPhrase, ...]], segment_ids: Sequence[str]) -> list[str]:
+def _owners(names: Sequence[str], asked: Sequence[tuple[LabelledPhrase, ...]], segment_ids: Sequence[str]) -> list[str]:
     """For each phrase a Segment in which it is heard."""
     rows = zip(segment_ids, asked, strict=True)
     heard = {one.phrase: segment_id for segment_id, phrases in rows for one in phrases if one.spans_s}
@@ -63,7 +63,7 @@ def _owners(names: Sequence[str], asked: Sequence[tuple[AskedPhrase, ...]], segm
 
 
 def _targets(
-    names: Sequence[str], asked: Sequence[tuple[AskedPhrase, ...]], num_frames: int, frames_per_s: float
+    names: Sequence[str], asked: Sequence[tuple[LabelledPhrase, ...]], num_frames: int, frames_per_s: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Which phrase stands where in each row, where there is one, and in which frames it is heard."""
     number = {name: index for index, name in enumerate(names)}

@@ -1,7 +1,7 @@
 """A training job: which shards, which model, what it learns from them, for how long, and how it is judged.
 
 Enters: YAML. Leaves: a validated `TrainJob`; what contradicts itself is an error before anything is
-read. What is learnt stands in `learning`. One model per section, each default once. Imports no torch.
+read. What is learnt stands in `objective_config`. One model per section, each default once. Imports no torch.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from fcaps_pipeline.jobs.job_file import Section, load_job_file
 from fcaps_pipeline.learn.data.config import DataConfig
 from fcaps_pipeline.learn.dual_encoder.config import Device, DualEncoderConfig
-from fcaps_pipeline.learn.training.learning import Objectives, OneEach, TwoTexts
+from fcaps_pipeline.learn.training.objective_config import Objectives, OneEach, TwoTexts
 from fcaps_pipeline.records.captions import Granularity
 
 Metric = Literal["mean_map_at_10", "mean_recall_at_1"]

@@ -1,6 +1,6 @@
 """From a batch to its loss: what the towers embed, part by part, and what is made of all embeddings.
 
-Enters: a `TrainingBatch` and the moment of its step. Leaves: parts for `caching.backward_in_parts`,
+Enters: a `TrainingBatch` and the context of its step. Leaves: parts for `gradient_caching.backward_in_parts`,
 the embeddings of a part, and the weighted sum of the losses that the job names, over all ranks.
 
 Shape suffixes: B rows, T samples, K captions of a row, H changed captions of a row, J = K + H, N = K x B
@@ -17,14 +17,13 @@ from torch.nn import functional
 
 from fcaps_pipeline.errors import JobError
 from fcaps_pipeline.learn.data.batches import TrainingBatch
-from fcaps_pipeline.learn.data.randomness import Stream, seeded
+from fcaps_pipeline.learn.data.randomness import Stream, seed_sequence
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.dual_encoder.tokenization import Tokens
-from fcaps_pipeline.learn.training.caching import Outputs
+from fcaps_pipeline.learn.training.collectives import gather_rows, gather_texts
 from fcaps_pipeline.learn.training.frame_objective import phrase_losses
-from fcaps_pipeline.learn.training.gather import gather_rows, gather_texts
+from fcaps_pipeline.learn.training.gradient_caching import Outputs
 from fcaps_pipeline.learn.training.job import TrainJob
-from fcaps_pipeline.learn.training.learning import OneEach, Tags, TwoTexts
 from fcaps_pipeline.learn.training.losses import (
     HardNegatives,
     RowLosses,
@@ -35,15 +34,22 @@ from fcaps_pipeline.learn.training.losses import (
     sigmoid_loss,
     tag_losses,
 )
-from fcaps_pipeline.learn.training.row_texts import AskedPhrase, Moment, ask_phrases, draw_captions, draw_flips
+from fcaps_pipeline.learn.training.objective_config import OneEach, Tags, TwoTexts
 from fcaps_pipeline.learn.training.targets import PairTargets, pair_targets, stack_slots
+from fcaps_pipeline.learn.training.text_sampling import (
+    LabelledPhrase,
+    StepContext,
+    draw_captions,
+    draw_flips,
+    draw_phrases,
+)
 
 _Term = tuple[str, float, Tensor]
 """Name, weight and value of a loss."""
 
 
 @dataclass(frozen=True)
-class Part:
+class MicroBatch:
     """Rows that are embedded together."""
 
     segment_ids: tuple[str, ...]
@@ -52,22 +58,22 @@ class Part:
     lengths_B: Tensor
     tokens: Tokens | None
     """Texts row by row, K captions and H changed ones of each; None without rows."""
-    asked: tuple[tuple[AskedPhrase, ...], ...]
+    asked: tuple[tuple[LabelledPhrase, ...], ...]
     """Phrases of each row; empty where nothing is learnt from frames."""
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedBatch:
     """A rank's share of a batch, with its texts."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[MicroBatch, ...]
     targets: PairTargets
     """Of all ranks."""
     has_flip_BH: Tensor
     """False where a row has fewer changed captions; without columns where nothing is learnt from them."""
     label_BG: Tensor
     """Tags of the rows; without columns where nothing is learnt from tags."""
-    moment: Moment
+    context: StepContext
     num_truncated: int
     """Captions that were cut; changed ones do not count."""
     num_substituted: int
@@ -105,20 +111,20 @@ class Objective:
         self._chunk_rows = job.optimisation.chunk_rows
         self._tag_weight_G = None if tag_weight_G is None else tag_weight_G.to(model.device)
 
-    def prepare(self, batch: TrainingBatch, moment: Moment) -> Prepared:
+    def prepare(self, batch: TrainingBatch, context: StepContext) -> PreparedBatch:
         """Draws, tokenizes and compares the texts of a batch. All ranks call it together.
 
         Raises:
             UsageError: a text is too long for the text tower, where long texts are refused.
         """
-        drawn = draw_captions(batch.rows, self._captions, moment)
+        drawn = draw_captions(batch.rows, self._captions, context)
         frames = self._objectives.frames
-        asked = ask_phrases(batch.rows, frames.phrases_per_row, moment) if frames else [() for _ in batch.rows]
+        asked = draw_phrases(batch.rows, frames.phrases_per_row, context) if frames else [() for _ in batch.rows]
         size = self._chunk_rows or max(1, len(batch.rows))
-        flips, has_flip_BH = self._flips(batch, drawn.slots[0], moment)
+        flips, has_flip_BH = self._flips(batch, drawn.slots[0], context)
         slices = [slice(start, start + size) for start in range(0, max(1, len(batch.rows)), size)]
         parts = tuple(self._part(batch, (*drawn.slots, *flips), asked, rows) for rows in slices)
-        return Prepared(
+        return PreparedBatch(
             parts=parts,
             targets=pair_targets(
                 [gather_texts(slot) for slot in drawn.slots],
@@ -128,12 +134,12 @@ class Objective:
             ),
             has_flip_BH=has_flip_BH,
             label_BG=self._tag_labels(batch),
-            moment=moment,
+            context=context,
             num_truncated=sum(self._num_cut_captions(part.tokens) for part in parts if part.tokens),
             num_substituted=drawn.num_substituted,
         )
 
-    def embed(self, part: Part) -> Outputs:
+    def embed(self, part: MicroBatch) -> Outputs:
         """Embeddings of the rows: speech_BE, text_BJE and, with frames, the loss_B and counted_B of the frames."""
         device = self._model.device
         if part.tokens is None:
@@ -151,7 +157,7 @@ class Objective:
             frames = phrase_losses(self._model, speech.frames_BFE, speech.mask_BF, part.asked, part.segment_ids)
         return speech.speech_BE, text_BJE, frames.loss_B, frames.counted_B
 
-    def loss(self, prepared: Prepared, outputs: Outputs) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, prepared: PreparedBatch, outputs: Outputs) -> tuple[Tensor, dict[str, float]]:
         """The weighted sum over the rows of all ranks, and each loss without its weight."""
         speech_BE, text_BJE, *of_frames = (gather_rows(output) for output in outputs)
         terms = self._pair_terms(prepared, speech_BE, text_BJE)
@@ -181,14 +187,14 @@ class Objective:
         self,
         batch: TrainingBatch,
         slots: Sequence[Sequence[str]],
-        asked: Sequence[tuple[AskedPhrase, ...]],
+        asked: Sequence[tuple[LabelledPhrase, ...]],
         rows: slice,
-    ) -> Part:
+    ) -> MicroBatch:
         lengths_B = batch.lengths_B[rows]
         texts = [text for row_texts in zip(*(slot[rows] for slot in slots), strict=True) for text in row_texts]
         segment_ids = tuple(row.segment_id for row in batch.rows[rows])
         owners = [segment_id for segment_id in segment_ids for _ in slots]
-        return Part(
+        return MicroBatch(
             segment_ids=segment_ids,
             audio_BT=batch.audio_BT[rows, : int(lengths_B.max())] if len(lengths_B) else batch.audio_BT[rows],
             lengths_B=lengths_B,
@@ -197,11 +203,11 @@ class Objective:
         )
 
     def _flips(
-        self, batch: TrainingBatch, texts: Sequence[str], moment: Moment
+        self, batch: TrainingBatch, texts: Sequence[str], context: StepContext
     ) -> tuple[list[tuple[str, ...]], Tensor]:
         """Changed captions as further slots, padded with the caption itself, and which of them are no padding."""
         count = self._objectives.flips.per_row if self._objectives.flips else 0
-        drawn = draw_flips(batch.rows, texts, count, moment) if count else [() for _ in texts]
+        drawn = draw_flips(batch.rows, texts, count, context) if count else [() for _ in texts]
         slots = [
             tuple(flips[place] if place < len(flips) else text for flips, text in zip(drawn, texts, strict=True))
             for place in range(count)
@@ -209,7 +215,7 @@ class Objective:
         has_flip = [[place < len(flips) for place in range(count)] for flips in drawn]
         return slots, torch.tensor(has_flip, dtype=torch.bool).reshape(len(texts), count)
 
-    def _pair_terms(self, prepared: Prepared, speech_BE: Tensor, text_BJE: Tensor) -> list[_Term]:
+    def _pair_terms(self, prepared: PreparedBatch, speech_BE: Tensor, text_BJE: Tensor) -> list[_Term]:
         targets = prepared.targets.to(speech_BE.device)
         cosines_BN = cosines(speech_BE, stack_slots(text_BJE[:, : self._num_slots]))
         flips = self._objectives.flips
@@ -226,7 +232,7 @@ class Objective:
             terms.append(("flips", flips.weight, mean_of_rows(flip_choice_loss(own_B, hard, scale))))
         return terms
 
-    def _hard_negatives(self, prepared: Prepared, speech_BE: Tensor, text_BJE: Tensor) -> HardNegatives:
+    def _hard_negatives(self, prepared: PreparedBatch, speech_BE: Tensor, text_BJE: Tensor) -> HardNegatives:
         with torch.autocast(speech_BE.device.type, enabled=False):
             cosines_BH = (text_BJE[:, self._num_slots :].float() @ speech_BE.float()[:, :, None]).squeeze(2)
         return HardNegatives(cosines_BH, gather_rows(prepared.has_flip_BH.to(speech_BE.device)))
@@ -236,12 +242,12 @@ class Objective:
         label_BG = [[name in row.tags for name in names] for row in batch.rows]
         return torch.tensor(label_BG, dtype=torch.float32).reshape(len(batch.rows), len(names))
 
-    def _tag_loss(self, tags: Tags, prepared: Prepared, speech_BE: Tensor) -> Tensor:
+    def _tag_loss(self, tags: Tags, prepared: PreparedBatch, speech_BE: Tensor) -> Tensor:
         """Each rank embeds all tags with the same dropout, as the gradients across ranks ask for."""
         device = self._model.device
         wordings = [text for texts in tags.wordings.values() for text in texts]
-        moment = prepared.moment
-        seed = int(seeded(moment.seed, Stream.TAG_DROPOUT, step=moment.step).generate_state(1, np.uint64)[0])
+        context = prepared.context
+        seed = int(seed_sequence(context.seed, Stream.TAG_DROPOUT, step=context.step).generate_state(1, np.uint64)[0])
         with torch.random.fork_rng([device] if device.type == "cuda" else []), self._autocast():
             torch.manual_seed(seed)
             text_WE = self._model.encode_tokens(self._model.tokenizer(wordings))

@@ -16,8 +16,8 @@ from fcaps_pipeline.errors import JobError
 from fcaps_pipeline.learn.data.catalogue import Catalogue
 from fcaps_pipeline.learn.data.row_groups import read_row_group
 from fcaps_pipeline.learn.training.job import TrainJob
-from fcaps_pipeline.learn.training.learning import OneEach
-from fcaps_pipeline.learn.training.material import sample_captions
+from fcaps_pipeline.learn.training.objective_config import OneEach
+from fcaps_pipeline.learn.training.row_sampling import sample_captions
 from fcaps_pipeline.records.captions import Granularity
 
 _NUM_FLIP_TEXTS = 1000

@@ -27,7 +27,7 @@ from fcaps_pipeline.errors import FcapsError, OutputError, ResourceError, Traini
 from fcaps_pipeline.learn.data.batches import BadRow
 from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.learn.training.report import TrainingReport
-from fcaps_pipeline.learn.training.trainer import Watcher, train
+from fcaps_pipeline.learn.training.trainer import TrainCallback, train
 
 _MAX_STARTS = 2
 """Times that Ray tries again to start the workers."""
@@ -52,7 +52,7 @@ class RayWorkers:
     """Of a running cluster; None starts Ray on this machine."""
 
 
-def train_on_ray(job: TrainJob, out: Path, watcher: Watcher, workers: RayWorkers) -> TrainingReport:
+def train_on_ray(job: TrainJob, out: Path, callback: TrainCallback, workers: RayWorkers) -> TrainingReport:
     """Trains as `trainer.train` does, with one rank per worker.
 
     A worker takes one core, and one GPU where the job computes on GPUs; `auto` does where the cluster has any.
@@ -60,7 +60,7 @@ def train_on_ray(job: TrainJob, out: Path, watcher: Watcher, workers: RayWorkers
     Args:
         job: what to do; relative paths in it start from the working directory of this process.
         out: folder of the run, on storage that all workers share.
-        watcher: told of progress.
+        callback: told of progress.
         workers: how many, and where.
 
     Raises:
@@ -70,15 +70,15 @@ def train_on_ray(job: TrainJob, out: Path, watcher: Watcher, workers: RayWorkers
         FcapsError: what went wrong in a worker.
     """
     with _connected(workers.address), _scratch(out) as scratch:
-        placed = _place(job, workers)
-        said = _queue_here()
+        job = _with_device(job, workers)
+        queue = _queue_here()
         trainer = _InterruptibleTrainer(
             _train_as_rank,
-            train_loop_config=vars(_Orders(placed, out.absolute(), Path.cwd(), scratch, said)),
+            train_loop_config=vars(_WorkerConfig(job, out.absolute(), Path.cwd(), scratch, queue)),
             scaling_config=ScalingConfig(
                 num_workers=workers.count,
-                use_gpu=placed.device == "cuda",
-                resources_per_worker={"CPU": 1, **({"GPU": 1} if placed.device == "cuda" else {})},
+                use_gpu=job.device == "cuda",
+                resources_per_worker={"CPU": 1, **({"GPU": 1} if job.device == "cuda" else {})},
             ),
             run_config=RunConfig(
                 name="train",
@@ -87,32 +87,32 @@ def train_on_ray(job: TrainJob, out: Path, watcher: Watcher, workers: RayWorkers
                 logging_config=LoggingConfig(log_level="ERROR"),
             ),
         )
-        with _relayed(said, watcher):
+        with _forwarded(queue, callback):
             try:
                 report: TrainingReport = trainer.fit().return_value
             except (WorkerGroupError, ControllerError) as error:
-                raise cause_of(error, out) from error
+                raise root_cause(error, out) from error
             return report
 
 
 @dataclass(frozen=True)
-class _Orders:
+class _WorkerConfig:
     """What every worker is told. Ray takes it as a dictionary."""
 
     job: TrainJob
     out: Path
     working_directory: Path
-    witness: Path
+    shared_probe: Path
     """A new folder beside the run folder: who sees it shares the storage."""
-    said: Queue
+    queue: Queue
 
 
-def _train_as_rank(orders: dict[str, Any]) -> TrainingReport | None:
+def _train_as_rank(loop_config: dict[str, Any]) -> TrainingReport | None:
     """Runs in each worker; Ray has made the process group."""
-    told = _Orders(**orders)
-    require_shared(told.witness, told.working_directory)
-    os.chdir(told.working_directory)
-    return train(told.job, told.out, _Reporter(told.said))
+    config = _WorkerConfig(**loop_config)
+    require_shared(config.shared_probe, config.working_directory)
+    os.chdir(config.working_directory)
+    return train(config.job, config.out, _QueueCallback(config.queue))
 
 
 def require_shared(*folders: Path) -> None:
@@ -132,23 +132,23 @@ def require_shared(*folders: Path) -> None:
             )
 
 
-class _Reporter(Watcher):
+class _QueueCallback(TrainCallback):
     """Passes what the first rank says to the launcher."""
 
-    def __init__(self, said: Queue) -> None:
-        self._said = said
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
 
-    def begun(self, num_steps: int, done: int) -> None:
-        self._said.put(("begun", num_steps, done))
+    def on_train_begin(self, num_steps: int, done: int) -> None:
+        self._queue.put(("on_train_begin", num_steps, done))
 
-    def stepped(self, step: int, loss: float) -> None:
-        self._said.put(("stepped", step, loss))
+    def on_step(self, step: int, loss: float) -> None:
+        self._queue.put(("on_step", step, loss))
 
-    def measured(self, step: int, metric: str, value: float) -> None:
-        self._said.put(("measured", step, metric, value))
+    def on_dev_evaluated(self, step: int, metric: str, value: float) -> None:
+        self._queue.put(("on_dev_evaluated", step, metric, value))
 
-    def found_bad(self, split: str, row: BadRow) -> None:
-        self._said.put(("found_bad", split, row))
+    def on_bad_row(self, split: str, row: BadRow) -> None:
+        self._queue.put(("on_bad_row", split, row))
 
 
 def _queue_here() -> Queue:
@@ -158,20 +158,20 @@ def _queue_here() -> Queue:
 
 
 @contextmanager
-def _relayed(said: Queue, watcher: Watcher) -> Iterator[None]:
-    """Tells the watcher what the first rank says, all of it."""
+def _forwarded(queue: Queue, callback: TrainCallback) -> Iterator[None]:
+    """Tells the callback what the first rank says, all of it."""
 
     def relay() -> None:
-        while (message := said.get()) is not None:
+        while (message := queue.get()) is not None:
             name, *arguments = message
-            getattr(watcher, name)(*arguments)
+            getattr(callback, name)(*arguments)
 
     thread = threading.Thread(target=relay)
     thread.start()
     try:
         yield
     finally:
-        said.put(None)
+        queue.put(None)
         thread.join()
 
 
@@ -213,7 +213,7 @@ def _scratch(out: Path) -> Iterator[Path]:
         yield Path(path)
 
 
-def _place(job: TrainJob, workers: RayWorkers) -> TrainJob:
+def _with_device(job: TrainJob, workers: RayWorkers) -> TrainJob:
     """The job with its device decided.
 
     Raises:
@@ -232,7 +232,7 @@ def _place(job: TrainJob, workers: RayWorkers) -> TrainJob:
     return job.model_copy(update={"device": device})
 
 
-def cause_of(error: WorkerGroupError | ControllerError, out: Path) -> BaseException:
+def root_cause(error: WorkerGroupError | ControllerError, out: Path) -> BaseException:
     """What happened in a worker: an error of ours if there is one, for the others only follow from it."""
     if isinstance(error, ControllerError):
         return ResourceError(

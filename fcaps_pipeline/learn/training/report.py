@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from fcaps_pipeline.learn.training.checkpoint import TrainState
 from fcaps_pipeline.learn.training.curves import Points, draw_curves
-from fcaps_pipeline.learn.training.log import Entry, read_log
+from fcaps_pipeline.learn.training.metrics_log import Entry, read_log
 from fcaps_pipeline.learn.training.run_folder import TrainLayout
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.storage.files import write_durably, writing

@@ -13,55 +13,55 @@ from typing import Protocol
 
 from fcaps_pipeline.errors import TrainingError
 from fcaps_pipeline.learn.data.batches import BadRow, TrainingBatch
-from fcaps_pipeline.learn.data.length_filter import leave_out_unfit
-from fcaps_pipeline.learn.data.loader import Batches
+from fcaps_pipeline.learn.data.dataloader import Batches
+from fcaps_pipeline.learn.data.length_filter import drop_unusable
 from fcaps_pipeline.learn.data.splits import read_splits
-from fcaps_pipeline.learn.evaluation.metrics.drawing import require_drawing
-from fcaps_pipeline.learn.ranks import Place, describe_machine, joined, wait_for_all
+from fcaps_pipeline.learn.evaluation.metrics.plotting import require_matplotlib
+from fcaps_pipeline.learn.ranks import RankContext, describe_machine, process_group, wait_for_all
+from fcaps_pipeline.learn.training.build import (
+    balance_tags,
+    build_dataloader,
+    build_learner,
+    count_steps,
+    drop_short,
+    hashes_of_training,
+)
 from fcaps_pipeline.learn.training.checkpoint import Best, Checkpoints, TrainState, read_state
-from fcaps_pipeline.learn.training.dev import DevSet
-from fcaps_pipeline.learn.training.gather import gather_texts
+from fcaps_pipeline.learn.training.collectives import gather_texts
+from fcaps_pipeline.learn.training.dev_evaluation import DevEvaluator
 from fcaps_pipeline.learn.training.job import TrainJob
-from fcaps_pipeline.learn.training.log import RunLog
-from fcaps_pipeline.learn.training.material import spread_evenly
+from fcaps_pipeline.learn.training.metrics_log import MetricsLog
 from fcaps_pipeline.learn.training.objectives import Objective
 from fcaps_pipeline.learn.training.prerequisites import require_learnable
 from fcaps_pipeline.learn.training.report import RunFacts, TrainingReport, write_report
+from fcaps_pipeline.learn.training.row_sampling import evenly_spaced
 from fcaps_pipeline.learn.training.run_folder import TrainLayout, opened
-from fcaps_pipeline.learn.training.setup import (
-    balance_tags,
-    count_steps,
-    learnt_from,
-    leave_out_short,
-    make_learner,
-    make_loader,
-)
-from fcaps_pipeline.learn.training.stepper import Stepper
+from fcaps_pipeline.learn.training.train_step import TrainStep
 
 
-class Watcher(Protocol):
+class TrainCallback(Protocol):
     """Hears how training goes, on the first rank."""
 
-    def begun(self, num_steps: int, done: int) -> None:
+    def on_train_begin(self, num_steps: int, done: int) -> None:
         """Training starts or goes on."""
 
-    def stepped(self, step: int, loss: float) -> None:
+    def on_step(self, step: int, loss: float) -> None:
         """A step was taken."""
 
-    def measured(self, step: int, metric: str, value: float) -> None:
+    def on_dev_evaluated(self, step: int, metric: str, value: float) -> None:
         """Dev was measured."""
 
-    def found_bad(self, split: str, row: BadRow) -> None:
+    def on_bad_row(self, split: str, row: BadRow) -> None:
         """A row could not be used."""
 
 
-def train(job: TrainJob, out: Path, watcher: Watcher) -> TrainingReport | None:
+def train(job: TrainJob, out: Path, callback: TrainCallback) -> TrainingReport | None:
     """Trains to the end of the job, from the last checkpoint where there is one.
 
     Args:
         job: what to do.
         out: folder of the run, on storage that all ranks share.
-        watcher: told of progress.
+        callback: told of progress.
 
     Returns:
         The report; None on ranks other than the first.
@@ -69,38 +69,38 @@ def train(job: TrainJob, out: Path, watcher: Watcher) -> TrainingReport | None:
     Raises:
         FcapsError: one line that says what is wrong and what to do.
     """
-    require_drawing()
-    with joined(job.device) as place, ExitStack() as stack:
-        layout = stack.enter_context(opened(out, job)) if place.leads else TrainLayout(out.absolute())
+    require_matplotlib()
+    with process_group(job.device) as context, ExitStack() as stack:
+        layout = stack.enter_context(opened(out, job)) if context.is_main else TrainLayout(out.absolute())
         wait_for_all()
-        trainer = Trainer(job, layout, place, watcher)
+        trainer = Trainer(job, layout, context, callback)
         trainer.run()
-        return write_report(layout, trainer.state, trainer.facts) if place.leads else None
+        return write_report(layout, trainer.state, trainer.facts) if context.is_main else None
 
 
 class Trainer:
     """One rank of a run."""
 
-    def __init__(self, job: TrainJob, layout: TrainLayout, place: Place, watcher: Watcher) -> None:
+    def __init__(self, job: TrainJob, layout: TrainLayout, context: RankContext, callback: TrainCallback) -> None:
         """Reads splits and checkpoint, builds the model."""
-        self._job, self._layout, self._place, self._watcher = job, layout, place, watcher
-        splits, num_short = leave_out_short(read_splits(job.data.splits), job.data.min_s)
-        dev = spread_evenly(splits.dev, job.dev.max_rows)
+        self._job, self._layout, self._context, self._callback = job, layout, context, callback
+        splits, num_short = drop_short(read_splits(job.data.splits), job.data.min_s)
+        dev = evenly_spaced(splits.dev, job.dev.max_rows)
         require_learnable(job, splits.train, dev)
         self._train, tag_weight_G = balance_tags(job, splits.train)
-        self._loader = make_loader(job, self._train, place)
+        self._loader = build_dataloader(job, self._train, context)
         self._num_steps = count_steps(job, self._loader)
         self._checkpoints = Checkpoints(
             layout.checkpoints, keep=job.checkpoints.keep, last_link=layout.last, best_link=layout.best
         )
         last = self._checkpoints.last()
         self.state = read_state(last) if last else TrainState()
-        self._trained_on = learnt_from(job, splits, last)
-        self._learner = make_learner(job, self._train, last, place)
+        self._trained_on = hashes_of_training(job, splits, last)
+        self._learner = build_learner(job, self._train, last, context)
         objective = Objective(self._learner.model, job, tag_weight_G=tag_weight_G)
-        self._stepper = Stepper(job, self._learner, objective, num_steps=self._num_steps, rank=place.rank)
-        self._dev = DevSet(dev, job, place)
-        self._num_useless = 0
+        self._stepper = TrainStep(job, self._learner, objective, num_steps=self._num_steps, rank=context.rank)
+        self._dev = DevEvaluator(dev, job, context)
+        self._num_empty_batches = 0
         self.facts = RunFacts(
             splits={name: (len(split), split.duration_s / 3600) for name, split in splits.named()},
             num_short=num_short,
@@ -108,7 +108,7 @@ class Trainer:
             num_steps=self._num_steps,
             num_dev_rows=len(dev),
             metric=job.dev.metric,
-            machine=describe_machine(place),
+            machine=describe_machine(context),
         )
 
     def run(self) -> None:
@@ -121,11 +121,11 @@ class Trainer:
         """
         with ExitStack() as stack:
             self._log = None
-            if self._place.leads:
-                self._checkpoints.settle(self.state)
-                opened_log = RunLog(self._layout.log, self._layout.tensorboard, step=self.state.step)
+            if self._context.is_main:
+                self._checkpoints.update_links(self.state)
+                opened_log = MetricsLog(self._layout.log, self._layout.tensorboard, step=self.state.step)
                 self._log = stack.enter_context(opened_log)
-                self._watcher.begun(self._num_steps, self.state.step)
+                self._callback.on_train_begin(self._num_steps, self.state.step)
             batches = self._loader.batches(self.state.position)
             stack.callback(batches.close)
             while self.state.step < self._num_steps:
@@ -136,8 +136,8 @@ class Trainer:
         begun_s = time.perf_counter()
         raw = next(batches)
         wait_s = time.perf_counter() - begun_s
-        batch = leave_out_unfit(raw, self._learner.model.speech_tower, self._train)
-        num_bad_rows = self._note("train", batch.bad_rows, self.state.step + 1)
+        batch = drop_unusable(raw, self._learner.model.speech_tower, self._train)
+        num_bad_rows = self._log_bad_rows("train", batch.bad_rows, self.state.step + 1)
         num_rows = batch.num_global_rows - num_bad_rows
         self.state = self.state.model_copy(
             update={
@@ -148,9 +148,9 @@ class Trainer:
             }
         )
         if num_rows == 0:
-            self._count_useless(batch)
+            self._count_empty_batch(batch)
             return
-        self._num_useless = 0
+        self._num_empty_batches = 0
         self._step(batch, num_rows=num_rows, wait_s=wait_s, begun_s=begun_s)
         self._measure_and_save()
 
@@ -181,7 +181,7 @@ class Trainer:
             "text_s": figures.text_s,
         }
         self._log.figures("train", self.state.step, values)
-        self._watcher.stepped(self.state.step, figures.loss)
+        self._callback.on_step(self.state.step, figures.loss)
 
     def _measure_and_save(self) -> None:
         """A step that is the best so far is saved at once, for its weights are gone after the next."""
@@ -189,7 +189,7 @@ class Trainer:
         is_best = (is_last or step % self._job.dev.every_steps == 0) and self._measure()
         if not (is_best or is_last or step % self._job.checkpoints.every_steps == 0):
             return
-        if self._place.leads:
+        if self._context.is_main:
             self._checkpoints.save(self._learner, self.state, self._trained_on)
         wait_for_all()
 
@@ -200,28 +200,28 @@ class Trainer:
             if ema is not None:
                 stack.enter_context(ema.swapped(model))
             scores = self._dev.measure(model)
-        self._note("dev", scores.bad_rows, self.state.step)
+        self._log_bad_rows("dev", scores.bad_rows, self.state.step)
         value = scores.values[self._job.dev.metric]
         if self._log is not None:
             self._log.figures("dev", self.state.step, scores.values)
-            self._watcher.measured(self.state.step, self._job.dev.metric, value)
+            self._callback.on_dev_evaluated(self.state.step, self._job.dev.metric, value)
         if self.state.best is not None and value <= self.state.best.value:
             return False
         self.state = self.state.model_copy(update={"best": Best(step=self.state.step, value=value)})
         return True
 
-    def _note(self, split: str, own: Sequence[BadRow], step: int) -> int:
+    def _log_bad_rows(self, split: str, own: Sequence[BadRow], step: int) -> int:
         """Logs the bad rows of all ranks, and returns how many they are."""
         lines = gather_texts([row.model_dump_json() for row in own])
         if self._log is not None:
             for row in map(BadRow.model_validate_json, lines):
                 self._log.bad_row(step, split, row)
-                self._watcher.found_bad(split, row)
+                self._callback.on_bad_row(split, row)
         return len(lines)
 
-    def _count_useless(self, batch: TrainingBatch) -> None:
-        self._num_useless += 1
-        if self._num_useless >= self._loader.num_batches(batch.position.epoch):
+    def _count_empty_batch(self, batch: TrainingBatch) -> None:
+        self._num_empty_batches += 1
+        if self._num_empty_batches >= self._loader.num_batches(batch.position.epoch):
             reason = batch.bad_rows[0].reason if batch.bad_rows else "see log.jsonl"
             raise TrainingError(
                 f"no row of a whole epoch can be used; the last one {reason}: "

@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file
 
 from fcaps_pipeline.errors import ResourceError
-from fcaps_pipeline.learn.ranks import joined, wait_for_all
+from fcaps_pipeline.learn.ranks import process_group, wait_for_all
 from fcaps_pipeline.learn.training.checkpoint import read_state
 from fcaps_pipeline.learn.training.job import TrainJob
-from fcaps_pipeline.learn.training.log import read_log
+from fcaps_pipeline.learn.training.metrics_log import read_log
 from fcaps_pipeline.learn.training.trainer import train
 from tests.unit.learn.training.tones import TINY_MODEL, Listener, tone_data, tone_job, write_tones
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, rewrite_shard, with_events
@@ -80,14 +80,14 @@ def test_two_ranks_have_the_losses_and_weights_of_one(job: TrainJob, tmp_path: P
 
 
 def test_one_process_is_the_first_of_one() -> None:
-    with joined("cpu") as place:
-        assert (place.rank, place.world_size, place.leads, place.device.type) == (0, 1, True, "cpu")
+    with process_group("cpu") as context:
+        assert (context.rank, context.world_size, context.is_main, context.device.type) == (0, 1, True, "cpu")
         wait_for_all()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_missing_gpu_is_one_clear_line() -> None:
-    with pytest.raises(ResourceError, match="torch sees no GPU; set device to cpu"), joined("cuda"):
+    with pytest.raises(ResourceError, match="torch sees no GPU; set device to cpu"), process_group("cuda"):
         pass
 
 

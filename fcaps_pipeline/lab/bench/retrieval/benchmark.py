@@ -1,6 +1,6 @@
 """The whole benchmark: makes the corpus, trains and measures four ways to spend one budget, writes the page.
 
-Enters: a work folder and a scale. Leaves in the folder: `corpus/` with the runs, a folder per way, `report.md` and
+Enters: a work folder and a scale. Leaves in the folder: `corpus/` with the runs, a folder per variant, `report.md` and
 `curves.png`. Whatever was killed goes on where it was. Processes share the cores, one thread each.
 """
 
@@ -14,9 +14,9 @@ from queue import Empty
 from typing import Any
 
 from fcaps_pipeline.lab.bench.retrieval.corpus import write_runs
-from fcaps_pipeline.lab.bench.retrieval.jobs import WAYS, Scale, Way
+from fcaps_pipeline.lab.bench.retrieval.jobs import VARIANTS, Scale, Variant
 from fcaps_pipeline.lab.bench.retrieval.report import write_page
-from fcaps_pipeline.lab.bench.retrieval.ways import Note, WayResult, run_way
+from fcaps_pipeline.lab.bench.retrieval.train_variant import Note, VariantResult, run_variant
 from fcaps_pipeline.storage.job_folder import claim, locked, refuse_strangers
 
 _SCALE_FILE, _LOCK_FILE = "scale.json", ".lock"
@@ -25,7 +25,7 @@ _POLL_S = 0.5
 
 def bench_retrieval(
     work: Path, scale: Scale, *, workers: int, on_rows: Callable[[int], None], note: Note, today: str
-) -> list[WayResult]:
+) -> list[VariantResult]:
     """Runs what is missing of the benchmark.
 
     Args:
@@ -47,18 +47,18 @@ def bench_retrieval(
             refuse_strangers(root, root / _SCALE_FILE, root / _LOCK_FILE, kind="the folder of this benchmark")
         claim(root / _SCALE_FILE, scale)
         write_runs(root / "corpus", scale.runs(), workers=workers, on_rows=on_rows)
-        results = list(_run_ways(root, scale, workers, note))
+        results = list(_run_variants(root, scale, workers, note))
         write_page(root, scale, results, today)
         return results
 
 
-def _run_ways(root: Path, scale: Scale, workers: int, note: Note) -> Iterator[WayResult]:
+def _run_variants(root: Path, scale: Scale, workers: int, note: Note) -> Iterator[VariantResult]:
     """All ways, as many at a time as there are workers; an error ends those that have not begun."""
     context = multiprocessing.get_context("spawn")
     notes = context.Queue()
     with ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker, initargs=(notes,)) as pool:
         # The longest first, so that the last ones end together.
-        tasks = [pool.submit(_run_here, way, scale, root) for way in reversed(WAYS)]
+        tasks = [pool.submit(_run_here, variant, scale, root) for variant in reversed(VARIANTS)]
         try:
             _tell_until_done(tasks, notes, note)
         except BaseException:
@@ -86,11 +86,11 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _run_here(way: Way, scale: Scale, root: Path) -> WayResult:
-    return run_way(way, scale, root / "corpus", root / way.name, _notes.put)
+def _run_here(variant: Variant, scale: Scale, root: Path) -> VariantResult:
+    return run_variant(variant, scale, root / "corpus", root / variant.name, _notes.put)
 
 
-def _tell_until_done(tasks: list[Future[WayResult]], notes: Any, note: Note) -> None:
+def _tell_until_done(tasks: list[Future[VariantResult]], notes: Any, note: Note) -> None:
     """Passes lines on until all ways are done; the first error is raised at once."""
     pending = set(tasks)
     while pending:

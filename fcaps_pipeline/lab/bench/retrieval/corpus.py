@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import fcaps_pipeline
 from fcaps_pipeline.audio.flac import encode_flac
 from fcaps_pipeline.lab.bench.retrieval.captions import fine_captions, global_captions
-from fcaps_pipeline.lab.synthesis.fresh import call_fresh
+from fcaps_pipeline.lab.synthesis.fresh_process import call_in_fresh_process
 from fcaps_pipeline.lab.synthesis.recording import make_recording
 from fcaps_pipeline.lab.synthesis.recording_truth import RecordingTruth
 from fcaps_pipeline.lab.synthesis.release import LICENCE
@@ -91,7 +91,7 @@ def write_runs(
     shards = [(plan, index) for plan in plans for index in range(plan.num_shards)]
     missing = [one for one in shards if not RunLayout(folder / one[0].name).commit(one[1]).is_file()]
     on_rows(sum(plan.shard_rows(index) for plan, index in shards if (plan, index) not in missing))
-    call_fresh(
+    call_in_fresh_process(
         write_shard,
         [(folder / plan.name, plan, index) for plan, index in missing],
         workers=workers,

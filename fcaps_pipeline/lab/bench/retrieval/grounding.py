@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from fcaps_pipeline.learn.data.training_hashes import read_trained_on
+from fcaps_pipeline.learn.data.training_hashes import read_training_hashes
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.dual_encoder.projection import Projection
-from fcaps_pipeline.learn.evaluation.embedder import Embedder, Watcher
+from fcaps_pipeline.learn.evaluation.embedder import Embedder
 from fcaps_pipeline.learn.evaluation.grounding import measure_grounding
 from fcaps_pipeline.learn.evaluation.job import GroundingTask
 from fcaps_pipeline.learn.evaluation.outcomes import GroundingOutcome
+from fcaps_pipeline.records.progress import ProgressCallback
 
 
 class FramesAsClips(nn.Module):
@@ -36,13 +37,13 @@ class FramesAsClips(nn.Module):
         return frames_BFE.masked_fill(~mask_BF[:, :, None], 0.0)
 
 
-def ground(model_folder: Path, task: GroundingTask, watcher: Watcher, seed: int) -> GroundingOutcome:
-    """Measures one model on the CPU; the threshold is chosen on dev either way.
+def ground(model_folder: Path, task: GroundingTask, callback: ProgressCallback, seed: int) -> GroundingOutcome:
+    """Measures one model on the CPU; the threshold is chosen on dev either variant.
 
     Args:
         model_folder: the model.
         task: its rows.
-        watcher: told of progress.
+        callback: told of progress.
         seed: draws clips for the intervals.
 
     Raises:
@@ -51,5 +52,5 @@ def ground(model_folder: Path, task: GroundingTask, watcher: Watcher, seed: int)
     model = DualEncoder.from_pretrained(model_folder)
     if model.frame_projector is None:
         model.frame_projector = FramesAsClips(model.speech_projection)  # type: ignore[assignment]
-    embedder = Embedder(model, watcher, trained_on=read_trained_on(model_folder))
+    embedder = Embedder(model, callback, training_hashes=read_training_hashes(model_folder))
     return measure_grounding(embedder, task, np.random.default_rng(seed))

@@ -22,7 +22,7 @@ from fcaps_pipeline.learn.dual_encoder.config import (
     SmallTextTowerConfig,
 )
 from fcaps_pipeline.learn.training.job import CheckpointConfig, DevConfig, Optimisation, TrainJob
-from fcaps_pipeline.learn.training.learning import Frames, InfoNce, Objectives, OneEach, TwoTexts
+from fcaps_pipeline.learn.training.objective_config import Frames, InfoNce, Objectives, OneEach, TwoTexts
 from fcaps_pipeline.records.base import Record
 
 LARGE, SMALL, DEV, TEST = "train_large", "train_small", "dev", "test"
@@ -50,7 +50,7 @@ class Scale(Section):
     test_rows: Annotated[int, Field(ge=2)] = 800
     """Recordings that are measured, one caption of each granularity."""
     steps: Annotated[int, Field(ge=2)] = 1400
-    """Batches of every way, over all its stages."""
+    """Batches of every variant, over all its stages."""
     batch_s: Annotated[float, Field(gt=0)] = 240.0
     """Seconds of a batch, padding included."""
     width: Annotated[int, Field(ge=8, multiple_of=8)] = 64
@@ -85,8 +85,8 @@ BOTH_SHARE = 0.9
 stop helping on dev after some dozens of steps."""
 
 
-class Way(Record):
-    """One way to spend the budget."""
+class Variant(Record):
+    """One way to spend the budget of training."""
 
     name: str
     """Also of its folder."""
@@ -97,41 +97,41 @@ class Way(Record):
     """Whether the frame stream is learnt, in every stage."""
 
 
-WAYS = (
-    Way(name="stage_1", title="stage 1 only", stage_1_share=1.0, frames=False),
-    Way(name="stage_2", title="stage 2 only", stage_1_share=0.0, frames=False),
-    Way(name="both", title="both", stage_1_share=BOTH_SHARE, frames=False),
-    Way(name="both_frames", title="both, frame stream", stage_1_share=BOTH_SHARE, frames=True),
+VARIANTS = (
+    Variant(name="stage_1", title="stage 1 only", stage_1_share=1.0, frames=False),
+    Variant(name="stage_2", title="stage 2 only", stage_1_share=0.0, frames=False),
+    Variant(name="both", title="both", stage_1_share=BOTH_SHARE, frames=False),
+    Variant(name="both_frames", title="both, frame stream", stage_1_share=BOTH_SHARE, frames=True),
 )
 
 
 class Stage(Record):
-    """One training job of a way."""
+    """One training job of a variant."""
 
     name: str
     """Of its folder."""
     job: TrainJob
     first_step: int
-    """Steps of the way before this stage."""
+    """Steps of the variant before this stage."""
 
 
-def stages(way: Way, scale: Scale, corpus: Path, folder: Path) -> tuple[Stage, ...]:
-    """The training jobs of a way, in their order.
+def stages(variant: Variant, scale: Scale, corpus: Path, folder: Path) -> tuple[Stage, ...]:
+    """The training jobs of a variant, in their order.
 
     Args:
-        way: how the budget is spent.
+        variant: how the budget is spent.
         scale: how large it is.
         corpus: folder of the runs.
-        folder: of the way; each stage trains in a folder of its own below it.
+        folder: of the variant; each stage trains in a folder of its own below it.
     """
-    first_steps = round(scale.steps * way.stage_1_share)
+    first_steps = round(scale.steps * variant.stage_1_share)
     found: list[Stage] = []
     if first_steps:
-        job = _job(way, scale, corpus, LARGE, steps=first_steps, captions=OneEach(), init_from=None)
+        job = _job(variant, scale, corpus, LARGE, steps=first_steps, captions=OneEach(), init_from=None)
         found.append(Stage(name="stage_1", job=job, first_step=0))
     if first_steps < scale.steps:
         job = _job(
-            way,
+            variant,
             scale,
             corpus,
             SMALL,
@@ -154,7 +154,14 @@ def splits(corpus: Path) -> SeparateRuns:
 
 
 def _job(
-    way: Way, scale: Scale, corpus: Path, train: str, *, steps: int, captions: OneEach | TwoTexts, init_from: str | None
+    variant: Variant,
+    scale: Scale,
+    corpus: Path,
+    train: str,
+    *,
+    steps: int,
+    captions: OneEach | TwoTexts,
+    init_from: str | None,
 ) -> TrainJob:
     every = max(1, steps // _MEASUREMENTS)
     return TrainJob(
@@ -166,10 +173,10 @@ def _job(
             pool_row_groups=_POOL_ROW_GROUPS,
             num_workers=0,
         ),
-        model=None if init_from else _model(scale, frames=way.frames),
+        model=None if init_from else _model(scale, frames=variant.frames),
         init_from=init_from,
         captions=captions,
-        objectives=Objectives(info_nce=InfoNce(), frames=Frames() if way.frames else None),
+        objectives=Objectives(info_nce=InfoNce(), frames=Frames() if variant.frames else None),
         optimisation=Optimisation(
             steps=steps,
             learning_rate=_PEAK_AFTER_STAGE_1 if init_from else _PEAK,

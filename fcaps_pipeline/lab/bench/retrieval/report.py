@@ -1,16 +1,16 @@
 """Writes the page of the benchmark: tables with intervals, what was expected, curves of dev.
 
-Enters: the scale and what every way came to. Leaves: `report.md` and `curves.png`, to be copied as they are.
+Enters: the scale and what every variant came to. Leaves: `report.md` and `curves.png`, to be copied as they are.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from fcaps_pipeline.lab.bench.retrieval.jobs import BOTH_SHARE, Scale
-from fcaps_pipeline.lab.bench.retrieval.ways import WayResult
-from fcaps_pipeline.learn.evaluation.formatting import markdown_table, percent
+from fcaps_pipeline.lab.bench.retrieval.train_variant import VariantResult
 from fcaps_pipeline.learn.evaluation.metrics.grounding import GroundingScores
 from fcaps_pipeline.learn.evaluation.metrics.retrieval import GranularityScores
+from fcaps_pipeline.learn.evaluation.tables import markdown_table, percent
 from fcaps_pipeline.learn.training.curves import draw_curves
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.storage.files import write_durably, writing
@@ -33,17 +33,17 @@ Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 """Header and rows."""
 
 
-def tables(results: Sequence[WayResult]) -> tuple[Table, Table]:
-    """Retrieval, one row per way and granularity; and grounding, one row per way."""
+def tables(results: Sequence[VariantResult]) -> tuple[Table, Table]:
+    """Retrieval, one row per variant and granularity; and grounding, one row per variant."""
     return (
         (_RETRIEVAL_HEADER, [row for result in results for row in _retrieval_rows(result)]),
         (_GROUNDING_HEADER, [_grounding_row(result) for result in results]),
     )
 
 
-def expectations(results: Sequence[WayResult]) -> list[str]:
+def expectations(results: Sequence[VariantResult]) -> list[str]:
     """What the papers lead to expect, each with what was found."""
-    found = {result.way.name: result for result in results}
+    found = {result.variant.name: result for result in results}
     both, frames = found["both"], found["both_frames"]
     alone = max((found[name] for name in ("stage_1", "stage_2")), key=lambda one: one.retrieval.mean_map_at_10.value)
     lines = [
@@ -51,11 +51,11 @@ def expectations(results: Sequence[WayResult]) -> list[str]:
             "both stages beat either alone on mean mAP@10",
             both.retrieval.mean_map_at_10.value > alone.retrieval.mean_map_at_10.value,
             f"{percent(both.retrieval.mean_map_at_10)} against {percent(alone.retrieval.mean_map_at_10)} of "
-            f"{alone.way.title}",
+            f"{alone.variant.title}",
         ),
         _line(
             "the frame stream lifts grounding far above none",
-            all(_lies_above(frames.grounding, one.grounding) for one in results if not one.way.frames),
+            all(_lies_above(frames.grounding, one.grounding) for one in results if not one.variant.frames),
             f"mean IoU {percent(frames.grounding.mean_iou)} against {percent(both.grounding.mean_iou)}, pointing "
             f"{percent(frames.grounding.pointing_accuracy)} against {percent(both.grounding.pointing_accuracy)} of the "
             "same stages without it",
@@ -65,7 +65,7 @@ def expectations(results: Sequence[WayResult]) -> list[str]:
         least, which = min((min(_times_chance(result.retrieval.granularities[one])), one) for one in Granularity)
         lines.append(
             _line(
-                f"{result.way.title}: R@1 is {_TIMES_CHANCE} times chance or more",
+                f"{result.variant.title}: R@1 is {_TIMES_CHANCE} times chance or more",
                 least >= _TIMES_CHANCE,
                 f"{least:.0f} times or more, least with {which} captions",
             )
@@ -73,7 +73,7 @@ def expectations(results: Sequence[WayResult]) -> list[str]:
     return lines
 
 
-def write_page(folder: Path, scale: Scale, results: Sequence[WayResult], today: str) -> None:
+def write_page(folder: Path, scale: Scale, results: Sequence[VariantResult], today: str) -> None:
     """Writes both files.
 
     Args:
@@ -90,11 +90,11 @@ def write_page(folder: Path, scale: Scale, results: Sequence[WayResult], today: 
         write_durably(folder / PAGE, _page(scale, results, today))
 
 
-def _page(scale: Scale, results: Sequence[WayResult], today: str) -> str:
+def _page(scale: Scale, results: Sequence[VariantResult], today: str) -> str:
     retrieval, grounding = (markdown_table(header, rows) for header, rows in tables(results))
     parts = [
         "# Retrieval on synthetic speech with known truth",
-        f"{today}, {results[0].machine}; one thread per way, seed {scale.seed}.",
+        f"{today}, {results[0].machine}; one thread per variant, seed {scale.seed}.",
         _method(scale, results),
         "## Retrieval",
         retrieval,
@@ -111,7 +111,7 @@ def _page(scale: Scale, results: Sequence[WayResult], today: str) -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def _method(scale: Scale, results: Sequence[WayResult]) -> str:
+def _method(scale: Scale, results: Sequence[VariantResult]) -> str:
     tested = results[0].retrieval.granularities[Granularity.FINE]
     return (
         f"Every way takes {scale.steps} steps over batches of {scale.batch_s:g} s of speech. Stage 1 hears "
@@ -123,15 +123,15 @@ def _method(scale: Scale, results: Sequence[WayResult]) -> str:
     )
 
 
-def _retrieval_rows(result: WayResult) -> list[tuple[str, ...]]:
-    """The mean over granularities and directions stands in the first row of a way."""
+def _retrieval_rows(result: VariantResult) -> list[tuple[str, ...]]:
+    """The mean over granularities and directions stands in the first row of a variant."""
     rows: list[tuple[str, ...]] = []
     for granularity in Granularity:
         scores = result.retrieval.granularities[granularity]
         directions = (scores.speech_to_text, scores.text_to_speech)
         rows.append(
             (
-                "" if rows else result.way.title,
+                "" if rows else result.variant.title,
                 granularity.value,
                 *(percent(one.map_at_10) for one in directions),
                 *(percent(one.recall_at_1) for one in directions),
@@ -142,11 +142,11 @@ def _retrieval_rows(result: WayResult) -> list[tuple[str, ...]]:
     return rows
 
 
-def _grounding_row(result: WayResult) -> tuple[str, ...]:
+def _grounding_row(result: VariantResult) -> tuple[str, ...]:
     grounding = result.grounding
     return (
-        result.way.title,
-        "frame stream" if result.way.frames else "projection of clips",
+        result.variant.title,
+        "frame stream" if result.variant.frames else "projection of clips",
         percent(grounding.mean_iou),
         percent(grounding.pointing_accuracy),
         f"{100 * grounding.pointing_chance:.1f}",
@@ -173,15 +173,15 @@ def _line(expected: str, holds: bool, found: str) -> str:  # noqa: FBT001
     return f"- {expected}: {'yes' if holds else 'NO'} ({found})"
 
 
-def _series(results: Sequence[WayResult]) -> dict[str, list[tuple[int, float]]]:
+def _series(results: Sequence[VariantResult]) -> dict[str, list[tuple[int, float]]]:
     return {
-        f"{result.way.title}, {granularity}": points
+        f"{result.variant.title}, {granularity}": points
         for result in results
         for granularity in Granularity
         if (points := [(one.step, one.map_at_10[granularity]) for one in result.curve if granularity in one.map_at_10])
     }
 
 
-def _cost(result: WayResult) -> tuple[str, ...]:
+def _cost(result: VariantResult) -> tuple[str, ...]:
     steps = ", ".join(f"{name} {step}" for name, step in result.best_steps.items())
-    return result.way.title, steps, f"{result.num_rows_heard}", f"{result.train_s / 60:.1f}"
+    return result.variant.title, steps, f"{result.num_rows_heard}", f"{result.train_s / 60:.1f}"

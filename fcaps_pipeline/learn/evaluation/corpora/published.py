@@ -11,7 +11,7 @@ from typing import Literal
 
 from fcaps_pipeline.learn.evaluation.corpora.corpora import CREMA_D_EMOTIONS, RAVDESS_EMOTIONS
 from fcaps_pipeline.learn.evaluation.corpora.labelled_clips import AGE_GROUPS
-from fcaps_pipeline.learn.evaluation.metrics.intervals import Estimate
+from fcaps_pipeline.learn.evaluation.metrics.confidence import Estimate
 from fcaps_pipeline.learn.evaluation.metrics.retrieval import GranularityScores
 from fcaps_pipeline.learn.evaluation.metrics.zero_shot import LabelSentences, load_label_sentences
 from fcaps_pipeline.records.base import Record

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fcaps_pipeline.errors import OutputError, UsageError
-from fcaps_pipeline.learn.evaluation.metrics.drawing import blank_figure
-from fcaps_pipeline.learn.evaluation.metrics.intervals import Estimate, Positions, metric_estimates
+from fcaps_pipeline.learn.evaluation.metrics.confidence import Estimate, Positions, metric_estimates
+from fcaps_pipeline.learn.evaluation.metrics.plotting import new_figure
 from fcaps_pipeline.records.base import Record
 
 Counts = npt.NDArray[np.int64]
@@ -86,7 +86,7 @@ def draw_confusion(scores: ClassificationScores, path: Path, title: str) -> None
     confusion_LL = np.array(scores.confusion)
     shares_LL = confusion_LL / np.maximum(confusion_LL.sum(axis=1, keepdims=True), 1)
     side_inches = 2.5 + 0.6 * len(scores.labels)
-    figure = blank_figure(side_inches, side_inches)
+    figure = new_figure(side_inches, side_inches)
     axes = figure.add_subplot()
     axes.imshow(shares_LL, cmap="Blues", vmin=0.0, vmax=1.0)
     places = range(len(scores.labels))

@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 
 from fcaps_pipeline.errors import DependencyError, UsageError
+from fcaps_pipeline.learn.evaluation.metrics.confidence import Estimate, Floats, Metrics, Positions, metric_estimates
 from fcaps_pipeline.learn.evaluation.metrics.grounding import Scores, Span
-from fcaps_pipeline.learn.evaluation.metrics.intervals import Estimate, Floats, Metrics, Positions, metric_estimates
 from fcaps_pipeline.records.base import Record
 
 Deltas = dict[str, dict[str, Any]]

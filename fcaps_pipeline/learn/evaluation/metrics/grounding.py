@@ -15,7 +15,7 @@ from pydantic import model_validator
 from scipy.ndimage import median_filter
 
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.learn.evaluation.metrics.intervals import Estimate, mean_estimates
+from fcaps_pipeline.learn.evaluation.metrics.confidence import Estimate, mean_estimates
 from fcaps_pipeline.records.base import Record
 
 Scores = npt.NDArray[np.floating]

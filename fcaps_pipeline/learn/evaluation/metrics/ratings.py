@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.learn.evaluation.metrics.intervals import Estimate, Floats, metric_estimates
+from fcaps_pipeline.learn.evaluation.metrics.confidence import Estimate, Floats, metric_estimates
 from fcaps_pipeline.records.base import Record
 
 _REQUIRED = ("clip", "caption", "rating")

@@ -22,8 +22,7 @@ import numpy.typing as npt
 import torch
 
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.learn.evaluation.metrics.embeddings import Embeddings, unit_rows
-from fcaps_pipeline.learn.evaluation.metrics.intervals import (
+from fcaps_pipeline.learn.evaluation.metrics.confidence import (
     Estimate,
     Floats,
     Positions,
@@ -31,6 +30,7 @@ from fcaps_pipeline.learn.evaluation.metrics.intervals import (
     mean_of_means_estimate,
     metric_estimates,
 )
+from fcaps_pipeline.learn.evaluation.metrics.embeddings import Embeddings, unit_rows
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity
 
@@ -86,11 +86,11 @@ class Captions:
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class QueryRanks:
     """What became of each query of one direction."""
 
     ranks_Q: npt.NDArray[np.int64]
-    """Place of the best right answer, counted from 1."""
+    """RankContext of the best right answer, counted from 1."""
     average_precisions_Q: Floats
     """AP@10."""
     clips_Q: Positions
@@ -130,7 +130,7 @@ def score_retrieval(
     scores: dict[Granularity, GranularityScores] = {}
     parts: list[tuple[Floats, Positions]] = []
     for granularity, of_granularity in captions.items():
-        outcomes = query_outcomes(clips_ND, of_granularity, block_bytes=block_bytes)
+        outcomes = rank_queries(clips_ND, of_granularity, block_bytes=block_bytes)
         parts += [(direction.average_precisions_Q, direction.clips_Q) for direction in outcomes]
         scores[granularity] = GranularityScores(
             speech_to_text=_summary(outcomes[0], rng),
@@ -142,9 +142,9 @@ def score_retrieval(
     return RetrievalScores(granularities=scores, mean_map_at_10=mean_of_means_estimate(parts, rng))
 
 
-def query_outcomes(
+def rank_queries(
     clips_ND: Embeddings, captions: Captions, *, block_bytes: int = BLOCK_BYTES
-) -> tuple[Outcomes, Outcomes]:
+) -> tuple[QueryRanks, QueryRanks]:
     """Ranks and AP@10 of every query, from speech to text and from text to speech.
 
     Raises:
@@ -160,7 +160,7 @@ def query_outcomes(
     to_text = _rank(clips_GD[torch.from_numpy(asked_Q)], texts_UD, queries_E, relevance.texts_E[order], block_bytes)
     to_speech = _rank(texts_UD, clips_GD, relevance.texts_E, relevance.clips_E, block_bytes)
     homes_U = np.asarray(captions.clips, dtype=np.intp)[relevance.first_U]
-    return Outcomes(*to_text, asked_Q, len(texts_UD)), Outcomes(*to_speech, homes_U, len(clips_GD))
+    return QueryRanks(*to_text, asked_Q, len(texts_UD)), QueryRanks(*to_speech, homes_U, len(clips_GD))
 
 
 def _relevance(captions: Captions, num_clips: int) -> _Relevance:
@@ -225,7 +225,7 @@ def _best_right(
     return right_QK, num_right_Q
 
 
-def _summary(outcomes: Outcomes, rng: np.random.Generator) -> DirectionScores:
+def _summary(outcomes: QueryRanks, rng: np.random.Generator) -> DirectionScores:
     ranks_Q, clips_Q = outcomes.ranks_Q, outcomes.clips_Q
     columns = [ranks_Q <= depth for depth in _RECALLS]
     scores_QK = np.stack([*columns, outcomes.average_precisions_Q], axis=1).astype(np.float64)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.learn.evaluation.metrics.intervals import Estimate, Floats, metric_estimates
+from fcaps_pipeline.learn.evaluation.metrics.confidence import Estimate, Floats, metric_estimates
 from fcaps_pipeline.learn.evaluation.metrics.ratings import Agreement, RatedPair
 from fcaps_pipeline.records.base import Record
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from fcaps_pipeline.lab.embedded.auxiliary_heads import FACTS, pause_word
+from fcaps_pipeline.lab.embedded.caption_facts import read_fine, read_global
 from fcaps_pipeline.lab.embedded.grammar import MarkedCaption, fine_caption, global_caption
-from fcaps_pipeline.lab.embedded.helpers import FACTS, pause_word
-from fcaps_pipeline.lab.embedded.reading import read_fine, read_global
 from fcaps_pipeline.lab.embedded.tokenizer import train_tokenizer
 from fcaps_pipeline.lab.synthesis.truth import ClipTruth, Pause, SpeechTruth
 from fcaps_pipeline.records.captions import GlobalCaption

@@ -8,8 +8,9 @@ import pytest
 import soundfile
 
 from fcaps_pipeline.errors import RecordingError, SourceError
+from fcaps_pipeline.lab.embedded.caption_facts import ReadFacts, read_fine, read_global
 from fcaps_pipeline.lab.embedded.evaluation import (
-    Heard,
+    ClipResult,
     PublishedClip,
     read_published,
     read_real_clip,
@@ -18,8 +19,7 @@ from fcaps_pipeline.lab.embedded.evaluation import (
     score_published,
 )
 from fcaps_pipeline.lab.embedded.grammar import fine_caption, global_caption
-from fcaps_pipeline.lab.embedded.listening import Reading
-from fcaps_pipeline.lab.embedded.reading import ReadFacts, read_fine, read_global
+from fcaps_pipeline.lab.embedded.inference import ClipCaptions
 from fcaps_pipeline.lab.synthesis.truth import ClipTruth
 from tests.unit.lab.embedded.test_captions import make_truths
 
@@ -28,14 +28,16 @@ _TRUTHS = [*make_truths()[::37], _SILENT]
 _SAME_FOR_ALL = ReadFacts(speech=True, gender="male", pitch="low", loudness="rising", pauses="none")
 
 
-def _readings(truths: list[ClipTruth], seed: int = 0) -> list[Reading]:
+def _readings(truths: list[ClipTruth], seed: int = 0) -> list[ClipCaptions]:
     rng = np.random.default_rng(seed)
     captions = [(fine_caption(truth, rng).text, global_caption(truth, rng).text) for truth in truths]
-    return [Reading(fine, global_, read_fine(fine), read_global(global_)) for fine, global_ in captions]
+    return [ClipCaptions(fine, global_, read_fine(fine), read_global(global_)) for fine, global_ in captions]
 
 
-def _heard(truths: list[ClipTruth], said_of: list[ClipTruth]) -> list[Heard]:
-    return [Heard(truth, reading, _SAME_FOR_ALL) for truth, reading in zip(truths, _readings(said_of), strict=True)]
+def _heard(truths: list[ClipTruth], said_of: list[ClipTruth]) -> list[ClipResult]:
+    return [
+        ClipResult(truth, reading, _SAME_FOR_ALL) for truth, reading in zip(truths, _readings(said_of), strict=True)
+    ]
 
 
 def test_true_captions_reach_everything() -> None:
@@ -96,7 +98,7 @@ def test_candidates_agree_in_facts_and_differ_in_words() -> None:
 
 def test_agreement_with_published_captions_counts_what_both_state() -> None:
     published = PublishedClip(np.zeros(1, np.float32), "A man speaks slowly and softly.", "A woman with a low voice.")
-    reading = Reading(
+    reading = ClipCaptions(
         "",
         "",
         ReadFacts(speech=True, gender="male", rate="fast", pitch="low"),

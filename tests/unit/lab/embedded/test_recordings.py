@@ -8,7 +8,7 @@ import pytest
 
 from fcaps_pipeline.errors import JobError, SourceError, UsageError
 from fcaps_pipeline.jobs.resources import resolve_path
-from fcaps_pipeline.lab.embedded.recipe import divide
+from fcaps_pipeline.lab.embedded.recipe import hold_out_speakers
 from fcaps_pipeline.lab.embedded.recordings import RealRecording, find_recordings, is_held_out, write_phrase_bank
 from fcaps_pipeline.lab.synthesis import measure
 from fcaps_pipeline.lab.synthesis.cast import Cast
@@ -63,7 +63,7 @@ def test_a_bad_list_of_speakers_is_one_line(corpus: Path, listing: str | None, e
 def test_one_speaker_in_six_measures_and_never_trains() -> None:
     recordings = [RealRecording(Path(f"{n}.wav"), f"speaker-{n}", "female") for n in range(600)]
     unseen = RealRecording(Path("t.wav"), "tested", "male")
-    material = divide(recordings, [unseen], [], None)
+    material = hold_out_speakers(recordings, [unseen], [], None)
     assert 70 < sum(is_held_out(one.speaker) for one in recordings) < 130
     assert {one.speaker for one in material.training}.isdisjoint(one.speaker for one in material.measuring)
     assert len(material.training) + len(material.measuring) == 601
@@ -74,7 +74,7 @@ def test_a_speaker_of_the_test_folder_never_trains() -> None:
     trains = next(name for name in map(str, range(100)) if not is_held_out(name))
     one = RealRecording(Path("a.wav"), trains, "female")
     with pytest.raises(UsageError, match=f"speaker {trains} trains and stands in the test folder"):
-        divide([one], [one], [], None)
+        hold_out_speakers([one], [one], [], None)
 
 
 def test_a_bank_is_of_the_recordings_it_was_begun_with(corpus: Path, bank: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fcaps_pipeline.lab.embedded.reading import read_fine, read_global
+from fcaps_pipeline.lab.embedded.caption_facts import read_fine, read_global
 from fcaps_pipeline.lab.embedded.scores import constant_macro_recall, estimate, f1, macro_recall, share
 
 _PAIRS = [("a", "a"), ("a", "b"), ("a", "a"), ("b", None), ("b", "b")]

@@ -12,12 +12,12 @@ from tokenizers import Tokenizer
 from fcaps_pipeline.errors import OutputError
 from fcaps_pipeline.lab.embedded import tokenizer as tok
 from fcaps_pipeline.lab.embedded.architecture import build_feature_extractor, token_id
+from fcaps_pipeline.lab.embedded.auxiliary_heads import FACTS, AuxiliaryHeads
 from fcaps_pipeline.lab.embedded.batches import FACT_WEIGHT, STEADY_FACT_WEIGHT, Batch, BatchMaker, Prompts
-from fcaps_pipeline.lab.embedded.decoding import write_captions
 from fcaps_pipeline.lab.embedded.features import Clip, Mel, mel_features, pad_mels
 from fcaps_pipeline.lab.embedded.forward import FRAMES_PER_CHUNK, Thinker, audio_positions, decode, encode_audio
+from fcaps_pipeline.lab.embedded.generation import generate_captions
 from fcaps_pipeline.lab.embedded.grammar import fine_caption, global_caption
-from fcaps_pipeline.lab.embedded.helpers import FACTS, HelperHeads
 from fcaps_pipeline.lab.embedded.model_folder import new_thinker, read_model_folder, request_text, write_model_folder
 from fcaps_pipeline.lab.embedded.tokenizer import train_tokenizer
 from fcaps_pipeline.lab.embedded.training import (
@@ -124,7 +124,7 @@ def test_model_folder_gives_back_the_weights_in_bfloat16(
 
 
 def _captions(thinker: Thinker, tokenizer: Tokenizer, mels: list[Mel], temperature: float, seed: int) -> list[str]:
-    return write_captions(
+    return generate_captions(
         thinker,
         tokenizer,
         BatchMaker(tokenizer, _PROMPTS),
@@ -197,7 +197,7 @@ def test_only_the_text_model_learns_to_agree_and_what_decides_holds_still(tokeni
         torch.testing.assert_close(decider[name], value, rtol=0, atol=0)
 
 
-def _decide(heads: HelperHeads, fact: str, word: str) -> None:
+def _decide(heads: AuxiliaryHeads, fact: str, word: str) -> None:
     """Makes the heads sure of one value."""
     head = heads.answer.facts[fact]
     assert isinstance(head, torch.nn.Linear)
@@ -205,7 +205,7 @@ def _decide(heads: HelperHeads, fact: str, word: str) -> None:
 
 
 def test_captions_can_be_retold_of_what_the_heads_decide(tokenizer: Tokenizer) -> None:
-    heads, wanted = HelperHeads(8), {"gender": "male", "voice_quality": "modal", "pitch": "high", "rate": "fast"}
+    heads, wanted = AuxiliaryHeads(8), {"gender": "male", "voice_quality": "modal", "pitch": "high", "rate": "fast"}
     with torch.no_grad():
         heads.answer.speech.bias[1] = 100.0
         for name, word in wanted.items():
@@ -227,7 +227,7 @@ def test_captions_can_be_retold_of_what_the_heads_decide(tokenizer: Tokenizer) -
 
 
 def test_a_clip_taken_for_a_whisper_has_no_pitch() -> None:
-    heads, truths = HelperHeads(8), [clip.truth for clip in _clips()]
+    heads, truths = AuxiliaryHeads(8), [clip.truth for clip in _clips()]
     with torch.no_grad():
         heads.answer.speech.bias[1] = 100.0
         _decide(heads, "voice_quality", "whisper")

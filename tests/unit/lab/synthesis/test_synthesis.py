@@ -14,7 +14,7 @@ from fcaps_pipeline.lab.synthesis import classes, measure
 from fcaps_pipeline.lab.synthesis.cast import Cast
 from fcaps_pipeline.lab.synthesis.clip import make_clip
 from fcaps_pipeline.lab.synthesis.corpus import read_truths, write_block, write_corpus
-from fcaps_pipeline.lab.synthesis.fresh import call_fresh
+from fcaps_pipeline.lab.synthesis.fresh_process import call_in_fresh_process
 from fcaps_pipeline.lab.synthesis.plan import draw_plan
 from fcaps_pipeline.lab.synthesis.sounds import draw_sound
 from fcaps_pipeline.lab.synthesis.texts import draw_phrase
@@ -126,6 +126,6 @@ def test_an_error_gives_up_the_calls_that_have_not_begun(tmp_path: Path) -> None
     done: list[int] = []
     calls = [(tmp_path / "first",), (tmp_path / "missing" / "second",), *((tmp_path / str(n),) for n in range(40))]
     with pytest.raises(FileNotFoundError):
-        call_fresh(os.mkdir, calls, workers=1, on_done=done.append)
+        call_in_fresh_process(os.mkdir, calls, workers=1, on_done=done.append)
     assert done == [0]
     assert not (tmp_path / "39").exists()

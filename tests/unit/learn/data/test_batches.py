@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from fcaps_pipeline.audio.flac import encode_flac
+from fcaps_pipeline.learn.data.batch_sampler import Position
 from fcaps_pipeline.learn.data.batches import (
     BadRow,
+    DecodedRow,
     Event,
-    HeardRow,
     RowRules,
     TrainingBatch,
     collate,
-    heard_or_bad,
+    decode_row,
 )
-from fcaps_pipeline.learn.data.epochs import Position
 from fcaps_pipeline.records.annotations import Annotation
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
@@ -39,17 +39,17 @@ def pcm(make_audio: Callable[..., SegmentAudio]) -> Any:
     return make_audio().pcm_T
 
 
-def _read(content: Row, *, row: int = 3, epoch: int = 0, max_samples: int | None = None) -> HeardRow | BadRow:
-    return heard_or_bad(content, row, SHARD, epoch, RowRules(BOTH, max_samples, seed=9))
+def _read(content: Row, *, row: int = 3, epoch: int = 0, max_samples: int | None = None) -> DecodedRow | BadRow:
+    return decode_row(content, row, SHARD, epoch, RowRules(BOTH, max_samples, seed=9))
 
 
-def _heard(content: Row, *, row: int = 3, epoch: int = 0, max_samples: int | None = None) -> HeardRow:
+def _heard(content: Row, *, row: int = 3, epoch: int = 0, max_samples: int | None = None) -> DecodedRow:
     result = _read(content, row=row, epoch=epoch, max_samples=max_samples)
-    assert isinstance(result, HeardRow)
+    assert isinstance(result, DecodedRow)
     return result
 
 
-def _collate(*rows: HeardRow | BadRow, position: Position | None = None, last: bool = False) -> TrainingBatch:
+def _collate(*rows: DecodedRow | BadRow, position: Position | None = None, last: bool = False) -> TrainingBatch:
     return collate(rows, position or Position(), is_last_of_epoch=last, num_global_rows=7)
 
 
@@ -141,7 +141,7 @@ def test_a_flipped_byte_of_audio_never_passes(stored: Row, place: float) -> None
 
 def test_a_granularity_the_job_does_not_need_may_be_missing(stored: Row) -> None:
     rules = RowRules(frozenset({Granularity.GLOBAL}), None, seed=9)
-    assert isinstance(heard_or_bad({**stored, "fine_captions": []}, 0, SHARD, 0, rules), HeardRow)
+    assert isinstance(decode_row({**stored, "fine_captions": []}, 0, SHARD, 0, rules), DecodedRow)
 
 
 def test_bad_rows_travel_with_the_batch(stored: Row) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from fcaps_pipeline.learn.data.batch_sampler import Position
 from fcaps_pipeline.learn.data.batches import BadRow, TrainingBatch, TrainingRow
 from fcaps_pipeline.learn.data.catalogue import Catalogue, read_catalogue
-from fcaps_pipeline.learn.data.epochs import Position
-from fcaps_pipeline.learn.data.length_filter import leave_out_unfit
+from fcaps_pipeline.learn.data.length_filter import drop_unusable
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.dual_encoder.speech_towers import SpeechTower
 from tests.unit.learn.dual_encoder.building import TEXTS, TINY, write_whisper
@@ -60,7 +60,7 @@ def tower(model: DualEncoder) -> SpeechTower:
 
 def test_a_batch_is_as_long_as_its_longest_kept_row(model: DualEncoder, catalogue: Catalogue) -> None:
     batch = _batch(3000, 48_000, 32_000, model.speech_tower.min_samples - 1)
-    kept = leave_out_unfit(batch, model.speech_tower, catalogue)
+    kept = drop_unusable(batch, model.speech_tower, catalogue)
     assert (tuple(kept.audio_BT.shape), kept.lengths_B.tolist()) == ((2, 32_000), [3000, 32_000])
     assert torch.equal(kept.audio_BT, batch.audio_BT[[0, 2], :32_000])
     assert len(model.encode_speech(kept.audio_BT, kept.lengths_B)) == 2
@@ -72,13 +72,13 @@ def test_a_batch_is_as_long_as_its_longest_kept_row(model: DualEncoder, catalogu
 
 
 def test_a_batch_without_a_usable_row_is_empty(tower: SpeechTower, catalogue: Catalogue) -> None:
-    kept = leave_out_unfit(_batch(33_000, 48_000), tower, catalogue)
+    kept = drop_unusable(_batch(33_000, 48_000), tower, catalogue)
     assert (tuple(kept.audio_BT.shape), kept.rows, len(kept.bad_rows)) == ((0, 0), (), 2)
 
 
 def test_bad_rows_of_before_stay_named(tower: SpeechTower, catalogue: Catalogue) -> None:
     before = BadRow(segment_id="x", shard=Path("shard"), reason="has no audio")
     batch = replace(_batch(3000, 48_000), bad_rows=(before,))
-    assert leave_out_unfit(batch, tower, catalogue).bad_rows[0] == before
+    assert drop_unusable(batch, tower, catalogue).bad_rows[0] == before
     whole = replace(_batch(3000, 3500), bad_rows=(before,))
-    assert leave_out_unfit(whole, tower, catalogue) is whole
+    assert drop_unusable(whole, tower, catalogue) is whole

@@ -85,8 +85,8 @@ def test_files_that_cannot_be_used_are_named_and_the_others_stay_in_place(tmp_pa
     assert files.kept == (2,)
     assert [Path(item.name).name for item in files.bad_items] == ["bad.wav", "missing.wav", "short.wav"]
     assert all(item.name in item.reason for item in files.bad_items)
-    assert isinstance(embedder.watcher, Notes)
-    assert (embedder.watcher.begun_items, embedder.watcher.num_advanced) == ([("audio files", 4)], 4)
+    assert isinstance(embedder.callback, Notes)
+    assert (embedder.callback.begun_items, embedder.callback.num_advanced) == ([("audio files", 4)], 4)
 
 
 def test_no_usable_file_is_one_line(tmp_path: Path) -> None:

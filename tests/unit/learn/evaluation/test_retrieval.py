@@ -12,7 +12,7 @@ import pytest
 from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.learn.data.config import SeparateRuns, SharedRuns
 from fcaps_pipeline.learn.data.splits import read_splits
-from fcaps_pipeline.learn.data.training_hashes import TrainedOn
+from fcaps_pipeline.learn.data.training_hashes import TrainingHashes
 from fcaps_pipeline.learn.evaluation.corpora.published import CLSP_TEST
 from fcaps_pipeline.learn.evaluation.job import RetrievalTask, WholeRuns
 from fcaps_pipeline.learn.evaluation.retrieval import measure_retrieval
@@ -125,15 +125,15 @@ def test_separate_runs_are_checked_for_leaks(runs: RunWriter, tmp_path: Path) ->
 def test_rows_that_the_model_was_trained_on_are_refused(runs: RunWriter, tmp_path: Path) -> None:
     run = runs.write(tmp_path / "run", corpus(40, num_speakers=12))
     trained = SharedRuns(runs=(str(run),), dev_share=0.3, test_share=0.3, seed=3)
-    trained_on = TrainedOn.of(read_splits(trained).train)
-    assert read_evaluation_rows(trained, trained_on).notes == ()
+    training_hashes = TrainingHashes.of(read_splits(trained).train)
+    assert read_evaluation_rows(trained, training_hashes).notes == ()
     for splits in (trained.model_copy(update={"seed": 4}), WholeRuns(kind="whole", runs=(str(run),))):
         with pytest.raises(UsageError, match=r"speaker s\d+ stands in .* the model was trained on it") as raised:
-            read_evaluation_rows(splits, trained_on)
+            read_evaluation_rows(splits, training_hashes)
         assert "\n" not in str(raised.value)
     foreign = WholeRuns(kind="whole", runs=(str(runs.write(tmp_path / "new", [Spoken("new", "new", noise_seed=9)])),))
-    assert read_evaluation_rows(foreign, trained_on).notes == ()
-    (note,) = read_evaluation_rows(foreign, trained_on.after(None)).notes
+    assert read_evaluation_rows(foreign, training_hashes).notes == ()
+    (note,) = read_evaluation_rows(foreign, training_hashes.after(None)).notes
     assert "the first stage" in note
 
 

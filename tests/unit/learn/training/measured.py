@@ -22,15 +22,15 @@ RATE_HZ = 16_000
 
 @dataclass
 class Notes:
-    """Hears how embedding goes."""
+    """Notes how embedding goes."""
 
     begun_items: list[tuple[str, int]] = field(default_factory=list)
     num_advanced: int = 0
 
-    def begun(self, what: str, num_items: int) -> None:
-        self.begun_items.append((what, num_items))
+    def on_begin(self, what: str, total: int) -> None:
+        self.begun_items.append((what, total))
 
-    def advanced(self, num_items: int) -> None:
+    def on_advance(self, num_items: int, note: str = "") -> None:
         self.num_advanced += num_items
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fcaps_pipeline.errors import CorruptRunError, OutputError
-from fcaps_pipeline.learn.data.training_hashes import TrainedOn, read_trained_on
+from fcaps_pipeline.learn.data.training_hashes import TrainingHashes, read_training_hashes
 from fcaps_pipeline.learn.dual_encoder.config import DualEncoderConfig, MelTowerConfig, SmallTextTowerConfig
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.training.checkpoint import (
@@ -19,7 +19,7 @@ from fcaps_pipeline.learn.training.checkpoint import (
     Checkpoints,
     Learner,
     TrainState,
-    point,
+    link_to,
     read_state,
     restore,
 )
@@ -30,7 +30,7 @@ _CONFIG = DualEncoderConfig(
     text=SmallTextTowerConfig(width=8, num_layers=1, num_heads=2, vocabulary_size=300),
     embedding_size=8,
 )
-_TRAINED_ON = TrainedOn(*(np.array(hashes, np.uint64) for hashes in ([3, 2**64 - 1], [4], [5, 6, 7])))
+_TRAINED_ON = TrainingHashes(*(np.array(hashes, np.uint64) for hashes in ([3, 2**64 - 1], [4], [5, 6, 7])))
 
 
 def _checkpoints(root: Path, keep: int = 1) -> Checkpoints:
@@ -98,7 +98,7 @@ def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
 
 def test_the_model_folder_says_what_it_was_trained_on(tmp_path: Path) -> None:
     _save(tmp_path, _learner(averaged=False), TrainState(step=1))
-    found = read_trained_on(tmp_path / "last")
+    found = read_training_hashes(tmp_path / "last")
     assert found is not None
     assert found.whole
     assert [column.tolist() for column in (found.speaker_K, found.recording_K, found.audio_K)] == [
@@ -111,7 +111,7 @@ def test_the_model_folder_says_what_it_was_trained_on(tmp_path: Path) -> None:
 def test_links_are_replaced(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "checkpoints" / name).mkdir(parents=True)
-        point(tmp_path / "best", tmp_path / "checkpoints" / name)
+        link_to(tmp_path / "best", tmp_path / "checkpoints" / name)
         assert (tmp_path / "best").readlink() == Path("checkpoints") / name
 
 
@@ -147,7 +147,7 @@ def test_a_kill_at_any_moment_of_saving_leaves_a_whole_last_checkpoint(tmp_path:
         steps.append(state.step)
         assert last.name == f"step-{state.step:08d}"
         assert all((root / name / "model.safetensors").is_file() for name in ("last", "best"))
-        _checkpoints(root).settle(state)
+        _checkpoints(root).update_links(state)
         assert [path.name for path in (root / "checkpoints").iterdir()] == [last.name]
         assert (root / "last").resolve() == (root / "best").resolve() == last / MODEL
     assert {1, 2} == set(steps)
@@ -175,7 +175,7 @@ def _best_so_far(step: int) -> TrainState:
 
 
 def _kill_many(root: Path) -> None:
-    """One child per moment, until a child outlives its save."""
+    """One child per context, until a child outlives its save."""
     torch.set_num_threads(1)
     for num_calls in range(1, 200, 3):
         child = os.fork()

@@ -10,19 +10,19 @@ import torch
 from torch.nn import functional
 
 from fcaps_pipeline.errors import JobError, UsageError
+from fcaps_pipeline.learn.data.batch_sampler import Position
 from fcaps_pipeline.learn.data.batches import Event, TrainingBatch, TrainingRow
-from fcaps_pipeline.learn.data.epochs import Position
 from fcaps_pipeline.learn.dual_encoder.config import DualEncoderConfig
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.learn.training.losses import info_nce, sigmoid_loss
-from fcaps_pipeline.learn.training.objectives import Objective, Prepared
-from fcaps_pipeline.learn.training.row_texts import Moment
+from fcaps_pipeline.learn.training.objectives import Objective, PreparedBatch
 from fcaps_pipeline.learn.training.targets import pair_targets
+from fcaps_pipeline.learn.training.text_sampling import StepContext
 from tests.unit.learn.training.tones import TINY_MODEL, tone_job
 
 _MODEL = {**TINY_MODEL, "frames": {"num_layers": 1, "num_heads": 2, "dropout": 0.0}}
-_MOMENT = Moment(seed=0, epoch=0, step=0, num_steps=10)
+_MOMENT = StepContext(seed=0, epoch=0, step=0, num_steps=10)
 _FINE = ("A man speaks softly.", "A woman speaks loudly.", "A deep hum.")
 
 
@@ -68,7 +68,7 @@ def _batch(num_rows: int = 3) -> TrainingBatch:
     )
 
 
-def _loss(objective: Objective, prepared: Prepared) -> tuple[float, dict[str, float]]:
+def _loss(objective: Objective, prepared: PreparedBatch) -> tuple[float, dict[str, float]]:
     (part,) = prepared.parts
     loss, terms = objective.loss(prepared, objective.embed(part))
     return float(loss.detach()), terms

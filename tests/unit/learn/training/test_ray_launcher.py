@@ -9,7 +9,7 @@ from ray.train import ControllerError, WorkerGroupError
 from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
 
 from fcaps_pipeline.errors import FcapsError, JobError, ResourceError, TrainingError
-from fcaps_pipeline.learn.training.ray_launcher import cause_of, require_shared
+from fcaps_pipeline.learn.training.ray_launcher import require_shared, root_cause
 
 
 def _failed(*errors: Exception) -> WorkerGroupError:
@@ -20,13 +20,13 @@ def _failed(*errors: Exception) -> WorkerGroupError:
 
 
 def test_an_error_of_ours_counts_before_those_that_follow_from_it(tmp_path: Path) -> None:
-    cause = cause_of(_failed(RuntimeError("Connection closed by peer"), JobError("the job is wrong")), tmp_path)
+    cause = root_cause(_failed(RuntimeError("Connection closed by peer"), JobError("the job is wrong")), tmp_path)
     assert isinstance(cause, JobError)
     assert str(cause) == "the job is wrong"
 
 
 def test_other_errors_come_back_as_they_are(tmp_path: Path) -> None:
-    cause = cause_of(_failed(ZeroDivisionError("division")), tmp_path)
+    cause = root_cause(_failed(ZeroDivisionError("division")), tmp_path)
     assert (type(cause), str(cause)) == (ZeroDivisionError, "division")
 
 
@@ -40,7 +40,7 @@ def test_other_errors_come_back_as_they_are(tmp_path: Path) -> None:
 def test_lost_workers_are_one_line(
     tmp_path: Path, error: WorkerGroupError | ControllerError, kind: type[FcapsError], expected: str
 ) -> None:
-    cause = cause_of(error, tmp_path)
+    cause = root_cause(error, tmp_path)
     assert isinstance(cause, kind)
     assert expected in str(cause)
     assert "\n" not in str(cause)

@@ -8,9 +8,9 @@ import pytest
 from safetensors.torch import load_file
 
 from fcaps_pipeline.errors import JobError, TrainingError, UsageError
-from fcaps_pipeline.learn.data.training_hashes import read_trained_on
+from fcaps_pipeline.learn.data.training_hashes import read_training_hashes
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
-from fcaps_pipeline.learn.training.log import read_log
+from fcaps_pipeline.learn.training.metrics_log import read_log
 from fcaps_pipeline.learn.training.trainer import train
 from tests.unit.learn.training.tones import TINY_MODEL, Listener, tone_data, tone_job, write_tones
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, rewrite_shard, spoil_first_rows, with_events
@@ -25,10 +25,10 @@ class _Killer(Listener):
         super().__init__()
         self._step = step
 
-    def stepped(self, step: int, loss: float) -> None:
+    def on_step(self, step: int, loss: float) -> None:
         if step == self._step:
             raise _Killed
-        super().stepped(step, loss)
+        super().on_step(step, loss)
 
 
 @pytest.fixture
@@ -173,9 +173,9 @@ def test_a_stage_starts_from_the_best_of_the_one_before(runs: tuple[Path, Path],
     first, second = _weights(tmp_path / "one", "best"), _weights(tmp_path / "two")
     assert all(float((first[name] - second[name]).abs().max()) < 1e-9 for name in first)
     assert DualEncoder.from_pretrained(tmp_path / "two" / "best").config.embedding_size == 16
-    trained_on = read_trained_on(tmp_path / "two" / "best")
-    assert trained_on is not None
-    assert (trained_on.whole, len(trained_on.speaker_K)) == (True, 60)
+    training_hashes = read_training_hashes(tmp_path / "two" / "best")
+    assert training_hashes is not None
+    assert (training_hashes.whole, len(training_hashes.speaker_K)) == (True, 60)
 
 
 def test_a_stage_is_not_measured_on_what_the_one_before_learnt(runs: tuple[Path, Path], tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_stage_is_not_measured_on_what_the_one_before_learnt(runs: tuple[Path,
     swapped = tone_job(*reversed(runs), **stage)
     with pytest.raises(UsageError, match=r"speaker t\d+ stands in dev .* was trained on it, as on 59 more"):
         train(swapped, tmp_path / "two", Listener())
-    (tmp_path / "one" / "best" / "trained_on.safetensors").unlink()
+    (tmp_path / "one" / "best" / "training_hashes.safetensors").unlink()
     report = train(swapped, tmp_path / "two", Listener())
     assert report is not None
     assert not report.facts.all_stages_known

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fcaps_pipeline.learn.training.job import TrainJob
-from fcaps_pipeline.learn.training.trainer import Watcher
+from fcaps_pipeline.learn.training.trainer import TrainCallback
 from fcaps_pipeline.records.annotations import Annotation, CaptionSet
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, SegmentAudio
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter, Spoken
@@ -63,7 +63,7 @@ TINY_MODEL: dict[str, Any] = {
 }
 
 
-class Listener(Watcher):
+class Listener(TrainCallback):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
@@ -71,16 +71,16 @@ class Listener(Watcher):
         self.bad: list[tuple[str, str]] = []
         self.metrics: dict[int, float] = {}
 
-    def begun(self, num_steps: int, done: int) -> None:
+    def on_train_begin(self, num_steps: int, done: int) -> None:
         self.num_steps, self.done = num_steps, done
 
-    def stepped(self, step: int, loss: float) -> None:
+    def on_step(self, step: int, loss: float) -> None:
         self.losses.append(loss)
 
-    def measured(self, step: int, metric: str, value: float) -> None:
+    def on_dev_evaluated(self, step: int, metric: str, value: float) -> None:
         self.metrics[step] = value
 
-    def found_bad(self, split: str, row: Any) -> None:
+    def on_bad_row(self, split: str, row: Any) -> None:
         self.bad.append((split, row.segment_id))
 
 

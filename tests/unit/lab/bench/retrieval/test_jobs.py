@@ -2,24 +2,24 @@ from pathlib import Path
 
 import pytest
 
-from fcaps_pipeline.lab.bench.retrieval.jobs import WAYS, Scale, Way, splits, stages
-from fcaps_pipeline.learn.training.learning import OneEach, TwoTexts
+from fcaps_pipeline.lab.bench.retrieval.jobs import VARIANTS, Scale, Variant, splits, stages
+from fcaps_pipeline.learn.training.objective_config import OneEach, TwoTexts
 
 SCALE = Scale(steps=100)
 CORPUS, FOLDER = Path("corpus"), Path("folder")
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
-def test_every_way_has_the_same_budget(way: Way) -> None:
-    taken = stages(way, SCALE, CORPUS, FOLDER)
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_every_way_has_the_same_budget(variant: Variant) -> None:
+    taken = stages(variant, SCALE, CORPUS, FOLDER)
     assert sum(stage.job.optimisation.steps or 0 for stage in taken) == 100
     assert {stage.job.data.batch_s for stage in taken} == {SCALE.batch_s}
     assert [stage.first_step for stage in taken] == [0, 90][: len(taken)]
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
-def test_selection_sees_dev_alone_and_stages_see_their_own_corpus(way: Way) -> None:
-    for stage in stages(way, SCALE, CORPUS, FOLDER):
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_selection_sees_dev_alone_and_stages_see_their_own_corpus(variant: Variant) -> None:
+    for stage in stages(variant, SCALE, CORPUS, FOLDER):
         runs = stage.job.data.splits
         large = stage.name == "stage_1"
         assert runs.kind == "runs"
@@ -28,8 +28,8 @@ def test_selection_sees_dev_alone_and_stages_see_their_own_corpus(way: Way) -> N
         assert isinstance(stage.job.captions, OneEach if large else TwoTexts)
 
 
-def test_the_frame_stream_is_the_only_difference_of_its_way() -> None:
-    without, with_frames = (stages(way, SCALE, CORPUS, FOLDER) for way in WAYS[2:])
+def test_the_frame_stream_is_the_only_difference_of_its_variant() -> None:
+    without, with_frames = (stages(variant, SCALE, CORPUS, FOLDER) for variant in VARIANTS[2:])
     for one, other in zip(without, with_frames, strict=True):
         assert one.job.objectives.frames is None
         assert other.job.objectives.frames is not None
@@ -39,7 +39,7 @@ def test_the_frame_stream_is_the_only_difference_of_its_way() -> None:
 
 
 def test_stage_2_goes_on_from_the_best_of_stage_1() -> None:
-    first, second = stages(WAYS[2], SCALE, CORPUS, FOLDER)
+    first, second = stages(VARIANTS[2], SCALE, CORPUS, FOLDER)
     assert (first.job.init_from, second.job.init_from) == (None, "folder/stage_1/best")
 
 

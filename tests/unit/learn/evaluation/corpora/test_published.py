@@ -17,7 +17,7 @@ from fcaps_pipeline.learn.evaluation.corpora.published import (
     retrieval_protocol,
     zero_shot_protocol,
 )
-from fcaps_pipeline.learn.evaluation.metrics.intervals import Estimate
+from fcaps_pipeline.learn.evaluation.metrics.confidence import Estimate
 from fcaps_pipeline.learn.evaluation.metrics.retrieval import DirectionScores, GranularityScores
 from fcaps_pipeline.learn.evaluation.metrics.zero_shot import load_label_sentences
 from fcaps_pipeline.records.captions import Granularity

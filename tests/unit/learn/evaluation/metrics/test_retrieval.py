@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.learn.evaluation.metrics.retrieval import Captions, Outcomes, query_outcomes, score_retrieval
+from fcaps_pipeline.learn.evaluation.metrics.retrieval import Captions, QueryRanks, rank_queries, score_retrieval
 from fcaps_pipeline.records.captions import Granularity
 
 _AXES = np.eye(4, dtype=np.float32)
@@ -31,7 +31,7 @@ def _slow(queries: np.ndarray, gallery: np.ndarray, right: list[set[int]]) -> li
     return outcomes
 
 
-def _check(outcomes: Outcomes, expected: list[tuple[int, float]]) -> None:
+def _check(outcomes: QueryRanks, expected: list[tuple[int, float]]) -> None:
     assert outcomes.ranks_Q.tolist() == [rank for rank, _ in expected]
     assert outcomes.average_precisions_Q.tolist() == pytest.approx([precision for _, precision in expected])
 
@@ -58,7 +58,7 @@ def test_ranks_and_precisions_equal_the_definitions(
     clips, captions, vectors = problem
     embeddings = np.array([vectors[text] for text, _ in captions], dtype=np.float32)
     given_captions = Captions(embeddings, [text for text, _ in captions], [clip for _, clip in captions])
-    to_text, to_speech = query_outcomes(clips, given_captions, block_bytes=block_bytes)
+    to_text, to_speech = rank_queries(clips, given_captions, block_bytes=block_bytes)
     texts = list(dict.fromkeys(text for text, _ in captions))
     gallery = np.array([vectors[text] for text in texts])
     asked = sorted({clip for _, clip in captions})
@@ -83,7 +83,7 @@ def test_a_small_example_counted_by_hand() -> None:
 def test_equal_captions_count_once_and_every_clip_that_has_the_text_is_right() -> None:
     clips = np.array([[1, 0, 0, 0], [1, 0.1, 0, 0], [0, 0, 1, 0]], dtype=np.float32)
     texts = np.array([[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0]], dtype=np.float32)
-    to_text, to_speech = query_outcomes(clips, Captions(texts, ["same", "same", "other"], [0, 1, 2]))
+    to_text, to_speech = rank_queries(clips, Captions(texts, ["same", "same", "other"], [0, 1, 2]))
     assert to_text.ranks_Q.tolist() == [1, 1, 1]
     assert (to_text.num_gallery, len(to_speech.ranks_Q)) == (2, 2)
     assert to_speech.average_precisions_Q.tolist() == [1.0, 1.0]
@@ -93,7 +93,7 @@ def test_equal_captions_count_once_and_every_clip_that_has_the_text_is_right() -
 def test_a_model_that_maps_everything_to_one_point_ranks_last() -> None:
     noise = np.random.default_rng(0).normal(scale=1e-8, size=(2, 40, 4)).astype(np.float32)
     captions = Captions(_AXES[:1].repeat(40, axis=0) + noise[0], [f"{number}" for number in range(40)], range(40))
-    for outcomes in query_outcomes(_AXES[:1].repeat(40, axis=0) + noise[1], captions):
+    for outcomes in rank_queries(_AXES[:1].repeat(40, axis=0) + noise[1], captions):
         assert set(outcomes.ranks_Q.tolist()) == {40}
         assert not outcomes.average_precisions_Q.any()
 
@@ -103,8 +103,8 @@ def test_torch_and_numpy_and_any_order_give_the_same() -> None:
     clips, texts = rng.normal(size=(2, 50, 8)).astype(np.float32)
     order = rng.permutation(50)
     names = [f"{number}" for number in range(50)]
-    first, _ = query_outcomes(clips, Captions(texts, names, range(50)))
-    second, _ = query_outcomes(
+    first, _ = rank_queries(clips, Captions(texts, names, range(50)))
+    second, _ = rank_queries(
         torch.from_numpy(clips), Captions(torch.from_numpy(texts[order]), [names[i] for i in order], order.tolist())
     )
     assert first.ranks_Q.tolist() == second.ranks_Q.tolist()
@@ -145,7 +145,7 @@ def test_mean_precision_averages_granularities_and_directions() -> None:
 
 def test_clips_without_a_caption_are_in_the_gallery_but_ask_nothing() -> None:
     captions = Captions(_AXES[1:2], ["b"], [1])
-    to_text, to_speech = query_outcomes(np.concatenate([_AXES[:2], _AXES[1:2]]), captions)
+    to_text, to_speech = rank_queries(np.concatenate([_AXES[:2], _AXES[1:2]]), captions)
     assert (len(to_text.ranks_Q), to_speech.num_gallery) == (1, 3)
     assert to_speech.ranks_Q.tolist() == [2]
 
@@ -164,7 +164,7 @@ def test_clips_without_a_caption_are_in_the_gallery_but_ask_nothing() -> None:
 )
 def test_what_cannot_be_ranked_is_one_clear_line(clips: np.ndarray, captions: Captions, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        query_outcomes(clips, captions)
+        rank_queries(clips, captions)
 
 
 def test_no_captions_at_all_are_refused() -> None:
@@ -174,14 +174,14 @@ def test_no_captions_at_all_are_refused() -> None:
 
 _MEMORY = """
 import resource, numpy as np
-from fcaps_pipeline.learn.evaluation.metrics.retrieval import Captions, query_outcomes
+from fcaps_pipeline.learn.evaluation.metrics.retrieval import Captions, rank_queries
 rng = np.random.default_rng(0)
 clips = rng.normal(size=({n}, 16)).astype(np.float32)
 captions = Captions(clips + 0.5, [str(i) for i in range({n})], range({n}))
 small = Captions(captions.embeddings_MD[:64], captions.texts[:64], range(64))
-query_outcomes(clips[:64], small)
+rank_queries(clips[:64], small)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-query_outcomes(clips, captions, block_bytes=1 << 25)
+rank_queries(clips, captions, block_bytes=1 << 25)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 

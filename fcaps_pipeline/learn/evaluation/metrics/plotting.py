@@ -8,7 +8,7 @@ from typing import Any
 from fcaps_pipeline.errors import DependencyError
 
 
-def blank_figure(width_inches: float, height_inches: float) -> Any:
+def new_figure(width_inches: float, height_inches: float) -> Any:
     """A `matplotlib.figure.Figure` that can be saved as PNG.
 
     Raises:
@@ -20,7 +20,7 @@ def blank_figure(width_inches: float, height_inches: float) -> Any:
     return figure
 
 
-def require_drawing() -> None:
+def require_matplotlib() -> None:
     """Makes sure, before hours of work, that pictures can be drawn at their end.
 
     Raises:

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor, distributed, nn
 
-from fcaps_pipeline.learn.training.caching import backward_in_parts
-from fcaps_pipeline.learn.training.gather import average_gradients, gather_rows, gather_texts, num_ranks
+from fcaps_pipeline.learn.training.collectives import average_gradients, gather_rows, gather_texts, num_ranks
+from fcaps_pipeline.learn.training.gradient_caching import backward_in_parts
 from fcaps_pipeline.learn.training.losses import RowLosses, cosines, frame_losses, info_nce, mean_of_rows, sigmoid_loss
 from fcaps_pipeline.learn.training.targets import pair_targets, stack_slots
 

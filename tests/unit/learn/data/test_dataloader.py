@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from fcaps_pipeline.errors import CorruptRunError, JobError, ResourceError
+from fcaps_pipeline.learn.data.batch_sampler import Position, SamplerSettings
 from fcaps_pipeline.learn.data.batches import TrainingBatch
 from fcaps_pipeline.learn.data.catalogue import Catalogue, read_catalogue
-from fcaps_pipeline.learn.data.epochs import BatchSettings, Position
-from fcaps_pipeline.learn.data.loader import ShardLoader, read_in_order
+from fcaps_pipeline.learn.data.dataloader import ShardDataLoader, read_in_order
 from fcaps_pipeline.records.captions import Granularity
 from tests.unit.learn.training.written_runs import (
     Annotate,
@@ -31,7 +31,7 @@ from tests.unit.learn.training.written_runs import (
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 
 BOTH = frozenset(Granularity)
-SETTINGS = BatchSettings(seed=3, batch_s=12.0, max_s=1.5, pool_row_groups=3, min_rows=4)
+SETTINGS = SamplerSettings(seed=3, batch_s=12.0, max_s=1.5, pool_row_groups=3, min_rows=4)
 NUM_ROWS = 50
 
 
@@ -55,7 +55,7 @@ def _epoch(
     epoch: int = 0,
 ) -> list[TrainingBatch]:
     """Batches up to the end of an epoch."""
-    loader = ShardLoader(catalogue, SETTINGS, BOTH, num_workers=num_workers, rank=rank, world_size=world_size)
+    loader = ShardDataLoader(catalogue, SETTINGS, BOTH, num_workers=num_workers, rank=rank, world_size=world_size)
     start = start or Position(epoch=epoch)
     with closing(loader.batches(start)) as batches:
         return list(islice(batches, loader.num_batches(epoch) - start.step))
@@ -122,7 +122,7 @@ def test_a_resume_with_workers_and_another_number_of_ranks_sees_every_row_once(r
 
 
 def test_epochs_follow_each_other_without_end_and_differ(root: Path) -> None:
-    loader = ShardLoader(read_catalogue([root]), SETTINGS, BOTH, num_workers=0)
+    loader = ShardDataLoader(read_catalogue([root]), SETTINGS, BOTH, num_workers=0)
     lengths = [loader.num_batches(epoch) for epoch in range(3)]
     batches = list(islice(loader.batches(Position()), sum(lengths)))
     assert [batch.position for batch in batches] == [
@@ -135,7 +135,7 @@ def test_epochs_follow_each_other_without_end_and_differ(root: Path) -> None:
 
 
 def test_a_position_after_the_last_step_is_the_next_epoch(root: Path) -> None:
-    loader = ShardLoader(read_catalogue([root]), SETTINGS, BOTH, num_workers=0)
+    loader = ShardDataLoader(read_catalogue([root]), SETTINGS, BOTH, num_workers=0)
     end = Position(epoch=0, step=loader.num_batches(0))
     assert next(loader.batches(end)).position == Position(epoch=1)
     with pytest.raises(CorruptRunError, match="cannot go on at step"):
@@ -143,7 +143,7 @@ def test_a_position_after_the_last_step_is_the_next_epoch(root: Path) -> None:
 
 
 def test_no_worker_outlives_the_iterator(root: Path) -> None:
-    loader = ShardLoader(read_catalogue([root]), SETTINGS, BOTH, num_workers=2)
+    loader = ShardDataLoader(read_catalogue([root]), SETTINGS, BOTH, num_workers=2)
     batches = loader.batches(Position())
     next(batches)
     assert len(multiprocessing.active_children()) == 2
@@ -154,7 +154,7 @@ def test_no_worker_outlives_the_iterator(root: Path) -> None:
 
 def test_more_ranks_than_rows_of_a_batch_are_a_job_error(root: Path) -> None:
     with pytest.raises(JobError, match="5 ranks divide batches that may have 4 rows; set min_rows to 5 or more"):
-        ShardLoader(read_catalogue([root]), SETTINGS, BOTH, num_workers=0, rank=0, world_size=5)
+        ShardDataLoader(read_catalogue([root]), SETTINGS, BOTH, num_workers=0, rank=0, world_size=5)
 
 
 def test_bad_rows_are_named_and_the_rest_of_the_epoch_is_whole(root: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_corrupt_row_group_is_one_line_with_file_row_group_and_next_step(root:
 
 
 def test_a_worker_that_is_killed_is_one_line_with_the_next_step(root: Path) -> None:
-    batches = ShardLoader(read_catalogue([root]), SETTINGS, BOTH, num_workers=1).batches(Position())
+    batches = ShardDataLoader(read_catalogue([root]), SETTINGS, BOTH, num_workers=1).batches(Position())
     next(batches)
     for child in multiprocessing.active_children():
         os.kill(child.pid or 0, signal.SIGKILL)

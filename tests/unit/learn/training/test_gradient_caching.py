@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fcaps_pipeline.learn.training.caching import Outputs, backward_in_parts
+from fcaps_pipeline.learn.training.gradient_caching import Outputs, backward_in_parts
 from fcaps_pipeline.learn.training.losses import cosines, info_nce, sigmoid_loss
 from fcaps_pipeline.learn.training.targets import pair_targets
 

@@ -1,6 +1,6 @@
 """Asks a captioner about clips and reads its answers.
 
-Enters: a thinker and features of clips. Leaves: a `Reading` per clip: both captions and the facts they state.
+Enters: a thinker and features of clips. Leaves: a `ClipCaptions` per clip: both captions and the facts they state.
 """
 
 from collections.abc import Callable
@@ -10,16 +10,16 @@ import torch
 from tokenizers import Tokenizer
 
 from fcaps_pipeline.lab.embedded.batches import BatchMaker, Prompts
-from fcaps_pipeline.lab.embedded.decoding import write_captions
+from fcaps_pipeline.lab.embedded.caption_facts import ReadFacts, read_fine, read_global
 from fcaps_pipeline.lab.embedded.features import Mel
 from fcaps_pipeline.lab.embedded.forward import Thinker
-from fcaps_pipeline.lab.embedded.reading import ReadFacts, read_fine, read_global
+from fcaps_pipeline.lab.embedded.generation import generate_captions
 
 _BATCH = 16
 
 
 @dataclass(frozen=True)
-class Reading:
+class ClipCaptions:
     """What the captioner says about one clip."""
 
     fine_text: str
@@ -29,7 +29,7 @@ class Reading:
     """None where the answer is no JSON of the schema."""
 
 
-class Listener:
+class EmbeddedCaptioner:
     """A captioner ready to be asked about many clips."""
 
     def __init__(self, thinker: Thinker, tokenizer: Tokenizer, prompts: Prompts) -> None:
@@ -37,14 +37,14 @@ class Listener:
         self._tokenizer = tokenizer
         self._maker = BatchMaker(tokenizer, prompts)
 
-    def listen(
+    def caption(
         self,
         mels: list[Mel],
         on_clips: Callable[[int], None] = lambda _: None,
         *,
         temperature: float = 0.0,
         seed: int = 0,
-    ) -> list[Reading]:
+    ) -> list[ClipCaptions]:
         """Captions every clip twice, in batches of similar length.
 
         Args:
@@ -55,12 +55,12 @@ class Listener:
         """
         generator = torch.Generator().manual_seed(seed)
         order = sorted(range(len(mels)), key=lambda index: len(mels[index]))
-        readings: dict[int, Reading] = {}
+        readings: dict[int, ClipCaptions] = {}
         for start in range(0, len(order), _BATCH):
             chosen = order[start : start + _BATCH]
             batch = [mels[index] for index in chosen]
             fine, global_ = (
-                write_captions(
+                generate_captions(
                     self._thinker,
                     self._tokenizer,
                     self._maker,
@@ -72,6 +72,6 @@ class Listener:
                 for is_fine in (True, False)
             )
             for index, fine_text, global_text in zip(chosen, fine, global_, strict=True):
-                readings[index] = Reading(fine_text, global_text, read_fine(fine_text), read_global(global_text))
+                readings[index] = ClipCaptions(fine_text, global_text, read_fine(fine_text), read_global(global_text))
             on_clips(len(chosen))
         return [readings[index] for index in range(len(mels))]

@@ -22,25 +22,25 @@ import numpy.typing as npt
 from torch.utils.data import DataLoader, Dataset
 
 from fcaps_pipeline.errors import FcapsError, JobError, ResourceError
-from fcaps_pipeline.learn.data.batches import (
-    COLUMNS,
-    BadRow,
-    HeardRow,
-    RowRules,
-    TrainingBatch,
-    collate,
-    heard_or_bad,
-)
-from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.epochs import (
-    BatchSettings,
+from fcaps_pipeline.learn.data.batch_sampler import (
     EpochPlan,
     Position,
+    SamplerSettings,
     check_position,
     plan_epoch,
     plan_in_order,
     rank_rows,
 )
+from fcaps_pipeline.learn.data.batches import (
+    COLUMNS,
+    BadRow,
+    DecodedRow,
+    RowRules,
+    TrainingBatch,
+    collate,
+    decode_row,
+)
+from fcaps_pipeline.learn.data.catalogue import Catalogue
 from fcaps_pipeline.learn.data.row_groups import RowGroupCache
 from fcaps_pipeline.records.audio import seconds_to_samples
 from fcaps_pipeline.records.captions import Granularity
@@ -51,13 +51,13 @@ Batches = Generator[TrainingBatch, None, None]
 _Int32s = npt.NDArray[np.int32]
 
 
-class ShardLoader:
+class ShardDataLoader:
     """The batches that one rank trains on, epoch after epoch."""
 
     def __init__(
         self,
         catalogue: Catalogue,
-        settings: BatchSettings,
+        settings: SamplerSettings,
         granularities: frozenset[Granularity],
         *,
         num_workers: int,
@@ -166,7 +166,7 @@ def _request(catalogue: Catalogue, plan: EpochPlan, position: Position, rows: np
     )
 
 
-class _BatchMaker(Dataset["TrainingBatch | FcapsError"]):
+class _BatchDataset(Dataset["TrainingBatch | FcapsError"]):
     """What runs in a worker: a request in, a batch out."""
 
     def __init__(self, shards: tuple[Path, ...], rules: RowRules) -> None:
@@ -181,7 +181,7 @@ class _BatchMaker(Dataset["TrainingBatch | FcapsError"]):
             return error
 
     def _batch(self, request: _Request) -> TrainingBatch:
-        rows: dict[int, HeardRow | BadRow] = {}
+        rows: dict[int, DecodedRow | BadRow] = {}
         places = np.stack([request.shards, request.row_groups], axis=1)
         for shard, row_group in np.unique(places, axis=0).tolist():
             chosen = np.flatnonzero((places == (shard, row_group)).all(axis=1))
@@ -189,7 +189,7 @@ class _BatchMaker(Dataset["TrainingBatch | FcapsError"]):
                 shard, row_group, request.rows_in_group[chosen].tolist(), keep=request.row_groups_to_keep
             )
             for index, content in zip(chosen.tolist(), contents, strict=True):
-                rows[index] = heard_or_bad(
+                rows[index] = decode_row(
                     content, int(request.rows[index]), self._shards[shard], request.position.epoch, self._rules
                 )
         return collate(
@@ -202,7 +202,7 @@ class _BatchMaker(Dataset["TrainingBatch | FcapsError"]):
 
 def _load(shards: tuple[Path, ...], requests: Iterable[_Request], rules: RowRules, num_workers: int) -> Batches:
     loader = DataLoader(
-        _BatchMaker(shards, rules),
+        _BatchDataset(shards, rules),
         sampler=requests,
         batch_size=None,
         num_workers=num_workers,

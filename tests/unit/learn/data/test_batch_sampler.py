@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcaps_pipeline.errors import CorruptRunError, JobError
-from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.epochs import (
-    BatchSettings,
+from fcaps_pipeline.learn.data.batch_sampler import (
     EpochPlan,
     Position,
+    SamplerSettings,
     check_position,
     plan_epoch,
     plan_in_order,
     rank_rows,
 )
+from fcaps_pipeline.learn.data.catalogue import Catalogue
 
 
 def _catalogue(lengths: list[int], group_sizes: list[int]) -> Catalogue:
@@ -31,8 +31,8 @@ def _catalogue(lengths: list[int], group_sizes: list[int]) -> Catalogue:
     return Catalogue(shards, group_N // 2, group_N % 2, rows, samples, zeros, zeros, zeros)
 
 
-def _settings(batch_s: float = 20.0, max_s: float | None = 3.0, min_rows: int = 4, pool: int = 3) -> BatchSettings:
-    return BatchSettings(seed=5, batch_s=batch_s, max_s=max_s, pool_row_groups=pool, min_rows=min_rows)
+def _settings(batch_s: float = 20.0, max_s: float | None = 3.0, min_rows: int = 4, pool: int = 3) -> SamplerSettings:
+    return SamplerSettings(seed=5, batch_s=batch_s, max_s=max_s, pool_row_groups=pool, min_rows=min_rows)
 
 
 _rng = np.random.default_rng(0)

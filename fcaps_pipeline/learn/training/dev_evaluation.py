@@ -17,12 +17,12 @@ from torch import Tensor
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.learn.data.batches import BadRow, TrainingRow
 from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.length_filter import leave_out_unfit
-from fcaps_pipeline.learn.data.loader import read_in_order
+from fcaps_pipeline.learn.data.dataloader import read_in_order
+from fcaps_pipeline.learn.data.length_filter import drop_unusable
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
-from fcaps_pipeline.learn.evaluation.metrics.retrieval import Captions, Outcomes, query_outcomes
-from fcaps_pipeline.learn.ranks import Place
-from fcaps_pipeline.learn.training.gather import gather_rows, gather_texts
+from fcaps_pipeline.learn.evaluation.metrics.retrieval import Captions, QueryRanks, rank_queries
+from fcaps_pipeline.learn.ranks import RankContext
+from fcaps_pipeline.learn.training.collectives import gather_rows, gather_texts
 from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.records.captions import Granularity
 
@@ -40,22 +40,22 @@ class DevScores:
     """Of this rank."""
 
 
-class DevSet:
+class DevEvaluator:
     """Dev rows of one job."""
 
-    def __init__(self, catalogue: Catalogue, job: TrainJob, place: Place) -> None:
+    def __init__(self, catalogue: Catalogue, job: TrainJob, context: RankContext) -> None:
         """Takes this rank's share.
 
         Args:
             catalogue: rows of dev to embed, the same on all ranks.
             job: says whose captions are searched for.
-            place: this process.
+            context: this process.
         """
-        self._catalogue = catalogue.take(np.arange(place.rank, len(catalogue), place.world_size))
+        self._catalogue = catalogue.take(np.arange(context.rank, len(catalogue), context.world_size))
         self._granularities = job.dev_granularities
         self._num_workers = job.data.num_workers
         self._bf16 = job.optimisation.bf16
-        self._place = place
+        self._context = context
 
     @torch.no_grad()
     def measure(self, model: DualEncoder) -> DevScores:
@@ -72,7 +72,7 @@ class DevSet:
         model.train()
         values: dict[str, float] = {}
         for granularity, captions in of_granularity.items():
-            to_text, to_speech = query_outcomes(speech_BE, captions)
+            to_text, to_speech = rank_queries(speech_BE, captions)
             values |= _figures(f"{granularity}.speech_to_text", to_text)
             values |= _figures(f"{granularity}.text_to_speech", to_speech)
         for name in ("recall_at_1", "map_at_10"):
@@ -86,7 +86,7 @@ class DevSet:
         bad_rows: list[BadRow] = []
         batches = read_in_order(self._catalogue, frozenset(), batch_s=_BATCH_S, num_workers=self._num_workers)
         for raw in batches if len(self._catalogue) else ():
-            batch = leave_out_unfit(raw, model.speech_tower, self._catalogue)
+            batch = drop_unusable(raw, model.speech_tower, self._catalogue)
             bad_rows += batch.bad_rows
             if batch.rows:
                 parts.append(model.encode_speech(batch.audio_BT, batch.lengths_B))
@@ -105,7 +105,7 @@ class DevSet:
                 "name other granularities in captions, or give another dev run"
             )
         owners = {text: row["segment_id"][0] for row in rows for text in row[granularity]}
-        own = sorted(owners)[self._place.rank :: self._place.world_size]
+        own = sorted(owners)[self._context.rank :: self._context.world_size]
         text_UE = gather_rows(_encode(model, own, [owners[text] for text in own]))
         number = {text: index for index, text in enumerate(gather_texts(own))}
         return Captions(
@@ -121,7 +121,7 @@ def _encode(model: DualEncoder, texts: Sequence[str], owners: Sequence[str]) -> 
     return torch.cat([torch.zeros(0, model.config.embedding_size, device=model.device), *parts])
 
 
-def _figures(prefix: str, outcomes: Outcomes) -> dict[str, float]:
+def _figures(prefix: str, outcomes: QueryRanks) -> dict[str, float]:
     return {
         f"{prefix}.recall_at_1": float((outcomes.ranks_Q <= 1).mean()),
         f"{prefix}.map_at_10": float(outcomes.average_precisions_Q.mean()),

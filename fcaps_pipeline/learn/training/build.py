@@ -14,17 +14,17 @@ from torch import Tensor, nn
 
 from fcaps_pipeline.errors import JobError
 from fcaps_pipeline.jobs.resources import resolve_path
+from fcaps_pipeline.learn.data.batch_sampler import SamplerSettings
 from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.epochs import BatchSettings
-from fcaps_pipeline.learn.data.loader import ShardLoader
+from fcaps_pipeline.learn.data.dataloader import ShardDataLoader
 from fcaps_pipeline.learn.data.splits import Splits
-from fcaps_pipeline.learn.data.training_hashes import TrainedOn, read_trained_on
+from fcaps_pipeline.learn.data.training_hashes import TrainingHashes, read_training_hashes
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
-from fcaps_pipeline.learn.ranks import Place
+from fcaps_pipeline.learn.ranks import RankContext
 from fcaps_pipeline.learn.training.checkpoint import MODEL, Learner, restore
 from fcaps_pipeline.learn.training.ema import Ema
 from fcaps_pipeline.learn.training.job import TrainJob
-from fcaps_pipeline.learn.training.material import repeat_rare, sample_captions, tag_labels
+from fcaps_pipeline.learn.training.row_sampling import oversample_rare_tags, sample_captions, tag_labels
 from fcaps_pipeline.learn.training.targets import inverse_frequency
 from fcaps_pipeline.records.audio import seconds_to_samples
 
@@ -33,7 +33,7 @@ _EPSILON = 1e-6
 """Source: Radford et al. (CLIP), arXiv 2103.00020, table 18."""
 
 
-def leave_out_short(splits: Splits, min_s: float | None) -> tuple[Splits, dict[str, int]]:
+def drop_short(splits: Splits, min_s: float | None) -> tuple[Splits, dict[str, int]]:
     """Train and dev without rows that are too short, and how many these are; test is left to evaluation.
 
     Rows leave after the division, so that it stays that of the evaluation.
@@ -58,18 +58,18 @@ def leave_out_short(splits: Splits, min_s: float | None) -> tuple[Splits, dict[s
     return replace(splits, **kept), num_short
 
 
-def learnt_from(job: TrainJob, splits: Splits, checkpoint: Path | None) -> TrainedOn:
+def hashes_of_training(job: TrainJob, splits: Splits, checkpoint: Path | None) -> TrainingHashes:
     """What the model will have been trained on, with the stages before this one.
 
     Raises:
         UsageError: an earlier stage was trained on something of dev or test.
         ModelError: the record of the earlier stages is broken.
     """
-    own = TrainedOn.of(splits.train)
+    own = TrainingHashes.of(splits.train)
     folder = checkpoint / MODEL if checkpoint else resolve_path(job.init_from) if job.init_from else None
     if folder is None:
         return own
-    earlier = read_trained_on(folder)
+    earlier = read_training_hashes(folder)
     for name, split in splits.named():
         if earlier is not None and name != "train":
             earlier.refuse(name, split, str(folder))
@@ -93,20 +93,20 @@ def balance_tags(job: TrainJob, train: Catalogue) -> tuple[Catalogue, Tensor | N
             "name the tags as the column `tags` of the shards does, or leave these out"
         )
     if tags.max_repeats > 1:
-        train, rows_M = repeat_rare(train, label_RG, max_repeats=tags.max_repeats, seed=job.seed)
+        train, rows_M = oversample_rare_tags(train, label_RG, max_repeats=tags.max_repeats, seed=job.seed)
         label_RG = label_RG[rows_M]
     weight_G = torch.from_numpy(inverse_frequency(label_RG)).float() if tags.balanced_loss else None
     return train, weight_G
 
 
-def make_learner(job: TrainJob, train: Catalogue, checkpoint: Path | None, place: Place) -> Learner:
+def build_learner(job: TrainJob, train: Catalogue, checkpoint: Path | None, context: RankContext) -> Learner:
     """The model on its device with optimizer and averages, new or as the checkpoint has them.
 
     Raises:
         ModelError: a tower or the checkpoint is missing, broken or of another architecture.
         CorruptRunError: the checkpoint is damaged.
     """
-    model = _model(job, train, checkpoint).to(place.device).train()
+    model = _model(job, train, checkpoint).to(context.device).train()
     settings = job.optimisation
     if settings.activation_checkpointing:
         model.gradient_checkpointing_enable()
@@ -123,31 +123,31 @@ def make_learner(job: TrainJob, train: Catalogue, checkpoint: Path | None, place
     return learner
 
 
-def make_loader(job: TrainJob, train: Catalogue, place: Place) -> ShardLoader:
+def build_dataloader(job: TrainJob, train: Catalogue, context: RankContext) -> ShardDataLoader:
     """The batches of this rank.
 
     Raises:
         JobError: there are more ranks than rows in a batch.
     """
     data = job.data
-    settings = BatchSettings(
+    settings = SamplerSettings(
         seed=job.seed,
         batch_s=data.batch_s,
         max_s=data.max_s,
         pool_row_groups=data.pool_row_groups,
         min_rows=data.min_rows,
     )
-    return ShardLoader(
+    return ShardDataLoader(
         train,
         settings,
         job.granularities,
         num_workers=data.num_workers,
-        rank=place.rank,
-        world_size=place.world_size,
+        rank=context.rank,
+        world_size=context.world_size,
     )
 
 
-def count_steps(job: TrainJob, loader: ShardLoader) -> int:
+def count_steps(job: TrainJob, loader: ShardDataLoader) -> int:
     """The real number of steps.
 
     Raises:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from fcaps_pipeline.learn.evaluation.corpora.labelled_clips import LabelledCorpus
 from fcaps_pipeline.learn.evaluation.corpora.published import Comparison
 from fcaps_pipeline.learn.evaluation.metrics.classification import ClassificationScores
+from fcaps_pipeline.learn.evaluation.metrics.confidence import Estimate
 from fcaps_pipeline.learn.evaluation.metrics.detection import DetectionScores
 from fcaps_pipeline.learn.evaluation.metrics.grounding import GroundingScores
-from fcaps_pipeline.learn.evaluation.metrics.intervals import Estimate
 from fcaps_pipeline.learn.evaluation.metrics.retrieval import DirectionScores, RetrievalScores
 from fcaps_pipeline.learn.evaluation.metrics.similarity import SimilarityScores
 

@@ -14,19 +14,19 @@ import torch
 from torch import Tensor
 
 from fcaps_pipeline.learn.data.batches import TrainingBatch
-from fcaps_pipeline.learn.data.randomness import Stream, seeded
-from fcaps_pipeline.learn.training.caching import Outputs, backward_in_parts
+from fcaps_pipeline.learn.data.randomness import Stream, seed_sequence
 from fcaps_pipeline.learn.training.checkpoint import Learner
-from fcaps_pipeline.learn.training.gather import average_gradients, gather_texts, sum_over_ranks
+from fcaps_pipeline.learn.training.collectives import average_gradients, gather_texts, sum_over_ranks
+from fcaps_pipeline.learn.training.gradient_caching import Outputs, backward_in_parts
 from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.learn.training.losses import require_finite
+from fcaps_pipeline.learn.training.lr_schedule import learning_rate
 from fcaps_pipeline.learn.training.objectives import Objective
-from fcaps_pipeline.learn.training.row_texts import Moment
-from fcaps_pipeline.learn.training.schedule import learning_rate
+from fcaps_pipeline.learn.training.text_sampling import StepContext
 
 
 @dataclass(frozen=True)
-class StepFigures:
+class StepMetrics:
     """What one step says."""
 
     loss: float
@@ -43,7 +43,7 @@ class StepFigures:
     """Time of this rank for drawing, tokenizing and comparing texts, in which towers wait."""
 
 
-class Stepper:
+class TrainStep:
     """Moves the weights of one rank, which stay equal on all ranks."""
 
     def __init__(self, job: TrainJob, learner: Learner, objective: Objective, *, num_steps: int, rank: int) -> None:
@@ -53,7 +53,7 @@ class Stepper:
         self._num_steps = num_steps
         self._rank = rank
 
-    def step(self, batch: TrainingBatch, step: int) -> StepFigures:
+    def step(self, batch: TrainingBatch, step: int) -> StepMetrics:
         """Takes a step. All ranks call it together, each with its share of the batch.
 
         Args:
@@ -66,7 +66,9 @@ class Stepper:
         """
         begun_s = time.perf_counter()
         _seed_everything(self._job.seed, step, self._rank)
-        prepared = self._objective.prepare(batch, Moment(self._job.seed, batch.position.epoch, step, self._num_steps))
+        prepared = self._objective.prepare(
+            batch, StepContext(self._job.seed, batch.position.epoch, step, self._num_steps)
+        )
         text_s = time.perf_counter() - begun_s
         terms: dict[str, float] = {}
 
@@ -86,7 +88,7 @@ class Stepper:
         num_truncated, num_substituted = sum_over_ranks(
             (prepared.num_truncated, prepared.num_substituted), model.device
         )
-        return StepFigures(float(loss), terms, rate, float(norm), num_truncated, num_substituted, text_s)
+        return StepMetrics(float(loss), terms, rate, float(norm), num_truncated, num_substituted, text_s)
 
     def _update(self, step: int) -> float:
         learner, settings = self._learner, self._job.optimisation
@@ -114,7 +116,7 @@ class Stepper:
 
 def _seed_everything(seed: int, step: int, rank: int) -> None:
     """Numpy and Python too, because transformers masks speech features with their global generators."""
-    seeds = seeded(seed, Stream.DROPOUT, step=step, number=rank).generate_state(3)
+    seeds = seed_sequence(seed, Stream.DROPOUT, step=step, number=rank).generate_state(3)
     torch.manual_seed(int(seeds[0]))
     np.random.seed(int(seeds[1]))
     random.seed(int(seeds[2]))

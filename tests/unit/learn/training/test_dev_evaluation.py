@@ -13,8 +13,8 @@ from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.learn.data.catalogue import read_catalogue
 from fcaps_pipeline.learn.dual_encoder.config import DualEncoderConfig
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
-from fcaps_pipeline.learn.ranks import joined
-from fcaps_pipeline.learn.training.dev import DevSet
+from fcaps_pipeline.learn.ranks import process_group
+from fcaps_pipeline.learn.training.dev_evaluation import DevEvaluator
 from tests.unit.learn.training.tones import TINY_MODEL, ToneWriter, tone_job, write_tones
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, Spoken, rewrite_shard
 
@@ -24,9 +24,9 @@ def model() -> DualEncoder:
     return DualEncoder.new(DualEncoderConfig.model_validate(TINY_MODEL), ["a deep tone", "a loud tone"]).train()
 
 
-def _dev(run: Path) -> DevSet:
-    with joined("cpu") as place:
-        return DevSet(read_catalogue([run]), tone_job(run, run), place)
+def _dev(run: Path) -> DevEvaluator:
+    with process_group("cpu") as context:
+        return DevEvaluator(read_catalogue([run]), tone_job(run, run), context)
 
 
 def test_figures_are_those_counted_by_hand(

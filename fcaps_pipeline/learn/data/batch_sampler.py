@@ -18,7 +18,7 @@ from pydantic import Field
 
 from fcaps_pipeline.errors import CorruptRunError, JobError
 from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.randomness import Stream, seeded
+from fcaps_pipeline.learn.data.randomness import Stream, seed_sequence
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, seconds_to_samples
 from fcaps_pipeline.records.base import Record
 
@@ -28,7 +28,7 @@ _LENGTH_CLASS_SAMPLES = SAMPLE_RATE_HZ // 2
 _Rows = npt.NDArray[np.int64]
 
 
-class BatchSettings(Record):
+class SamplerSettings(Record):
     """What decides the plan of an epoch, apart from the rows."""
 
     seed: Annotated[int, Field(ge=0)]
@@ -73,7 +73,7 @@ class EpochPlan:
         return self.rows_N[self.starts_K[step] : self.starts_K[step + 1]]
 
 
-def plan_epoch(catalogue: Catalogue, settings: BatchSettings, epoch: int) -> EpochPlan:
+def plan_epoch(catalogue: Catalogue, settings: SamplerSettings, epoch: int) -> EpochPlan:
     """Divides all rows into batches; a pure function of its arguments.
 
     A pool has at least `pool_row_groups` row groups and one full batch; what is too little for a
@@ -91,7 +91,7 @@ def plan_epoch(catalogue: Catalogue, settings: BatchSettings, epoch: int) -> Epo
     """
     cropped_N = _cropped_samples(catalogue, settings.max_s)
     _check_sizes(cropped_N, settings)
-    rng = np.random.default_rng(seeded(settings.seed, Stream.PLAN, epoch=epoch))
+    rng = np.random.default_rng(seed_sequence(settings.seed, Stream.PLAN, epoch=epoch))
     batches: list[_Rows] = []
     row_groups: list[int] = []
     for pool in _pools(catalogue, cropped_N, settings, rng):
@@ -135,7 +135,7 @@ def _cropped_samples(catalogue: Catalogue, max_s: float | None) -> _Rows:
     return samples_N if max_s is None else np.minimum(samples_N, seconds_to_samples(max_s))
 
 
-def _check_sizes(cropped_N: _Rows, settings: BatchSettings) -> None:
+def _check_sizes(cropped_N: _Rows, settings: SamplerSettings) -> None:
     if len(cropped_N) < settings.min_rows:
         raise JobError(
             f"the train split has {len(cropped_N)} rows, a batch must have at least {settings.min_rows}; "
@@ -150,7 +150,7 @@ def _check_sizes(cropped_N: _Rows, settings: BatchSettings) -> None:
 
 
 def _pools(
-    catalogue: Catalogue, cropped_N: _Rows, settings: BatchSettings, rng: np.random.Generator
+    catalogue: Catalogue, cropped_N: _Rows, settings: SamplerSettings, rng: np.random.Generator
 ) -> Iterator[list[_Rows]]:
     """Row groups in random order, as the rows of each, gathered into pools."""
     starts = catalogue.row_group_starts()

@@ -20,7 +20,7 @@ from fcaps_pipeline.lab.embedded.forward import FRAMES_PER_CHUNK, Thinker, encod
 MAX_NEW_TOKENS = 120
 
 
-def write_captions(
+def generate_captions(
     thinker: Thinker,
     tokenizer: Tokenizer,
     maker: BatchMaker,

@@ -13,11 +13,11 @@ import numpy as np
 
 from fcaps_pipeline.attributes.flipping import flip_attribute
 from fcaps_pipeline.learn.data.batches import TrainingRow
-from fcaps_pipeline.learn.data.randomness import Stream, seeded
-from fcaps_pipeline.learn.training.gather import gather_texts
-from fcaps_pipeline.learn.training.learning import OneEach, TwoTexts
+from fcaps_pipeline.learn.data.randomness import Stream, seed_sequence
+from fcaps_pipeline.learn.training.collectives import gather_texts
+from fcaps_pipeline.learn.training.lr_schedule import RowCaptions, draw_task, draw_texts, global_and_fine_share
+from fcaps_pipeline.learn.training.objective_config import OneEach, TwoTexts
 from fcaps_pipeline.learn.training.phrase_clusters import phrase_cluster
-from fcaps_pipeline.learn.training.schedule import RowCaptions, draw_task, draw_texts, global_and_fine_share
 from fcaps_pipeline.learn.training.targets import draw_negative_phrases
 from fcaps_pipeline.records.captions import Granularity
 
@@ -25,7 +25,7 @@ Span = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepContext:
     """Where in the training something is drawn."""
 
     seed: int
@@ -34,9 +34,9 @@ class Moment:
     """Over all epochs, from 0."""
     num_steps: int
 
-    def of_row(self, stream: Stream, row: int, *, slot: int = 0) -> np.random.Generator:
+    def row_generator(self, stream: Stream, row: int, *, slot: int = 0) -> np.random.Generator:
         """Draws of one row; the same whatever batch it is in."""
-        return np.random.default_rng(seeded(self.seed, stream, epoch=self.epoch, row=row, number=slot))
+        return np.random.default_rng(seed_sequence(self.seed, stream, epoch=self.epoch, row=row, number=slot))
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class DrawnCaptions:
 
 
 @dataclass(frozen=True)
-class AskedPhrase:
+class LabelledPhrase:
     """A phrase that a row is asked about."""
 
     phrase: str
@@ -59,49 +59,55 @@ class AskedPhrase:
     """When it is heard; empty for a negative."""
 
 
-def draw_captions(rows: Sequence[TrainingRow], captions: OneEach | TwoTexts, moment: Moment) -> DrawnCaptions:
+def draw_captions(rows: Sequence[TrainingRow], captions: OneEach | TwoTexts, context: StepContext) -> DrawnCaptions:
     """Draws the captions of a batch."""
     if isinstance(captions, TwoTexts):
-        return _draw_two(rows, captions, moment)
+        return _draw_two(rows, captions, context)
     slots: list[tuple[str, ...]] = []
     for slot, granularity in enumerate(captions.granularities):
         choices = [_captions(row, granularity) for row in rows]
-        generators = [moment.of_row(Stream.CAPTIONS, row.row, slot=slot) for row in rows]
+        generators = [context.row_generator(Stream.CAPTIONS, row.row, slot=slot) for row in rows]
         slots.append(tuple(c[g.integers(len(c))] for c, g in zip(choices, generators, strict=True)))
     return DrawnCaptions(tuple(slots), (1 / len(slots),) * len(slots), 0)
 
 
 def draw_flips(
-    rows: Sequence[TrainingRow], texts: Sequence[str], per_row: int, moment: Moment
+    rows: Sequence[TrainingRow], texts: Sequence[str], per_row: int, context: StepContext
 ) -> list[tuple[str, ...]]:
     """Distinct copies of the text of each row with one attribute changed; fewer, or none, where none is certain."""
-    generators = [moment.of_row(Stream.FLIPS, row.row) for row in rows]
+    generators = [context.row_generator(Stream.FLIPS, row.row) for row in rows]
     return [_flips(text, per_row, generator) for text, generator in zip(texts, generators, strict=True)]
 
 
-def ask_phrases(rows: Sequence[TrainingRow], phrases_per_row: int, moment: Moment) -> list[tuple[AskedPhrase, ...]]:
+def draw_phrases(
+    rows: Sequence[TrainingRow], phrases_per_row: int, context: StepContext
+) -> list[tuple[LabelledPhrase, ...]]:
     """The phrases of each row with events, and others that happen elsewhere in the batch of all ranks.
 
     A row without events is asked nothing: what happens in it is not known.
     """
     own = [_own_phrases(row) for row in rows]
     pool = sorted(set(gather_texts([asked.phrase for phrases in own for asked in phrases])))
-    asked: list[tuple[AskedPhrase, ...]] = []
+    asked: list[tuple[LabelledPhrase, ...]] = []
     for row, phrases in zip(rows, own, strict=True):
         names = [one.phrase for one in phrases]
         count = max(0, phrases_per_row - len(names)) if names else 0
-        others = draw_negative_phrases(names, pool, count=count, generator=moment.of_row(Stream.PHRASES, row.row))
-        asked.append((*phrases, *(AskedPhrase(other, ()) for other in others)))
+        others = draw_negative_phrases(
+            names, pool, count=count, generator=context.row_generator(Stream.PHRASES, row.row)
+        )
+        asked.append((*phrases, *(LabelledPhrase(other, ()) for other in others)))
     return asked
 
 
-def _draw_two(rows: Sequence[TrainingRow], captions: TwoTexts, moment: Moment) -> DrawnCaptions:
+def _draw_two(rows: Sequence[TrainingRow], captions: TwoTexts, context: StepContext) -> DrawnCaptions:
     share = global_and_fine_share(
-        moment.step, num_steps=moment.num_steps, first=captions.first_share, last=captions.last_share
+        context.step, num_steps=context.num_steps, first=captions.first_share, last=captions.last_share
     )
-    task = draw_task(share, np.random.default_rng(seeded(moment.seed, Stream.TASK, step=moment.step)))
+    task = draw_task(share, np.random.default_rng(seed_sequence(context.seed, Stream.TASK, step=context.step)))
     drawn = [
-        draw_texts([RowCaptions(row.global_captions, row.fine_captions)], task, moment.of_row(Stream.CAPTIONS, row.row))
+        draw_texts(
+            [RowCaptions(row.global_captions, row.fine_captions)], task, context.row_generator(Stream.CAPTIONS, row.row)
+        )
         for row in rows
     ]
     return DrawnCaptions(
@@ -120,11 +126,11 @@ def _captions(row: TrainingRow, granularity: Granularity) -> tuple[str, ...]:
     return row.global_captions if granularity is Granularity.GLOBAL else row.fine_captions
 
 
-def _own_phrases(row: TrainingRow) -> tuple[AskedPhrase, ...]:
+def _own_phrases(row: TrainingRow) -> tuple[LabelledPhrase, ...]:
     """One phrase per cluster, the first, with the times of all."""
     phrases: dict[Hashable, str] = {}
     spans: dict[str, list[Span]] = {}
     for event in row.events:
         phrase = phrases.setdefault(phrase_cluster(event.phrase), event.phrase)
         spans.setdefault(phrase, []).append((event.start_s, event.end_s))
-    return tuple(AskedPhrase(phrase, tuple(times)) for phrase, times in spans.items())
+    return tuple(LabelledPhrase(phrase, tuple(times)) for phrase, times in spans.items())

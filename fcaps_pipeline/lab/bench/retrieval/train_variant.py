@@ -1,7 +1,7 @@
-"""Trains and measures one way to spend the budget, with one thread, so that several ways share the cores.
+"""Trains and measures one variant, with one thread, so that several share the cores.
 
-Enters: a way, the scale, folders. Leaves: training runs, the evaluation and `result.json` in the folder of the way. A
-killed way goes on from its last checkpoint; a finished one is read back.
+Enters: a variant, the scale, folders. Leaves: training runs, the evaluation and `result.json` in its folder. A killed
+variant goes on from its last checkpoint; a finished one is read back.
 """
 
 from collections.abc import Callable
@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 
 from fcaps_pipeline.lab.bench.retrieval.grounding import ground
-from fcaps_pipeline.lab.bench.retrieval.jobs import Scale, Stage, Way, splits, stages
+from fcaps_pipeline.lab.bench.retrieval.jobs import Scale, Stage, Variant, splits, stages
 from fcaps_pipeline.learn.data.batches import BadRow
 from fcaps_pipeline.learn.evaluation.evaluate import evaluate
 from fcaps_pipeline.learn.evaluation.job import EvaluateJob, GroundingTask, RetrievalTask
 from fcaps_pipeline.learn.evaluation.metrics.grounding import GroundingScores
 from fcaps_pipeline.learn.evaluation.metrics.retrieval import RetrievalScores
 from fcaps_pipeline.learn.evaluation.outcomes import RetrievalOutcome
-from fcaps_pipeline.learn.training.log import Entry, read_log
+from fcaps_pipeline.learn.training.metrics_log import Entry, read_log
 from fcaps_pipeline.learn.training.report import TrainingReport
 from fcaps_pipeline.learn.training.run_folder import TrainLayout
 from fcaps_pipeline.learn.training.trainer import train
@@ -35,15 +35,15 @@ class Point(Record):
     """A measurement of dev."""
 
     step: int
-    """Over all stages of the way."""
+    """Over all stages of the variant."""
     map_at_10: dict[Granularity, float]
     """Mean of both directions, of the granularities that the stage measures."""
 
 
-class WayResult(Record):
-    """What one way came to."""
+class VariantResult(Record):
+    """What one variant came to."""
 
-    way: Way
+    variant: Variant
     retrieval: RetrievalScores
     grounding: GroundingScores
     best_steps: dict[str, int]
@@ -56,14 +56,14 @@ class WayResult(Record):
     curve: tuple[Point, ...]
 
 
-def run_way(way: Way, scale: Scale, corpus: Path, folder: Path, note: Note) -> WayResult:
+def run_variant(variant: Variant, scale: Scale, corpus: Path, folder: Path, note: Note) -> VariantResult:
     """Trains the stages that are left, then reads the test split once.
 
     Args:
-        way: how the budget is spent.
+        variant: how the budget is spent.
         scale: how large it is.
         corpus: folder of the runs.
-        folder: of the way.
+        folder: of the variant.
         note: told of progress, line by line.
 
     Raises:
@@ -71,22 +71,22 @@ def run_way(way: Way, scale: Scale, corpus: Path, folder: Path, note: Note) -> W
     """
     path = folder / _RESULT
     if path.is_file():
-        return WayResult.model_validate_json(path.read_bytes())
+        return VariantResult.model_validate_json(path.read_bytes())
     torch.set_num_threads(1)
-    taken = stages(way, scale, corpus, folder)
-    reports = {stage.name: _train(stage, way, folder, note) for stage in taken}
+    taken = stages(variant, scale, corpus, folder)
+    reports = {stage.name: _train(stage, variant, folder, note) for stage in taken}
     best = folder / taken[-1].name / "best"
     retrieval = RetrievalTask(kind="retrieval", splits=splits(corpus))
     job = EvaluateJob(model=str(best), tasks={_TASK: retrieval}, num_workers=0, seed=scale.seed, device="cpu")
-    note(f"{way.title}: reading the test split")
+    note(f"{variant.title}: reading the test split")
     measured = evaluate(job, folder / "evaluation", _Silent())
     outcome = measured.outcomes[_TASK]
     assert isinstance(outcome, RetrievalOutcome)
     # Event detection over hundreds of clips takes minutes of PSDS, which the budget of the benchmark has not.
     grounding = GroundingTask(kind="grounding", splits=splits(corpus), max_labels=0)
     grounded = ground(best, grounding, _Silent(), scale.seed)
-    result = WayResult(
-        way=way,
+    result = VariantResult(
+        variant=variant,
         retrieval=outcome.scores,
         grounding=grounded.scores,
         best_steps={name: one.state.best.step for name, one in reports.items() if one.state.best},
@@ -100,8 +100,8 @@ def run_way(way: Way, scale: Scale, corpus: Path, folder: Path, note: Note) -> W
     return result
 
 
-def _train(stage: Stage, way: Way, folder: Path, note: Note) -> TrainingReport:
-    report = train(stage.job, folder / stage.name, _TrainingNotes(f"{way.title}, {stage.name}", note))
+def _train(stage: Stage, variant: Variant, folder: Path, note: Note) -> TrainingReport:
+    report = train(stage.job, folder / stage.name, _TrainingNotes(f"{variant.title}, {stage.name}", note))
     assert report is not None, "a single process leads"
     return report
 
@@ -112,7 +112,7 @@ def _curve(stage: Stage, folder: Path) -> list[Point]:
 
 
 def _means(entry: Entry) -> dict[Granularity, float]:
-    names = {one: [f"{one}.{way}.map_at_10" for way in ("speech_to_text", "text_to_speech")] for one in Granularity}
+    names = {one: [f"{one}.{side}.map_at_10" for side in ("speech_to_text", "text_to_speech")] for one in Granularity}
     return {one: sum(entry[name] for name in pair) / 2 for one, pair in names.items() if pair[0] in entry}
 
 
@@ -122,24 +122,24 @@ class _TrainingNotes:
     def __init__(self, name: str, note: Note) -> None:
         self._name, self._note = name, note
 
-    def begun(self, num_steps: int, done: int) -> None:
+    def on_train_begin(self, num_steps: int, done: int) -> None:
         self._note(f"{self._name}: {num_steps} steps" + (f", {done} of them taken" if done else ""))
 
-    def stepped(self, step: int, loss: float) -> None:
+    def on_step(self, step: int, loss: float) -> None:
         """Steps are too many to tell of."""
 
-    def measured(self, step: int, metric: str, value: float) -> None:
+    def on_dev_evaluated(self, step: int, metric: str, value: float) -> None:
         self._note(f"{self._name}: {metric} {value:.4f} on dev after step {step}")
 
-    def found_bad(self, split: str, row: BadRow) -> None:
+    def on_bad_row(self, split: str, row: BadRow) -> None:
         self._note(f"{self._name}: bad row in {split}: {row.segment_id}: {row.reason}")
 
 
 class _Silent:
     """Evaluation takes seconds."""
 
-    def begun(self, what: str, num_items: int) -> None:
+    def on_begin(self, what: str, total: int) -> None:
         """Nothing to say."""
 
-    def advanced(self, num_items: int) -> None:
+    def on_advance(self, num_items: int, note: str = "") -> None:
         """Nothing to say."""

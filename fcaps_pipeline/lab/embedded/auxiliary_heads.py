@@ -40,7 +40,7 @@ def pause_word(speech: SpeechTruth) -> str:
     return "several" if len(speech.pauses) > 1 else speech.pauses[0].place
 
 
-class HelperHeads(nn.Module):
+class AuxiliaryHeads(nn.Module):
     """The heads of both places."""
 
     def __init__(self, width: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.randomness import Stream, seeded
+from fcaps_pipeline.learn.data.randomness import Stream, seed_sequence
 from fcaps_pipeline.learn.data.row_groups import read_row_group
 from fcaps_pipeline.learn.training.targets import row_weights
 from fcaps_pipeline.records.captions import Granularity
@@ -42,7 +42,7 @@ def sample_captions(
     starts = catalogue.row_group_starts()
     columns = [f"{granularity}_captions" for granularity in granularities]
     texts: list[str] = []
-    for group in np.random.default_rng(seeded(seed, Stream.TOKENIZER_TEXTS)).permutation(len(starts) - 1):
+    for group in np.random.default_rng(seed_sequence(seed, Stream.TOKENIZER_TEXTS)).permutation(len(starts) - 1):
         if len(texts) >= num_texts:
             break
         for row in _rows(catalogue, int(starts[group]), int(starts[group + 1]), columns):
@@ -65,7 +65,7 @@ def tag_labels(catalogue: Catalogue, tags: Sequence[str]) -> npt.NDArray[np.bool
     return label_RG
 
 
-def repeat_rare(
+def oversample_rare_tags(
     catalogue: Catalogue, label_RG: npt.NDArray[np.bool_], *, max_repeats: int, seed: int
 ) -> tuple[Catalogue, npt.NDArray[np.int64]]:
     """Rows with rare tags come several times per epoch, in proportion to `row_weights`; every row comes once at least.
@@ -83,13 +83,13 @@ def repeat_rare(
     """
     weight_R = row_weights(label_RG)
     wanted_R = np.minimum(weight_R / weight_R.min(), max_repeats)
-    rng = np.random.default_rng(seeded(seed, Stream.REPEATS))
+    rng = np.random.default_rng(seed_sequence(seed, Stream.REPEATS))
     times_R = np.floor(wanted_R + rng.random(len(wanted_R))).astype(np.int64)
     rows_M = np.repeat(np.arange(len(catalogue)), np.minimum(times_R, max_repeats))
     return catalogue.take(rows_M), rows_M
 
 
-def spread_evenly(catalogue: Catalogue, max_rows: int) -> Catalogue:
+def evenly_spaced(catalogue: Catalogue, max_rows: int) -> Catalogue:
     """At most so many rows, at equal distances."""
     if len(catalogue) <= max_rows:
         return catalogue

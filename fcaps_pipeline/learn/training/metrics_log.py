@@ -16,7 +16,7 @@ from fcaps_pipeline.storage.files import write_durably, writing
 Entry = dict[str, Any]
 
 
-class RunLog:
+class MetricsLog:
     """Open while a run goes on."""
 
     def __init__(self, path: Path, tensorboard: Path, *, step: int) -> None:

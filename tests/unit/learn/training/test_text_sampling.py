@@ -3,8 +3,8 @@
 import pytest
 
 from fcaps_pipeline.learn.data.batches import Event, TrainingRow
-from fcaps_pipeline.learn.training.learning import OneEach, TwoTexts
-from fcaps_pipeline.learn.training.row_texts import Moment, ask_phrases, draw_captions, draw_flips
+from fcaps_pipeline.learn.training.objective_config import OneEach, TwoTexts
+from fcaps_pipeline.learn.training.text_sampling import StepContext, draw_captions, draw_flips, draw_phrases
 from fcaps_pipeline.records.captions import Granularity
 
 
@@ -22,8 +22,8 @@ def _row(number: int, *events: Event) -> TrainingRow:
     )
 
 
-def _moment(epoch: int = 0, step: int = 0) -> Moment:
-    return Moment(seed=1, epoch=epoch, step=step, num_steps=100)
+def _moment(epoch: int = 0, step: int = 0) -> StepContext:
+    return StepContext(seed=1, epoch=epoch, step=step, num_steps=100)
 
 
 _ROWS = [_row(number) for number in range(20)]
@@ -66,7 +66,7 @@ def test_changed_captions_differ_and_are_left_out_where_nothing_is_certain() -> 
 def test_rows_are_asked_their_own_phrases_and_others_of_the_batch() -> None:
     laugh, sigh = (Event(phrase=phrase, start_s=0.1, end_s=0.2) for phrase in ("a laugh", "a sigh"))
     rows = [_row(0, laugh, laugh), _row(1), _row(2, sigh)]
-    first, silent, third = ask_phrases(rows, 20, _moment())
+    first, silent, third = draw_phrases(rows, 20, _moment())
     assert [(one.phrase, len(one.spans_s)) for one in first] == [("a laugh", 2), ("a sigh", 0)]
     assert silent == ()
     assert [(one.phrase, len(one.spans_s)) for one in third] == [("a sigh", 1), ("a laugh", 0)]
@@ -75,6 +75,6 @@ def test_rows_are_asked_their_own_phrases_and_others_of_the_batch() -> None:
 def test_phrases_of_one_cluster_are_one_phrase_of_a_row_and_no_negatives_of_each_other() -> None:
     names = ("laughs", "A laugh.", "a door slams", "A door slams!")
     events = [Event(phrase=name, start_s=0.1 * place, end_s=0.1 * place + 0.05) for place, name in enumerate(names)]
-    first, second = ask_phrases([_row(0, *events), _row(1, events[1])], 20, _moment())
+    first, second = draw_phrases([_row(0, *events), _row(1, events[1])], 20, _moment())
     assert [(one.phrase, len(one.spans_s)) for one in first] == [("laughs", 2), ("a door slams", 2)]
     assert [(one.phrase, len(one.spans_s)) for one in second] == [("A laugh.", 1), ("a door slams", 0)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fcaps_pipeline.learn.data.catalogue import Catalogue, read_catalogue
-from fcaps_pipeline.learn.training.material import repeat_rare, sample_captions, spread_evenly, tag_labels
+from fcaps_pipeline.learn.training.row_sampling import evenly_spaced, oversample_rare_tags, sample_captions, tag_labels
 from tests.unit.learn.training.tones import LEVELS, PITCHES, TEXTS, write_tones
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio
 
@@ -35,7 +35,7 @@ def test_tags_stand_at_their_rows(catalogue: Catalogue) -> None:
 def test_rows_of_rare_tags_come_more_often_and_none_is_lost(catalogue: Catalogue) -> None:
     label_RG = np.zeros((47, 2), np.bool_)
     label_RG[:40, 0] = label_RG[40:42, 1] = True
-    repeated, rows_M = repeat_rare(catalogue, label_RG, max_repeats=6, seed=0)
+    repeated, rows_M = oversample_rare_tags(catalogue, label_RG, max_repeats=6, seed=0)
     times_R = np.bincount(rows_M)
     assert times_R[:40].tolist() == [1] * 40
     assert times_R[40:42].tolist() == [6, 6]
@@ -45,8 +45,8 @@ def test_rows_of_rare_tags_come_more_often_and_none_is_lost(catalogue: Catalogue
 
 
 def test_a_share_of_dev_is_spread_over_it(catalogue: Catalogue) -> None:
-    assert len(spread_evenly(catalogue, 100)) == 47
-    picked = spread_evenly(catalogue, 5)
+    assert len(evenly_spaced(catalogue, 100)) == 47
+    picked = evenly_spaced(catalogue, 5)
     assert [picked.names(row).segment_id for row in range(5)] == [
         catalogue.names(row).segment_id for row in (0, 9, 18, 28, 37)
     ]

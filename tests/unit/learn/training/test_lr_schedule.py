@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.learn.training.schedule import (
+from fcaps_pipeline.learn.training.lr_schedule import (
     RowCaptions,
     Task,
     draw_task,

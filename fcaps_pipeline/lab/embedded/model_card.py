@@ -9,7 +9,7 @@ from pathlib import Path
 from fcaps_pipeline.errors import ModelError
 from fcaps_pipeline.lab.embedded.scores import Score
 from fcaps_pipeline.lab.synthesis import classes
-from fcaps_pipeline.learn.evaluation.formatting import plain
+from fcaps_pipeline.learn.evaluation.tables import plain
 from fcaps_pipeline.records.base import Record
 
 CARD_FILE = "README.md"
@@ -104,7 +104,7 @@ _WITH_REAL = """Real speech: nearly half of the training clips are phrases of {s
   moved in pitch and pace, with rooms, noise and level as above: {credit}. Their syllables are estimated."""
 
 
-def write_card(folder: Path, run: TrainingRun, scores: list[Score]) -> None:
+def write_model_card(folder: Path, run: TrainingRun, scores: list[Score]) -> None:
     """Writes the card and the facts it was made from."""
     fields = run.model_dump()
     fields["parameters"] = run.parameters / 1e6

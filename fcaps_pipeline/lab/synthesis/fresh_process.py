@@ -11,7 +11,7 @@ from typing import Any, TypeVarTuple
 _Arguments = TypeVarTuple("_Arguments")
 
 
-def call_fresh(
+def call_in_fresh_process(
     work: Callable[[*_Arguments], None],
     calls: Sequence[tuple[*_Arguments]],
     *,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.learn.evaluation.metrics.intervals import mean_estimates, mean_of_means_estimate, metric_estimates
+from fcaps_pipeline.learn.evaluation.metrics.confidence import mean_estimates, mean_of_means_estimate, metric_estimates
 
 
 def _rng(seed: int = 0) -> np.random.Generator:
@@ -52,7 +52,7 @@ def test_groups_of_different_size_weigh_by_their_items() -> None:
 def test_blocks_of_draws_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = _rng().random((50, 3))
     whole = mean_estimates(scores, _rng(3))
-    monkeypatch.setattr("fcaps_pipeline.learn.evaluation.metrics.intervals._BLOCK_ELEMENTS", 70)
+    monkeypatch.setattr("fcaps_pipeline.learn.evaluation.metrics.confidence._BLOCK_ELEMENTS", 70)
     for one, other in zip(mean_estimates(scores, _rng(3)), whole, strict=True):
         assert (one.low, one.high) == pytest.approx((other.low, other.high))
 

@@ -6,7 +6,7 @@ import pytest
 
 from fcaps_pipeline.cli.captioner import train
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.lab.embedded.card import CARD_FILE, TrainingRun, read_run, write_card
+from fcaps_pipeline.lab.embedded.model_card import CARD_FILE, TrainingRun, read_run, write_model_card
 from fcaps_pipeline.lab.embedded.scores import Score, estimate, share
 
 _RUN = TrainingRun(
@@ -26,7 +26,7 @@ _RUN = TrainingRun(
 
 
 def test_a_card_names_every_option_that_decided_the_weights(tmp_path: Path) -> None:
-    write_card(
+    write_model_card(
         tmp_path,
         _RUN,
         [Score(name="gender", measure="share", value=estimate(share, [True, True]), constant=None, rule=None)],
@@ -45,7 +45,7 @@ def test_a_card_gives_the_weights_the_licence_that_real_speech_asks_for(tmp_path
     run = _RUN.model_copy(
         update={"real_speakers": 7, "real_credit": "recordings of a choir", "real_licence": "cc-by-sa-4.0"}
     )
-    write_card(tmp_path, run, [])
+    write_model_card(tmp_path, run, [])
     card = (tmp_path / CARD_FILE).read_text(encoding="utf-8")
     assert "license: cc-by-sa-4.0" in card
     assert "recordings of a choir" in card

@@ -7,7 +7,7 @@ backpropagate the kept gradients. It costs one more forward pass.
 
 Enters: parts of a batch, a function that embeds a part, a function from all embeddings to the loss.
 Leaves: the loss; gradients are added to the weights. Averaging them over ranks is left to
-`gather.average_gradients`; with DDP, `no_sync` must cover the call.
+`collectives.average_gradients`; with DDP, `no_sync` must cover the call.
 
 Source: Gao et al., Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup, arXiv 2101.06983.
 """

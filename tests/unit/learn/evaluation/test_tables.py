@@ -4,7 +4,14 @@ import numpy as np
 
 from fcaps_pipeline.learn.evaluation.corpora.labelled_clips import LabelledClip, LabelledCorpus, PassedOver
 from fcaps_pipeline.learn.evaluation.corpora.published import CLSP_TEST, Protocol, compare
-from fcaps_pipeline.learn.evaluation.formatting import (
+from fcaps_pipeline.learn.evaluation.metrics.classification import score_classification
+from fcaps_pipeline.learn.evaluation.metrics.confidence import Estimate
+from fcaps_pipeline.learn.evaluation.metrics.detection import ClipFrames, Event, score_detection
+from fcaps_pipeline.learn.evaluation.metrics.grounding import PhraseFrames, Span, score_grounding
+from fcaps_pipeline.learn.evaluation.metrics.ratings import Rating, mean_ratings, rater_agreement
+from fcaps_pipeline.learn.evaluation.metrics.retrieval import Captions, score_retrieval
+from fcaps_pipeline.learn.evaluation.metrics.similarity import score_similarity
+from fcaps_pipeline.learn.evaluation.tables import (
     classification_table,
     comparison_table,
     detection_table,
@@ -16,13 +23,6 @@ from fcaps_pipeline.learn.evaluation.formatting import (
     retrieval_table,
     similarity_table,
 )
-from fcaps_pipeline.learn.evaluation.metrics.classification import score_classification
-from fcaps_pipeline.learn.evaluation.metrics.detection import ClipFrames, Event, score_detection
-from fcaps_pipeline.learn.evaluation.metrics.grounding import PhraseFrames, Span, score_grounding
-from fcaps_pipeline.learn.evaluation.metrics.intervals import Estimate
-from fcaps_pipeline.learn.evaluation.metrics.ratings import Rating, mean_ratings, rater_agreement
-from fcaps_pipeline.learn.evaluation.metrics.retrieval import Captions, score_retrieval
-from fcaps_pipeline.learn.evaluation.metrics.similarity import score_similarity
 from fcaps_pipeline.records.captions import Granularity
 
 _RNG = np.random.default_rng(0)
