@@ -1,0 +1,360 @@
+"""Who is asked about which Segment: a queue from which the replicas of one engine pull.
+
+Segmenters offer Segments in blocks; a replica takes as many as it has room for. A Segment that is out is a
+lease: it ends with the answer, with the loss of its replica, or at a deadline that follows from how long
+answers take. What comes back unanswered is asked again, by the `Ladder`. Knows neither Ray nor audio nor
+clocks: blocks are references that it hands on, times are arguments. The answers do not pass through here.
+
+It is bounded by those who offer: each segmenter has a limited number of Segments unanswered.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from fcaps_pipeline.annotate.run.ladder import DEATHS_UNTIL_CONVICTED, Ladder, Step
+
+_SMALLEST_GRANT = 8
+"""Fewer Segments than this are not worth a call of their own."""
+_KEPT_TIMES = 2_000
+_FEWEST_TIMES = 50
+_TIMES_PER_LOOK = 100
+_DEADLINE_P99S = 5.0
+"""A lease may last so many times what 99 of 100 answers take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Segments of one block, on their way to a replica."""
+
+    desk: str
+    """Process that waits for the answers."""
+    owner: str
+    """One try of a unit; what it offered can be withdrawn together."""
+    block: Any
+    """Reference to the audio."""
+    segment_ids: tuple[str, ...]
+    places: tuple[int, ...]
+    """Where in the block each of them is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is known about one Segment, on its way to the desk."""
+
+    segment_id: str
+    caption_sets: tuple[Any, ...]
+    refusal: str | None = None
+    """Why it is asked no more; None where it was answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conviction:
+    """A Segment that took down whoever was asked."""
+
+    desk: str
+    owner: str
+    segment_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """Counts of one queue, for whoever watches."""
+
+    num_queued: int
+    num_alone: int
+    """Of them, those that wait to be asked alone."""
+    held: dict[str, int]
+    """Leases by replica."""
+    answered: dict[str, int]
+    """Answers by replica, of those that are up."""
+    num_answered: int
+    num_late: int
+    """Answers to what was answered or withdrawn before."""
+    num_deaths: int
+    num_convicted: int
+    deadline_s: float
+
+
+@dataclass(slots=True)
+class _Asked:
+    desk: str
+    owner: str
+    segment_id: str
+    block: Any
+    place: int
+    is_alone: bool = False
+    replica: str | None = None
+    since_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Replica:
+    leases: dict[tuple[str, str], _Asked] = field(default_factory=dict)
+    num_answered: int = 0
+    last_answer_s: float = 0.0
+    is_emptying: bool = False
+    """Gets nothing until it holds nothing, so that it can be asked about one Segment alone."""
+
+
+class _Times:
+    """How long answers take, and what follows from it."""
+
+    def __init__(self, shortest_s: float, longest_s: float) -> None:
+        self._shortest_s = shortest_s
+        self._kept: deque[float] = deque(maxlen=_KEPT_TIMES)
+        self._until_look = _FEWEST_TIMES
+        self._longest_s = longest_s
+        self.deadline_s = longest_s
+
+    def add(self, taken_s: float) -> None:
+        self._kept.append(taken_s)
+        self._until_look -= 1
+        if self._until_look == 0:
+            self._until_look = _TIMES_PER_LOOK
+            p99_s = sorted(self._kept)[int(0.99 * (len(self._kept) - 1))]
+            self.deadline_s = min(self._longest_s, max(self._shortest_s, _DEADLINE_P99S * p99_s))
+
+
+class SegmentQueue:
+    """The Segments of one engine, waiting and out."""
+
+    def __init__(self, shortest_deadline_s: float, longest_deadline_s: float) -> None:
+        """Starts empty.
+
+        Args:
+            shortest_deadline_s: no lease is taken back sooner, however fast the answers come.
+            longest_deadline_s: every lease is taken back after this; holds alone until enough answers came.
+        """
+        self._times = _Times(shortest_deadline_s, longest_deadline_s)
+        self._ladder = Ladder()
+        self._open: dict[str, dict[str, _Asked]] = {}
+        self._waiting: deque[_Asked] = deque()
+        self._alone: deque[_Asked] = deque()
+        self._replicas: dict[str, _Replica] = {}
+        self._gone: set[str] = set()
+        self._hung: list[str] = []
+        self._convictions: list[Conviction] = []
+        self._num_waiting = self._num_answered = self._num_late = self._num_deaths = self._num_convicted = 0
+
+    def offer(self, lot: Lot) -> None:
+        """Takes Segments to be asked about; those it has from this owner already are left as they are."""
+        known = self._open.setdefault(lot.owner, {})
+        for segment_id, place in zip(lot.segment_ids, lot.places, strict=True):
+            if segment_id not in known:
+                asked = _Asked(lot.desk, lot.owner, segment_id, lot.block, place)
+                known[segment_id] = asked
+                self._wait_for_its_step(asked, again=False)
+
+    def take(self, replica: str, room: int, now_s: float) -> tuple[Lot, ...]:
+        """Gives a replica work, as leases; nothing where there is none for it now.
+
+        Args:
+            replica: name of its process, never used again for another.
+            room: Segments it can take beside those it holds.
+            now_s: the time.
+        """
+        if replica in self._gone:
+            return ()
+        one = self._replicas.setdefault(replica, _Replica(last_answer_s=now_s))
+        if len(one.leases) == 1 and next(iter(one.leases.values())).is_alone:
+            return ()
+        if self._is_for_one_alone(one):
+            if one.leases:
+                return ()
+            one.is_emptying = False
+            return self._lend([self._next(self._alone)], replica, one, now_s)
+        count = min(room, max(_SMALLEST_GRANT, self._num_waiting // (2 * len(self._replicas))), self._num_waiting)
+        return self._lend([self._next(self._waiting) for _ in range(count)], replica, one, now_s)
+
+    def answered(self, replica: str, owner: str, segment_ids: Iterable[str], now_s: float) -> None:
+        """The desk has the answers to these, from this replica or from one they were taken back from."""
+        one = self._replicas.get(replica)
+        for segment_id in segment_ids:
+            asked = self._forget(owner, segment_id)
+            if asked is None:
+                self._num_late += 1
+                continue
+            if asked.replica == replica and one is not None:
+                self._times.add(now_s - asked.since_s)
+            self._num_answered += 1
+            self._ladder.lived(segment_id)
+            if one is not None:
+                one.num_answered += 1
+                one.last_answer_s = now_s
+
+    def stumbled(self, replica: str, owner: str, segment_id: str, cause: str) -> None:
+        """Asking about a Segment raised something nobody expected; it counts like a death, of this Segment alone."""
+        asked = self._open.get(owner, {}).get(segment_id)
+        if asked is not None and asked.replica == replica:
+            self._take_back(asked, cause)
+
+    def lost(self, replica: str, cause: str | None) -> bool:
+        """A replica is gone with all it held.
+
+        Args:
+            replica: its name; it gets nothing any more.
+            cause: what it died of, a death for each Segment it held; None where the Segments cannot be at
+                fault, because its node was lost or it was sent away.
+
+        Returns:
+            Whether it had answered anything.
+        """
+        self._gone.add(replica)
+        one = self._replicas.pop(replica, None)
+        if one is None:
+            return False
+        # Asked again first, in their order: the rows after them wait to be written.
+        for asked in reversed(one.leases.values()):
+            self._take_back(asked, cause)
+        return one.num_answered > 0
+
+    def withdraw(self, owner: str) -> None:
+        """Forgets what one owner offered."""
+        for segment_id in list(self._open.get(owner, ())):
+            self._forget(owner, segment_id)
+        self._open.pop(owner, None)
+
+    def withdraw_desk(self, desk: str) -> None:
+        """Forgets what a process offered that is gone."""
+        owners = [owner for owner, known in self._open.items() if any(one.desk == desk for one in known.values())]
+        for owner in owners:
+            self.withdraw(owner)
+
+    def check_deadlines(self, now_s: float) -> None:
+        """Takes back what is overdue; a replica that answered nothing else in that time counts as hung."""
+        deadline_s = self._times.deadline_s
+        for name, one in list(self._replicas.items()):
+            overdue = [asked for asked in one.leases.values() if now_s - asked.since_s > deadline_s]
+            if not overdue:
+                continue
+            if now_s - one.last_answer_s > deadline_s:
+                self._hung.append(name)
+                self.lost(name, f"its engine hung for more than {deadline_s:.0f} s")
+            else:
+                for asked in overdue:
+                    self._take_back(asked, f"no answer within {deadline_s:.0f} s")
+
+    def pop_hung(self) -> tuple[str, ...]:
+        """Replicas that hang and whose processes should end; each is told once."""
+        hung, self._hung = tuple(self._hung), []
+        return hung
+
+    def pop_convictions(self) -> tuple[Conviction, ...]:
+        """Segments that are asked no more; each is told once."""
+        convictions, self._convictions = tuple(self._convictions), []
+        return convictions
+
+    @property
+    def has_work(self) -> bool:
+        """Whether any Segment waits."""
+        return bool(self._num_waiting or self._alone)
+
+    def state(self) -> QueueState:
+        """Counts as of now."""
+        return QueueState(
+            num_queued=self._num_waiting + len(self._alone),
+            num_alone=len(self._alone),
+            held={name: len(one.leases) for name, one in self._replicas.items()},
+            answered={name: one.num_answered for name, one in self._replicas.items()},
+            num_answered=self._num_answered,
+            num_late=self._num_late,
+            num_deaths=self._num_deaths,
+            num_convicted=self._num_convicted,
+            deadline_s=self._times.deadline_s,
+        )
+
+    def _is_for_one_alone(self, one: _Replica) -> bool:
+        """Whether this replica is emptied for a Segment asked alone; no more are than there are such Segments."""
+        emptying = (
+            [other for other in self._replicas.values() if other.is_emptying and other.leases] if self._alone else []
+        )
+        one.is_emptying = bool(self._alone) and (one.is_emptying or len(emptying) < len(self._alone))
+        return one.is_emptying
+
+    def _lend(self, asked: list[_Asked], replica: str, one: _Replica, now_s: float) -> tuple[Lot, ...]:
+        for item in asked:
+            item.replica, item.since_s = replica, now_s
+            one.leases[item.owner, item.segment_id] = item
+        return tuple(_lots(asked))
+
+    def _next(self, line: deque[_Asked]) -> _Asked:
+        """The next that still waits; what was answered or withdrawn meanwhile is passed over."""
+        while True:
+            asked = line.popleft()
+            if self._open.get(asked.owner, {}).get(asked.segment_id) is asked:
+                self._num_waiting -= not asked.is_alone
+                return asked
+
+    def _wait(self, asked: _Asked, *, again: bool) -> None:
+        asked.replica = None
+        if asked.is_alone:
+            self._alone.append(asked)
+            return
+        self._num_waiting += 1
+        if again:
+            self._waiting.appendleft(asked)
+        else:
+            self._waiting.append(asked)
+
+    def _take_back(self, asked: _Asked, cause: str | None) -> None:
+        self._end_lease(asked)
+        if cause is not None:
+            self._num_deaths += 1
+            self._ladder.died(asked.segment_id, cause)
+        self._wait_for_its_step(asked, again=True)
+
+    def _wait_for_its_step(self, asked: _Asked, *, again: bool) -> None:
+        step = self._ladder.step(asked.segment_id, is_last=self._has_only_suspects())
+        if step is Step.NEVER:
+            self._num_convicted += 1
+            reason = self._ladder.reason(asked.segment_id)
+            self._convictions.append(Conviction(asked.desk, asked.owner, asked.segment_id, reason))
+            self._forget(asked.owner, asked.segment_id)
+            return
+        asked.is_alone = step is Step.ALONE
+        self._wait(asked, again=again)
+
+    def _has_only_suspects(self) -> bool:
+        """Whether nothing is left that could still prove the engine: all that is open died as often as it may."""
+        if self._num_waiting or any(one.leases for one in self._replicas.values()):
+            return False
+        return all(self._ladder.num_deaths(asked.segment_id) >= DEATHS_UNTIL_CONVICTED for asked in self._alone)
+
+    def _end_lease(self, asked: _Asked) -> None:
+        holder = self._replicas.get(asked.replica or "")
+        if holder is not None:
+            holder.leases.pop((asked.owner, asked.segment_id), None)
+
+    def _forget(self, owner: str, segment_id: str) -> _Asked | None:
+        known = self._open.get(owner)
+        asked = known.pop(segment_id, None) if known else None
+        if asked is None:
+            return None
+        if not known:
+            del self._open[owner]
+        if asked.replica is not None:
+            self._end_lease(asked)
+        elif asked.is_alone:
+            self._alone.remove(asked)
+        else:
+            self._num_waiting -= 1  # its place in the line is passed over when it comes up
+        return asked
+
+
+def _lots(asked: list[_Asked]) -> Iterator[Lot]:
+    """Segments packed by block, in their order."""
+    groups: dict[tuple[str, int], list[_Asked]] = {}
+    for one in asked:
+        groups.setdefault((one.owner, id(one.block)), []).append(one)
+    for items in groups.values():
+        first = items[0]
+        yield Lot(
+            desk=first.desk,
+            owner=first.owner,
+            block=first.block,
+            segment_ids=tuple(one.segment_id for one in items),
+            places=tuple(one.place for one in items),
+        )

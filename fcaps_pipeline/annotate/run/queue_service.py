@@ -1,0 +1,141 @@
+"""A `SegmentQueue` as replicas and segmenters meet it: work is waited for, deadlines are watched.
+
+Enters: offers of segmenters, requests of replicas that carry what became of earlier work. Leaves: Lots to
+replicas, refusals to desks through a function that is handed in. A task for one event loop; whoever runs it
+decides what a call is, a method of an actor or of an object in the same process.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fcaps_pipeline.annotate.run.dispatch import Answer, Conviction, Lot, QueueState, SegmentQueue
+
+_LOOK_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stumble:
+    """A Segment over which the captioning code itself stumbled."""
+
+    owner: str
+    segment_id: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaReport:
+    """What a replica says when it asks for work."""
+
+    replica: str
+    room: int
+    """Segments it can take now."""
+    answered: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Owner and ids of what the desks have the answers to since the last report."""
+    stumbles: tuple[Stumble, ...] = ()
+    statistics: Any = None
+    """What the engine says of itself, for whoever watches."""
+
+
+class QueueService:
+    """One queue with those who wait for work from it."""
+
+    def __init__(
+        self,
+        queue: SegmentQueue,
+        epoch: str,
+        deliver: Callable[[str, tuple[Answer, ...]], None],
+        clock: Callable[[], float],
+    ) -> None:
+        """Starts with nothing.
+
+        Args:
+            queue: of one engine, empty.
+            epoch: name of this life of the queue; segmenters that meet another offer all they have open again.
+            deliver: sends answers to a desk, without waiting for it.
+            clock: monotonic seconds.
+        """
+        self._queue = queue
+        self._epoch = epoch
+        self._deliver = deliver
+        self._clock = clock
+        self._waiting: deque[tuple[ReplicaReport, asyncio.Future[tuple[Lot, ...]]]] = deque()
+        self._statistics: dict[str, Any] = {}
+
+    async def take(self, report: ReplicaReport, wait_s: float) -> tuple[Lot, ...]:
+        """Notes what a replica did, and gives it work as soon as there is some, for at most `wait_s`."""
+        now_s = self._clock()
+        for owner, segment_ids in report.answered:
+            self._queue.answered(report.replica, owner, segment_ids, now_s)
+        for one in report.stumbles:
+            self._queue.stumbled(report.replica, one.owner, one.segment_id, one.cause)
+        if report.statistics is not None:
+            self._statistics[report.replica] = report.statistics
+        self._settle()
+        if not report.room:
+            return ()
+        lots = self._queue.take(report.replica, report.room, now_s)
+        return lots or await self._wait(report, wait_s)
+
+    async def offer(self, lots: tuple[Lot, ...]) -> str:
+        """Takes Segments to be asked about, and says which life of the queue took them."""
+        for lot in lots:
+            self._queue.offer(lot)
+        self._settle()
+        return self._epoch
+
+    async def withdraw(self, owner: str) -> None:
+        """Forgets what one try of a unit offered."""
+        self._queue.withdraw(owner)
+
+    async def withdraw_desk(self, desk: str) -> None:
+        """Forgets what a lost process offered."""
+        self._queue.withdraw_desk(desk)
+
+    async def lost(self, replica: str, cause: str | None) -> bool:
+        """See `SegmentQueue.lost`."""
+        self._statistics.pop(replica, None)
+        had_answered = self._queue.lost(replica, cause)
+        self._settle()
+        return had_answered
+
+    async def state(self) -> tuple[QueueState, dict[str, Any], tuple[str, ...]]:
+        """Counts, what engines say of themselves by replica, and the replicas found hanging since the last call."""
+        return self._queue.state(), dict(self._statistics), self._queue.pop_hung()
+
+    async def watch(self) -> None:
+        """Looks at the deadlines, for ever."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            self._queue.check_deadlines(self._clock())
+            self._settle()
+
+    def _settle(self) -> None:
+        """Hands work to those who wait, and tells the desks what is asked no more."""
+        for _ in range(len(self._waiting)):
+            if not self._queue.has_work:
+                break
+            report, future = self._waiting.popleft()
+            if future.done():
+                continue
+            lots = self._queue.take(report.replica, report.room, self._clock())
+            if lots:
+                future.set_result(lots)
+            else:
+                self._waiting.append((report, future))
+        for conviction in self._queue.pop_convictions():
+            self._deliver(conviction.desk, (_refusal(conviction),))
+
+    async def _wait(self, report: ReplicaReport, wait_s: float) -> tuple[Lot, ...]:
+        future: asyncio.Future[tuple[Lot, ...]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((report, future))
+        try:
+            return await asyncio.wait_for(future, wait_s)
+        except TimeoutError:
+            return ()
+
+
+def _refusal(conviction: Conviction) -> Answer:
+    return Answer(conviction.segment_id, (), refusal=conviction.reason)

@@ -1,0 +1,171 @@
+"""One engine at work: pulls Segments, has them captioned side by side, brings the answers to the desks.
+
+Enters: a function that captions a Segment, and links to queue, blocks and desks. Leaves: answers, in
+whatever order they come. A crash of the captioning code counts against the Segment it happened at; a dead
+engine ends `serve`, and the queue asks others what was left open. Knows nothing of Ray.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any, Protocol
+
+from fcaps_pipeline.annotate.run.dispatch import Answer, Lot
+from fcaps_pipeline.annotate.run.queue_service import ReplicaReport, Stumble
+from fcaps_pipeline.errors import EngineDeadError
+from fcaps_pipeline.records.annotations import CaptionSet
+from fcaps_pipeline.records.audio import SegmentAudio
+
+_ASK_WAIT_S = 2.0
+"""How long the queue may look for work before it says that there is none."""
+_FLUSH_EVERY_S = 0.5
+"""Answers wait at most so long for others on the same way."""
+_FLUSHES_PER_REPORT = 4
+"""The next request for work carries what was delivered; where none comes, a report of its own does."""
+
+AskCaptions = Callable[[SegmentAudio], Awaitable[tuple[CaptionSet, ...]]]
+
+
+class ReplicaLinks(Protocol):
+    """Where a replica gets work and leaves answers."""
+
+    async def take(self, report: ReplicaReport, wait_s: float) -> tuple[Lot, ...] | None:
+        """Reports to the queue and asks it for work; None, after a pause, where it does not answer."""
+        ...
+
+    async def fetch(self, block: Any) -> list[SegmentAudio] | None:
+        """The Segments of a block; None where they are gone with the process that offered them."""
+        ...
+
+    async def deliver(self, desk: str, owner: str, answers: tuple[Answer, ...]) -> None:
+        """Brings answers to a desk; one that is gone needs none."""
+        ...
+
+
+class Replica:
+    """Serves until it is told to stop or its engine dies."""
+
+    def __init__(
+        self,
+        name: str,
+        caption: AskCaptions,
+        room: int,
+        links: ReplicaLinks,
+        statistics: Callable[[], Any] = lambda: None,
+    ) -> None:
+        """Starts with nothing in hand.
+
+        Args:
+            name: of this process, never used again for another.
+            caption: asks the engine about one Segment.
+            room: Segments in hand at once.
+            links: to queue, blocks and desks.
+            statistics: what the engine says of itself.
+        """
+        self._name = name
+        self._caption = caption
+        self._room = room
+        self._links = links
+        self._statistics = statistics
+        self._at_work: set[asyncio.Task[None]] = set()
+        self._answers: dict[tuple[str, str], list[Answer]] = defaultdict(list)
+        self._delivered: dict[str, list[str]] = defaultdict(list)
+        self._stumbles: list[Stumble] = []
+        self._num_held = 0
+        self._changed = asyncio.Event()
+        self._end = asyncio.Event()
+        self._dead: EngineDeadError | None = None
+
+    async def serve(self) -> None:
+        """Pulls and answers until `stop`.
+
+        Raises:
+            EngineDeadError: the engine can answer nothing any more.
+        """
+        work = [asyncio.create_task(one) for one in (self._pull_for_ever(), self._flush_for_ever(), self._end.wait())]
+        try:
+            done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (*work, *self._at_work):
+                task.cancel()
+        if self._dead is not None:
+            raise self._dead
+
+    def stop(self) -> None:
+        """Takes no more work; what is in hand is left to others."""
+        self._end.set()
+
+    async def _pull_for_ever(self) -> None:
+        while True:
+            self._changed.clear()
+            room = self._room - self._num_held
+            if 4 * room < self._room and self._num_held:
+                await self._changed.wait()
+            else:
+                for lot in await self._take(room, _ASK_WAIT_S):
+                    await self._begin(lot)
+
+    async def _begin(self, lot: Lot) -> None:
+        block = await self._links.fetch(lot.block)
+        if block is None:
+            self._delivered[lot.owner].extend(lot.segment_ids)
+            return
+        self._num_held += len(lot.segment_ids)
+        for segment_id, place in zip(lot.segment_ids, lot.places, strict=True):
+            task = asyncio.create_task(self._ask(lot, segment_id, block[place]))
+            self._at_work.add(task)
+            task.add_done_callback(self._at_work.discard)
+
+    async def _ask(self, lot: Lot, segment_id: str, segment: SegmentAudio) -> None:
+        try:
+            caption_sets = await self._caption(segment)
+        except EngineDeadError as error:
+            self._dead = error
+            self._end.set()
+            return
+        except Exception as error:  # noqa: BLE001 - the unit border, for one Segment: the queue counts it
+            cause = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}; please report it"
+            self._stumbles.append(Stumble(lot.owner, segment_id, cause))
+            self._num_held -= 1
+        else:
+            self._answers[lot.desk, lot.owner].append(Answer(segment_id, caption_sets))
+        self._changed.set()
+        if 4 * sum(map(len, self._answers.values())) >= self._num_held:
+            await self._flush()
+
+    async def _flush_for_ever(self) -> None:
+        for turn in count():
+            await asyncio.sleep(_FLUSH_EVERY_S)
+            await self._flush()
+            if self._stumbles or (self._delivered and turn % _FLUSHES_PER_REPORT == 0):
+                await self._take(0, 0)
+
+    async def _flush(self) -> None:
+        """Brings what is ready to the desks; only then does the queue hear of it."""
+        ready, self._answers = self._answers, defaultdict(list)
+        for (desk, owner), answers in ready.items():
+            await self._links.deliver(desk, owner, tuple(answers))
+            self._delivered[owner].extend(one.segment_id for one in answers)
+            self._num_held -= len(answers)
+        self._changed.set()
+
+    async def _take(self, room: int, wait_s: float) -> tuple[Lot, ...]:
+        delivered, self._delivered = self._delivered, defaultdict(list)
+        stumbles, self._stumbles = self._stumbles, []
+        report = ReplicaReport(
+            replica=self._name,
+            room=room,
+            answered=tuple((owner, tuple(ids)) for owner, ids in delivered.items()),
+            stumbles=tuple(stumbles),
+            statistics=self._statistics(),
+        )
+        lots = await self._links.take(report, wait_s)
+        if lots is not None:
+            return lots
+        for owner, segment_ids in report.answered:
+            self._delivered[owner].extend(segment_ids)
+        self._stumbles.extend(stumbles)
+        return ()
