@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from fcaps_pipeline.audio.location import is_url
 from fcaps_pipeline.jobs.annotate_job import Job, load_job
 from fcaps_pipeline.jobs.resources import resolve_path, shipped_folder
 
@@ -25,4 +26,4 @@ def resolve_job(source: str, overrides: Sequence[str]) -> Job:
     from fcaps_pipeline.annotate.sources.listing import detect_source
 
     default = shipped_folder("jobs") / _DEFAULT_JOB
-    return load_job(default, overrides, source=detect_source(resolve_path(source)))
+    return load_job(default, overrides, source=detect_source(source if is_url(source) else resolve_path(source)))

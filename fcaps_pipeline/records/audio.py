@@ -22,6 +22,9 @@ Channel = int | Literal["mix"]
 """A channel counted from 0, or the mean of all channels."""
 
 
+Gender = Literal["female", "male"]
+
+
 def seconds_to_samples(seconds: float) -> int:
     """Nearest sample at `SAMPLE_RATE_HZ`."""
     return round(seconds * SAMPLE_RATE_HZ)
@@ -64,6 +67,18 @@ class Cut(Interval):
     channel: Channel = 0
     transcript: str | None = None
     speaker: str | None = None
+    speaker_gender: Gender | None = None
+    extra: str | None = None
+    """JSON object of the fields that a source gives to this stretch and that are not ours."""
+
+
+class AudioFile(Record):
+    """One of the files of a Recording, or the one whose rows are not counted as its channels are."""
+
+    location: str
+    """See `Recording.location`."""
+    channels: tuple[int, ...]
+    """For each row of the file, the channel of the Recording that it holds."""
 
 
 class Recording(Record):
@@ -71,18 +86,24 @@ class Recording(Record):
 
     recording_id: SafeId
     location: str
-    """Absolute path of the audio."""
+    """Absolute path of the audio, or a URI: a `file://` URI where the path is not UTF-8."""
     source: str
-    """Path relative to the source's root, as the shards show it."""
+    """Path relative to the source's root, as the shards show it; of what lies elsewhere, the last part."""
+    files: tuple[AudioFile, ...] | None = None
+    """Where each channel is; None means that the rows of the one file at `location` are the channels."""
     duration_s: Annotated[float, Field(ge=0)] | None = None
     """Length by the file's header or the manifest; None when the header could not be read."""
     cuts: tuple[Cut, ...] | None = None
     """Segments declared by the source; None means that the detector finds them."""
     transcript: str | None = None
     speaker: str | None = None
+    speaker_gender: Gender | None = None
+    """As the source tells it."""
     language: str | None = None
     tags: tuple[str, ...] = ()
     licence: str | None = None
+    extra: str | None = None
+    """JSON object of the fields that a source gives and that are not ours."""
 
 
 class Segment(Interval):

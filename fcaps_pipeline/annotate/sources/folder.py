@@ -1,51 +1,27 @@
 """Recordings of a folder: every audio file below it, in the order of their paths.
 
-Enters: a FolderSource with its resolved path. Leaves: Recordings with ids from relative paths.
-Hidden files are left out; files that are not audio by their suffix are counted, not hidden.
+Enters: a FolderSource with its resolved path. Leaves: Recordings with ids from relative paths, and with what files
+beside them say (`beside`). Hidden files are left out; what is not audio is counted, what is no regular file is named.
 """
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from fcaps_pipeline.annotate.sources.ids import id_from_path
-from fcaps_pipeline.annotate.sources.located import Located
+from fcaps_pipeline.annotate.sources.beside import Neighbours, Told
+from fcaps_pipeline.annotate.sources.kinds import is_taken
+from fcaps_pipeline.annotate.sources.lines import gender_of, json_text
+from fcaps_pipeline.annotate.sources.located import Located, place_of
+from fcaps_pipeline.annotate.sources.passed_over import PassedOver
+from fcaps_pipeline.audio.location import printable
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.annotate_job import FolderSource
 from fcaps_pipeline.records.audio import Recording
 
-AUDIO_SUFFIXES = frozenset(
-    {
-        ".aac",
-        ".aif",
-        ".aifc",
-        ".aiff",
-        ".amr",
-        ".au",
-        ".caf",
-        ".flac",
-        ".m4a",
-        ".mka",
-        ".mkv",
-        ".mp3",
-        ".mp4",
-        ".nist",
-        ".oga",
-        ".ogg",
-        ".opus",
-        ".snd",
-        ".sph",
-        ".w64",
-        ".wav",
-        ".webm",
-        ".wma",
-    }
-)
-"""Suffixes, in lower case, of files that libsndfile or FFmpeg may read."""
+_MANIFEST_SUFFIXES = (".jsonl", ".jsonl.gz", ".ndjson")
 
 
-def list_folder(source: FolderSource, path: Path, passed_over: Counter[str]) -> Iterator[Located]:
+def list_folder(source: FolderSource, path: Path, passed_over: PassedOver) -> Iterator[Located]:
     """Yields the audio files of a folder, or the one file that the path is.
 
     Raises:
@@ -53,58 +29,83 @@ def list_folder(source: FolderSource, path: Path, passed_over: Counter[str]) -> 
     """
     root = path.absolute()
     if not root.is_dir():
-        yield _located(root, root.parent, source)
+        if root.name.endswith(_MANIFEST_SUFFIXES):
+            raise SourceError(f"{path} is a list, not a folder: give it with source.kind manifest, or lhotse")
+        yield _located(root, root.parent, source, Told())
         return
     num_found = 0
-    for file in _walk(root, frozenset()):
-        if file.suffix.lower() in AUDIO_SUFFIXES:
-            num_found += 1
-            yield _located(file, root, source)
-        else:
-            passed_over[file.suffix.lower() or "no suffix"] += 1
+    for file, told in _walk(root, frozenset(), passed_over):
+        num_found += 1
+        yield _located(file, root, source, told)
     if num_found == 0:
-        others = ", ".join(f"{count} x {suffix}" for suffix, count in passed_over.most_common(3)) or "no other file"
-        raise SourceError(f"{path} holds no audio file, found {others}; expected WAV, FLAC, MP3, OGG, M4A or SPH")
-
-
-def _located(file: Path, root: Path, source: FolderSource) -> Located:
-    relative = file.relative_to(root).as_posix()
-    if not relative.isprintable():
         raise SourceError(
-            f"{root / ascii(relative)}: the name holds characters that are not UTF-8 text; rename the file"
+            f"{path} holds no audio file, found {passed_over.summary()}; expected WAV, FLAC, MP3, OGG, M4A or SPH"
         )
+
+
+def _located(file: Path, root: Path, source: FolderSource, told: Told) -> Located:
+    place = place_of(file, root)
     recording = Recording(
-        recording_id=id_from_path(relative),
-        location=str(file),
-        source=relative,
-        language=source.language,
-        licence=source.licence,
+        recording_id=place.safe_id,
+        location=place.location,
+        source=place.shown,
+        transcript=told.transcript,
+        speaker=told.speaker,
+        speaker_gender=gender_of(told.extra),
+        language=told.language or source.language,
+        tags=told.tags,
+        licence=told.licence or source.licence,
+        extra=json_text(told.extra),
     )
-    return Located(recording, str(file))
+    return Located(recording, printable(str(file)))
 
 
-def _walk(folder: Path, parents: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    """Files below a folder, sorted; links are followed, but never back into a folder they lie in."""
+def _walk(folder: Path, parents: frozenset[tuple[int, int]], passed_over: PassedOver) -> Iterator[tuple[Path, Told]]:
+    """Audio files below a folder, sorted; links are followed, but never back into a folder they lie in."""
     try:
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        raise SourceError(f"folder {folder} cannot be read: {error.strerror}; check its permissions") from error
+        raise SourceError(
+            f"folder {printable(str(folder))} cannot be read: {error.strerror}; check its permissions"
+        ) from error
     identity = (status.st_dev, status.st_ino)
     if identity in parents:
         return
+    entries = [entry for entry in entries if not entry.name.startswith(".")]
+    audio = {entry.name for entry in entries if _is_audio(entry, passed_over)}
+    neighbours = Neighbours(folder, {entry.name for entry in entries if _is_file(entry)} if audio else set())
     for entry in entries:
-        if entry.name.startswith("."):
-            continue
         if _is_folder(entry):
-            yield from _walk(Path(entry.path), parents | {identity})
-        else:
-            yield Path(entry.path)
+            yield from _walk(Path(entry.path), parents | {identity}, passed_over)
+        elif entry.name in audio:
+            yield Path(entry.path), neighbours.of(entry.name)
+    others = (entry for entry in entries if entry.name not in audio | neighbours.read)
+    passed_over.add_files(Path(entry.path) for entry in others if _is_file(entry))
+    passed_over.notes += neighbours.notes
+    passed_over.num_read_beside += len(neighbours.read)
+
+
+def _is_audio(entry: os.DirEntry[str], passed_over: PassedOver) -> bool:
+    """Whether an entry becomes a Recording; a link that leads nowhere does, and fails by name later."""
+    path = Path(entry.path)
+    if _is_folder(entry):
+        return False
+    if _is_file(entry) or not os.path.exists(path):  # noqa: PTH110 - False, not an error, where it may not look
+        return is_taken(path)
+    passed_over.add_special(path)
+    return False
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """False also for links that lead nowhere: as Recordings they fail by name instead of stopping the listing."""
     try:
         return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
     except OSError:
         return False

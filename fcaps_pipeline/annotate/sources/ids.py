@@ -2,7 +2,7 @@
 
 Enters: an id of a manifest, or a path relative to the root of a source. Leaves: an id of letters,
 digits, `_` and `-`, at most 200 characters. A name that cannot be written that way without losing
-information gets six hexadecimal digits of its own hash, so different names keep different ids.
+information gets digits of its own hash, enough for ten million names that look alike without them.
 """
 
 import hashlib
@@ -12,8 +12,7 @@ from pathlib import PurePosixPath
 MAX_ID_CHARACTERS = 200
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 _PLAIN_PART = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*")
-_HASH_DIGITS = 6
-_LONG_HASH_DIGITS = 16
+_HASH_DIGITS = 16
 
 
 def id_from_name(name: str) -> str:
@@ -32,15 +31,14 @@ def id_from_path(relative: str) -> str:
     return _capped(relative, f"{safe}_{suffix}" if suffix else safe, is_exact=is_exact)
 
 
+def id_from_outside(location: str) -> str:
+    """Id of a file outside the root of its source: its last part, and the hash of the whole."""
+    path = PurePosixPath(location)
+    return _capped(location, _UNSAFE.sub("_", path.name), is_exact=False)
+
+
 def _capped(original: str, safe: str, *, is_exact: bool) -> str:
-    if len(safe) > MAX_ID_CHARACTERS:
-        digest = _digest(original, _LONG_HASH_DIGITS)
-        return f"{safe[: MAX_ID_CHARACTERS - len(digest) - 1]}-{digest}"
-    if is_exact and safe:
+    if is_exact and safe and len(safe) <= MAX_ID_CHARACTERS:
         return safe
-    digest = _digest(original, _HASH_DIGITS)
+    digest = hashlib.sha256(original.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_DIGITS]
     return f"{safe[: MAX_ID_CHARACTERS - len(digest) - 1]}-{digest}"
-
-
-def _digest(text: str, num_digits: int) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:num_digits]

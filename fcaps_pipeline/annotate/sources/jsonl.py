@@ -1,19 +1,19 @@
 """Reads JSONL line by line, plain or gzipped, into pydantic models.
 
 Enters: a path and a model. Leaves: pairs of line number and model. Every mistake becomes a
-SourceError that names file and line and, for a misspelt field, the nearest correct name.
+SourceError that names file and line.
 """
 
-import difflib
 import gzip
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TypeVar, cast
 
-from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from fcaps_pipeline.annotate.sources.lines import LINE_FAULT, OpenLine
 from fcaps_pipeline.errors import SourceError
 
 LineT = TypeVar("LineT", bound=BaseModel)
@@ -40,6 +40,8 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     Raises:
         SourceError: the file is missing, unreadable or damaged.
     """
+    if not path.is_file() and path.exists():
+        raise SourceError(f"{path} is no regular file; give a JSONL file, plain or gzipped")
     try:
         with _open(path) as stream:
             for number, line in enumerate(stream, start=1):
@@ -60,43 +62,16 @@ def _open(path: Path) -> IO[bytes]:
 
 def _explain(item: ErrorDetails, model: type[BaseModel]) -> str:
     key = ".".join(str(part) for part in item["loc"])
+    message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "json_invalid":
         return f"not a JSON object ({item['msg'].removeprefix('Invalid JSON: ')})"
     if item["type"] == "missing":
-        return f"the field {key!r} is missing"
-    if item["type"] == "extra_forbidden":
-        return f"unknown field {key!r}{_suggest(item['loc'], model)}"
-    message = item["msg"].removeprefix("Value error, ")
+        return f"the field {key!r} is missing{_other_names(key, model)}"
+    if item["type"] == LINE_FAULT:
+        return f"{key}: {message}" if key else message
     return f"{key}: {message}, found {item['input']!r:.80}" if key else message
 
 
-def _suggest(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
-    known = _field_names(_model_at(location[:-1], model))
-    nearest = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-    return f"; did you mean {nearest[0]!r}?" if nearest else f"; known fields are {', '.join(known)}"
-
-
-def _model_at(parents: tuple[int | str, ...], model: type[BaseModel]) -> type[BaseModel]:
-    """The model that holds a nested field: lists of models are declared as tuple[Model, ...]."""
-    for parent in parents:
-        if isinstance(parent, str):
-            nested = _nested_model(model.model_fields[parent].annotation)
-            model = nested or model
-    return model
-
-
-def _nested_model(annotation: object) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        if (found := _nested_model(argument)) is not None:
-            return found
-    return None
-
-
-def _field_names(model: type[BaseModel]) -> list[str]:
-    names: list[str] = []
-    for name, field in model.model_fields.items():
-        alias = field.validation_alias
-        names += [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
-    return names
+def _other_names(key: str, model: type[BaseModel]) -> str:
+    others = model.other_names.get(key, ()) if issubclass(model, OpenLine) else ()
+    return f" (other names of it: {', '.join(others)})" if others else ""

@@ -1,28 +1,34 @@
 """Lists the Recordings of any source, checks that their ids differ, reports what was passed over.
 
 Enters: a SourceConfig. Leaves: a Listing, which yields Recordings one by one and afterwards knows
-which files it did not take. It opens no audio: a file that has vanished stays a Recording, whose
+which files it did not take. It decodes nothing: a file that has vanished stays a Recording, whose
 decoding fails later without stopping the corpus.
 """
 
 import json
-from collections import Counter
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import assert_never
 
-from fcaps_pipeline.annotate.sources.folder import AUDIO_SUFFIXES, list_folder
+from fcaps_pipeline.annotate.sources.folder import list_folder
 from fcaps_pipeline.annotate.sources.jsonl import raw_lines
+from fcaps_pipeline.annotate.sources.kinds import AUDIO_SUFFIXES, looks_like_audio
 from fcaps_pipeline.annotate.sources.lhotse import list_lhotse
 from fcaps_pipeline.annotate.sources.located import Located
-from fcaps_pipeline.annotate.sources.manifest import list_manifest
+from fcaps_pipeline.annotate.sources.manifest import PATH_NAMES, list_manifest
+from fcaps_pipeline.annotate.sources.passed_over import PassedOver
+from fcaps_pipeline.audio.location import is_url
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.annotate_job import FolderSource, LhotseSource, ManifestSource, SourceConfig
 from fcaps_pipeline.jobs.resources import resolve_path
 from fcaps_pipeline.records.audio import Recording
 
-_LHOTSE_KEYS = frozenset({"recording", "sources", "supervisions", "sampling_rate"})
+_LHOTSE_KEYS = frozenset(
+    {"recording", "sources", "supervisions", "sampling_rate", "tracks", "recording_id", "features", "storage_type"}
+)
+_LIST_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json"})
 
 
 @dataclass
@@ -30,8 +36,8 @@ class Listing:
     """The Recordings of one source, in a stable order; iterate once."""
 
     entries: Iterable[Located]
-    passed_over: Counter[str]
-    """Files that are not audio by their suffix, counted; complete after the iteration."""
+    passed_over: PassedOver
+    """What was not taken; complete after the iteration."""
     _seen: dict[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Recording]:
@@ -57,7 +63,9 @@ def list_recordings(source: SourceConfig) -> Listing:
             manifest line or a folder without audio, are raised while the Listing is read.
     """
     path = _existing(source.path)
-    passed_over: Counter[str] = Counter()
+    passed_over = PassedOver()
+    if path.is_dir() and not isinstance(source, FolderSource):
+        raise SourceError(f"{path} is a folder, expected a JSONL file; give a folder with source.kind folder")
     match source:
         case FolderSource():
             return Listing(list_folder(source, path, passed_over), passed_over)
@@ -69,30 +77,40 @@ def list_recordings(source: SourceConfig) -> Listing:
             assert_never(source)
 
 
-def detect_source(path: Path) -> SourceConfig:
+def detect_source(path: str | Path) -> SourceConfig:
     """Source of the command line: a folder, an audio file, a manifest, or Lhotse JSONL.
 
     Raises:
         SourceError: the path is missing or of no known kind.
     """
     resolved = _existing(str(path))
-    if resolved.is_dir() or resolved.suffix.lower() in AUDIO_SUFFIXES:
+    suffixes = [suffix.lower() for suffix in resolved.suffixes if suffix != ".gz"]
+    if resolved.is_dir():
         return FolderSource(kind="folder", path=str(path))
-    if ".jsonl" in resolved.suffixes[-2:]:
-        if _LHOTSE_KEYS & _first_keys(resolved):
+    if suffixes and suffixes[-1] in _LIST_SUFFIXES:
+        keys = _first_keys(resolved)
+        if _LHOTSE_KEYS & keys and not keys & set(PATH_NAMES):
             return LhotseSource(kind="lhotse", path=str(path))
         return ManifestSource(kind="manifest", path=str(path))
-    raise SourceError(f"{resolved} is neither a folder, an audio file nor a .jsonl or .jsonl.gz file")
+    if resolved.suffix.lower() in AUDIO_SUFFIXES or looks_like_audio(resolved):
+        return FolderSource(kind="folder", path=str(path))
+    raise SourceError(f"{resolved} is neither a folder, an audio file nor a JSONL list of recordings")
 
 
 def _existing(location: str) -> Path:
+    if is_url(location):
+        raise SourceError(f"{location} is an address, and sources are read from file systems only; copy or mount it")
     path = resolve_path(location)
     try:
-        path.stat()
+        status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         raise SourceError(f"{path} does not exist; give a folder, an audio file or a JSONL manifest") from None
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise SourceError(
+            f"{path} is neither a regular file nor a folder; give a folder, an audio file or a JSONL list"
+        )
     return path
 
 
@@ -100,7 +118,7 @@ def _first_keys(path: Path) -> frozenset[str]:
     for number, line in raw_lines(path):
         try:
             content = json.loads(line)
-        except ValueError as error:
-            raise SourceError(f"{path}:{number}: not a JSON object ({error})") from None
+        except (ValueError, RecursionError) as error:
+            raise SourceError(f"{path}:{number}: not a JSON object on one line ({error})") from None
         return frozenset(content) if isinstance(content, dict) else frozenset()
     raise SourceError(f"{path} holds no line; expected one recording per line")

@@ -1,30 +1,35 @@
 """Recordings of a JSONL manifest: one JSON object per line, fields as in `ManifestLine`.
 
 Enters: a ManifestSource with its resolved path. Leaves: Recordings; segments that a line declares
-become Cuts, which are captioned as they are. Audio files are not opened here.
+become Cuts, which are captioned as they are. The lines of NeMo (`audio_filepath`, `offset`, `duration`, `text`) are
+manifests too: a line with an offset is one segment, and neighbouring lines of one file make one Recording. Audio files
+are not opened here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, NamedTuple, Self
 
-from pydantic import AliasChoices, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from fcaps_pipeline.annotate.sources.ids import id_from_name, id_from_path
+from fcaps_pipeline.annotate.sources.ids import id_from_name
 from fcaps_pipeline.annotate.sources.jsonl import read_jsonl
-from fcaps_pipeline.annotate.sources.located import Located, locate
+from fcaps_pipeline.annotate.sources.lines import MaybeEmpty, OpenLine, Seconds, Text, gender_of, json_text
+from fcaps_pipeline.annotate.sources.located import Located, Place, locate
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.annotate_job import ManifestSource
 from fcaps_pipeline.jobs.resources import resolve_path
 from fcaps_pipeline.records.audio import Channel, Cut, Recording, seconds_to_samples
-from fcaps_pipeline.records.base import Record
 
-Text = Annotated[str, StringConstraints(min_length=1)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+PATH_NAMES = ("path", "audio", "audio_filepath", "file_name")
+"""Names under which manifests tell the audio file; the last two are those of NeMo and of Hugging Face."""
+_IN_SEGMENT = "belongs to an entry of segments"
 
 
-class ManifestSegment(Record):
+class ManifestSegment(OpenLine):
     """A stretch of a recording that is to be captioned as it is."""
+
+    other_names: ClassVar = {"transcript": ("text",)}
 
     start_s: Seconds
     """Start, in seconds."""
@@ -32,9 +37,9 @@ class ManifestSegment(Record):
     """End, in seconds."""
     channel: Channel = Field(default=0, union_mode="left_to_right")
     """Channel counted from 0, or `mix`."""
-    transcript: str | None = None
+    transcript: MaybeEmpty | None = None
     """Words spoken in the segment."""
-    speaker: str | None = None
+    speaker: Text | None = None
     """Who speaks."""
 
     @model_validator(mode="after")
@@ -44,55 +49,169 @@ class ManifestSegment(Record):
         return self
 
 
-class ManifestLine(Record):
+class ManifestLine(OpenLine):
     """One line of a manifest."""
 
-    path: Text = Field(validation_alias=AliasChoices("path", "audio"))
+    other_names: ClassVar = {
+        "path": PATH_NAMES[1:],
+        "transcript": ("text",),
+        "language": ("lang",),
+        "licence": ("license",),
+        "duration_s": ("duration",),
+        "offset_s": ("offset",),
+    }
+    elsewhere: ClassVar = {"start_s": _IN_SEGMENT, "end_s": _IN_SEGMENT, "channel": _IN_SEGMENT}
+
+    path: Text
     """The audio file, absolute or relative to the manifest (or to `audio_root` of the job)."""
     id: Text | None = None
     """Id of the recording; without it, the id follows from the path."""
-    transcript: str | None = None
+    transcript: MaybeEmpty | None = None
     """Words spoken in the recording."""
-    speaker: str | None = None
+    speaker: Text | None = None
     """Who speaks."""
-    language: str | None = None
+    language: Text | None = None
     """BCP 47 tag."""
-    tags: tuple[Text, ...] = ()
+    tags: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Human tags of the style, such as an accent."""
-    licence: str | None = None
+    licence: Text | None = None
     """Licence of the recording."""
     duration_s: Seconds | None = None
-    """Length in seconds, where known; saves reading the header."""
+    """Length in seconds, where known; saves reading the header. Of the segment where `offset_s` is given."""
+    offset_s: Seconds | None = None
+    """Where the one segment of this line starts, in seconds; None when the line is a whole recording."""
     segments: tuple[ManifestSegment, ...] | None = None
     """Segments to caption as they are; without them, speech is detected."""
 
+    @model_validator(mode="after")
+    def _check_segment(self) -> Self:
+        if self.offset_s is not None and (self.segments is not None or not self.duration_s):
+            raise ValueError("a line with an offset is one segment: give its duration, above 0, and no segments")
+        return self
+
+
+class _Line(NamedTuple):
+    content: ManifestLine
+    place: Place
+    where: str
+
 
 def list_manifest(source: ManifestSource, path: Path) -> Iterator[Located]:
-    """Yields one Recording per line.
+    """Yields one Recording per line, or per run of lines that are segments of one file.
 
     Raises:
         SourceError: a line is not a ManifestLine, or the manifest is empty.
     """
     root = resolve_path(source.audio_root).absolute() if source.audio_root else path.absolute().parent
-    number = 0
+    num_lines = 0
+    segments = _Segments()
     for number, line in read_jsonl(path, ManifestLine):
-        where = f"{path}:{number}"
-        location, shown = locate(line.path, root)
-        recording = Recording(
-            recording_id=id_from_path(shown) if line.id is None else id_from_name(line.id),
-            location=location,
-            source=shown,
-            duration_s=line.duration_s,
-            cuts=None if line.segments is None else unique_cuts(map(_cut, line.segments), where),
-            transcript=line.transcript,
-            speaker=line.speaker,
-            language=line.language,
-            tags=line.tags,
-            licence=line.licence,
-        )
-        yield Located(recording, where)
-    if number == 0:
+        num_lines += 1
+        one = _Line(line, locate(line.path, [root]), f"{path}:{number}")
+        if segments.takes(one):
+            continue
+        yield from segments.finish()
+        if line.offset_s is not None and line.id is None:
+            segments.begin(one)
+        else:
+            yield Located(_whole(one), one.where)
+    yield from segments.finish()
+    if num_lines == 0:
         raise SourceError(f"{path} holds no line; expected one recording per line")
+
+
+class _Segments:
+    """Neighbouring lines that are segments of one file, on their way to one Recording."""
+
+    def __init__(self) -> None:
+        self._lines: list[_Line] = []
+        self._last_where: dict[str, str] = {}
+
+    def takes(self, line: _Line) -> bool:
+        """Takes a further segment of the file at hand; False for any other line."""
+        if not self._lines or line.content.offset_s is None or line.content.id is not None:
+            return False
+        if line.place.safe_id != self._lines[0].place.safe_id:
+            return False
+        self._lines.append(line)
+        return True
+
+    def begin(self, line: _Line) -> None:
+        """Begins a file.
+
+        Raises:
+            SourceError: it was begun and left before.
+        """
+        before = self._last_where.get(line.place.safe_id)
+        if before is not None:
+            raise SourceError(
+                f"{line.where}: the segments of {line.place.shown} are not neighbours, the last of the others stands "
+                f"at {before}; sort the manifest by audio file"
+            )
+        self._lines = [line]
+
+    def finish(self) -> Iterator[Located]:
+        """Yields the file at hand, if there is one."""
+        lines, self._lines = self._lines, []
+        if lines:
+            self._last_where[lines[0].place.safe_id] = lines[-1].where
+            yield Located(_of_segments(lines), lines[0].where)
+
+
+def _whole(line: _Line) -> Recording:
+    content = line.content
+    cuts = None if content.segments is None else [_cut(one) for one in content.segments]
+    if content.offset_s is not None:
+        cuts = [_segment(content)]
+    return Recording(
+        recording_id=line.place.safe_id if content.id is None else id_from_name(content.id),
+        location=line.place.location,
+        source=line.place.shown,
+        duration_s=content.duration_s if content.offset_s is None else None,
+        cuts=None if cuts is None else unique_cuts(cuts, line.where),
+        transcript=content.transcript if content.offset_s is None else None,
+        speaker=content.speaker,
+        speaker_gender=gender_of(content.extra),
+        language=content.language,
+        tags=content.tags,
+        licence=content.licence,
+        extra=json_text(content.extra),
+    )
+
+
+def _of_segments(lines: list[_Line]) -> Recording:
+    first = lines[0].content
+    for line in lines[1:]:
+        if (line.content.language, line.content.tags, line.content.licence) != (
+            first.language,
+            first.tags,
+            first.licence,
+        ):
+            raise SourceError(
+                f"{line.where}: language, tags and licence belong to the recording, and differ from those of "
+                f"{lines[0].where}; give each line an id of its own"
+            )
+    return Recording(
+        recording_id=lines[0].place.safe_id,
+        location=lines[0].place.location,
+        source=lines[0].place.shown,
+        cuts=unique_cuts((_segment(line.content) for line in lines), lines[0].where),
+        language=first.language,
+        tags=first.tags,
+        licence=first.licence,
+    )
+
+
+def _segment(line: ManifestLine) -> Cut:
+    offset_s = line.offset_s or 0.0
+    return Cut(
+        start_samples=seconds_to_samples(offset_s),
+        end_samples=max(seconds_to_samples(offset_s) + 1, seconds_to_samples(offset_s + (line.duration_s or 0.0))),
+        transcript=line.transcript,
+        speaker=line.speaker,
+        speaker_gender=gender_of(line.extra),
+        extra=json_text(line.extra),
+    )
 
 
 def _cut(segment: ManifestSegment) -> Cut:
@@ -102,10 +221,12 @@ def _cut(segment: ManifestSegment) -> Cut:
         channel=segment.channel,
         transcript=segment.transcript,
         speaker=segment.speaker,
+        speaker_gender=gender_of(segment.extra),
+        extra=json_text(segment.extra),
     )
 
 
-def unique_cuts(cuts: Iterator[Cut], where: str) -> tuple[Cut, ...]:
+def unique_cuts(cuts: Iterable[Cut], where: str) -> tuple[Cut, ...]:
     """The Cuts of one Recording, by time; two over the same samples would be one Segment twice.
 
     Raises:

@@ -1,4 +1,7 @@
+import contextlib
+import json
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -6,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from fcaps_pipeline.annotate.sources.listing import detect_source, list_recordings
+from fcaps_pipeline.audio.location import local_path
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.jobs.annotate_job import FolderSource
+from fcaps_pipeline.jobs.annotate_job import FolderSource, LhotseSource, ManifestSource
+from fcaps_pipeline.records.audio import Recording
 
 Fill = Callable[..., Path]
 
@@ -47,7 +52,7 @@ def test_audio_is_found_in_order_and_the_rest_is_counted(fill: Fill) -> None:
     assert {recording.language for recording in recordings} == {"en"}
     assert {recording.licence for recording in recordings} == {"CC0-1.0"}
     assert recordings[0].location == str(root / "a" / "1.flac")
-    assert dict(listing.passed_over) == {".txt": 2, "no suffix": 1}
+    assert dict(listing.passed_over.by_suffix) == {".txt": 2, "no suffix": 1}
 
 
 def test_real_recordings_side_by_side_have_their_own_ids(shared_audio: Path) -> None:
@@ -98,17 +103,139 @@ def test_an_unreadable_folder(fill: Fill) -> None:
         (root / "a").chmod(0o700)
 
 
-@pytest.mark.parametrize("name", [b"a\xff.wav", b"a\n.wav"])
-def test_names_that_shards_cannot_hold(tmp_path: Path, name: bytes) -> None:
-    (tmp_path / os.fsdecode(name)).touch()
-    with pytest.raises(SourceError, match="rename the file") as caught:
-        list(list_recordings(_source(tmp_path)))
-    assert str(caught.value).isprintable()
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"a\xff.wav", "a\\xff.wav"),
+        (b"a\n.wav", "a\\n.wav"),
+        ("Aufnahme 1.01\u202fPM.wav".encode(), "Aufnahme 1.01\u202fPM.wav"),
+        ("\u0645\u06cc\u200c\u062e\u0648.wav".encode(), "\u0645\u06cc\u200c\u062e\u0648.wav"),
+        (b"line\xe2\x80\xa8end.wav", "line\\u2028end.wav"),
+    ],
+)
+def test_any_name_is_taken_and_can_be_stored_and_opened(tmp_path: Path, name: bytes, shown: str) -> None:
+    path = tmp_path / os.fsdecode(name)
+    path.write_bytes(b"sound")
+    (tmp_path / "other.wav").touch()
+    recordings = list(list_recordings(_source(tmp_path)))
+    (found,) = [one for one in recordings if one.source != "other.wav"]
+    assert found.source == shown
+    assert Recording.model_validate_json(found.model_dump_json()) == found
+    assert local_path(found.location).read_bytes() == b"sound"
+
+
+def test_names_that_look_alike_without_their_letters_keep_their_own_ids(fill: Fill) -> None:
+    names = [f"{chr(0x4E00 + one // 100)}{chr(0x4E00 + one % 100)}.wav" for one in range(5_000)]
+    ids = [recording.recording_id for recording in list_recordings(_source(fill(*names)))]
+    assert len(set(ids)) == len(names)
+
+
+def test_what_is_no_regular_file_is_named_and_never_opened(fill: Fill) -> None:
+    root = fill("voice.wav")
+    os.mkfifo(root / "pipe.wav")
+    os.mkfifo(root / "voice.txt")
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(root):
+        listening.bind("talk.wav")
+        listing = list_recordings(_source(root))
+        assert [recording.source for recording in listing] == ["voice.wav"]
+    assert listing.passed_over.notes == [
+        f"{root}/pipe.wav is a named pipe, not a regular file: passed over",
+        f"{root}/talk.wav is a socket, not a regular file: passed over",
+        f"{root}/voice.txt is a named pipe, not a regular file: passed over",
+    ]
+    with pytest.raises(SourceError, match="neither a regular file nor a folder"):
+        detect_source(root / "pipe.wav")
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("take", b"RIFF\x10\x00\x00\x00WAVEfmt "),
+        ("take.bak", b"fLaC\x00\x00\x00\x22"),
+        ("take.001", b"OggS\x00\x02"),
+        ("take.x", b"\x00\x00\x00\x18ftypM4A "),
+        ("take.y", b"\xff\xfb\x90\x00" + bytes(413) + b"\xff\xfb\x90\x00" + bytes(9)),
+        ("take.3gp", b""),
+        ("take.wv1", b""),
+        ("take.WAVE", b""),
+        ("take.mp2", b""),
+        ("take.m4b", b""),
+        ("take.mov", b""),
+    ],
+)
+def test_audio_is_taken_whatever_its_suffix(fill: Fill, name: str, head: bytes) -> None:
+    root = fill("a/voice.wav")
+    (root / "a" / name).write_bytes(head)
+    assert name in {Path(recording.source).name for recording in list_recordings(_source(root))}
+    assert detect_source(root / "a" / name).kind == "folder"
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("picture", b"RIFF\x10\x00\x00\x00WEBPVP8 "),
+        ("picture.x", b"\x00\x00\x00\x18ftypheic"),
+        ("notes", b"just words"),
+        ("noise", b"\xff\xfb\x90\x00" + bytes(600)),
+        ("list.json", b"fLaC"),
+    ],
+)
+def test_what_is_no_audio_is_counted(fill: Fill, name: str, head: bytes) -> None:
+    root = fill("voice.wav")
+    (root / name).write_bytes(head)
+    listing = list_recordings(_source(root))
+    assert [recording.source for recording in listing] == ["voice.wav"]
+    assert listing.passed_over.by_suffix.total() == 1
+
+
+def test_files_beside_audio_tell_of_it(fill: Fill) -> None:
+    root = fill("a.wav", "b.flac", "c.mp3", "61-70968-0000.flac", "d.wav", "notes.txt", "e.wav")
+    (root / "a.txt").write_text("\ufeffGood\nmorning. ")
+    (root / "b.json").write_text(
+        '{"id": 7, "text": "Guten Tag", "speaker": 12, "language": "de", "gender": "F", "dnsmos": 3.2, "speeker": null}'
+    )
+    (root / "61-70968.trans.txt").write_text("61-70968-0000 HE BEGAN\n61-70968-0001 A TALE\n")
+    (root / "d.txt").write_bytes(b"\xff\xfe\x00")
+    (root / "e.json").write_text("[1, 2]")
+    listing = list_recordings(_source(root))
+    by_source = {recording.source: recording for recording in listing}
+    assert by_source["a.wav"].transcript == "Good morning."
+    german = by_source["b.flac"]
+    assert (german.transcript, german.speaker, german.language, german.speaker_gender) == (
+        "Guten Tag",
+        "12",
+        "de",
+        "female",
+    )
+    assert json.loads(german.extra or "") == {"id": 7, "gender": "F", "dnsmos": 3.2}
+    assert by_source["61-70968-0000.flac"].transcript == "HE BEGAN"
+    assert (by_source["c.mp3"].transcript, by_source["c.mp3"].language, by_source["c.mp3"].extra) == (None, "en", None)
+    assert [note.removeprefix(f"{root}/") for note in listing.passed_over.notes] == [
+        "d.txt is no readable UTF-8 text (UnicodeDecodeError): the audio beside it goes without it",
+        "e.json is no JSON object that describes a recording: the audio beside it goes without it",
+    ]
+    assert listing.passed_over.num_read_beside == 3
+    assert dict(listing.passed_over.by_suffix) == {".txt": 2, ".json": 1}
+
+
+@pytest.mark.parametrize("kind", [ManifestSource, LhotseSource])
+def test_a_folder_given_as_a_list_and_a_list_given_as_a_folder(
+    fill: Fill, kind: type[ManifestSource] | type[LhotseSource]
+) -> None:
+    root = fill("list.jsonl")
+    with pytest.raises(SourceError, match="is a list, not a folder"):
+        list(list_recordings(_source(root / "list.jsonl")))
+    with pytest.raises(SourceError, match="is a folder, expected a JSONL file"):
+        list_recordings(
+            kind.model_validate({"kind": kind.model_fields["kind"].annotation.__args__[0], "path": str(root)})
+        )
 
 
 def test_a_file_that_is_no_source(fill: Fill) -> None:
     with pytest.raises(SourceError, match="neither a folder, an audio file nor"):
         detect_source(fill("a.txt") / "a.txt")
+    with pytest.raises(SourceError, match="is an address"):
+        detect_source("s3://bucket/speech")
 
 
 def test_the_shipped_speech_is_a_source() -> None:

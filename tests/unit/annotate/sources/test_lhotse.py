@@ -8,7 +8,7 @@ import pytest
 from fcaps_pipeline.annotate.sources.listing import detect_source, list_recordings
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.annotate_job import LhotseSource
-from fcaps_pipeline.records.audio import Recording
+from fcaps_pipeline.records.audio import AudioFile, Recording
 
 List = Callable[..., list[Recording]]
 
@@ -117,10 +117,21 @@ def test_cuts_with_other_tags_do_not_share_a_recording(list_lines: List) -> None
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        (_recording(sources=[{"type": "url", "channels": [0], "source": "x"}]), r"sources \['url'\], expected one"),
+        (
+            _recording(sources=[{"type": "command", "channels": [0], "source": "x"}]),
+            r"of type command, expected 'file'",
+        ),
+        (
+            _recording(sources=[{"type": "file", "channels": [0, 0], "source": "x"}]),
+            r"channels \[0, 0\], expected each",
+        ),
         (_recording(transforms=[{"name": "Speed"}]), "has transforms"),
         (_cut(0.0, -1.0), "duration: "),
-        (_cut(0.0, 2.0) | {"type": "MultiCut"}, "type: "),
+        (_cut(0.0, 2.0) | {"type": "MultiCut", "channel": [0, 1]}, "MultiCuts are not supported"),
+        ({"type": "PaddingCut", "id": "p", "duration": 1.0, "sampling_rate": 16_000}, "a PaddingCut holds no audio"),
+        ({"id": "s", "recording_id": "r", "start": 0.0, "duration": 1.0, "text": "x"}, "supervisions name no audio"),
+        ({"type": "MonoCut", "id": "f", "start": 0.0, "duration": 1.0, "features": {"type": "fbank"}}, "hold no sound"),
+        ({"storage_type": "lilcom_chunky", "recording_id": "r", "start": 0, "duration": 1.0}, "hold no sound"),
         ({"type": "MixedCut", "tracks": [], "recording": None, "id": "x"}, "MixedCuts are not supported"),
         ({"recording": {"id": "x"}, "id": "y"}, "is missing"),
     ],
@@ -128,6 +139,66 @@ def test_cuts_with_other_tags_do_not_share_a_recording(list_lines: List) -> None
 def test_what_cannot_be_read_is_named(list_lines: List, line: dict[str, Any], expected: str) -> None:
     with pytest.raises(SourceError, match=rf"x\.jsonl:1: .*{expected}"):
         list_lines(line)
+
+
+def test_the_kind_of_every_line_is_looked_at(list_lines: List) -> None:
+    with pytest.raises(SourceError, match=r"x\.jsonl:2: MixedCuts are not supported"):
+        list_lines(_cut(0.0, 2.0), {"type": "MixedCut", "tracks": [], "id": "x"})
+
+
+def test_supervisions_are_taken_by_start_and_inside_the_cut(list_lines: List) -> None:
+    cut = _cut(10.0, 3.0)
+    places = [
+        (1.5, 1.5, "second", "B"),
+        (0.0, 1.5, "first", "A"),
+        (3.0, 0.2, "behind", "C"),
+        (-2.0, 2.0, "before", "D"),
+    ]
+    cut["supervisions"] = [
+        {"id": text, "start": start, "duration": duration, "text": text, "speaker": speaker, "gender": "female"}
+        for start, duration, text, speaker in places
+    ]
+    (recording,) = list_lines(cut)
+    assert recording.cuts is not None
+    (found,) = recording.cuts
+    assert (found.transcript, found.speaker, found.speaker_gender) == ("first second", None, "female")
+    cut["supervisions"][0]["speaker"] = "A"
+    (recording,) = list_lines(cut)
+    assert recording.speaker == "A"
+
+
+def test_null_and_empty_tags_are_no_tags(list_lines: List) -> None:
+    custom = {"accent": " ", "intrinsic_tags": [None, "", "husky "], "situational_tags": None, "mood": 3, "pitch": None}
+    (recording,) = list_lines(_cut(0.0, 5.0, custom=custom, speaker=None, text=None, language=None) | {"custom": None})
+    assert recording.tags == ("husky",)
+    assert recording.cuts is not None
+    assert json.loads(recording.cuts[0].extra or "")["mood"] == 3
+
+
+def test_channels_of_a_source_are_kept_where_they_are_not_its_rows(list_lines: List, tmp_path: Path) -> None:
+    def source(name: str, *channels: int) -> dict[str, Any]:
+        return {"type": "file", "channels": list(channels), "source": name}
+
+    plain, swapped, array = list_lines(
+        _recording("a", sources=[source("a.wav", 0, 1)]),
+        _recording("b", sources=[source("b.wav", 1, 0)]),
+        _recording("c", sources=[source("c0.wav", 0), source("c1.wav", 1)]),
+    )
+    assert plain.files is None
+    assert swapped.files == (AudioFile(location=str(tmp_path / "b.wav"), channels=(1, 0)),)
+    assert array.files == tuple(AudioFile(location=str(tmp_path / f"c{one}.wav"), channels=(one,)) for one in (0, 1))
+
+
+def test_paths_from_the_working_directory_are_tried(
+    list_lines: List, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("prepared")
+    (elsewhere / "wav").mkdir()
+    (elsewhere / "wav" / "a.wav").touch()
+    monkeypatch.chdir(elsewhere)
+    found, gone = list_lines(_recording("a"), _recording("b"))
+    assert (found.location, found.source) == (str(elsewhere / "wav" / "a.wav"), "wav/a.wav")
+    assert gone.location == str(tmp_path / "wav" / "b.wav")
 
 
 def test_scattered_cuts_of_a_recording_are_refused(list_lines: List) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from fcaps_pipeline.annotate.sources.listing import detect_source, list_recordings
-from fcaps_pipeline.errors import SourceError
+from fcaps_pipeline.audio.location import local_path
+from fcaps_pipeline.errors import RecordingError, SourceError
 from fcaps_pipeline.jobs.annotate_job import ManifestSource
 from fcaps_pipeline.records.audio import Recording
 
@@ -35,9 +36,13 @@ def test_every_field_travels(list_lines: List, tmp_path: Path) -> None:
             "tags": ["calm"],
             "licence": "CC0-1.0",
             "duration_s": 3.5,
+            "gender": "female",
+            "emotion": {"label": "joy"},
+            "speaker_id": 4,
+            "age": None,
             "segments": [
                 {"start_s": 2, "end_s": 3, "channel": "mix"},
-                {"start_s": 0.5, "end_s": 1.5, "channel": 1, "transcript": "Hi", "speaker": "ben"},
+                {"start_s": 0.5, "end_s": 1.5, "channel": 1, "transcript": "Hi", "speaker": "ben", "gender": "m"},
             ],
         }
     )
@@ -48,15 +53,19 @@ def test_every_field_travels(list_lines: List, tmp_path: Path) -> None:
         "duration_s": 3.5,
         "transcript": "Hello.",
         "speaker": "anna",
+        "speaker_gender": "female",
         "language": "en",
         "tags": ("calm",),
         "licence": "CC0-1.0",
+        "extra": '{"gender":"female","emotion":{"label":"joy"},"speaker_id":4}',
+        "files": None,
     }
     assert recording.cuts is not None
     assert [(cut.start_samples, cut.end_samples, cut.channel, cut.speaker) for cut in recording.cuts] == [
         (8_000, 24_000, 1, "ben"),
         (32_000, 48_000, "mix", None),
     ]
+    assert [(cut.speaker_gender, cut.extra) for cut in recording.cuts] == [("male", '{"gender":"m"}'), (None, None)]
 
 
 def test_without_id_the_path_decides(list_lines: List) -> None:
@@ -69,6 +78,55 @@ def test_a_file_that_does_not_exist_is_still_a_recording(list_lines: List) -> No
     assert len(list_lines({"path": "/nowhere/a.wav"})) == 1
 
 
+def test_null_is_absent_and_a_number_is_an_id(list_lines: List) -> None:
+    null = dict.fromkeys(("id", "transcript", "speaker", "tags", "segments", "duration_s", "language", "text"))
+    (recording,) = list_lines({"path": "a.wav", **null})
+    assert (recording.recording_id, recording.tags, recording.cuts, recording.extra) == ("a_wav", (), None, None)
+    (recording,) = list_lines({"path": "a.wav", "id": 17, "speaker": 3})
+    assert (recording.recording_id, recording.speaker) == ("17", "3")
+
+
+def test_lines_of_nemo_are_segments_of_their_files(list_lines: List) -> None:
+    first, second, third = list_lines(
+        {"audio_filepath": "a.wav", "offset": 2.0, "duration": 3.0, "text": "two", "emotion": "calm"},
+        {"audio_filepath": "a.wav", "offset": 0, "duration": 1.5, "text": "one", "gender": "male"},
+        {"audio_filepath": "b.wav", "duration": 4.5, "text": "whole", "lang": "de"},
+        {"audio_filepath": "a.wav", "offset": 2.0, "duration": 3.0, "id": "again"},
+    )
+    assert (first.recording_id, first.duration_s, first.transcript) == ("a_wav", None, None)
+    assert first.cuts is not None
+    assert [
+        (cut.start_samples, cut.end_samples, cut.transcript, cut.speaker_gender, cut.extra) for cut in first.cuts
+    ] == [
+        (0, 24_000, "one", "male", '{"gender":"male"}'),
+        (32_000, 80_000, "two", None, '{"emotion":"calm"}'),
+    ]
+    assert (second.cuts, second.duration_s, second.transcript, second.language) == (None, 4.5, "whole", "de")
+    assert (third.recording_id, third.location, len(third.cuts or ())) == ("again", first.location, 1)
+
+
+def test_scattered_segments_of_a_file_are_refused(list_lines: List) -> None:
+    lines = [{"path": f"{name}.wav", "offset": start, "duration": 2} for start, name in enumerate("aba")]
+    with pytest.raises(SourceError, match=r"jsonl:3: the segments of a\.wav are not neighbours.*jsonl:1; sort"):
+        list_lines(*lines)
+
+
+def test_where_files_outside_the_root_lie_is_not_published(list_lines: List, tmp_path: Path) -> None:
+    outside, upwards, inside, far = list_lines(
+        {"path": "/data/private/a.wav"},
+        {"path": "../private/a.wav"},
+        {"path": f"{tmp_path}/x/a.wav"},
+        {"path": "s3://b/k/a.wav"},
+    )
+    assert [one.source for one in (outside, upwards, inside, far)] == ["a.wav", "a.wav", "x/a.wav", "a.wav"]
+    assert outside.location == "/data/private/a.wav"
+    assert Path(upwards.location).resolve() == (tmp_path.parent / "private" / "a.wav").resolve()
+    assert len({one.recording_id for one in (outside, upwards, inside, far)}) == 4
+    assert not any("private" in one.recording_id for one in (outside, upwards))
+    with pytest.raises(RecordingError, match=r"s3://b/k/a\.wav is an address"):
+        local_path(far.location)
+
+
 def test_audio_root(list_lines: List) -> None:
     (recording,) = list_lines({"path": "a.wav"}, audio_root="/data")
     assert (recording.location, recording.source) == ("/data/a.wav", "a.wav")
@@ -79,10 +137,17 @@ def test_audio_root(list_lines: List) -> None:
     [
         ({"id": "x"}, r"m\.jsonl:2: the field 'path' is missing"),
         ({"path": "a.wav", "speeker": "x"}, r"m\.jsonl:2: unknown field 'speeker'; did you mean 'speaker'\?"),
-        ({"path": "a.wav", "license": "x"}, r"did you mean 'licence'\?"),
-        ({"path": "a.wav", "zzz": 1}, r"known fields are path, audio, id"),
-        ({"path": "a.wav", "audio": "b.wav"}, r"unknown field 'audio'"),
-        ({"path": "a.wav", "segments": [{"start": 1, "end_s": 2}]}, r"'segments\.0\.start'; did you mean 'start_s'\?"),
+        ({"path": "a.wav", "transcription": "x"}, r"did you mean 'transcript'\?"),
+        ({"wav": "a.wav"}, r"'path' is missing \(other names of it: audio, audio_filepath, file_name\)"),
+        ({"path": "a.wav", "audio": "b.wav"}, r"m\.jsonl:2: path and audio are names of one field; give one"),
+        ({"path": "a.wav", "text": "x", "transcript": "y"}, r"transcript and text are names of one field; give one"),
+        ({"path": "a.wav", "start_s": 1}, r"'start_s' belongs to an entry of segments"),
+        ({"path": "a.wav", "offset": 1}, r"a line with an offset is one segment: give its duration"),
+        (
+            {"path": "a.wav", "segments": [{"start": 1, "end_s": 2}]},
+            r"segments\.0: .*'start'; did you mean 'start_s'\?",
+        ),
+        ('{"path": "a.wav", "x": ' + "[" * 5_000 + "]" * 5_000 + "}", r"m\.jsonl:2: not a JSON object"),
         ({"path": "a.wav", "segments": [{"start_s": 2, "end_s": 1}]}, r"end_s 1\.0 must be after start_s 2\.0"),
         ({"path": "a.wav", "segments": [{"start_s": 1, "end_s": 2}] * 2}, r"two segments cover channel 0"),
         ({"path": "a.wav", "duration_s": -1}, r"duration_s: .*greater than or equal to 0, found -1"),

@@ -1,0 +1,114 @@
+"""What lies beside an audio file and tells of it: `a.txt`, `a.json`, LibriSpeech's `x.trans.txt` for a whole folder.
+
+Enters: one folder and the names of its files. Leaves: for an audio file what its neighbours say, and which of them were
+read. What cannot be read as one of these is left alone and told in one line; it never stops the listing.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from fcaps_pipeline.annotate.sources.lines import MaybeEmpty, OpenLine, Text
+from fcaps_pipeline.audio.location import printable
+
+_TRANSCRIPTS = ".trans.txt"
+_MAX_BYTES = 1_000_000
+"""What is larger is no description of one recording."""
+_OBJECT = TypeAdapter(dict[str, JsonValue])
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the neighbours of an audio file say of it."""
+
+    transcript: str | None = None
+    speaker: str | None = None
+    language: str | None = None
+    tags: tuple[str, ...] = ()
+    licence: str | None = None
+    extra: dict[str, JsonValue] = field(default_factory=dict)
+
+
+class _Description(OpenLine):
+    """A JSON object beside an audio file; whatever it holds beyond these fields is kept as it is."""
+
+    other_names: ClassVar = {"transcript": ("text",), "language": ("lang",), "licence": ("license",)}
+
+    transcript: MaybeEmpty | None = None
+    speaker: Text | None = None
+    language: Text | None = None
+    tags: tuple[Text, ...] = ()
+    licence: Text | None = None
+
+    @classmethod
+    def _check_foreign(cls, name: str) -> None:
+        """A description made for others owes us no spelling."""
+
+
+class Neighbours:
+    """The files of one folder, as far as they tell of audio beside them."""
+
+    def __init__(self, folder: Path, names: set[str]) -> None:
+        """Reads nothing yet but the transcripts of a whole folder."""
+        self._folder = folder
+        self._names = names
+        self.read: set[str] = set()
+        """Names of the files that were read."""
+        self.notes: list[str] = []
+        """One line for each that could not be."""
+        self._lines = {name: self._transcripts(name) for name in sorted(names) if name.endswith(_TRANSCRIPTS)}
+
+    def of(self, name: str) -> Told:
+        """What is told of the audio file of that name."""
+        stem = Path(name).stem
+        told = self._described(f"{stem}.json")
+        transcript = self._text(f"{stem}.txt") or self._listed(stem)
+        return replace(told, transcript=transcript) if transcript else told
+
+    def _text(self, name: str) -> str | None:
+        text = self._content(name)
+        return None if text is None else " ".join(text.split()) or None
+
+    def _listed(self, stem: str) -> str | None:
+        for name, lines in self._lines.items():
+            if stem in lines:
+                self.read.add(name)
+                return lines[stem]
+        return None
+
+    def _described(self, name: str) -> Told:
+        text = self._content(name)
+        if text is None:
+            return Told()
+        try:
+            found = _Description.model_validate(_OBJECT.validate_json(text))
+        except ValidationError:
+            self.read.discard(name)
+            self._note(name, "is no JSON object that describes a recording")
+            return Told()
+        return Told(found.transcript, found.speaker, found.language, found.tags, found.licence, found.extra)
+
+    def _transcripts(self, name: str) -> dict[str, str]:
+        lines = (line.split(maxsplit=1) for line in (self._content(name) or "").splitlines())
+        self.read.discard(name)
+        return {parts[0]: parts[1] for parts in lines if len(parts) == 2}
+
+    def _content(self, name: str) -> str | None:
+        if name not in self._names:
+            return None
+        path = self._folder / name
+        try:
+            if path.stat().st_size > _MAX_BYTES:
+                self._note(name, f"is larger than {_MAX_BYTES:,} bytes")
+                return None
+            text = path.read_bytes().decode("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            self._note(name, f"is no readable UTF-8 text ({type(error).__name__})")
+            return None
+        self.read.add(name)
+        return text
+
+    def _note(self, name: str, what: str) -> None:
+        self.notes.append(f"{printable(str(self._folder / name))} {what}: the audio beside it goes without it")

@@ -1,0 +1,110 @@
+"""What all lines of a manifest have in common: names of fields, null, numbers as ids, fields that are not ours.
+
+A field may have several names, of which a line gives one. Null means that the field is absent. A name close to one of
+ours is a mistake; any other is somebody else's field, which travels with the Recording as JSON (`extra`).
+"""
+
+import difflib
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError, to_json
+
+from fcaps_pipeline.records.audio import Gender
+from fcaps_pipeline.records.base import Record
+
+LINE_FAULT = "line_fault"
+"""Type of a pydantic error whose message is whole: it names the field itself."""
+_LIKENESS = 0.8
+_GENDERS: dict[str, Gender] = {
+    "female": "female",
+    "f": "female",
+    "woman": "female",
+    "male": "male",
+    "m": "male",
+    "man": "male",
+}
+_GENDER_FIELDS = ("gender", "speaker_gender", "sex")
+
+
+def _number_as_text(value: object) -> object:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Text = Annotated[str, BeforeValidator(_number_as_text), StringConstraints(min_length=1)]
+"""Text that is not empty; a number is taken for its digits, as in ids."""
+MaybeEmpty = Annotated[str, BeforeValidator(_number_as_text)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class OpenLine(Record):
+    """A JSON object with known fields, other names of them, and fields of others."""
+
+    other_names: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """Further names of a field."""
+    elsewhere: ClassVar[dict[str, str]] = {}
+    """Fields that belong to another place, with a hint where."""
+
+    extra: dict[str, JsonValue] = Field(default_factory=dict)
+    """Fields that are not ours."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sort_out(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        given = {name: value for name, value in content.items() if value is not None}
+        known = {name: cls._one_of(name, given) for name in cls.model_fields if name != "extra"}
+        taken = {one for one in known.values() if one}
+        extra = {name: value for name, value in given.items() if name not in taken}
+        for name in extra:
+            cls._check_foreign(name)
+        return {name: given[one] for name, one in known.items() if one} | {"extra": extra}
+
+    @classmethod
+    def names_of(cls, field: str) -> tuple[str, ...]:
+        """All names of a field, the usual one first."""
+        return field, *cls.other_names.get(field, ())
+
+    @classmethod
+    def _one_of(cls, field: str, given: dict[str, Any]) -> str | None:
+        found = [name for name in cls.names_of(field) if name in given]
+        if len(found) > 1:
+            raise PydanticCustomError(LINE_FAULT, f"{' and '.join(found)} are names of one field; give one")
+        return found[0] if found else None
+
+    @classmethod
+    def _check_foreign(cls, name: str) -> None:
+        if name in cls.elsewhere:
+            raise PydanticCustomError(LINE_FAULT, f"the field {name!r} {cls.elsewhere[name]}")
+        known = [other for field in cls.model_fields if field != "extra" for other in cls.names_of(field)]
+        if (meant := misspelling_of(name, known)) is not None:
+            raise PydanticCustomError(LINE_FAULT, f"unknown field {name!r}; did you mean {meant!r}?")
+
+
+def misspelling_of(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was meant; None for a name of its own, such as `speaker_id` beside `speaker`."""
+    known = list(known)
+    if any(name.startswith(f"{one}_") or name.endswith(f"_{one}") for one in known):
+        return None
+    return next(iter(difflib.get_close_matches(name.lower(), known, n=1, cutoff=_LIKENESS)), None)
+
+
+def json_text(*objects: dict[str, JsonValue]) -> str | None:
+    """Objects as one JSON object, later ones over earlier ones; None when nothing is in them."""
+    merged: dict[str, JsonValue] = {}
+    for one in objects:
+        merged |= one
+    return to_json(merged, inf_nan_mode="null").decode() if merged else None
+
+
+def gender_of(*objects: dict[str, JsonValue]) -> Gender | None:
+    """The speaker's gender where a field of others tells it; the last object that does decides."""
+    found = [
+        _GENDERS[value.strip().lower()]
+        for one in objects
+        for field in _GENDER_FIELDS
+        if isinstance(value := one.get(field), str) and value.strip().lower() in _GENDERS
+    ]
+    return found[-1] if found else None
