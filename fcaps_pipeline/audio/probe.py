@@ -4,8 +4,7 @@ Enters: a path. Leaves: an AudioHeader, or only the duration for planning. Wheth
 whole is found out by decoding, in `stream`.
 """
 
-from pathlib import Path
-
+from fcaps_pipeline.audio.location import local_path
 from fcaps_pipeline.audio.readers import open_reader
 from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.records.base import Record
@@ -26,7 +25,7 @@ def probe(location: str) -> AudioHeader:
     Raises:
         RecordingError: the file is missing, unreadable, empty or not audio.
     """
-    reader = open_reader(Path(location))
+    reader = open_reader(local_path(location))
     try:
         duration_s = None if reader.num_frames is None else reader.num_frames / reader.rate_hz
         return AudioHeader(rate_hz=reader.rate_hz, num_channels=reader.num_channels, duration_s=duration_s)

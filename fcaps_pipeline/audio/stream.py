@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from fcaps_pipeline.audio.location import local_path
 from fcaps_pipeline.audio.readers import FloatBlock, Reader, open_reader
 from fcaps_pipeline.audio.resample import StreamResampler
 from fcaps_pipeline.errors import RecordingError
@@ -42,7 +43,7 @@ class AudioStream:
         Raises:
             RecordingError: the file cannot be opened, is not audio, or lacks a channel.
         """
-        self._path = Path(location)
+        self._path = local_path(location)
         self._reader: Reader = open_reader(self._path)
         try:
             self.channels = _choose_channels(channels, self._reader.num_channels, self._path)

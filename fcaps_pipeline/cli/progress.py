@@ -34,6 +34,8 @@ class ProgressBar(Bar, RunCallback):
         )
         for suffix, count in sorted(plan.num_ignored_files.items()):
             self._console.say(f"ignored {count} files of kind {suffix}: not audio")
+        for remark in plan.remarks:
+            self._console.say(remark, style="yellow")
         self._bar.update(
             self._task,
             description="starting",

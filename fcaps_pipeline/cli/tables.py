@@ -66,7 +66,14 @@ def print_plan(console: Stream, job: Job, status: RunStatus, tokens_per_s: float
     table.add_row("pending audio", f"{status.pending_s / 3600:.3f} h")
     pending = plan.num_segments_expected * status.pending_s / plan.duration_s if plan.duration_s else 0.0
     table.add_row("GPU-hours pending", _gpu_hours(job, pending, tokens_per_s))
+    if plan.num_ignored_files:
+        kinds = ", ".join(f"{count} x {kind}" for kind, count in sorted(plan.num_ignored_files.items()))
+        table.add_row("files that are not audio", kinds)
+    if plan.num_read_beside:
+        table.add_row("files read beside audio", f"{plan.num_read_beside}")
     console.show(table)
+    for remark in plan.remarks:
+        console.say(remark, style="yellow")
 
 
 def print_status(console: Stream, status: RunStatus) -> None:

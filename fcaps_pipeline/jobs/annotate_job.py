@@ -206,6 +206,8 @@ class ShardConfig(Section):
 
     unit_hours: Annotated[float, Field(gt=0)] = 1.0
     """Audio per WorkUnit and so per Shard; a longer Recording is a unit of its own."""
+    unit_recordings: Annotated[int, Field(gt=0)] = 4_000
+    """Recordings per WorkUnit, at most: bounds what is done again after an interruption, whatever headers tell."""
     row_group_bytes: Annotated[int, Field(gt=0, le=100_000_000)] = 64_000_000
     """Audio bytes per Parquet row group."""
 

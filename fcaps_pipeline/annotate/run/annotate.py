@@ -15,7 +15,7 @@ from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
 from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, model_folder
 from fcaps_pipeline.annotate.run.callback import RunCallback, RunCallbacks
-from fcaps_pipeline.annotate.run.plan import Plan, load_or_make, load_units
+from fcaps_pipeline.annotate.run.plan import Plan, check_audio_exists, load_or_make, load_units
 from fcaps_pipeline.annotate.run.report import LastCall, RunReport, make_report
 from fcaps_pipeline.annotate.run.watch.metrics import build_metrics
 from fcaps_pipeline.annotate.run.watch.run_log import RunLog
@@ -63,6 +63,7 @@ def _annotate(job: Job, layout: RunLayout, callback: RunCallback) -> RunReport:
     callback.on_plan(plan, total(commits), len(commits))
     done = frozenset(commit.unit_index for commit in commits)
     last_call = LastCall()
+    check_audio_exists(plan)
     if len(done) < plan.num_units:
         last_call = _run_missing(job, layout, plan, done, callback)
     elif layout.index.is_file() and layout.report.is_file():

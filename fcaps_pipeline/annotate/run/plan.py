@@ -8,24 +8,19 @@ a time.
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from fcaps_pipeline.annotate.run.survey import Seen, Survey
 from fcaps_pipeline.annotate.sources.listing import list_recordings
-from fcaps_pipeline.audio.probe import probe_duration_s
-from fcaps_pipeline.errors import CorruptRunError
+from fcaps_pipeline.errors import CorruptRunError, SourceError
 from fcaps_pipeline.jobs.annotate_job import Job, SegmentationConfig, ShardConfig
 from fcaps_pipeline.records.annotations import WorkUnit
 from fcaps_pipeline.records.audio import Recording
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.storage.files import write_durably, writing
-
-_PROBE_BATCH = 1024
-_PROBE_THREADS = 16
 
 
 class Plan(Record):
@@ -38,8 +33,16 @@ class Plan(Record):
     duration_s: float
     num_segments_expected: int
     """From the lengths alone: continuous speech in Segments halfway between the bounds."""
+    num_looked_at: int
+    """Recordings whose file was looked at; where there are millions, a part of those whose source tells lengths."""
+    num_missing: int
+    """Of those looked at, how many are not there."""
     num_ignored_files: dict[str, int]
     """Files of the source that are not audio, by suffix."""
+    num_read_beside: int
+    """Files beside audio whose content describes it."""
+    remarks: tuple[str, ...]
+    """What deserves to be said before anything starts, one line each."""
     sha256: str
     """Over the stored units."""
 
@@ -84,30 +87,29 @@ def load_units(layout: RunLayout, without: frozenset[int] = frozenset()) -> Iter
                 yield WorkUnit.model_validate_json(line)
 
 
-def divide(recordings: Iterable[Recording], config: ShardConfig) -> Iterator[WorkUnit]:
-    """Fills units in order; a unit is closed when the next Recording would exceed its length."""
+def divide(seen: Iterable[Seen], config: ShardConfig) -> Iterator[WorkUnit]:
+    """Fills units in order; a unit is closed when the next Recording would exceed its length or number."""
     limit_s = config.unit_hours * 3600
     unit: list[Recording] = []
     unit_s = 0.0
     unit_index = 0
-    for recording in recordings:
-        duration_s = recording.duration_s or 0.0
-        if unit and unit_s + duration_s > limit_s:
+    for recording, length_s in seen:
+        if unit and (unit_s + length_s > limit_s or len(unit) == config.unit_recordings):
             yield WorkUnit(unit_index=unit_index, recordings=tuple(unit))
             unit, unit_s, unit_index = [], 0.0, unit_index + 1
         unit.append(recording)
-        unit_s += duration_s
+        unit_s += length_s
     if unit:
         yield WorkUnit(unit_index=unit_index, recordings=tuple(unit))
 
 
 def _store(layout: RunLayout, job: Job) -> Plan:
-    listing = list_recordings(job.source)
+    listing, survey = list_recordings(job.source), Survey()
     digest = hashlib.sha256()
     num_units = num_recordings = num_without_length = num_segments = 0
     duration_s = 0.0
     with _UnitFile(layout.units) as file:
-        for unit in divide(_with_durations(listing), job.shards):
+        for unit in divide(survey.look(listing), job.shards):
             line = unit.model_dump_json() + "\n"
             digest.update(line.encode())
             file.write(line)
@@ -120,14 +122,40 @@ def _store(layout: RunLayout, job: Job) -> Plan:
         num_units=num_units,
         num_recordings=num_recordings,
         num_without_length=num_without_length,
+        num_missing=survey.num_missing,
+        num_looked_at=survey.num_looked_at,
         duration_s=duration_s,
         num_segments_expected=num_segments,
-        num_ignored_files=dict(listing.passed_over),
+        num_ignored_files=dict(listing.passed_over.by_suffix),
+        num_read_beside=listing.passed_over.num_read_beside,
+        remarks=(
+            *survey.remarks(num_recordings),
+            *_unasked_tags(survey.num_tagged, job),
+            *listing.passed_over.first_notes(),
+        ),
         sha256=digest.hexdigest(),
     )
     with writing(layout.plan):
         write_durably(layout.plan, plan.model_dump_json(indent=1))
     return plan
+
+
+def check_audio_exists(plan: Plan) -> None:
+    """Refuses to start engines for a source none of whose files is there.
+
+    Raises:
+        SourceError: every file that was looked at is missing.
+    """
+    if plan.num_missing and plan.num_missing == plan.num_looked_at:
+        raise SourceError(plan.remarks[0])
+
+
+def _unasked_tags(num_tagged: int, job: Job) -> list[str]:
+    without = [granularity.value for granularity, one in job.captions.items() if one.prompt_with_tags is None]
+    if not num_tagged or len(without) < len(job.captions):
+        return []
+    remark = f"{num_tagged} recordings have human tags, which no prompt of this job asks for"
+    return [f"{remark}: give captions.{without[0]}.prompt_with_tags to use them"]
 
 
 class _UnitFile:
@@ -152,20 +180,6 @@ class _UnitFile:
         with writing(self._path), self._file:
             self._file.flush()
             os.fsync(self._file.fileno())
-
-
-def _with_durations(recordings: Iterable[Recording]) -> Iterator[Recording]:
-    """Adds lengths from file headers, many files at a time since network folders are slow."""
-    remaining = iter(recordings)
-    with ThreadPoolExecutor(_PROBE_THREADS) as pool:
-        while batch := list(islice(remaining, _PROBE_BATCH)):
-            yield from pool.map(_with_duration, batch)
-
-
-def _with_duration(recording: Recording) -> Recording:
-    if recording.duration_s is not None:
-        return recording
-    return recording.model_copy(update={"duration_s": probe_duration_s(recording.location)})
 
 
 def _segments_expected(recording: Recording, config: SegmentationConfig) -> int:

@@ -10,17 +10,19 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
+from fcaps_pipeline.annotate.run.border import Border
 from fcaps_pipeline.annotate.run.watch.progress import Progress
 from fcaps_pipeline.annotate.run.watch.tally import tally
+from fcaps_pipeline.annotate.segmentation.opening import OpenRecording, open_recording
 from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
 from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 from fcaps_pipeline.annotate.verification.decision import decide
-from fcaps_pipeline.errors import FcapsError, RecordingError
+from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.jobs.annotate_job import Job
-from fcaps_pipeline.records.annotations import CaptionSet, Failure, SegmentOutcome, WorkUnit
+from fcaps_pipeline.records.annotations import CaptionSet, SegmentOutcome, WorkUnit
 from fcaps_pipeline.records.audio import Recording, SegmentAudio
 from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout, UnitCommit
 from fcaps_pipeline.shards.writer import UnitWriter
@@ -46,7 +48,13 @@ class UnitWorker:
     """Decodes, segments, measures, has captioned, writes and commits."""
 
     def __init__(
-        self, job: Job, layout: RunLayout, num_units: int, pool: CaptioningPool, report: Callable[[Progress], None]
+        self,
+        job: Job,
+        layout: RunLayout,
+        num_units: int,
+        pool: CaptioningPool,
+        report: Callable[[Progress], None],
+        opening: OpenRecording = open_recording,
     ) -> None:
         self._job = job
         self._layout = layout
@@ -54,7 +62,7 @@ class UnitWorker:
         self._pool = pool
         self._report = report
         self._engines = {granularity: one.engine for granularity, one in job.captions.items()}
-        self._segmenter = Segmenter(job.segmentation, SileroDetector(job.segmentation), measure_acoustics)
+        self._segmenter = Segmenter(job.segmentation, SileroDetector(job.segmentation), measure_acoustics, opening)
         self._waiting: deque[tuple[SegmentAudio, PendingCaptions]] = deque()
         self._num_segments = 0
         self._isolate = False
@@ -100,21 +108,13 @@ class UnitWorker:
     def _process(self, recording: Recording, writer: UnitWriter, mark: Path, deadly: str | None) -> RecordingOutcome:
         preparation = self._segmenter.prepare(recording)
         before = self._num_segments
-        failure: Failure | None = None
-        try:
+        with Border(holds_unforeseen=self._isolate) as border:
             _begin(recording, mark, deadly)
             for segment in preparation:
                 self._waiting.append((segment, self._pool.submit(segment)))
                 self._num_segments += 1
                 self._drain(writer, down_to=self._job.resources.segments_in_flight)
-        except RecordingError as error:
-            failure = _recording_failure(recording, error, str(error))
-        except FcapsError:
-            raise
-        except Exception as error:  # the unit border, for one Recording
-            if not self._isolate:
-                raise
-            failure = _recording_failure(recording, error, _unexpected(error))
+        failure = border.failure(recording)
         if failure is not None:
             writer.add_recording_failure(failure)
         found = preparation.report
@@ -135,20 +135,11 @@ class UnitWorker:
             self._report(tally(outcome, self._engines))
 
     def _outcome(self, segment: SegmentAudio, pending: PendingCaptions) -> SegmentOutcome:
-        try:
+        with Border(holds_unforeseen=self._isolate) as border:
             return decide(segment, pending(), tuple(self._job.captions))
-        except FcapsError:
-            raise
-        except Exception as error:  # the unit border, for one Segment
-            if not self._isolate:
-                raise
-            return Failure(
-                recording=segment.recording,
-                segment=segment.segment,
-                stage="caption",
-                error=type(error).__name__,
-                message=_unexpected(error),
-            )
+        failure = border.failure(segment.recording, segment.segment)
+        assert failure is not None
+        return failure
 
 
 def _begin(recording: Recording, mark: Path, deadly: str | None) -> None:
@@ -156,12 +147,3 @@ def _begin(recording: Recording, mark: Path, deadly: str | None) -> None:
         raise RecordingError("every process that came to it died; look at the file, or give the machine more memory")
     with writing(mark):
         mark.write_text(recording.recording_id, encoding="utf-8")
-
-
-def _unexpected(error: Exception) -> str:
-    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}; please report it"
-
-
-def _recording_failure(recording: Recording, error: Exception, message: str) -> Failure:
-    stage: Literal["decode", "segment"] = "decode" if isinstance(error, RecordingError) else "segment"
-    return Failure(recording=recording, segment=None, stage=stage, error=type(error).__name__, message=message)

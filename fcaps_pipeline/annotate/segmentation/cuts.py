@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from fcaps_pipeline.annotate.segmentation.opening import OpenRecording
 from fcaps_pipeline.annotate.segmentation.pcm_buffer import PcmBuffer
 from fcaps_pipeline.annotate.segmentation.planner import PlanRules
 from fcaps_pipeline.annotate.segmentation.report import SegmentationTally
-from fcaps_pipeline.audio.stream import AudioStream
 from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.records.audio import Channel, Cut, Recording, Segment, seconds_to_samples
 
@@ -24,7 +24,9 @@ _END_SLACK_SAMPLES = seconds_to_samples(0.1)
 CutAudio = tuple[Segment, npt.NDArray[np.int16]]
 
 
-def cut_out(recording: Recording, rules: PlanRules, tally: SegmentationTally) -> Iterator[CutAudio]:
+def cut_out(
+    recording: Recording, rules: PlanRules, tally: SegmentationTally, open_recording: OpenRecording
+) -> Iterator[CutAudio]:
     """Yields the Segments that the Cuts declare.
 
     Raises:
@@ -35,7 +37,7 @@ def cut_out(recording: Recording, rules: PlanRules, tally: SegmentationTally) ->
         return
     channels: tuple[Channel, ...] = tuple(dict.fromkeys(cut.channel for cut in wanted))
     waiting = sorted(wanted, key=lambda cut: (cut.end_samples, cut.start_samples))
-    with AudioStream(recording.location, channels) as stream:
+    with open_recording(recording, channels) as stream:
         buffers = {channel: PcmBuffer() for channel in channels}
         for pcm_CT in stream.blocks():
             tally.num_samples += pcm_CT.shape[1]

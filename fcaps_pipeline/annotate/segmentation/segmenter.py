@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from fcaps_pipeline.annotate.segmentation.cuts import cut_out
 from fcaps_pipeline.annotate.segmentation.detector import SpeechStream, VoiceDetector
+from fcaps_pipeline.annotate.segmentation.opening import OpenRecording, open_recording
 from fcaps_pipeline.annotate.segmentation.pcm_buffer import PcmBuffer
 from fcaps_pipeline.annotate.segmentation.planner import PlannedInterval, PlanRules, SegmentPlanner
 from fcaps_pipeline.annotate.segmentation.report import SegmentationReport, SegmentationTally
-from fcaps_pipeline.audio.stream import AudioStream
 from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.jobs.annotate_job import SegmentationConfig
 from fcaps_pipeline.records.audio import (
@@ -97,12 +97,19 @@ class Preparation:
 class Segmenter:
     """Turns Recordings into Segments by the rules of a job."""
 
-    def __init__(self, config: SegmentationConfig, detector: VoiceDetector, measure: Measure) -> None:
-        """Keeps the detector, which is loaded once, and the function that measures a Segment."""
+    def __init__(
+        self,
+        config: SegmentationConfig,
+        detector: VoiceDetector,
+        measure: Measure,
+        opening: OpenRecording = open_recording,
+    ) -> None:
+        """Keeps the detector, which is loaded once, and the functions that measure a Segment and open a Recording."""
         self._config = config
         self._rules = PlanRules.of(config)
         self._detector = detector
         self._measure = measure
+        self._open = opening
 
     def prepare(self, recording: Recording) -> Preparation:
         """Starts a pass over one Recording; nothing is opened before the first Segment is asked for."""
@@ -120,7 +127,7 @@ class Segmenter:
                 yield SegmentAudio(recording, segment, self._measure(piece.pcm_T), piece.pcm_T)
 
     def _pieces(self, recording: Recording, tally: SegmentationTally) -> Iterator[_Piece]:
-        with AudioStream(recording.location, self._config.channels) as stream:
+        with self._open(recording, self._config.channels) as stream:
             passes = [_ChannelPass(channel, self._detector.open_stream(), self._rules) for channel in stream.channels]
             for pcm_CT in stream.blocks():
                 tally.num_samples += pcm_CT.shape[1]
@@ -148,7 +155,7 @@ class Segmenter:
             tally.discarded_samples += planned.speech_samples
 
     def _declared(self, recording: Recording, tally: SegmentationTally) -> Iterator[SegmentAudio]:
-        for segment, pcm_T in cut_out(recording, self._rules, tally):
+        for segment, pcm_T in cut_out(recording, self._rules, tally, self._open):
             yield SegmentAudio(recording, segment, self._measure(pcm_T), pcm_T)
 
 
