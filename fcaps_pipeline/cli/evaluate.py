@@ -68,9 +68,9 @@ def score(
     if as_json:
         _print_json(scores.model_dump(mode="json"))
         return
-    table = Table("text", "cosine", "share among these", "probability")
+    table = Table("text", "similarity", "share among these", "probability")
     for one in scores.texts:
-        table.add_row(one.text, f"{one.cosine:.3f}", _percent(one.share), _percent(one.probability))
+        table.add_row(one.text, f"{one.similarity:.3f}", _percent(one.share), _percent(one.probability))
     result.show(table)
 
 
@@ -91,9 +91,9 @@ def rerank(
     if as_json:
         _print_json(ranking.model_dump(mode="json"))
     else:
-        table = Table("rank", Column("audio", no_wrap=True), "cosine", "probability")
+        table = Table("rank", Column("audio", no_wrap=True), "similarity", "probability")
         for one in ranking.files:
-            table.add_row(f"{one.rank}", one.audio, f"{one.cosine:.3f}", _percent(one.probability))
+            table.add_row(f"{one.rank}", one.audio, f"{one.similarity:.3f}", _percent(one.probability))
         result.show(table)
     _exit_if_bad(ranking.bad_items, len(audio))
 

@@ -4,6 +4,7 @@ Enters: paths and contents. Leaves: files that exist whole or not at all.
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,19 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def usual_rights(path: Path) -> Iterator[None]:
+    """Gives a file that a library writes the rights of any new file; some make all theirs readable by the owner alone.
+
+    Args:
+        path: what is written inside; it may exist before.
+    """
+    with path.open("ab") as file:
+        rights = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    yield
+    path.chmod(rights)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from transformers import Qwen3OmniMoeThinkerForConditionalGeneration
 from fcaps_pipeline.errors import ModelError
 from fcaps_pipeline.lab.embedded import tokenizer as tok
 from fcaps_pipeline.lab.embedded.architecture import MAX_POSITIONS, build_config, build_feature_extractor, token_id
+from fcaps_pipeline.storage.files import usual_rights
 
 WEIGHTS_FILE = "model.safetensors"
 
@@ -70,7 +71,8 @@ def write_model_folder(folder: Path, model: Qwen3OmniMoeThinkerForConditionalGen
     _write_json(folder / "video_preprocessor_config.json", _VISION_FIELDS | {"video_processor_type": _VIDEO_CLASS})
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
     tensors = {name: value.to(torch.bfloat16).contiguous() for name, value in _published(model.state_dict()).items()}
-    save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    with usual_rights(folder / WEIGHTS_FILE):
+        save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
 
 
 def read_model_folder(folder: Path) -> tuple[Qwen3OmniMoeThinkerForConditionalGeneration, Tokenizer]:

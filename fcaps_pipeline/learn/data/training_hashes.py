@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 from fcaps_pipeline.errors import ModelError, UsageError
 from fcaps_pipeline.learn.data.catalogue import NO_SPEAKER, Catalogue
 from fcaps_pipeline.learn.data.splits import shown
+from fcaps_pipeline.storage.files import usual_rights
 
 _FILE = "training_hashes.safetensors"
 _WHOLE = "whole"
@@ -74,7 +75,8 @@ class TrainingHashes:
     def save(self, folder: Path) -> None:
         """Writes the record into a model folder."""
         tensors = dict(zip(_WHAT, self._columns(), strict=True))
-        save_file(tensors, folder / _FILE, metadata={_WHOLE: "yes" if self.whole else "no"})
+        with usual_rights(folder / _FILE):
+            save_file(tensors, folder / _FILE, metadata={_WHOLE: "yes" if self.whole else "no"})
 
     def _columns(self) -> tuple[_Hashes, _Hashes, _Hashes]:
         return self.speaker_K, self.recording_K, self.audio_K

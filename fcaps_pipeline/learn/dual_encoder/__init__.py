@@ -4,7 +4,7 @@
 
     model = DualEncoder.from_pretrained("model")
     speech_BE = model.encode_speech(*collate_audio([audio_T]))
-    logits_BN = model.similarity(speech_BE, model.encode_text(["A calm, low voice."]))
+    similarity_BN = model.similarity(speech_BE, model.encode_text(["A calm, low voice."]))
 
 The names below are imported on first use, so that job files can read `config` without torch.
 """

@@ -215,6 +215,10 @@ class DualEncoder(nn.Module):
         return text_NE
 
     def similarity(self, speech_BE: torch.Tensor, text_NE: torch.Tensor) -> torch.Tensor:
+        """Cosines `(B, N)` from -1 to 1, what `fcaps score` prints."""
+        return cosine_matrix(speech_BE, text_NE)
+
+    def softmax_logits(self, speech_BE: torch.Tensor, text_NE: torch.Tensor) -> torch.Tensor:
         """Scaled cosines `(B, N)`, the logits of softmax objectives; the bias of sigmoid ones is left out."""
         return self.clip_scale.scale * cosine_matrix(speech_BE, text_NE)
 

@@ -17,6 +17,7 @@ from torch import nn
 
 from fcaps_pipeline.errors import ModelError
 from fcaps_pipeline.learn.dual_encoder.config import DualEncoderConfig
+from fcaps_pipeline.storage.files import usual_rights
 
 SPEECH_TOWER = "speech_tower"
 TEXT_TOWER = "text_tower"
@@ -62,7 +63,9 @@ def read_config(folder: Path) -> DualEncoderConfig:
 
 def write_weights(folder: Path, model: nn.Module) -> None:
     """Writes `model.safetensors`; tensors that share memory are stored once."""
-    save_model(model, str(folder / WEIGHTS_FILE))
+    path = folder / WEIGHTS_FILE
+    with usual_rights(path):
+        save_model(model, str(path))
 
 
 def read_weights(folder: Path, model: nn.Module) -> None:

@@ -1,6 +1,7 @@
 """Compares audio files with texts: `score` for one file and several texts, `rank` for several files and one text.
 
-Enters: a model, paths, texts. Leaves: cosines, and probabilities where the model has learnt to give them.
+Enters: a model, paths, texts. Leaves: similarities, which are cosines, and probabilities
+where the model has learnt to give them.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,6 @@ from pathlib import Path
 import torch
 
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
-from fcaps_pipeline.learn.dual_encoder.projection import cosine_matrix
 from fcaps_pipeline.learn.evaluation.embedder import BadItem, Embedder
 from fcaps_pipeline.records.base import Record
 
@@ -20,7 +20,8 @@ class TextScore(Record):
     """One text beside the file."""
 
     text: str
-    cosine: float
+    similarity: float
+    """Cosine, from -1 to 1: `DualEncoder.similarity`."""
     share: float | None
     """Softmax of the scaled cosines over the texts given; None for a single text."""
     probability: float | None
@@ -42,7 +43,7 @@ class RankedFile(Record):
     rank: int
     """Counted from 1, the best first."""
     audio: str
-    cosine: float
+    similarity: float
     probability: float | None
     """As in `TextScore`."""
 
@@ -66,14 +67,14 @@ def score_texts(embedder: Embedder, audio: Path, texts: Sequence[str]) -> FileSc
     embedded = embedder.texts(texts)
     speech_BE = embedder.files([audio]).speech_BE
     with torch.no_grad():
-        cosines = cosine_matrix(speech_BE, embedded.text_NE)[0].tolist()
-        logits_N = embedder.model.similarity(speech_BE, embedded.text_NE)[0]
+        similarities = embedder.model.similarity(speech_BE, embedded.text_NE)[0].tolist()
+        logits_N = embedder.model.softmax_logits(speech_BE, embedded.text_NE)[0]
         shares = logits_N.softmax(0).tolist() if len(texts) > 1 else [None]
         probabilities = _probabilities(embedder.model, speech_BE, embedded.text_NE)[0]
-    columns = zip(texts, cosines, shares, probabilities, strict=True)
+    columns = zip(texts, similarities, shares, probabilities, strict=True)
     return FileScores(
         audio=str(audio),
-        texts=tuple(TextScore(text=t, cosine=c, share=s, probability=p) for t, c, s, p in columns),
+        texts=tuple(TextScore(text=t, similarity=c, share=s, probability=p) for t, c, s, p in columns),
         num_cut_texts=embedded.num_cut,
     )
 
@@ -90,16 +91,16 @@ def rank_files(embedder: Embedder, paths: Sequence[Path], text: str) -> Ranking:
     embedded = embedder.texts([text])
     files = embedder.files(paths)
     with torch.no_grad():
-        cosines = cosine_matrix(files.speech_BE, embedded.text_NE)[:, 0].tolist()
+        similarities = embedder.model.similarity(files.speech_BE, embedded.text_NE)[:, 0].tolist()
         probabilities = _probabilities(embedder.model, files.speech_BE, embedded.text_NE)
-    order = sorted(range(len(files.kept)), key=lambda row: -cosines[row])
+    order = sorted(range(len(files.kept)), key=lambda row: -similarities[row])
     return Ranking(
         text=text,
         files=tuple(
             RankedFile(
                 rank=rank,
                 audio=str(paths[files.kept[row]]),
-                cosine=cosines[row],
+                similarity=similarities[row],
                 probability=probabilities[row][0],
             )
             for rank, row in enumerate(order, start=1)

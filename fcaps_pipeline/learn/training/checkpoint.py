@@ -34,7 +34,7 @@ from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.dual_encoder.storage import read_weights, write_weights
 from fcaps_pipeline.learn.training.ema import Ema
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.storage.files import sync_folder, writing
+from fcaps_pipeline.storage.files import sync_folder, usual_rights, writing
 
 MODEL = "model"
 _WEIGHTS = "weights"
@@ -205,10 +205,12 @@ def _write(folder: Path, learner: Learner, state: TrainState) -> None:
             learner.model.save_pretrained(folder / MODEL)
         (folder / _WEIGHTS).mkdir()
         write_weights(folder / _WEIGHTS, learner.model)
-        save_file(learner.ema.state_dict(), folder / _EMA)
+        with usual_rights(folder / _EMA):
+            save_file(learner.ema.state_dict(), folder / _EMA)
     moments = learner.optimizer.state_dict()["state"]
     tensors = {f"{index}.{key}": value.contiguous() for index, one in moments.items() for key, value in one.items()}
-    save_file(tensors, folder / _OPTIMIZER)
+    with usual_rights(folder / _OPTIMIZER):
+        save_file(tensors, folder / _OPTIMIZER)
     (folder / _STATE).write_text(state.model_dump_json(indent=1), encoding="utf-8")
 
 

@@ -73,8 +73,15 @@ def write_report(layout: TrainLayout, state: TrainState, facts: RunFacts) -> Tra
     with writing(layout.report):
         steps = [entry for entry in entries if entry["event"] == "train"]
         names = [name for name in (steps[-1] if steps else ()) if name not in {*_PLAIN, *_NOT_LOSSES}]
-        draw_curves(layout.loss_curve, {name: _points(steps, name) for name in names}, title="loss")
-        draw_curves(layout.dev_curve, {name: _points(measured, name) for name in best}, title="retrieval on dev")
+        draw_curves(
+            layout.loss_curve, {name: _points(steps, name) for name in names}, title="loss", value="loss of a batch"
+        )
+        draw_curves(
+            layout.dev_curve,
+            {name: _points(measured, name) for name in best},
+            title="retrieval on dev",
+            value="share of queries, or mAP",
+        )
         write_durably(layout.report, "\n".join(_lines(report)) + "\n")
     return report
 

@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import soundfile
+import torch
 
+from fcaps_pipeline.learn.dual_encoder import DualEncoder, collate_audio
 from tests.conftest import Typed
 from tests.unit.learn.training.measured import slow_file, slow_text, tiny_model, write_tone
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter, corpus
@@ -27,11 +30,22 @@ def test_score_prints_a_table_or_json(typed: Typed, model: Path, tmp_path: Path)
     code, out, err = typed("score", audio, "A low voice.", "A high voice.", "--model", model)
     assert code == 0
     assert "A high voice." in out
-    assert "cosine" in out
+    assert "similarity" in out
     assert "embedding 2 texts" in err
     code, out, _ = typed("score", audio, "A low voice.", "--model", model, "--json")
     expected = float(slow_file(tiny_model(), audio) @ slow_text(tiny_model(), "A low voice."))
-    assert json.loads(out)["texts"][0]["cosine"] == pytest.approx(expected, abs=1e-5)
+    assert json.loads(out)["texts"][0]["similarity"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_command_line_and_python_give_the_same_similarity(typed: Typed, model: Path, tmp_path: Path) -> None:
+    audio = write_tone(tmp_path / "voice.wav", 120, 0.8)
+    texts = ["A low voice.", "A high voice."]
+    _, out, _ = typed("score", audio, *texts, "--model", model, "--json")
+    loaded = DualEncoder.from_pretrained(model)
+    samples, _ = soundfile.read(audio, dtype="float32")
+    with torch.no_grad():
+        [expected] = loaded.similarity(loaded.encode_speech(*collate_audio([samples])), loaded.encode_text(texts))
+    assert [one["similarity"] for one in json.loads(out)["texts"]] == pytest.approx(expected.tolist(), abs=1e-6)
 
 
 def test_a_text_that_is_cut_is_noted_on_stderr(typed: Typed, model: Path, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def write_page(folder: Path, scale: Scale, results: Sequence[VariantResult], tod
         OutputError: the folder cannot be written.
     """
     with writing(folder / PAGE):
-        draw_curves(folder / CURVES, _series(results), title="mAP@10 on dev, mean of both directions")
+        draw_curves(folder / CURVES, _series(results), title="dev, mean of both directions", value="mAP@10")
         write_durably(folder / PAGE, _page(scale, results, today))
 
 

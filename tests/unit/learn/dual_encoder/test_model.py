@@ -86,7 +86,8 @@ def test_logits_are_calibrated_cosines(model: DualEncoder) -> None:
         for column, text_E in enumerate(texts_NE):
             cosine = float(clip_E @ text_E)
             at = (row, column)
-            assert model.similarity(clips_BE, texts_NE)[at].item() == pytest.approx(cosine / 0.07, abs=1e-4)
+            assert model.similarity(clips_BE, texts_NE)[at].item() == pytest.approx(cosine, abs=1e-6)
+            assert model.softmax_logits(clips_BE, texts_NE)[at].item() == pytest.approx(cosine / 0.07, abs=1e-4)
             assert model.match_logits(clips_BE, texts_NE)[at].item() == pytest.approx(cosine / 0.07 - 10, abs=1e-4)
             assert model.tag_logits(clips_BE, texts_NE)[at].item() == pytest.approx(cosine / 0.07, abs=1e-4)
             for frame, sign in ((0, 1), (1, -1)):
@@ -137,7 +138,7 @@ def test_autocast_changes_little(model: DualEncoder) -> None:
     exact_BE = model.encode_speech(*batch)
     with torch.autocast("cpu", torch.bfloat16):
         speech_BE = model.encode_speech(*batch)
-        logits_BN = model.similarity(speech_BE, model.encode_text(TEXTS))
+        logits_BN = model.softmax_logits(speech_BE, model.encode_text(TEXTS))
     assert speech_BE.dtype == logits_BN.dtype == torch.float32
     assert (speech_BE * exact_BE).sum(dim=1).min() > 0.999
 
@@ -146,7 +147,7 @@ def test_every_weight_learns_under_checkpointing() -> None:
     model = DualEncoder.new(TINY, TEXTS).train()
     model.gradient_checkpointing_enable()
     embedded, text_NE = model(*collate_audio(_CLIPS), model.tokenizer(TEXTS))
-    loss = functional.cross_entropy(model.similarity(embedded.speech_BE, text_NE), torch.arange(3))
+    loss = functional.cross_entropy(model.softmax_logits(embedded.speech_BE, text_NE), torch.arange(3))
     loss = loss + model.frame_logits(embedded.frames_BFE, text_NE).mean()
     loss = loss + model.match_logits(embedded.speech_BE, text_NE).mean()
     torch.autograd.backward(loss + model.tag_logits(embedded.speech_BE, text_NE).mean())
@@ -160,13 +161,13 @@ def test_small_model_learns_three_pairs() -> None:
     audio_BT = audio_BT * torch.tensor([[0.1], [1.0], [5.0]])
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     for _ in range(60):
-        logits_BN = model.similarity(model.encode_speech(audio_BT, lengths_B), model.encode_text(TEXTS))
+        logits_BN = model.softmax_logits(model.encode_speech(audio_BT, lengths_B), model.encode_text(TEXTS))
         optimizer.zero_grad()
         torch.autograd.backward(functional.cross_entropy(logits_BN, torch.arange(3)))
         optimizer.step()
         model.clamp_scales()
     model.eval()
-    logits_BN = model.similarity(model.encode_speech(audio_BT, lengths_B), model.encode_text(TEXTS))
+    logits_BN = model.softmax_logits(model.encode_speech(audio_BT, lengths_B), model.encode_text(TEXTS))
     assert logits_BN.argmax(dim=1).tolist() == logits_BN.argmax(dim=0).tolist() == [0, 1, 2]
 
 

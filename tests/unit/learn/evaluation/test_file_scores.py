@@ -19,7 +19,7 @@ def test_scores_of_texts(tmp_path: Path) -> None:
     scores = score_texts(embedder, path, TEXTS)
     cosines = np.array([slow_file(embedder.model, path) @ slow_text(embedder.model, text) for text in TEXTS])
     odds = np.exp((cosines - cosines.max()) / 0.07)
-    assert [one.cosine for one in scores.texts] == pytest.approx(cosines, abs=1e-5)
+    assert [one.similarity for one in scores.texts] == pytest.approx(cosines, abs=1e-5)
     assert [one.share for one in scores.texts] == pytest.approx(odds / odds.sum(), abs=1e-3)
     assert [one.probability for one in scores.texts] == [None] * 3
     assert scores.num_cut_texts == 1
@@ -32,7 +32,7 @@ def test_probabilities_are_given_once_a_sigmoid_objective_has_moved_the_bias(tmp
         embedder.model.clip_scale.bias.fill_(-4.0)
     (score,) = score_texts(embedder, path, TEXTS[:1]).texts
     assert score.share is None
-    assert score.probability == pytest.approx(1 / (1 + np.exp(4.0 - score.cosine / 0.07)), abs=1e-5)
+    assert score.probability == pytest.approx(1 / (1 + np.exp(4.0 - score.similarity / 0.07)), abs=1e-5)
     (ranked,) = rank_files(embedder, [path], TEXTS[0]).files
     assert ranked.probability == pytest.approx(score.probability, abs=1e-6)
 
@@ -46,7 +46,7 @@ def test_files_are_sorted_by_cosine_and_bad_ones_named(tmp_path: Path) -> None:
     }
     assert [one.audio for one in ranking.files] == sorted(cosines, key=lambda path: -cosines[path])
     assert [one.rank for one in ranking.files] == [1, 2, 3, 4]
-    assert [one.cosine for one in ranking.files] == pytest.approx(sorted(cosines.values(), reverse=True), abs=1e-5)
+    assert [one.similarity for one in ranking.files] == pytest.approx(sorted(cosines.values(), reverse=True), abs=1e-5)
     assert [item.name for item in ranking.bad_items] == [str(tmp_path / "missing.wav")]
 
 

@@ -96,6 +96,17 @@ def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
     assert (tmp_path / "best").resolve() == checkpoints.at(1) / MODEL
 
 
+def test_colleagues_can_read_every_file_of_a_checkpoint(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        _save(tmp_path, _learner(averaged=True), TrainState(step=1))
+    finally:
+        os.umask(before)
+    written = [path for path in tmp_path.rglob("*") if not path.is_symlink()]
+    rights = {path: path.stat().st_mode & 0o777 for path in written}
+    assert rights == {path: 0o755 if path.is_dir() else 0o644 for path in written}
+
+
 def test_the_model_folder_says_what_it_was_trained_on(tmp_path: Path) -> None:
     _save(tmp_path, _learner(averaged=False), TrainState(step=1))
     found = read_training_hashes(tmp_path / "last")

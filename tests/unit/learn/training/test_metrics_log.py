@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from fcaps_pipeline.learn.data.batches import BadRow
-from fcaps_pipeline.learn.training.curves import draw_curves
 from fcaps_pipeline.learn.training.metrics_log import MetricsLog, read_log
 
 _BAD = BadRow(segment_id="s1", shard=Path("data/a.parquet"), reason="has no audio")
@@ -26,10 +25,3 @@ def test_a_resumed_log_goes_on_after_its_checkpoint(tmp_path: Path) -> None:
 
 def test_no_log_is_an_empty_one(tmp_path: Path) -> None:
     assert read_log(tmp_path / "none.jsonl") == []
-
-
-def test_curves_become_a_picture(tmp_path: Path) -> None:
-    draw_curves(tmp_path / "a.png", {"loss": [(1, 2.0), (2, 1.5)], "none": []}, title="loss")
-    draw_curves(tmp_path / "b.png", {}, title="nothing yet")
-    for name in ("a.png", "b.png"):
-        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
