@@ -7,18 +7,24 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 
 from fcaps_pipeline.cli.console import Stream
 
+_BAR_WIDTH = 20
+"""Columns; what is said beside the bar must fit on a terminal of 80."""
+
 
 class Bar:
     """A description and a bar, followed by the columns of the kind; to be used as a context."""
 
-    def __init__(self, console: Stream, *columns: ProgressColumn, transient: bool = False) -> None:
+    def __init__(
+        self, console: Stream, *columns: ProgressColumn, transient: bool = False, expand: bool = False
+    ) -> None:
         self._console = console
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=_BAR_WIDTH),
             *columns,
             console=console,
             transient=transient,
+            expand=expand,
             disable=not console.is_terminal,
         )
 
@@ -30,3 +36,7 @@ class Bar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+
+    def refresh(self) -> None:
+        """Draws the bar as it is now."""
+        self._bar.refresh()

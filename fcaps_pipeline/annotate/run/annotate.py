@@ -14,7 +14,7 @@ from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotato
 from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
 from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, model_folder
-from fcaps_pipeline.annotate.run.callback import RunCallback, RunCallbacks
+from fcaps_pipeline.annotate.run.callback import ANNOTATING, RunCallback, RunCallbacks
 from fcaps_pipeline.annotate.run.plan import Plan, check_audio_exists, load_or_make, load_units
 from fcaps_pipeline.annotate.run.report import LastCall, RunReport, make_report
 from fcaps_pipeline.annotate.run.watch.metrics import build_metrics
@@ -58,6 +58,7 @@ def annotate(job: Job, out: Path, callback: RunCallback) -> RunReport:
 
 
 def _annotate(job: Job, layout: RunLayout, callback: RunCallback) -> RunReport:
+    callback.on_step("planning")
     plan = load_or_make(layout, job)
     commits = read_commits(layout)
     callback.on_plan(plan, total(commits), len(commits))
@@ -98,12 +99,15 @@ def _run_missing(job: Job, layout: RunLayout, plan: Plan, done: frozenset[int], 
     layout.index.unlink(missing_ok=True)
     begun_s = time.monotonic()
     failed_units = []
+    callback.on_step("starting Ray")
     # Ray prints on stdout what actors print there, but stdout is the result of a command.
     with redirect_stdout(sys.stderr), RayRuntime(job, layout, plan.num_units) as runtime:
+        callback.on_step("starting the engines")
         engines = runtime.start_engines(callback)
         _remember(layout, engines)
         ready_s = time.monotonic()
         callback.on_engines_ready(engines, ready_s - begun_s)
+        callback.on_step(ANNOTATING)
         for outcome in runtime.run(load_units(layout, without=done), callback):
             if isinstance(outcome, UnitFailure):
                 failed_units.append(f"unit {outcome.unit_index}: {outcome.message}")

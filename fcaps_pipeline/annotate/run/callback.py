@@ -7,9 +7,15 @@ from fcaps_pipeline.annotate.run.plan import Plan
 from fcaps_pipeline.annotate.run.watch.progress import EngineState, Progress
 from fcaps_pipeline.shards.layout import Totals, UnitCommit
 
+ANNOTATING = "annotating"
+"""The step in which hours are done; others only take time."""
+
 
 class RunCallback:
     """Told how a run goes on; a progress bar for instance. By itself it does nothing."""
+
+    def on_step(self, step: str) -> None:
+        """Called at the beginning of each step that may take long, with its name."""
 
     def on_plan(self, plan: Plan, done: Totals, num_units_done: int) -> None:
         """Called once, before anything starts."""
@@ -42,8 +48,13 @@ class RunCallbacks(RunCallback):
     def __init__(self, *callbacks: RunCallback) -> None:
         self._callbacks = callbacks
 
-    def on_plan(self, plan: Plan, done: Totals, num_units_done: int) -> None:
+    def on_step(self, step: str) -> None:
         """See `RunCallback`; so for the other calls."""
+        for one in self._callbacks:
+            one.on_step(step)
+
+    def on_plan(self, plan: Plan, done: Totals, num_units_done: int) -> None:
+        """Tells all."""
         for one in self._callbacks:
             one.on_plan(plan, done, num_units_done)
 
