@@ -1,27 +1,16 @@
-"""`fcaps status`, `verify`, `show` and `schema`."""
+"""`fcaps verify`, `show` and `schema`."""
 
 import json
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fcaps_pipeline.cli.console import LISTED, messages, result
+from fcaps_pipeline.cli.status import Run
 
 if TYPE_CHECKING:
     from fcaps_pipeline.shards.layout import Table
-
-Run = Annotated[Path, typer.Argument(help="Run folder of `fcaps annotate`.")]
-
-
-def status(run: Run) -> None:
-    """Show how far a run is."""
-    from fcaps_pipeline.annotate.run.inspection import status as read_status
-    from fcaps_pipeline.cli.tables import print_status
-    from fcaps_pipeline.shards.run_folder import existing
-
-    print_status(result, read_status(existing(run)))
 
 
 def verify(run: Run) -> None:

@@ -5,7 +5,7 @@ import traceback
 
 import typer
 
-from fcaps_pipeline.cli import annotate, bench, captioner, evaluate, inspect, synth, train
+from fcaps_pipeline.cli import annotate, bench, captioner, evaluate, inspect, status, synth, train
 from fcaps_pipeline.cli.console import messages
 from fcaps_pipeline.errors import FcapsError
 
@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 app.command("annotate")(annotate.annotate)
 app.command("plan")(annotate.plan)
-app.command("status")(inspect.status)
+app.command("status")(status.status)
 app.command("verify")(inspect.verify)
 app.command("show")(inspect.show)
 app.command("schema")(inspect.schema)

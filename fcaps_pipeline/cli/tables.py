@@ -76,23 +76,6 @@ def print_plan(console: Stream, job: Job, status: RunStatus, tokens_per_s: float
         console.say(remark, style="yellow")
 
 
-def print_status(console: Stream, status: RunStatus) -> None:
-    """How far a run is."""
-    totals = status.totals
-    table = Table(show_header=False)
-    table.add_row("units", f"{status.num_units_done} of {status.plan.num_units} done")
-    table.add_row("audio", f"{totals.audio_hours:.3f} of {status.plan.duration_s / 3600:.3f} h")
-    table.add_row("recordings", f"{totals.num_recordings} of {status.plan.num_recordings}")
-    table.add_row("segments", f"{totals.num_segments}")
-    table.add_row("annotated", f"{totals.num_annotations} ({totals.annotated_hours:.3f} h)")
-    table.add_row("rejected", f"{totals.num_rejections}")
-    table.add_row("failed", f"{totals.num_segment_failures} segments, {totals.num_recordings_failed} recordings")
-    table.add_row(
-        "index", "written: the dataset is complete" if status.indexed else "not yet: annotate again to finish"
-    )
-    console.show(table)
-
-
 def _gpu_hours(job: Job, num_segments: float, tokens_per_s: float) -> str:
     on_gpu = {name for name, one in job.engines.items() if isinstance(one, VllmEngineConfig) and one.device == "gpu"}
     captions = sum(one.num_candidates for one in job.captions.values() if one.engine in on_gpu)

@@ -1,12 +1,16 @@
 """Looks at a run folder: how far it is, whether it is sound, and what it holds."""
 
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import psutil
 import pyarrow as pa
 
 from fcaps_pipeline.annotate.run.plan import Plan, load, load_units
+from fcaps_pipeline.annotate.run.watch.activity import Activity, State, activity
+from fcaps_pipeline.annotate.run.watch.run_log import read_log, utc_now
 from fcaps_pipeline.errors import AccountingError, CorruptRunError, UsageError
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import RunLayout, ShardFile, Table, Totals
@@ -24,6 +28,17 @@ class RunStatus(Record):
     """Audio of the units that are not committed, as far as headers tell."""
     indexed: bool
     """Whether `index.json` says that the dataset is complete."""
+    rejection_reasons: dict[str, int]
+    """Rejections by granularity and rules, most frequent first."""
+
+
+class RunOverview(Record):
+    """What can be seen of a run from its folder."""
+
+    progress: RunStatus | None
+    """None while there is no plan yet."""
+    activity: Activity | None
+    """What the run log tells; None where no call of `annotate` kept one."""
 
 
 class Line(Record):
@@ -53,7 +68,23 @@ def status(layout: RunLayout) -> RunStatus:
         num_units_done=len(commits),
         pending_s=sum(unit.duration_s for unit in load_units(layout, without=done)),
         indexed=layout.index.is_file(),
+        rejection_reasons=dict(sum((Counter(one.rejection_reasons) for one in commits), Counter()).most_common()),
     )
+
+
+def overview(layout: RunLayout) -> RunOverview:
+    """How far the run is, and who works on it how fast.
+
+    Raises:
+        CorruptRunError: plan, records or log are unreadable.
+    """
+    going_on = activity(read_log(layout.log), utc_now(), _is_gone)
+    is_planning = going_on is not None and going_on.state is State.STARTING and not layout.plan.is_file()
+    return RunOverview(progress=None if is_planning else status(layout), activity=going_on)
+
+
+def _is_gone(host: str, pid: int) -> bool:
+    return host == socket.gethostname() and not psutil.pid_exists(pid)
 
 
 def verify(layout: RunLayout) -> Iterator[ShardFile]:
