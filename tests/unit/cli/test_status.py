@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from fcaps_pipeline.annotate.run.plan import load_or_make
 from fcaps_pipeline.annotate.run.watch.run_log import EngineMinute, LogLine, Minute, Planned, Ready, RunLog, Started
+from fcaps_pipeline.jobs.annotate_job import load_job
+from fcaps_pipeline.jobs.resources import shipped_folder
 from fcaps_pipeline.shards.layout import RunLayout
 from tests.conftest import Typed
 
@@ -76,7 +79,7 @@ def test_a_working_run_as_table_and_as_json(run: RunLayout, typed: Typed) -> Non
             engines=(engine,),
         ),
     )
-    _store_empty_plan(run)
+    _store_plan(run)
     code, out, err = typed("status", run.root)
     assert (code, err) == (0, "")
     lines = [" ".join(line.strip("│ ").split()) for line in out.splitlines()]
@@ -91,23 +94,10 @@ def test_a_working_run_as_table_and_as_json(run: RunLayout, typed: Typed) -> Non
 
 
 def test_a_run_without_a_log_shows_what_is_done(run: RunLayout, typed: Typed) -> None:
-    _store_empty_plan(run)
+    _store_plan(run)
     code, out, _ = typed("status", run.root, "--watch")
-    assert (code, "0 of 0 done" in out, "state" in out) == (0, True, False)
+    assert (code, "0 of 1 done" in out, "state" in out) == (0, True, False)
 
 
-def _store_empty_plan(layout: RunLayout) -> None:
-    from fcaps_pipeline.annotate.run.plan import Plan
-
-    layout.plan.parent.mkdir()
-    layout.units.write_bytes(b"")
-    plan = Plan(
-        num_units=0,
-        num_recordings=0,
-        num_without_length=0,
-        duration_s=0,
-        num_segments_expected=0,
-        num_ignored_files={},
-        sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-    )
-    layout.plan.write_text(plan.model_dump_json())
+def _store_plan(layout: RunLayout) -> None:
+    load_or_make(layout, load_job(shipped_folder("jobs") / "annotate_demo_cpu.yaml"))
