@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from fcaps_pipeline.jobs.job_file import Section, apply_overrides, read_job_file, validate_job
+from fcaps_pipeline.jobs.job_file import JobText, Section, read_job_file, validate_job
+from fcaps_pipeline.jobs.mistakes import suggestion
 from fcaps_pipeline.records.annotations import Sampling
 from fcaps_pipeline.records.captions import Granularity
 
@@ -113,6 +114,11 @@ class VllmEngineConfig(Section):
     def _check_device(self) -> Self:
         if self.device == "cpu" and self.gpus_per_replica != 1:
             raise ValueError("gpus_per_replica must be left out when device is cpu")
+        if self.max_num_batched_tokens < self.max_num_seqs:
+            raise ValueError(
+                f"max_num_batched_tokens {self.max_num_batched_tokens} must be at least "
+                f"max_num_seqs {self.max_num_seqs}"
+            )
         return self
 
 
@@ -120,7 +126,7 @@ class EndpointEngineConfig(Section):
     """Any OpenAI-compatible server that accepts `input_audio`."""
 
     kind: Literal["endpoint"]
-    base_url: str
+    base_url: Annotated[str, Field(pattern="^https?://")]
     """Address up to and including `/v1`."""
     model: str
     """Model name as the server knows it."""
@@ -164,7 +170,7 @@ class CaptionConfig(Section):
     """Answers drawn per Segment, from one prefill."""
     keep: Annotated[int, Field(gt=0)] = 1
     """Distinct captions kept per Segment, at most."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Root of all seeds; the seed of a request follows from it and from the request's content."""
 
     @model_validator(mode="after")
@@ -250,12 +256,23 @@ class Job(Section):
     def _check_engines(self) -> Self:
         if not self.captions:
             raise ValueError("captions must ask for at least one of: global, fine")
+        for granularity, caption in self.captions.items():
+            self._check_engine_of(caption, f"captions.{granularity.value}")
         asked = {caption.engine for caption in self.captions.values()}
-        if missing := sorted(asked - set(self.engines)):
-            raise ValueError(f"captions name the engine {missing[0]!r}; engines has {sorted(self.engines)}")
         if unused := sorted(set(self.engines) - asked):
-            raise ValueError(f"engines has {unused[0]!r}, which no granularity uses; remove it")
+            raise ValueError(f"engines.{unused[0]} is used by no granularity; remove it")
         return self
+
+    def _check_engine_of(self, caption: CaptionConfig, key: str) -> None:
+        engine = self.engines.get(caption.engine)
+        if engine is None:
+            found = suggestion(caption.engine, sorted(self.engines))
+            raise ValueError(f"{key}.engine: there is no engine {caption.engine!r}{found}")
+        if isinstance(engine, VllmEngineConfig) and caption.sampling.max_tokens >= engine.max_model_len:
+            raise ValueError(
+                f"{key}.sampling.max_tokens {caption.sampling.max_tokens} must be below "
+                f"engines.{caption.engine}.max_model_len {engine.max_model_len}"
+            )
 
     def prompt_references(self) -> set[str]:
         """Every prompt that the captions name."""
@@ -297,17 +314,18 @@ def load_job(path: Path, overrides: Sequence[str] = (), source: SourceConfig | N
     Raises:
         JobError: the file is missing, is not YAML, or does not describe a Job.
     """
-    content = read_job_file(path, "source, engines and captions")
+    text = read_job_file(path, "source, engines and captions")
     if source is not None:
-        content["source"] = source.model_dump(mode="json")
-    apply_overrides(content, overrides)
-    return parse_job(content, str(path))
+        text.content["source"] = source.model_dump(mode="json")
+    for item in overrides:
+        text.override(item)
+    return validate_job(Job, text)
 
 
 def parse_job(content: dict[str, Any], where: str) -> Job:
     """Validates a job given as a mapping; `where` names it in errors.
 
     Raises:
-        JobError: with one line per mistake.
+        JobError: with every mistake.
     """
-    return validate_job(Job, content, where)
+    return validate_job(Job, JobText(where, content, {}))

@@ -1,17 +1,20 @@
 """Job files: YAML that describes one run of a command, validated before anything starts.
 
 Enters: a path, and `KEY=VALUE` overrides from the command line. Leaves: a frozen pydantic model of
-`Section`s. Pydantic's findings become one line per mistake.
+`Section`s. A mistake is told with the place and the key that was written.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from fcaps_pipeline.errors import JobError
+from fcaps_pipeline.jobs.mistakes import Key, dotted, explain
 
 
 class Section(BaseModel):
@@ -23,7 +26,46 @@ class Section(BaseModel):
 AnyJob = TypeVar("AnyJob", bound=Section)
 
 
-def read_job_file(path: Path, sections: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class JobText:
+    """A job as it was written."""
+
+    name: str
+    """Of the file."""
+    content: dict[str, Any]
+    places: dict[Key, str]
+    """Where each key was written: `job.yaml:7`, or `--set KEY`."""
+
+    def place(self, key: Key) -> str:
+        """Where a key stands, or else what it belongs to."""
+        for length in range(len(key), 0, -1):
+            if key[:length] in self.places:
+                return self.places[key[:length]]
+        return self.name
+
+    def override(self, item: str) -> None:
+        """Replaces one key; `item` is `a.b=value`, the value read as YAML.
+
+        Raises:
+            JobError: it is not of that form.
+        """
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise JobError(f"--set {item}: expected KEY=VALUE, for example captions.fine.num_candidates=3")
+        *parents, leaf = key.split(".")
+        node = self.content
+        for parent in parents:
+            node = node.setdefault(parent, {})
+            if not isinstance(node, dict):
+                raise JobError(f"--set {item}: {parent} is a single value, not a section")
+        try:
+            node[leaf] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise JobError(f"--set {item}: the value is not YAML") from None
+        self.places[*parents, leaf] = f"--set {key}"
+
+
+def read_job_file(path: Path, sections: str) -> JobText:
     """Reads a YAML mapping.
 
     Args:
@@ -31,42 +73,39 @@ def read_job_file(path: Path, sections: str) -> dict[str, Any]:
         sections: the keys it should have, for the error message.
 
     Raises:
-        JobError: the file is missing, unreadable, not YAML or no mapping.
+        JobError: the file is missing, unreadable, not YAML, no mapping, or has a key twice.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        places = _places(node, path) if node is not None else {}
+        content = loader.construct_document(node) if node is not None else None
     except FileNotFoundError:
-        raise JobError(f"job file {path} does not exist; `jobs/` in the repository holds complete ones") from None
+        raise JobError(
+            f"job file {path} does not exist; `fcaps init` writes one, `jobs/` holds complete ones"
+        ) from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise JobError(f"{path}:{line}: not YAML: {error.problem}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        detail = " ".join(str(error).split())
-        raise JobError(f"job file {path} is not YAML: {detail}") from None
+        raise JobError(f"job file {path} is not YAML: {' '.join(str(error).split())}") from None
     except OSError as error:
         raise JobError(f"job file {path} cannot be read: {error.strerror}") from None
     if not isinstance(content, dict):
         raise JobError(f"job file {path}: expected a mapping with {sections}")
-    return content
+    return JobText(str(path), content, places)
 
 
-def apply_overrides(content: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Replaces single keys in place; each override is `a.b=value`, the value read as YAML.
-
-    Raises:
-        JobError: an override is not of that form.
-    """
-    for item in overrides:
-        _override(content, item)
-
-
-def validate_job(model: type[AnyJob], content: dict[str, Any], where: str) -> AnyJob:
-    """Validates a job given as a mapping; `where` names it in errors.
+def validate_job(model: type[AnyJob], text: JobText) -> AnyJob:
+    """Validates a job.
 
     Raises:
-        JobError: with one line per mistake.
+        JobError: with every mistake, each with its place and key.
     """
     try:
-        return model.model_validate(content)
+        return model.model_validate(text.content)
     except ValidationError as error:
-        raise JobError(f"job {where}: " + "; ".join(_explain(item) for item in error.errors())) from None
+        raise JobError("; ".join(_line(item, model, text) for item in error.errors())) from None
 
 
 def load_job_file(model: type[AnyJob], path: Path, overrides: Sequence[str], sections: str) -> AnyJob:
@@ -81,32 +120,34 @@ def load_job_file(model: type[AnyJob], path: Path, overrides: Sequence[str], sec
     Raises:
         JobError: the file is missing, is not YAML, or does not describe such a job.
     """
-    content = read_job_file(path, sections)
-    apply_overrides(content, overrides)
-    return validate_job(model, content, str(path))
+    text = read_job_file(path, sections)
+    for item in overrides:
+        text.override(item)
+    return validate_job(model, text)
 
 
-def _explain(item: Any) -> str:
-    key = ".".join(str(part) for part in item["loc"]) or "job"
-    if item["type"] == "extra_forbidden":
-        return f"{key}: unknown key, check the spelling"
-    if item["type"] == "missing":
-        return f"{key}: missing"
-    found = f", found {item['input']!r}" if isinstance(item["input"], str | int | float | bool) else ""
-    return f"{key}: {item['msg'].removeprefix('Value error, ')}{found}"
+def _line(item: ErrorDetails, model: type[AnyJob], text: JobText) -> str:
+    key, message = explain(item, model, text.content)
+    place, name = text.place(key), dotted(key)
+    return f"{place}: {message}" if place.endswith(name) else f"{place}: {name}: {message}"
 
 
-def _override(content: dict[str, Any], item: str) -> None:
-    key, equals, value = item.partition("=")
-    if not equals or not key:
-        raise JobError(f"--set {item}: expected KEY=VALUE, for example captions.fine.num_candidates=3")
-    *parents, leaf = key.split(".")
-    node = content
-    for parent in parents:
-        node = node.setdefault(parent, {})
-        if not isinstance(node, dict):
-            raise JobError(f"--set {item}: {parent} is a single value, not a section")
-    try:
-        node[leaf] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise JobError(f"--set {item}: the value is not YAML") from None
+def _places(node: yaml.Node, path: Path, key: Key = ()) -> dict[Key, str]:
+    places: dict[Key, str] = {}
+    if isinstance(node, yaml.MappingNode):
+        parts: list[tuple[str | int, yaml.Node, yaml.Node]] = [(_name(part), part, value) for part, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        parts = [(index, value, value) for index, value in enumerate(node.value)]
+    else:
+        parts = []
+    for name, part, value in parts:
+        inner, line = (*key, name), part.start_mark.line + 1
+        if inner in places:
+            raise JobError(f"{path}:{line}: {dotted(inner)}: stands twice; keep one")
+        places[inner] = f"{path}:{line}"
+        places |= _places(value, path, inner)
+    return places
+
+
+def _name(node: yaml.Node) -> str:
+    return node.value if isinstance(node, yaml.ScalarNode) else str(node.start_mark)

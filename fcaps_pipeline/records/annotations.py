@@ -17,7 +17,7 @@ FinishReason = Literal["stop", "length", "repetition"]
 class Sampling(Record):
     """How tokens are drawn. Part of the provenance of every caption."""
 
-    temperature: Annotated[float, Field(ge=0)] = 0.6
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.6
     """0 means greedy decoding."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Share of probability that nucleus sampling keeps."""
@@ -25,7 +25,7 @@ class Sampling(Record):
     """Number of tokens to draw from; 0 means all."""
     max_tokens: Annotated[int, Field(gt=0)] = 512
     """Output tokens after which an answer counts as truncated."""
-    repetition_penalty: Annotated[float, Field(ge=1)] = 1.0
+    repetition_penalty: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
     """1 means none."""
 
 

@@ -27,13 +27,16 @@ def test_shipped_jobs_are_valid(path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"engine": {}}, "engine: unknown key"),
-        ({"captions": {"fine": {"engine": "large", "prompt": "p"}}}, "name the engine 'large'; engines has ['small']"),
+        ({"engine": {}}, "engine: unknown key; did you mean 'engines'?"),
+        (
+            {"captions": {"fine": {"engine": "large", "prompt": "p"}}},
+            "there is no engine 'large'; known are small",
+        ),
         ({"captions": {"fine": {"prompt": "p"}}}, "captions.fine.engine: missing"),
         ({"captions": {}}, "at least one of"),
         ({"segmentation": {"min_segment_s": 40}}, "min_segment_s 40.0 must be below max_segment_s 30.0"),
         ({"segmentation": {"channels": "left"}}, "found 'left'"),
-        ({"engines": {"small": {"kind": "vllm"}, "spare": {"kind": "vllm"}}}, "engines has 'spare', which no"),
+        ({"engines": {"small": {"kind": "vllm"}, "spare": {"kind": "vllm"}}}, "engines.spare is used by no"),
     ],
 )
 def test_a_mistake_is_named_in_one_line(changes: dict[str, Any], expected: str) -> None:

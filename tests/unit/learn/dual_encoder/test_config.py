@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from fcaps_pipeline.errors import JobError
-from fcaps_pipeline.jobs.job_file import validate_job
+from fcaps_pipeline.jobs.job_file import JobText, validate_job
 from fcaps_pipeline.learn.dual_encoder.config import (
     DualEncoderConfig,
     FrameProjectorConfig,
@@ -33,8 +33,8 @@ def test_config_survives_json() -> None:
 
 
 def test_unknown_kind_is_one_line_of_a_job() -> None:
-    with pytest.raises(JobError, match=r"job.yaml: speech: .*'mel', 'pretrained'"):
-        validate_job(DualEncoderConfig, {"speech": {"kind": "bark"}}, "job.yaml")
+    with pytest.raises(JobError, match=r"job.yaml: speech.kind: unknown kind; known are mel, pretrained"):
+        validate_job(DualEncoderConfig, JobText("job.yaml", {"speech": {"kind": "bark"}}, {}))
 
 
 def test_heads_must_divide_the_width() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fcaps_pipeline.errors import JobError
-from fcaps_pipeline.jobs.job_file import validate_job
+from fcaps_pipeline.jobs.job_file import JobText, validate_job
 from fcaps_pipeline.jobs.resources import shipped_folder
 from fcaps_pipeline.learn.training.job import TrainJob, load_train_job
 from fcaps_pipeline.records.captions import Granularity
@@ -52,7 +52,7 @@ def test_shipped_jobs_are_valid(path: Path) -> None:
 )
 def test_a_mistake_is_named_in_one_line(changes: dict[str, Any], expected: str) -> None:
     with pytest.raises(JobError) as raised:
-        validate_job(TrainJob, _content(**changes), "job.yaml")
+        validate_job(TrainJob, JobText("job.yaml", _content(**changes), {}))
     assert expected in str(raised.value)
     assert "\n" not in str(raised.value)
 

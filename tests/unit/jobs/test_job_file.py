@@ -1,0 +1,94 @@
+"""A mistake in a job is told with the line and the key that were written, and the key that was meant."""
+
+from pathlib import Path
+
+import pytest
+
+from fcaps_pipeline.errors import JobError
+from fcaps_pipeline.jobs.annotate_job import load_job
+
+JOB = """\
+source:
+  kind: folder
+  path: speech
+engines:
+  small:
+    kind: vllm
+    max_model_len: 2048
+  far:
+    kind: endpoint
+    base_url: http://localhost:8000/v1
+    model: omni
+captions:
+  fine:
+    engine: small
+    prompt: embedded_fine.v1
+    sampling: {temperature: 0.6, top_p: 0.9}
+    num_candidates: 2
+  global:
+    engine: far
+    prompt: embedded_global.v1
+"""
+
+
+def _mistake(tmp_path: Path, text: str, *overrides: str) -> str:
+    path = tmp_path / "job.yaml"
+    path.write_text(text)
+    with pytest.raises(JobError) as raised:
+        load_job(path, overrides)
+    return str(raised.value).removeprefix(f"{tmp_path}/")
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "expected"),
+    [
+        ("kind: vllm", "knd: vllm", "job.yaml:5: engines.small.kind: missing; it decides which other keys"),
+        ("kind: vllm", "kind: vlm", "job.yaml:6: engines.small.kind: unknown kind; did you mean 'vllm'?, found 'vlm'"),
+        ("max_model_len", "max_model_length", "job.yaml:7: engines.small.max_model_length: unknown key; did you mean"),
+        ("sampling", "samplng", "job.yaml:16: captions.fine.samplng: unknown key; did you mean 'sampling'?"),
+        (
+            "top_p: 0.9",
+            "top_p: 9",
+            "job.yaml:16: captions.fine.sampling.top_p: Input should be less than or",
+        ),
+        ("temperature: 0.6", "temperature: 3", "captions.fine.sampling.temperature: Input should be less than"),
+        ("temperature: 0.6", "temperature: .nan", "captions.fine.sampling.temperature: "),
+        ("temperature: 0.6", "max_tokens: 0", "captions.fine.sampling.max_tokens: Input should be greater than 0"),
+        ("temperature: 0.6", "max_tokens: 9000", "job.yaml:16: captions.fine.sampling.max_tokens: "),
+        (
+            "engine: small",
+            "engine: smal",
+            "job.yaml:14: captions.fine.engine: there is no engine",
+        ),
+        ("num_candidates: 2", "keep: 2", "job.yaml:17: captions.fine.keep: keep 2 must not exceed num_candidates 1"),
+        ("http://", "", "job.yaml:10: engines.far.base_url: "),
+        ("    prompt: embedded_fine.v1\n", "", "job.yaml:13: captions.fine.prompt: missing"),
+        ("  path: speech\n", "  path: speech\n  path: b\n", "job.yaml:4: source.path: stands twice"),
+        ("path: speech", "path: a: b", "job.yaml:3: not YAML: mapping values are not allowed here"),
+        ("fine:", "fin:", "captions.fin: Input should be 'global' or 'fine'"),
+    ],
+)
+def test_line_and_key_are_named(tmp_path: Path, written: str, instead: str, expected: str) -> None:
+    assert written in JOB
+    assert expected in _mistake(tmp_path, JOB.replace(written, instead, 1))
+
+
+def test_every_mistake_is_named(tmp_path: Path) -> None:
+    found = _mistake(tmp_path, JOB.replace("sampling", "samplng").replace("num_candidates", "num_candidate"))
+    assert found.count("did you mean") == 2
+    assert "\n" not in found
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        (
+            "captions.fine.num_candidate=3",
+            "--set captions.fine.num_candidate: unknown key; did",
+        ),
+        ("captions.fine.sampling.top_p=7", "--set captions.fine.sampling.top_p: "),
+        ("caption.fine.keep=1", "caption: unknown key; did you mean 'captions'?"),
+    ],
+)
+def test_an_override_is_named_as_it_was_typed(tmp_path: Path, override: str, expected: str) -> None:
+    assert expected in _mistake(tmp_path, JOB, override)
