@@ -34,6 +34,14 @@ class RecordingError(FcapsError):
     """One Recording cannot be decoded; the rest of the corpus goes on without it."""
 
 
+class StorageError(FcapsError):
+    """The storage did not give a file for a reason that passes or can be mended; it says nothing of the Recording."""
+
+
+class MissingFileError(StorageError):
+    """A file does not exist where its source says it lies."""
+
+
 class EngineRequestError(FcapsError):
     """The engine refused one request; asking again would be refused again."""
 

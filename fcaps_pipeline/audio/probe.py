@@ -1,12 +1,13 @@
-"""Reads the header of an audio file: rate, channels, length. Decodes nothing.
+"""Reads the header of an audio file: rate, channels, length, what is odd about it. Decodes nothing.
 
-Enters: a path. Leaves: an AudioHeader, or only the duration for planning. Whether the data is
-whole is found out by decoding, in `stream`.
+Enters: a path. Leaves: an AudioHeader, or only the duration for planning. Whether the data is whole is found out by
+decoding, in `stream`.
 """
 
 from fcaps_pipeline.audio.location import local_path
-from fcaps_pipeline.audio.readers import open_reader
-from fcaps_pipeline.errors import RecordingError
+from fcaps_pipeline.audio.opening import open_file
+from fcaps_pipeline.errors import RecordingError, StorageError
+from fcaps_pipeline.records.audio import AudioWarning
 from fcaps_pipeline.records.base import Record
 
 
@@ -16,29 +17,42 @@ class AudioHeader(Record):
     rate_hz: int
     num_channels: int
     duration_s: float | None
-    """None when the header does not tell; an estimate for some MP3 and AAC files."""
+    """The length that the container promises; None where it makes no promise."""
+    estimate_s: float | None
+    """The promised length, or else a guess by the bit rate; None where there is not even that."""
+    num_bytes: int
+    """Size of the file."""
+    warnings: tuple[AudioWarning, ...]
+    """What shows without decoding; there may be more."""
 
 
 def probe(location: str) -> AudioHeader:
     """Reads the header of one file.
 
     Raises:
-        RecordingError: the file is missing, unreadable, empty or not audio.
+        RecordingError: the file is unreadable, empty or not audio.
+        StorageError: the storage does not give it.
     """
-    reader = open_reader(local_path(location))
+    file = open_file(local_path(location))
     try:
-        duration_s = None if reader.num_frames is None else reader.num_frames / reader.rate_hz
-        return AudioHeader(rate_hz=reader.rate_hz, num_channels=reader.num_channels, duration_s=duration_s)
+        return AudioHeader(
+            rate_hz=file.decoder.rate_hz,
+            num_channels=file.decoder.num_channels,
+            duration_s=file.length_s,
+            estimate_s=file.decoder.length_s,
+            num_bytes=file.view.num_bytes,
+            warnings=file.warnings.records(),
+        )
     finally:
-        reader.close()
+        file.close()
 
 
 def probe_duration_s(location: str) -> float | None:
-    """Duration by the header, in seconds; None when the file or its header cannot be read.
+    """Duration by the header, in seconds; None when the file or its header cannot be read, or promises nothing.
 
-    Planning does not need to know why: decoding the same file later raises the RecordingError.
+    Planning does not need to know why: decoding the same file later raises the error.
     """
     try:
         return probe(location).duration_s
-    except RecordingError:
+    except (RecordingError, StorageError):
         return None

@@ -1,10 +1,11 @@
 """Decodes one file to mono int16 at 16 kHz, block by block, for the channels asked for.
 
-Enters: a path and a choice of channels. Leaves: int16 blocks of shape (channels, samples); the
-memory needed does not depend on the length of the file. A file that breaks off, or that holds
-NaN or infinite samples, ends in a RecordingError, never in a shorter signal.
+Enters: a path and a choice of channels. Leaves: int16 blocks of shape (channels, samples), in which sample n is
+second n / 16000 of the media; the memory needed does not depend on the length of the file. A file that breaks off, or
+whose samples lie on an absurd scale, ends in a RecordingError, never in a shorter or bent signal. What was mended on
+the way stands in `warnings`.
 
-Shape suffix: C chosen channels, S channels of the source, T samples.
+Shape suffix: C chosen channels, T samples.
 """
 
 from collections.abc import Iterator
@@ -13,21 +14,19 @@ from types import TracebackType
 from typing import Literal, Self
 
 import numpy as np
-import numpy.typing as npt
-import torch
 
+from fcaps_pipeline.audio.levels import LevelCheck
 from fcaps_pipeline.audio.location import local_path
-from fcaps_pipeline.audio.readers import FloatBlock, Reader, open_reader
-from fcaps_pipeline.audio.resample import StreamResampler
+from fcaps_pipeline.audio.opening import open_file
+from fcaps_pipeline.audio.rendering import PcmBlock, Renderer
+from fcaps_pipeline.audio.timeline import Silence
 from fcaps_pipeline.errors import RecordingError
-from fcaps_pipeline.records.audio import Channel
+from fcaps_pipeline.records.audio import AudioWarning, Channel
 
-PcmBlock = npt.NDArray[np.int16]
 ChannelChoice = Literal["first", "mix", "each"] | tuple[Channel, ...]
 
-_BLOCK_S = 8
-_MAX_BLOCK_VALUES = 16_000_000
-_FULL_SCALE = 32768.0
+_MAX_HELD_SAMPLES = 16_000_000
+"""So much is held back at most until it is clear that the scale of the samples is sound."""
 
 
 class AudioStream:
@@ -41,16 +40,21 @@ class AudioStream:
             channels: `first`, `mix` (mean of all), `each`, or an explicit list of channels.
 
         Raises:
-            RecordingError: the file cannot be opened, is not audio, or lacks a channel.
+            RecordingError: the file is not audio, or lacks a channel.
+            StorageError: the storage does not give it.
         """
         self._path = local_path(location)
-        self._reader: Reader = open_reader(self._path)
+        self._file = open_file(self._path)
+        self._timeline = self._file.timeline
+        self.source_rate_hz = self._file.decoder.rate_hz
+        self.num_channels = self._file.decoder.num_channels
         try:
-            self.channels = _choose_channels(channels, self._reader.num_channels, self._path)
-            self._resampler = StreamResampler(self._reader.rate_hz, len(self.channels))
-        except RecordingError as error:
-            self._reader.close()
-            raise RecordingError(_located(error, self._path)) from error
+            self.channels = _choose_channels(channels, self.num_channels, self._path)
+        except RecordingError:
+            self._file.close()
+            raise
+        self._levels = LevelCheck(self._path) if self._file.decoder.keeps_samples else None
+        self._renderer = Renderer(self._path, self.channels, self.num_channels, self._timeline, self._levels)
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -60,49 +64,64 @@ class AudioStream:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Closes the file."""
-        self._reader.close()
+        self._file.close()
+
+    @property
+    def warnings(self) -> tuple[AudioWarning, ...]:
+        """What was mended or passed over so far; complete after the iteration."""
+        return self._file.warnings.records()
 
     def blocks(self) -> Iterator[PcmBlock]:
         """Decoded blocks of shape (C, T), about 8 s each.
 
         Raises:
-            RecordingError: the data is damaged, truncated, empty, or not finite.
+            RecordingError: the data is truncated, empty, not finite, or on an absurd scale.
+            StorageError: the storage fails.
         """
-        num_read = 0
-        for block_TS in self._reader.blocks(self._block_frames()):
-            self._check_finite(block_TS, num_read)
-            num_read += len(block_TS)
-            yield _to_pcm(self._resampler.push(_select(block_TS, self.channels)))
-        self._check_length(num_read)
-        yield _to_pcm(self._resampler.finish())
+        held: list[PcmBlock] = []
+        for block_CT in self._decoded():
+            held.append(block_CT)
+            if self._is_settled() or sum(one.size for one in held) > _MAX_HELD_SAMPLES:
+                yield from held
+                held = []
+        if self._levels is not None:
+            self._levels.check_end()
+        yield from held
 
-    def _block_frames(self) -> int:
-        return max(1, min(_BLOCK_S * self._reader.rate_hz, _MAX_BLOCK_VALUES // self._reader.num_channels))
+    def clipped_share(self, row: int, start_samples: int, end_samples: int) -> float:
+        """Share of clipped samples in an interval of one of the chosen channels, 0 to 1, at the rate of the source."""
+        return self._renderer.clipping.share(row, start_samples, end_samples)
 
-    def _check_finite(self, block_TS: FloatBlock, num_before: int) -> None:
-        # One sum is far cheaper than a mask, and is finite unless something is wrong.
-        with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(block_TS.sum()):
-                return
-        bad_TS = ~np.isfinite(block_TS)
-        if not bad_TS.any():
-            return
-        frame, channel = (int(index) for index in np.argwhere(bad_TS)[0])
-        where = num_before + frame
-        raise RecordingError(
-            f"{self._path}: sample {where} ({where / self._reader.rate_hz:.2f} s) of channel {channel} is "
-            f"{block_TS[frame, channel]}, expected a finite number; export the file again"
-        )
+    def forget_before(self, samples: int) -> None:
+        """Lets go of what `clipped_share` would need for intervals before a sample."""
+        self._renderer.clipping.forget_before(samples)
 
-    def _check_length(self, num_read: int) -> None:
-        rate_hz, promised = self._reader.rate_hz, self._reader.promised_frames
-        if num_read == 0:
-            raise RecordingError(f"{self._path} holds no sample; take it out of the source")
-        if promised is not None and num_read < promised - self._reader.slack_frames:
+    def check_damage(self, max_share: float) -> None:
+        """Judges how much was lost, once all has been decoded; one packet alone never counts.
+
+        Raises:
+            RecordingError: more than `max_share` of the sound could not be decoded.
+        """
+        damaged_s, whole_s = self._timeline.damaged_s, self._timeline.sound_s + self._timeline.damaged_s
+        if damaged_s > max(max_share * whole_s, self._timeline.longest_loss_s):
             raise RecordingError(
-                f"{self._path} is truncated: its header promises {promised / rate_hz:.2f} s, "
-                f"found {num_read / rate_hz:.2f} s; copy it again"
+                f"{self._path}: {damaged_s:.2f} of {whole_s:.2f} s could not be decoded, more than the share of "
+                f"{max_share:g} that segmentation.max_damaged_share allows; replace the file or leave it out"
             )
+
+    def _decoded(self) -> Iterator[PcmBlock]:
+        try:
+            for part in self._timeline.parts():
+                yield from self._renderer.silence(part) if isinstance(part, Silence) else self._renderer.sound(part)
+        except RecordingError as error:
+            if (reason := self._file.cut_off()) is not None:
+                raise RecordingError(reason) from error
+            raise
+        yield from self._renderer.end_stretch()
+        self._file.check_end()
+
+    def _is_settled(self) -> bool:
+        return self._levels is None or self._levels.is_settled
 
 
 def decode_all(location: str, channels: ChannelChoice = "first") -> PcmBlock:
@@ -110,6 +129,7 @@ def decode_all(location: str, channels: ChannelChoice = "first") -> PcmBlock:
 
     Raises:
         RecordingError: as `AudioStream`.
+        StorageError: as `AudioStream`.
     """
     with AudioStream(location, channels) as stream:
         return np.concatenate(list(stream.blocks()), axis=1)
@@ -126,19 +146,3 @@ def _choose_channels(choice: ChannelChoice, num_channels: int, path: Path) -> tu
         if isinstance(channel, int) and not 0 <= channel < num_channels:
             raise RecordingError(f"{path} has {num_channels} channels counted from 0, channel {channel} was asked for")
     return choice
-
-
-def _select(block_TS: FloatBlock, channels: tuple[Channel, ...]) -> torch.Tensor:
-    rows = [block_TS.mean(axis=1) if channel == "mix" else block_TS[:, channel] for channel in channels]
-    return torch.from_numpy(np.stack(rows))
-
-
-def _to_pcm(audio_CT: torch.Tensor) -> PcmBlock:
-    scaled_CT = (audio_CT * _FULL_SCALE).round_().clamp_(-_FULL_SCALE, _FULL_SCALE - 1)
-    pcm_CT: PcmBlock = scaled_CT.to(torch.int16).numpy()
-    return pcm_CT
-
-
-def _located(error: RecordingError, path: Path) -> str:
-    message = str(error)
-    return message if str(path) in message else f"{path}: {message}"

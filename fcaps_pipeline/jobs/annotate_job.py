@@ -57,6 +57,8 @@ class SegmentationConfig(Section):
 
     channels: Literal["first", "mix", "each"] = "first"
     """Which channels of a Recording are captioned: the first, their mean, or each on its own."""
+    max_damaged_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share of a Recording that may be undecodable, and is silence then; one packet alone never counts."""
     vad_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Speech probability above which a window counts as speech."""
     min_speech_s: Annotated[float, Field(gt=0)] = 0.25

@@ -81,6 +81,18 @@ class AudioFile(Record):
     """For each row of the file, the channel of the Recording that it holds."""
 
 
+class AudioWarning(Record):
+    """Something in a Recording that was mended or passed over while it was read."""
+
+    name: str
+    """Short stable word by which reports count, such as `gap_filled`."""
+    detail: str
+    """For people: what was found and what was done."""
+    start_samples: int | None = None
+    """Where it begins, in samples at 16 kHz; None where it concerns the whole."""
+    end_samples: int | None = None
+
+
 class Recording(Record):
     """One audio file and what its source says about it."""
 

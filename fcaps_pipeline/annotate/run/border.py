@@ -8,10 +8,12 @@ from types import TracebackType
 from typing import Literal, Self
 
 from fcaps_pipeline.audio.location import printable
-from fcaps_pipeline.errors import FcapsError, RecordingError
+from fcaps_pipeline.errors import FcapsError, MissingFileError, RecordingError
 from fcaps_pipeline.records.annotations import Failure
 from fcaps_pipeline.records.audio import Recording, Segment
 
+_OWN_FAULT = (RecordingError, MissingFileError)
+"""Errors that concern the one Recording and nothing else."""
 _MAX_MESSAGE_CHARACTERS = 1_000
 
 
@@ -34,7 +36,7 @@ class Border:
         if not isinstance(error, Exception):
             return False
         is_foreseen = isinstance(error, FcapsError)
-        if isinstance(error, RecordingError) or (not is_foreseen and self._holds_unforeseen):
+        if isinstance(error, _OWN_FAULT) or (not is_foreseen and self._holds_unforeseen):
             self.error = error
             return True
         return False
@@ -44,7 +46,7 @@ class Border:
         if self.error is None:
             return None
         stage: Literal["decode", "segment", "caption"] = "segment" if segment is None else "caption"
-        if isinstance(self.error, RecordingError):
+        if isinstance(self.error, _OWN_FAULT):
             stage = "decode"
         return Failure(
             recording=recording,
@@ -57,7 +59,7 @@ class Border:
     def message(self) -> str:
         """What was held, in one line."""
         text = _one_line(self.error)
-        if isinstance(self.error, RecordingError):
+        if isinstance(self.error, _OWN_FAULT):
             return text
         return f"unexpected {type(self.error).__name__}: {text}; please report it"
 

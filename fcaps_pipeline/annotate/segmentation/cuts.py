@@ -21,11 +21,16 @@ from fcaps_pipeline.records.audio import Channel, Cut, Recording, Segment, secon
 _END_SLACK_SAMPLES = seconds_to_samples(0.1)
 """Declared ends may lie this far behind the audio: rounding, and the padding of lossy formats."""
 
-CutAudio = tuple[Segment, npt.NDArray[np.int16]]
+CutAudio = tuple[Segment, npt.NDArray[np.int16], float]
+"""Segment, samples, and the clipped share of them."""
 
 
 def cut_out(
-    recording: Recording, rules: PlanRules, tally: SegmentationTally, open_recording: OpenRecording
+    recording: Recording,
+    rules: PlanRules,
+    tally: SegmentationTally,
+    open_recording: OpenRecording,
+    max_damaged_share: float,
 ) -> Iterator[CutAudio]:
     """Yields the Segments that the Cuts declare.
 
@@ -39,18 +44,28 @@ def cut_out(
     waiting = sorted(wanted, key=lambda cut: (cut.end_samples, cut.start_samples))
     with open_recording(recording, channels) as stream:
         buffers = {channel: PcmBuffer() for channel in channels}
+
+        def take(cut: Cut) -> CutAudio:
+            tally.num_segments += 1
+            start, end = cut.start_samples, cut.end_samples
+            pcm_T = buffers[cut.channel].read(start, end)
+            return _segment(recording, cut), pcm_T, stream.clipped_share(channels.index(cut.channel), start, end)
+
         for pcm_CT in stream.blocks():
             tally.num_samples += pcm_CT.shape[1]
             for channel, pcm_T in zip(channels, pcm_CT, strict=True):
                 buffers[channel].append(pcm_T)
             while waiting and waiting[0].end_samples <= tally.num_samples:
-                yield _take(recording, waiting.pop(0), buffers, tally)
+                yield take(waiting.pop(0))
             if not waiting:
-                return
+                break
+            needed_from = min(cut.start_samples for cut in waiting)
+            stream.forget_before(needed_from)
             for buffer in buffers.values():
-                buffer.drop_before(min(cut.start_samples for cut in waiting))
+                buffer.drop_before(needed_from)
+        stream.check_damage(max_damaged_share)
         for cut in _distinct(recording, [_shortened(recording, cut, tally.num_samples) for cut in waiting]):
-            yield _take(recording, cut, buffers, tally)
+            yield take(cut)
 
 
 def _is_wanted(cut: Cut, rules: PlanRules, tally: SegmentationTally) -> bool:
@@ -84,10 +99,9 @@ def _shortened(recording: Recording, cut: Cut, num_samples: int) -> Cut:
     return cut.model_copy(update={"end_samples": num_samples})
 
 
-def _take(recording: Recording, cut: Cut, buffers: dict[Channel, PcmBuffer], tally: SegmentationTally) -> CutAudio:
-    tally.num_segments += 1
+def _segment(recording: Recording, cut: Cut) -> Segment:
     start, end = cut.start_samples, cut.end_samples
-    segment = Segment(
+    return Segment(
         segment_id=Segment.make_id(recording.recording_id, cut.channel, start, end),
         recording_id=recording.recording_id,
         channel=cut.channel,
@@ -96,4 +110,3 @@ def _take(recording: Recording, cut: Cut, buffers: dict[Channel, PcmBuffer], tal
         transcript=cut.transcript,
         speaker=cut.speaker or recording.speaker,
     )
-    return segment, buffers[cut.channel].read(start, end)

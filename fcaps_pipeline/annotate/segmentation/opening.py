@@ -14,9 +14,10 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from fcaps_pipeline.audio.stream import AudioStream, ChannelChoice, PcmBlock
+from fcaps_pipeline.audio.rendering import PcmBlock
+from fcaps_pipeline.audio.stream import AudioStream, ChannelChoice
 from fcaps_pipeline.errors import RecordingError
-from fcaps_pipeline.records.audio import AudioFile, Channel, Recording
+from fcaps_pipeline.records.audio import AudioFile, AudioWarning, Channel, Recording
 
 
 class SoundStream(Protocol):
@@ -36,6 +37,23 @@ class SoundStream(Protocol):
 
     def blocks(self) -> Iterator[PcmBlock]:
         """Blocks of shape (C, T); iterate once."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[AudioWarning, ...]:
+        """What was mended or passed over so far."""
+        ...
+
+    def clipped_share(self, row: int, start_samples: int, end_samples: int) -> float:
+        """Share of clipped samples in an interval of one row, at the rate of the source."""
+        ...
+
+    def forget_before(self, samples: int) -> None:
+        """Lets go of what `clipped_share` would need for intervals before a sample."""
+        ...
+
+    def check_damage(self, max_share: float) -> None:
+        """Raises a RecordingError where more than `max_share` of the sound could not be decoded."""
         ...
 
 
@@ -93,6 +111,32 @@ class MappedStream:
         """
         for pcm_CT in _side_by_side(self._streams):
             yield np.stack([self._channel(pcm_CT, channel) for channel in self.channels])
+
+    @property
+    def warnings(self) -> tuple[AudioWarning, ...]:
+        """See `SoundStream`: those of all files."""
+        return tuple(warning for stream in self._streams for warning in stream.warnings)
+
+    def clipped_share(self, row: int, start_samples: int, end_samples: int) -> float:
+        """See `SoundStream`; of the mean, that of its worst channel."""
+        places = [(stream, index) for stream in self._streams for index in range(len(stream.channels))]
+        if self.channels[row] != "mix":
+            places = [places[self._rows.index(self.channels[row])]]
+        return max(stream.clipped_share(index, start_samples, end_samples) for stream, index in places)
+
+    def forget_before(self, samples: int) -> None:
+        """See `SoundStream`."""
+        for stream in self._streams:
+            stream.forget_before(samples)
+
+    def check_damage(self, max_share: float) -> None:
+        """See `SoundStream`.
+
+        Raises:
+            RecordingError: for any of the files.
+        """
+        for stream in self._streams:
+            stream.check_damage(max_share)
 
     def _channel(self, pcm_CT: PcmBlock, channel: Channel) -> PcmBlock:
         if channel != "mix":

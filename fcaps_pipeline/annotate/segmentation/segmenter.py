@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fcaps_pipeline.annotate.segmentation.cuts import cut_out
 from fcaps_pipeline.annotate.segmentation.detector import SpeechStream, VoiceDetector
-from fcaps_pipeline.annotate.segmentation.opening import OpenRecording, open_recording
+from fcaps_pipeline.annotate.segmentation.opening import OpenRecording, SoundStream, open_recording
 from fcaps_pipeline.annotate.segmentation.pcm_buffer import PcmBuffer
 from fcaps_pipeline.annotate.segmentation.planner import PlannedInterval, PlanRules, SegmentPlanner
 from fcaps_pipeline.annotate.segmentation.report import SegmentationReport, SegmentationTally
@@ -42,13 +42,15 @@ class _Piece:
     planned: PlannedInterval
     channel: Channel
     pcm_T: Pcm
+    clipped_share: float
 
 
 class _ChannelPass:
     """Detector, planner and audio of one channel."""
 
-    def __init__(self, channel: Channel, speech: SpeechStream, rules: PlanRules) -> None:
-        self._channel = channel
+    def __init__(self, stream: SoundStream, row: int, speech: SpeechStream, rules: PlanRules) -> None:
+        self._stream = stream
+        self._row = row
         self._speech = speech
         self._planner = SegmentPlanner(rules)
         self._buffer = PcmBuffer()
@@ -67,7 +69,14 @@ class _ChannelPass:
 
     def _pieces(self, planned: list[PlannedInterval]) -> Iterator[_Piece]:
         for item in planned:
-            yield _Piece(item, self._channel, self._buffer.read(item.start_samples, item.end_samples))
+            start, end = item.start_samples, item.end_samples
+            clipped_share = self._stream.clipped_share(self._row, start, end)
+            yield _Piece(item, self._stream.channels[self._row], self._buffer.read(start, end), clipped_share)
+
+    @property
+    def needed_from_samples(self) -> int:
+        """No Segment still to come begins before this sample."""
+        return self._planner.needed_from_samples
 
 
 class Preparation:
@@ -124,15 +133,24 @@ class Segmenter:
             self._count(piece.planned, tally)
             if piece.planned.is_kept:
                 segment = _segment(recording, piece)
-                yield SegmentAudio(recording, segment, self._measure(piece.pcm_T), piece.pcm_T)
+                yield self._measured(recording, segment, piece.pcm_T, piece.clipped_share)
+
+    def _measured(self, recording: Recording, segment: Segment, pcm_T: Pcm, clipped_share: float) -> SegmentAudio:
+        acoustics = self._measure(pcm_T).model_copy(update={"clipped_share": clipped_share})
+        return SegmentAudio(recording, segment, acoustics, pcm_T)
 
     def _pieces(self, recording: Recording, tally: SegmentationTally) -> Iterator[_Piece]:
         with self._open(recording, self._config.channels) as stream:
-            passes = [_ChannelPass(channel, self._detector.open_stream(), self._rules) for channel in stream.channels]
+            passes = [
+                _ChannelPass(stream, row, self._detector.open_stream(), self._rules)
+                for row in range(len(stream.channels))
+            ]
             for pcm_CT in stream.blocks():
                 tally.num_samples += pcm_CT.shape[1]
                 for row, channel_pass in enumerate(passes):
                     yield from channel_pass.push(pcm_CT[row])
+                stream.forget_before(min(one.needed_from_samples for one in passes))
+            stream.check_damage(self._config.max_damaged_share)
             self._check_length(recording, tally.num_samples)
             for channel_pass in passes:
                 yield from channel_pass.finish()
@@ -155,8 +173,9 @@ class Segmenter:
             tally.discarded_samples += planned.speech_samples
 
     def _declared(self, recording: Recording, tally: SegmentationTally) -> Iterator[SegmentAudio]:
-        for segment, pcm_T in cut_out(recording, self._rules, tally, self._open):
-            yield SegmentAudio(recording, segment, self._measure(pcm_T), pcm_T)
+        max_damaged_share = self._config.max_damaged_share
+        for segment, pcm_T, clipped_share in cut_out(recording, self._rules, tally, self._open, max_damaged_share):
+            yield self._measured(recording, segment, pcm_T, clipped_share)
 
 
 def _segment(recording: Recording, piece: _Piece) -> Segment:

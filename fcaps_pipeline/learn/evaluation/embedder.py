@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from fcaps_pipeline.audio.stream import AudioStream
-from fcaps_pipeline.errors import CorruptRunError, RecordingError
+from fcaps_pipeline.errors import CorruptRunError, RecordingError, StorageError
 from fcaps_pipeline.jobs.resources import resolve_path
 from fcaps_pipeline.learn.data.batches import TrainingBatch, TrainingRow
 from fcaps_pipeline.learn.data.catalogue import Catalogue
@@ -209,7 +209,7 @@ class Embedder:
         for index, path in enumerate(paths):
             try:
                 audio_T = read_clip(path, self.model.speech_tower)
-            except RecordingError as error:
+            except (RecordingError, StorageError) as error:
                 bad.append(BadItem(name=str(path), reason=str(error)))
                 self.callback.on_advance(1)
                 continue
@@ -226,6 +226,7 @@ def read_clip(path: Path, tower: SpeechTower) -> Audio:
 
     Raises:
         RecordingError: the file cannot be decoded, or its length is none that the tower takes.
+        StorageError: the storage does not give it.
     """
     max_samples = min(tower.max_samples or seconds_to_samples(_MAX_FILE_S), seconds_to_samples(_MAX_FILE_S))
     blocks = []

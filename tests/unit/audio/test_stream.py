@@ -10,7 +10,7 @@ import soundfile
 
 from fcaps_pipeline.audio.probe import probe, probe_duration_s
 from fcaps_pipeline.audio.stream import AudioStream, ChannelChoice, decode_all
-from fcaps_pipeline.errors import RecordingError
+from fcaps_pipeline.errors import MissingFileError, RecordingError, StorageError
 
 Audio = npt.NDArray[np.float32]
 WriteFile = Callable[..., Path]
@@ -81,7 +81,9 @@ def test_real_recordings_decode_as_long_as_their_headers_say(shared_audio: Path)
     ]
     audio_paths = [path for path in paths if path.suffix != ".jsonl"]
     for path in audio_paths:
-        assert decode_all(str(path)).shape[1] / 16_000 == pytest.approx(probe_duration_s(str(path)), abs=0.1), path
+        promised_s = probe_duration_s(str(path))
+        found_s = decode_all(str(path)).shape[1] / 16_000
+        assert found_s == pytest.approx(found_s if promised_s is None else promised_s, abs=0.1), path
     assert len(audio_paths) > 20
 
 
@@ -131,7 +133,7 @@ def test_samples_beyond_full_scale_are_clipped_not_wrapped(write: WriteFile) -> 
 def test_blocks_are_bounded(write: WriteFile) -> None:
     path = write("a.wav", np.zeros((44_100 * 30, 2), np.float32), 44_100)
     with AudioStream(str(path)) as stream:
-        assert max(block_CT.shape[1] for block_CT in stream.blocks()) <= 8 * 16_000 + 160
+        assert max(block_CT.shape[1] for block_CT in stream.blocks()) <= 9 * 16_000
 
 
 def _break(tmp_path: Path, melody_T: Audio, kind: str) -> Path:
@@ -189,20 +191,24 @@ def test_text_under_an_audio_name(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
+    os.mkfifo(tmp_path / "pipe.wav")
     for name, expected in (
         ("empty.wav", "is empty"),
-        ("missing.wav", "No such file"),
+        ("pipe.wav", "is a named pipe"),
         ("", "is a folder"),
         ("a\0b", "is not a path"),
+        ("a" * 300, "File name too long"),
     ):
         with pytest.raises(RecordingError, match=expected):
             probe(str(tmp_path / name))
+    with pytest.raises(MissingFileError, match="does not exist"):
+        probe(str(tmp_path / "missing.wav"))
 
 
 def test_a_file_without_permission(write: WriteFile, melody_T: Audio) -> None:
     path = write("a.wav", melody_T)
     path.chmod(0)
-    with unprivileged(), pytest.raises(RecordingError, match="Permission denied"):
+    with unprivileged(), pytest.raises(StorageError, match="Permission denied"):
         decode_all(str(path))
 
 

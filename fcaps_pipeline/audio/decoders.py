@@ -1,0 +1,265 @@
+"""Decodes one stream of sound, frame by frame: FFmpeg for all containers that it names, libsndfile for the rest.
+
+Enters: a FileView, its Kind and Outline. Leaves: Sounds as the decoder gave them, and Losses where a packet could
+not be decoded, in the order of the file. Placing them in time belongs to `timeline`.
+
+Shape suffix: T frames at the rate of the sound, S channels.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import av
+import av.error
+import av.stream
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from fcaps_pipeline.audio.kinds import Kind
+from fcaps_pipeline.audio.view import FileView, storage_error
+from fcaps_pipeline.errors import RecordingError
+
+av.logging.set_libav_level(av.logging.PANIC)
+
+Samples = npt.NDArray[Any]
+
+_BUFFER_BYTES = 131_072
+_BLOCK_FRAMES = 65_536
+_PAUSE_CODECS = {"amrnb", "amrwb"}
+_FIRST_PAUSE_TYPE = 8
+"""Source: 3GPP TS 26.101 and 26.201, table 1a: from this frame type on no speech is coded (comfort noise, no data)."""
+_CHECKED = {"flac", "wavpack", "tta", "tak", "ape", "mlp", "truehd"}
+"""Codecs with a checksum in every frame, which FFmpeg heeds when told to."""
+_DAMAGE = (av.error.FFmpegError, ValueError, IndexError, OSError)
+"""What PyAV raises over a damaged file."""
+_FORMATS = {"AVR", "HTK", "MAT4", "MAT5", "MPC2K", "PAF", "PVF", "SD2", "SDS", "SVX", "WVE", "XI"}
+"""Of libsndfile: it also takes random bytes for MP3."""
+_STORED = ("pcm_", "wavpack", "tta", "adpcm_ima_wav")
+"""Codecs whose samples are those that were stored, so that none may be taken for damage."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """One decoded frame."""
+
+    samples: Samples
+    """Shape (T, S); integers as FFmpeg scales them, or floats."""
+    rate_hz: int
+    pts_s: float | None
+    """The container's time stamp; None where it has none."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A packet without sound."""
+
+    duration_s: float
+    is_pause: bool
+    """Whether the encoder said so (comfort noise, no data); otherwise it could not be decoded."""
+
+
+class Decoder(Protocol):
+    """An open stream of sound."""
+
+    rate_hz: int
+    num_channels: int
+    start_s: float
+    """The time stamp at which the media begins."""
+    length_s: float | None
+    """Up to where the sound goes by the container, from the zero of its time stamps; None when it does not tell."""
+    num_streams: int
+    """Streams of sound in the file."""
+    keeps_samples: bool
+    """Whether the codec gives the samples that were stored; a lossy one can give anything for a damaged packet."""
+
+    def events(self) -> Iterator[Sound | Loss]:
+        """All that the stream holds.
+
+        Raises:
+            RecordingError: the container cannot be read further.
+            StorageError: the storage fails.
+        """
+        ...
+
+    def close(self) -> None:
+        """Releases what the library holds."""
+        ...
+
+
+def _deny(url: str, flags: int, options: dict[str, str]) -> None:
+    raise PermissionError(f"the file refers to {url!r}, which is not opened")
+
+
+class FfmpegDecoder:
+    """The first stream of sound of a container."""
+
+    def __init__(self, view: FileView, kind: Kind) -> None:
+        """Opens the container.
+
+        Raises:
+            RecordingError: it is damaged, holds no sound, or a kind of sound without decoder.
+            StorageError: the storage fails.
+        """
+        self._view = view
+        try:
+            self._container = av.open(
+                view,
+                "r",
+                format=kind.demuxer,
+                options={"protocol_whitelist": "", "format_whitelist": kind.demuxer},
+                metadata_errors="ignore",
+                buffer_size=_BUFFER_BYTES,
+                io_open=_deny,
+            )
+        except _DAMAGE as error:
+            raise _refused(view, error, f"is damaged: FFmpeg cannot open it as {kind.demuxer}") from error
+        try:
+            self._choose(kind)
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _choose(self, kind: Kind) -> None:
+        streams = self._container.streams
+        if not streams.audio:
+            raise RecordingError(f"{self._view.path} holds no audio stream; take it out of the source")
+        self._stream = streams.audio[0]
+        context = self._stream.codec_context
+        if context is None:
+            raise RecordingError(
+                f"{self._view.path}: FFmpeg has no decoder for its sound; convert it or take it out of the source"
+            )
+        for other in streams:
+            if other.index != self._stream.index:
+                other.discard = av.stream.Discard.all
+        context.thread_count = 1
+        if context.name in _CHECKED:
+            context.options = {"err_detect": "crccheck+explode"}
+        self.num_streams = len(streams.audio)
+        self.keeps_samples = context.name.startswith(_STORED)
+        self.rate_hz = int(self._stream.rate or 0)
+        self.num_channels = int(self._stream.channels or 0)
+        self.start_s = (self._container.start_time or 0) / av.time_base if kind.clock == "first" else 0.0
+        self.length_s = self._length_s()
+        self._pauses = context.name in _PAUSE_CODECS
+
+    def _length_s(self) -> float | None:
+        if self._stream.duration is not None and self._stream.time_base is not None:
+            begin = self._stream.start_time or 0
+            return float((begin + self._stream.duration) * self._stream.time_base) - self.start_s
+        if self._container.duration is not None and len(self._container.streams) == 1:
+            return float(self._container.duration / av.time_base)
+        return None
+
+    def events(self) -> Iterator[Sound | Loss]:
+        """See `Decoder.events`."""
+        frame_s = 0.0
+        for packet in self._packets():
+            if self._pauses and packet.size and bytes(packet)[0] >> 3 & 15 >= _FIRST_PAUSE_TYPE:
+                yield Loss(_packet_s(packet), is_pause=True)
+                continue
+            try:
+                frames = packet.decode()
+            except av.error.EOFError:
+                return
+            except _DAMAGE as error:
+                if self._view.error is not None:
+                    raise storage_error(self._view.path, self._view.error) from error
+                if packet.size:
+                    yield Loss(frame_s or _packet_s(packet), is_pause=False)
+                continue
+            for frame in frames:
+                frame_s = frame.samples / frame.sample_rate if frame.sample_rate else 0.0
+                yield Sound(_samples(frame), frame.sample_rate, _pts_s(frame))
+
+    def _packets(self) -> Iterator[Any]:
+        try:
+            yield from self._container.demux(self._stream)
+        except av.error.EOFError:
+            return
+        except _DAMAGE as error:
+            raise _refused(self._view, error, "is damaged: FFmpeg cannot read it to its end") from error
+
+    def close(self) -> None:
+        """See `Decoder.close`."""
+        self._container.close()
+
+
+def _refused(view: FileView, error: Exception, what: str) -> Exception:
+    if view.error is not None:
+        return storage_error(view.path, view.error)
+    log = getattr(error, "log", None)
+    detail = " ".join(str(log[2] if log else getattr(error, "strerror", None) or error).split())
+    return RecordingError(f"{view.path} {what} ({detail}); replace it or take it out of the source")
+
+
+def _packet_s(packet: Any) -> float:
+    return float(packet.duration * packet.time_base) if packet.duration and packet.time_base else 0.0
+
+
+def _pts_s(frame: Any) -> float | None:
+    return None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
+
+
+def _samples(frame: Any) -> Samples:
+    try:
+        array = frame.to_ndarray()
+    except ValueError:  # 64-bit integers have no array
+        array = av.AudioResampler(format="dbl").resample(frame)[0].to_ndarray()
+    samples_TS: Samples = array.reshape(frame.samples, -1) if array.shape[0] == 1 else np.ascontiguousarray(array.T)
+    return samples_TS
+
+
+class SoundFileDecoder:
+    """What only libsndfile reads: HTK, MATLAB, PAF, SDS, WVE, and other formats of the past."""
+
+    start_s = 0.0
+    num_streams = 1
+    keeps_samples = True
+
+    def __init__(self, view: FileView) -> None:
+        """Opens the file.
+
+        Raises:
+            RecordingError: libsndfile does not know it either.
+            StorageError: the storage fails.
+        """
+        self._view = view
+        try:
+            self._file = soundfile.SoundFile(view)
+        except (soundfile.SoundFileError, TypeError, ValueError) as error:
+            if view.error is not None:
+                raise storage_error(view.path, view.error) from error
+            raise _unknown(view) from error
+        if self._file.format not in _FORMATS:
+            self._file.close()
+            raise _unknown(view)
+        self.rate_hz = int(self._file.samplerate)
+        self.num_channels = int(self._file.channels)
+        self.length_s = self._file.frames / self.rate_hz if self.rate_hz else None
+
+    def events(self) -> Iterator[Sound | Loss]:
+        """See `Decoder.events`."""
+        while len(block_TS := self._read()):
+            yield Sound(block_TS, self.rate_hz, None)
+
+    def _read(self) -> Samples:
+        try:
+            block_TS: Samples = self._file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
+        except soundfile.SoundFileError as error:
+            raise _refused(self._view, error, "is damaged: libsndfile cannot read it to its end") from error
+        if self._view.error is not None:
+            raise storage_error(self._view.path, self._view.error)
+        return block_TS
+
+    def close(self) -> None:
+        """See `Decoder.close`."""
+        self._file.close()
+
+
+def _unknown(view: FileView) -> RecordingError:
+    return RecordingError(
+        f"{view.path} is not audio that FFmpeg or libsndfile can read; check that it is whole, or convert it first"
+    )

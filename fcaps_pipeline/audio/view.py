@@ -1,0 +1,136 @@
+"""A file of sound as decoders see it: opened once, by its bytes, with what its header should have said.
+
+Enters: a path. Leaves: a seekable view that ends where the sound ends and shows corrected length fields.
+Decoders get this view and never the path, so no name is taken for a protocol and no file makes a decoder
+open another. Errors of the storage are kept apart from errors of the file.
+"""
+
+import errno
+import io
+import os
+import stat
+from pathlib import Path
+
+from fcaps_pipeline.errors import FcapsError, MissingFileError, RecordingError, StorageError
+
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR}
+_NOT_A_PATH = {errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP}
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+class FileView:
+    """Part of a regular file, read only; the bytes of some places can be replaced."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file without ever waiting for it.
+
+        Raises:
+            MissingFileError: there is no such file.
+            StorageError: the storage refuses it, now or always.
+            RecordingError: it is no regular file, or empty.
+        """
+        self.path = path
+        self.error: OSError | None = None
+        """What the storage said when a decoder read, for decoders that keep it to themselves."""
+        self._patches: dict[int, bytes] = {}
+        self._position = 0
+        self._file = _open(path)
+        self.num_bytes = os.fstat(self._file).st_size
+        self._end = self.num_bytes
+
+    def correct(self, end: int, patches: dict[int, bytes]) -> None:
+        """Sets where the sound ends, and what stands at some places instead."""
+        self._end = min(end, self.num_bytes)
+        self._patches = patches
+
+    def at(self, offset: int, num_bytes: int) -> bytes:
+        """Bytes as the file holds them; fewer at its end.
+
+        Raises:
+            StorageError: the storage fails.
+        """
+        try:
+            return os.pread(self._file, max(0, min(num_bytes, self.num_bytes - offset)), offset)
+        except OSError as error:
+            raise storage_error(self.path, error) from error
+
+    def read(self, num_bytes: int = -1) -> bytes:
+        """The next bytes; none at the end of the sound."""
+        start = self._position
+        wanted = self._end - start if num_bytes < 0 else min(num_bytes, self._end - start)
+        if wanted <= 0:
+            return b""
+        try:
+            content = os.pread(self._file, wanted, start)
+        except OSError as error:
+            self.error = error
+            raise
+        self._position = start + len(content)
+        return self._patched(content, start) if self._patches else content
+
+    def readinto(self, buffer: memoryview) -> int:
+        """The next bytes into a buffer."""
+        content = self.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Goes to another place; beyond the end there is nothing to read."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._end}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def tell(self) -> int:
+        """The place of the next byte."""
+        return self._position
+
+    def close(self) -> None:
+        """Releases the file; once is enough, twice does no harm."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _patched(self, content: bytes, start: int) -> bytes:
+        changed = bytearray(content)
+        for place, patch in self._patches.items():
+            for index, value in enumerate(patch, place - start):
+                if 0 <= index < len(changed):
+                    changed[index] = value
+        return bytes(changed)
+
+
+def _open(path: Path) -> int:
+    try:
+        # A pipe put there between two calls must not block either.
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:  # a null byte in the path
+        raise RecordingError(f"{str(path)!a} is not a path ({error}); correct the source") from error
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise RecordingError(
+                f"{path} is a socket or a pipe, not a regular file; take it out of the source"
+            ) from None
+        raise storage_error(path, error) from error
+    status = os.fstat(file)
+    if stat.S_ISREG(status.st_mode) and status.st_size:
+        return file
+    os.close(file)
+    if stat.S_ISREG(status.st_mode):
+        raise RecordingError(f"{path} is empty (0 bytes); copy it again or take it out of the source")
+    kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "something else")
+    raise RecordingError(f"{path} is {kind}, not a regular file; take it out of the source")
+
+
+def storage_error(path: Path, error: OSError) -> FcapsError:
+    """What an error of the operating system says of a file: missing, no path at all, or trouble of the storage."""
+    if error.errno in _NOT_THERE:
+        return MissingFileError(f"{path} does not exist ({error.strerror}); copy it there or correct the source")
+    if error.errno in _NOT_A_PATH:
+        return RecordingError(f"{path} cannot be opened: {error.strerror}; correct the source")
+    return StorageError(f"{path} cannot be read: {error.strerror or error}; check the storage and its permissions")
