@@ -1,5 +1,6 @@
 """Outcomes of one Segment, as the captioning layer would hand them over."""
 
+import hashlib
 from collections.abc import Callable
 
 import numpy as np
@@ -95,7 +96,8 @@ def _candidate(granularity: Granularity, text: str, *reasons: str) -> Candidate:
         attributes=_PROFILE if granularity is Granularity.GLOBAL else None,
         completion=Completion(text=text, finish_reason="stop", num_prompt_tokens=40, num_output_tokens=30, seed=7),
         attempt=1,
-        request_key="0" * 64,
+        request_key=hashlib.sha256(text.encode()).hexdigest(),
+        completion_index=0,
         provenance=Provenance(
             engine="vllm",
             engine_version="0.32.0",
@@ -157,6 +159,7 @@ def fail() -> Callable[[SegmentAudio], Failure]:
         return Failure(
             recording=audio.recording,
             segment=audio.segment,
+            acoustics=audio.acoustics,
             stage="caption",
             error="EngineRequestError",
             message="the server refused the audio",

@@ -8,7 +8,9 @@ the way stands in `warnings`.
 Shape suffix: C chosen channels, T samples.
 """
 
+import hashlib
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -20,6 +22,7 @@ from fcaps_pipeline.audio.location import local_path
 from fcaps_pipeline.audio.opening import open_file
 from fcaps_pipeline.audio.rendering import PcmBlock, Renderer
 from fcaps_pipeline.audio.timeline import Silence
+from fcaps_pipeline.audio.view import storage_error
 from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.records.audio import AudioWarning, Channel
 
@@ -70,6 +73,19 @@ class AudioStream:
     def warnings(self) -> tuple[AudioWarning, ...]:
         """What was mended or passed over so far; complete after the iteration."""
         return self._file.warnings.records()
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file's bytes; reads the file once.
+
+        Raises:
+            StorageError: the storage fails.
+        """
+        try:
+            with self._path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise storage_error(self._path, error) from error
 
     def blocks(self) -> Iterator[PcmBlock]:
         """Decoded blocks of shape (C, T), about 8 s each.

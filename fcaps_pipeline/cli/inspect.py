@@ -69,12 +69,14 @@ def _print_json(content: object) -> None:
 def schema(
     check: Annotated[bool, typer.Option("--check", help="Only compare; fail where a file differs.")] = False,  # noqa: FBT002
 ) -> None:
-    """Write `schemas/*.json` from the pydantic models, or check that they are up to date."""
+    """Write `schemas/*.json` and the columns in the README of the shards, or check that they are up to date."""
+    from fcaps_pipeline.cli.column_page import check_column_page, write_column_page
     from fcaps_pipeline.cli.schemas import check_schemas, write_schemas
 
     if check:
         check_schemas()
-        result.say("schemas/ is up to date")
+        check_column_page()
+        result.say("schemas/ and the columns of the shards are up to date")
     else:
-        for path in write_schemas():
+        for path in (*write_schemas(), write_column_page()):
             result.say(f"wrote {path}")

@@ -3,7 +3,6 @@
 An id is never broken: where the terminal has no room for a column of them, each stands on a line of its own.
 """
 
-import json
 import textwrap
 from collections.abc import Iterable
 from itertools import islice
@@ -14,6 +13,7 @@ from rich.table import Table
 from fcaps_pipeline.annotate.run.inspection import Line
 from fcaps_pipeline.cli.console import Stream
 from fcaps_pipeline.records.audio import Acoustics
+from fcaps_pipeline.records.captions import Profile
 
 _TABLE_BESIDE_IDS = 100
 """Columns that a table needs beside the ids for captions to be readable."""
@@ -75,7 +75,7 @@ def print_card(console: Stream, row: dict[str, Any]) -> None:
     """Everything a run knows about one Segment."""
     console.say(f"{row['segment_id']}  ({row['table']})", style="bold")
     console.say(f"{row['source']} channel {row['channel']}, {row['start_s']:.3f} to {row['end_s']:.3f} s")
-    for key in ("speaker", "language", "transcript", "recording_transcript", "tags", "licence"):
+    for key in ("speaker", "language", "transcript", "recording_transcript", "tags", "license"):
         if row.get(key):
             console.say(f"{key}: {row[key]}")
     for key in ("reason", "error", "message"):
@@ -100,10 +100,8 @@ def _print_candidate(console: Stream, candidate: dict[str, Any]) -> None:
     state = "kept" if candidate["kept"] else "dropped: " + ", ".join(candidate["reasons"])
     console.say(f"{candidate['granularity']} caption, {state}", style="green" if candidate["kept"] else "yellow")
     console.say(f"  {candidate['text']}")
-    if candidate["attributes"]:
-        attributes = json.loads(candidate["attributes"])
-        attributes.pop("caption")
-        console.say("  " + ", ".join(f"{key} {value}" for key, value in attributes.items()))
+    if fields := [f"{name} {candidate[name]}" for name in Profile.model_fields if candidate[name]]:
+        console.say("  " + ", ".join(fields))
     console.say(
         f"  {candidate['model']} {candidate['model_revision'][:19]}, {candidate['engine']} "
         f"{candidate['engine_version']}, prompt {candidate['prompt_name']}.v{candidate['prompt_version']}, "

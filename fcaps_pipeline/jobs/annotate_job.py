@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from fcaps_pipeline.jobs.job_file import JobText, Section, read_job_file, validate_job
 from fcaps_pipeline.jobs.mistakes import suggestion
 from fcaps_pipeline.records.annotations import Sampling
 from fcaps_pipeline.records.captions import Granularity
+
+License = Annotated[str | None, Field(validation_alias=AliasChoices("license", "licence"))]
 
 
 class FolderSource(Section):
@@ -23,8 +25,10 @@ class FolderSource(Section):
     """Folder or single audio file; `package:demo_speech` is the speech shipped with the package."""
     language: str | None = None
     """Language of every Recording, as a BCP 47 tag."""
-    licence: str | None = None
-    """Licence of every Recording, as shown in the shards."""
+    license: License = None
+    """License of every Recording, as shown in the shards; may be spelt `licence`."""
+    corpus: str | None = None
+    """Name of the corpus, as shown in the shards."""
 
 
 class ManifestSource(Section):
@@ -35,6 +39,8 @@ class ManifestSource(Section):
     """The JSONL file, plain or gzipped."""
     audio_root: str | None = None
     """Folder that relative audio paths start from; default: the folder of the manifest."""
+    corpus: str | None = None
+    """Name of the corpus of lines that name none, as shown in the shards."""
 
 
 class LhotseSource(Section):
@@ -45,8 +51,10 @@ class LhotseSource(Section):
     """JSONL of recordings or MonoCuts, plain or gzipped. Cuts become Segments as they are."""
     audio_root: str | None = None
     """Folder that relative audio paths start from; default: the folder of the JSONL."""
-    licence: str | None = None
-    """Licence of every Recording: Lhotse has no field for it."""
+    license: License = None
+    """License of every Recording: Lhotse has no field for it. May be spelt `licence`."""
+    corpus: str | None = None
+    """Name of the corpus, as shown in the shards."""
 
 
 SourceConfig = Annotated[FolderSource | ManifestSource | LhotseSource, Field(discriminator="kind")]
@@ -217,7 +225,7 @@ class ShardConfig(Section):
     unit_recordings: Annotated[int, Field(gt=0)] = 4_000
     """Recordings per WorkUnit, at most: bounds what is done again after an interruption, whatever headers tell."""
     row_group_bytes: Annotated[int, Field(gt=0, le=100_000_000)] = 64_000_000
-    """Audio bytes per Parquet row group."""
+    """Bytes per Parquet row group, over all columns."""
 
 
 class ResourceConfig(Section):
@@ -249,6 +257,8 @@ class Job(Section):
     """Audio LLMs, or the baseline, by a name of your choice."""
     captions: dict[Granularity, CaptionConfig]
     """What is asked, by granularity."""
+    audio: Literal["embed", "reference"] = "embed"
+    """Whether rows hold their samples, or refer to them by location, channel, interval and sha256."""
     segmentation: SegmentationConfig = SegmentationConfig()
     verification: VerificationConfig = VerificationConfig()
     shards: ShardConfig = ShardConfig()

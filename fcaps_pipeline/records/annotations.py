@@ -1,4 +1,4 @@
-"""From an answer to a row: Completion, Verdict, Candidate, CaptionSet, Annotation, Rejection, Failure.
+"""From an answer to a row: Completion, Verdict, Claim, Candidate, CaptionSet, Annotation, Rejection, Failure.
 
 Every planned Segment ends as exactly one of Annotation, Rejection and Failure.
 """
@@ -9,9 +9,15 @@ from pydantic import Field
 
 from fcaps_pipeline.records.audio import Acoustics, Recording, Segment
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.records.captions import GlobalCaption, Granularity
+from fcaps_pipeline.records.captions import GlobalCaption, Granularity, Profile
 
 FinishReason = Literal["stop", "length", "repetition"]
+
+SELECTION_REASONS = frozenset({"duplicate", "surplus"})
+"""Why a Candidate with nothing against it is not kept: others were."""
+
+
+_ID_DIGITS = 24
 
 
 class Sampling(Record):
@@ -39,17 +45,75 @@ class Completion(Record):
     seed: int
 
 
+class EvidenceScore(Record):
+    """How far one statement of a caption lies from what was measured, so that a bound can be moved later."""
+
+    attribute: str
+    value: str
+    """As the caption states it."""
+    measure: str
+    """Name of the measurement it was held against."""
+    measured: float
+    score: float
+    """Share of true statements of known truth that lie as far out or further: 1 is usual, 0.01 rare."""
+
+
 class Verdict(Record):
     """Whether a Candidate is kept, with every reason against it by rule name."""
 
     reasons: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
     """For each reason, what in the text gave rise to it."""
+    scores: tuple[EvidenceScore, ...] = ()
+    """Of each statement that a measurement bears on."""
 
     @property
     def kept(self) -> bool:
         """True when nothing speaks against the Candidate."""
         return not self.reasons
+
+    @property
+    def passed(self) -> bool:
+        """True when nothing speaks against the Candidate, whether or not others were preferred to it."""
+        return SELECTION_REASONS.issuperset(self.reasons)
+
+
+class TextSpan(Record):
+    """Characters of a caption: start included, end excluded."""
+
+    start: int
+    end: int
+
+
+class SampleSpan(Record):
+    """Samples of a Segment at 16 kHz: start included, end excluded."""
+
+    start_samples: int
+    end_samples: int
+
+
+class Evidence(Record):
+    """One measurement or answer that bears on a Claim."""
+
+    tool: str
+    tier: Literal["analytic", "probabilistic", "heuristic", "listening"]
+    value: str
+    unit: str | None = None
+    interval: SampleSpan | None = None
+    """What was measured; None for the whole Segment."""
+    confidence: float | None = None
+
+
+class Claim(Record):
+    """One thing that a caption states of the voice."""
+
+    attribute: str
+    value: str
+    span: TextSpan | None = None
+    interval: SampleSpan | None = None
+    """When it is said to be so; None for the whole Segment."""
+    result: Literal["supported", "contradicted", "unverifiable"]
+    evidence: tuple[Evidence, ...] = ()
 
 
 class Provenance(Record):
@@ -78,8 +142,19 @@ class Candidate(Record):
     attempt: Annotated[int, Field(ge=1)]
     request_key: str
     """sha256 over audio samples, prompt, model, revision, sampling, seed, attempt and the JSON Schema of the answer."""
+    completion_index: Annotated[int, Field(ge=0)]
+    """Place of the Completion among those of its request."""
     provenance: Provenance
     verdict: Verdict
+    claims: tuple[Claim, ...] | None = None
+    """None where the caption was not taken apart."""
+    trajectory: str | None = None
+    """Steps of a verifier as JSON; None where none was asked."""
+
+    @property
+    def candidate_id(self) -> str:
+        """Follows from what was asked: the same answer to the same question has one id in every run."""
+        return f"{self.request_key[:_ID_DIGITS]}-{self.completion_index}"
 
 
 class CaptionSet(Record):
@@ -99,13 +174,36 @@ class CaptionSet(Record):
         return tuple(candidate for candidate in self.candidates if candidate.verdict.kept)
 
 
+class Event(Record):
+    """A phrase that is true of an interval of a Segment."""
+
+    phrase: str
+    start_samples: Annotated[int, Field(ge=0)]
+    """From the start of the Segment, at 16 kHz."""
+    end_samples: Annotated[int, Field(gt=0)]
+    source: str
+    """Who says so: a tool, a model, the synthesizer."""
+    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class Missing(Record):
+    """A field of a row that was asked for and stayed empty."""
+
+    field: str
+    reason: str
+
+
 class Annotation(Record):
-    """A Segment with at least one kept caption at every granularity of the job: one row of a Shard."""
+    """A Segment with the captions that were kept: one row of a Shard."""
 
     recording: Recording
     segment: Segment
     acoustics: Acoustics
     caption_sets: tuple[CaptionSet, ...]
+    profile: Profile = Profile()
+    missing: tuple[Missing, ...] = ()
+    events: tuple[Event, ...] | None = None
+    """None where nobody looked for any."""
 
 
 class Rejection(Record):
@@ -124,6 +222,8 @@ class Failure(Record):
 
     recording: Recording
     segment: Segment | None
+    """None when the whole Recording failed."""
+    acoustics: Acoustics | None = None
     """None when the whole Recording failed."""
     stage: Literal["decode", "segment", "caption"]
     error: str

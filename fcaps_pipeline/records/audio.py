@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from fcaps_pipeline.records.base import Record
 
@@ -82,15 +82,23 @@ class AudioFile(Record):
 
 
 class AudioWarning(Record):
-    """Something in a Recording that was mended or passed over while it was read."""
+    """Something in the sound of a Recording that was mended or is doubtful, without being a Failure."""
 
     name: str
-    """Short stable word by which reports count, such as `gap_filled`."""
+    """Short and stable, with underscores: what report and plan count by."""
     detail: str
-    """For people: what was found and what was done."""
     start_samples: int | None = None
-    """Where it begins, in samples at 16 kHz; None where it concerns the whole."""
+    """First sample at 16 kHz that it concerns; None where it concerns the whole Recording."""
     end_samples: int | None = None
+
+
+class FileStamp(Record):
+    """What an audio file looked like when it was planned."""
+
+    size_bytes: int
+    modified_ns: int
+    header_sha256: str
+    """Over its first 64 KiB."""
 
 
 class Recording(Record):
@@ -113,9 +121,21 @@ class Recording(Record):
     """As the source tells it."""
     language: str | None = None
     tags: tuple[str, ...] = ()
-    licence: str | None = None
+    license: str | None = None
+    corpus: str | None = None
+    """Name of the corpus, where the source gives one."""
     extra: str | None = None
     """JSON object of the fields that a source gives and that are not ours."""
+    stamp: FileStamp | None = None
+    """The file at the time of planning; None where planning did not open it."""
+    sha256: str | None = None
+    """Of the file's bytes; None until they were read."""
+    source_rate_hz: int | None = None
+    """Of the file; None until it was decoded."""
+    num_channels: int | None = None
+    """Of the file; None until it was decoded."""
+    warnings: tuple[AudioWarning, ...] = ()
+    """Found so far."""
 
 
 class Segment(Interval):
@@ -140,9 +160,14 @@ class Segment(Interval):
 class Acoustics(Record):
     """What was measured in one Segment. None where the quantity is undefined (no voiced frame, no pause)."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     f0_median_hz: float | None
+    """Median F0."""
     f0_p5_hz: float | None
+    """5th percentile of F0."""
     f0_p95_hz: float | None
+    """95th percentile of F0."""
     f0_slope_hz_per_s: float | None
     """Least-squares slope of F0 over voiced frames."""
     voiced_share: float
@@ -156,8 +181,11 @@ class Acoustics(Record):
     level_range_db: float
     """95th minus 5th percentile of the frame level during speech."""
     num_pauses: int
+    """Pauses found."""
     pauses_total_s: float
+    """Length of all pauses."""
     pause_longest_s: float
+    """Length of the longest pause."""
     snr_db: float | None
     """Speech level over noise floor; None when no frame is free of speech."""
     clipped_share: float

@@ -1,4 +1,4 @@
-"""What a caption may say: the two granularities and the schema of a global caption.
+"""What a caption may say: the two granularities, the schema of a global caption, the profile of a voice.
 
 `GlobalCaption` is three things at once: the pydantic model that validates an answer, the JSON
 Schema in `schemas/`, and the grammar that vLLM decodes under. It is therefore small and flat.
@@ -52,6 +52,19 @@ class GlobalCaption(Record):
     emotion: Word
     accent: Word
     caption: Prose
+
+
+class Profile(Record):
+    """What the global captions of one Segment agree on; None where they do not, or say unknown."""
+
+    gender: str | None = None
+    age_group: str | None = None
+    pitch: str | None = None
+    rate: str | None = None
+    volume: str | None = None
+    timbre: str | None = None
+    emotion: str | None = None
+    accent: str | None = None
 
 
 @cache

@@ -1,18 +1,22 @@
 """Where the files of a run are, and what its commit records and its index say.
 
-A run folder: `job.json`, `plan/`, `data/`, `rejections/`, `failures/`, `commits/`, `tmp/`,
+A run folder: `job.json`, `plan/`, `data/`, `rejections/`, `failures/`, `candidates/`, `commits/`, `tmp/`,
 `engines.json`, `run.log.jsonl`, `index.json` and `report.json`. A unit is done when its commit record exists; the
-dataset is done when `index.json` exists.
+dataset is done when `index.json` exists. What is done again is a further attempt at its unit, with files and a
+record of its own; the last attempt counts.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
+
+from pydantic import Field
 
 from fcaps_pipeline.records.base import Record
 
-Table = Literal["data", "rejections", "failures"]
-
-_STEMS: dict[Table, str] = {"data": "train", "rejections": "rejections", "failures": "failures"}
+Table = Literal["data", "rejections", "failures", "candidates"]
+TABLES: tuple[Table, ...] = get_args(Table)
+OUTCOME_TABLES: tuple[Table, ...] = ("data", "rejections", "failures")
+"""Each Segment stands in one of them, once."""
 
 
 class ShardFile(Record):
@@ -41,17 +45,28 @@ class RecordingOutcome(Record):
     discarded_s: float
     num_forced_cuts: int
     """Segments that end inside speech, because it went on without a pause."""
+    sha256: str | None = None
+    """Of the file's bytes; None where it could not be read."""
+    warnings: dict[str, int] = Field(default_factory=dict)
+    """How often each warning was given."""
 
 
 class UnitCommit(Record):
     """The record whose existence says that a WorkUnit is done."""
 
     unit_index: int
+    attempt: int = 1
+    """Counted from 1; more where the unit was done again."""
+    parent_sha256: str | None = None
+    """Of the record of the attempt before; None for the first."""
+    fcaps_version: str
+    """Of the package that wrote its files."""
     num_segments: int
     num_annotations: int
     num_rejections: int
     num_segment_failures: int
     num_recording_failures: int
+    num_candidates: int
     num_output_tokens: int
     annotated_s: float
     rejection_reasons: dict[str, int]
@@ -74,6 +89,7 @@ class Totals(Record):
     num_annotations: int
     num_rejections: int
     num_segment_failures: int
+    num_candidates: int
     audio_hours: float
     speech_hours: float
     annotated_hours: float
@@ -85,7 +101,7 @@ class Totals(Record):
 class DatasetIndex(Record):
     """`index.json`: the shards of a finished run."""
 
-    schema_version: int
+    schema_versions: dict[Table, int]
     fcaps_version: str
     job_sha256: str
     plan_sha256: str
@@ -109,13 +125,13 @@ class RunLayout:
         self.log = root / "run.log.jsonl"
         self.lock = root / ".lock"
 
-    def shard(self, table: Table, unit_index: int, num_units: int) -> Path:
-        """Final path of a unit's file of one table."""
-        return self.root / table / f"{_STEMS[table]}-{unit_index:05d}-of-{num_units:05d}.parquet"
+    def shard(self, table: Table, unit_index: int, attempt: int) -> Path:
+        """Path of a unit's file of one table, by one attempt."""
+        return self.root / table / f"unit-{unit_index:05d}-{attempt}.parquet"
 
-    def commit(self, unit_index: int) -> Path:
-        """Path of a unit's commit record."""
-        return self.commits / f"{unit_index:05d}.json"
+    def commit(self, unit_index: int, attempt: int = 1) -> Path:
+        """Path of the commit record of one attempt at a unit."""
+        return self.commits / f"{unit_index:05d}.{attempt}.json"
 
     def in_progress(self, unit_index: int) -> Path:
         """Names the Recording that a process works on; it stays where the process dies."""

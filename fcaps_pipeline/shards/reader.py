@@ -12,27 +12,21 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from fcaps_pipeline.errors import AccountingError, CorruptRunError
-from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, ShardFile, Table, Totals, UnitCommit
-from fcaps_pipeline.shards.schema import FAILURE_SCHEMA, REJECTION_SCHEMA, SCHEMA_VERSION, Row, data_schema
+from fcaps_pipeline.shards.commits import last_attempts, read_commit
+from fcaps_pipeline.shards.layout import TABLES, DatasetIndex, RunLayout, ShardFile, Table, Totals, UnitCommit
+from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS, Row, missing_columns, version_mismatch
 
 
 def read_commits(layout: RunLayout) -> list[UnitCommit]:
-    """Commit records in unit order.
+    """Commit records in unit order, the last attempt at each.
 
     Raises:
-        CorruptRunError: a record is unreadable, or a file it names is missing or of another size.
+        CorruptRunError: a record is unreadable or changed, or a file it names is missing or of another size.
     """
-    commits = []
-    for path in sorted(layout.commits.glob("*.json")):
-        try:
-            commit = UnitCommit.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            raise CorruptRunError(
-                f"commit record {path} is unreadable ({error.error_count()} mistakes); delete it to redo its unit"
-            ) from error
+    commits = [read_commit(path) for path in last_attempts(layout).values()]
+    for commit in commits:
         for file in commit.files:
-            _check_size(layout, file, path)
-        commits.append(commit)
+            _check_size(layout, file)
     return commits
 
 
@@ -47,7 +41,7 @@ def total(commits: list[UnitCommit]) -> Totals:
         if outcomes != commit.num_segments:
             raise AccountingError(
                 f"unit {commit.unit_index}: {commit.num_segments} Segments, but {outcomes} outcomes; "
-                f"delete commits/{commit.unit_index:05d}.json to redo the unit, and report this defect"
+                "run annotate again with --repair to do the unit again, and report this defect"
             )
     recordings = [one for commit in commits for one in commit.recordings]
     by_outcome = Counter(one.outcome for one in recordings)
@@ -61,6 +55,7 @@ def total(commits: list[UnitCommit]) -> Totals:
         num_annotations=sum(commit.num_annotations for commit in commits),
         num_rejections=sum(commit.num_rejections for commit in commits),
         num_segment_failures=sum(commit.num_segment_failures for commit in commits),
+        num_candidates=sum(commit.num_candidates for commit in commits),
         audio_hours=sum(one.duration_s for one in recordings) / 3600,
         speech_hours=sum(one.speech_s for one in recordings) / 3600,
         annotated_hours=sum(commit.annotated_s for commit in commits) / 3600,
@@ -76,39 +71,42 @@ def read_index(layout: RunLayout) -> DatasetIndex:
     Raises:
         CorruptRunError: there is none, or it is of another schema version.
     """
-    try:
-        index = DatasetIndex.model_validate_json(layout.index.read_bytes())
-    except FileNotFoundError:
+    content = read_json(layout.index)
+    if content is None:
         raise CorruptRunError(
             f"{layout.root} has no index.json: the run is not finished; run its annotate command again to finish it"
-        ) from None
+        )
+    _check_versions(layout.index, content)
+    try:
+        return DatasetIndex.model_validate(content)
     except ValidationError as error:
         raise CorruptRunError(
             f"{layout.index} is not an index of this version ({error.error_count()} mistakes)"
         ) from error
-    if index.schema_version != SCHEMA_VERSION:
-        raise CorruptRunError(
-            f"{layout.index} has schema version {index.schema_version}, expected {SCHEMA_VERSION}; "
-            "read it with the version of this package that wrote it"
-        )
-    return index
 
 
 def check_file(layout: RunLayout, file: ShardFile) -> None:
     """Reads one committed file whole and compares it with its record.
 
     Raises:
-        CorruptRunError: checksum, schema, number of rows or ids are not as recorded.
+        CorruptRunError: checksum, columns or number of rows are not as recorded.
     """
     path = layout.root / file.path
-    _check_size(layout, file, layout.index)
+    _check_size(layout, file)
     with path.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     if digest != file.sha256:
-        raise CorruptRunError(f"{path} was changed: sha256 {digest[:12]}…, recorded {file.sha256[:12]}…; restore it")
-    parquet = pq.ParquetFile(path)
-    if not any(parquet.schema_arrow.equals(schema) for schema in _schemas(file.table)):
-        raise CorruptRunError(f"{path} has columns of another version; expected schema version {SCHEMA_VERSION}")
+        raise CorruptRunError(
+            f"{path} was changed: sha256 {digest[:12]}…, recorded {file.sha256[:12]}…; restore it, or run annotate "
+            "again with --repair to do its unit again"
+        )
+    with reading(path):
+        parquet = pq.ParquetFile(path)
+    if missing := missing_columns(file.table, parquet.schema_arrow):
+        raise CorruptRunError(
+            f"{path} lacks the column {missing[0]}, or has it with another type: it is not of schema version "
+            f"{SCHEMA_VERSIONS[file.table]} of {file.table}"
+        )
     if parquet.metadata.num_rows != file.num_rows:
         raise CorruptRunError(f"{path} has {parquet.metadata.num_rows} rows, recorded {file.num_rows}")
 
@@ -119,8 +117,21 @@ def read_rows(layout: RunLayout, table: Table, columns: list[str] | None = None)
     Raises:
         CorruptRunError: a file is missing or damaged.
     """
-    files = (file for commit in read_commits(layout) for file in commit.files if file.table == table)
-    for file in files:
+    for commit in read_commits(layout):
+        yield from read_unit_rows(layout, commit, table, columns)
+
+
+def read_unit_rows(
+    layout: RunLayout, commit: UnitCommit, table: Table, columns: list[str] | None = None
+) -> Iterator[Row]:
+    """Rows of one table of one unit, one row group in memory at a time.
+
+    Raises:
+        CorruptRunError: a file is missing or damaged.
+    """
+    for file in commit.files:
+        if file.table != table:
+            continue
         path = layout.root / file.path
         with reading(path):
             parquet = pq.ParquetFile(path)
@@ -148,7 +159,7 @@ def reading(shard: Path, row_group: int | None = None) -> Iterator[None]:
         cause = " ".join(str(error).split())
         raise CorruptRunError(
             f"{shard}: {where} cannot be read ({cause}); `fcaps verify {shard.parents[1]}` checks every file of the "
-            "run; restore this one, or delete its commit record and run annotate again"
+            "run; restore this one, or run annotate again with --repair"
         ) from error
 
 
@@ -162,19 +173,25 @@ def read_json(path: Path) -> object:
         raise CorruptRunError(f"{path} is not JSON: {error}; restore it from a copy") from error
 
 
-def _schemas(table: Table) -> tuple[pa.Schema, ...]:
-    """Those that a file of a table may have."""
-    if table == "data":
-        return data_schema(), data_schema(timed=True)
-    return ({"rejections": REJECTION_SCHEMA, "failures": FAILURE_SCHEMA}[table],)
+def _check_versions(path: Path, content: object) -> None:
+    """Says what became different since the version that wrote an index, before its fields are looked at."""
+    versions = content.get("schema_versions") if isinstance(content, dict) else None
+    if versions is None and isinstance(content, dict) and isinstance(content.get("schema_version"), int):
+        versions = {"data": content["schema_version"]}
+    if not isinstance(versions, dict):
+        raise CorruptRunError(f"{path} is not an index: it names no schema version; restore it from a copy")
+    for table in TABLES:
+        found = versions.get(table, SCHEMA_VERSIONS[table])
+        if isinstance(found, int) and (mismatch := version_mismatch(table, found)) is not None:
+            raise CorruptRunError(f"{path} {mismatch}")
 
 
-def _check_size(layout: RunLayout, file: ShardFile, record: Path) -> None:
+def _check_size(layout: RunLayout, file: ShardFile) -> None:
     path = layout.root / file.path
     found = path.stat().st_size if path.is_file() else None
     if found != file.num_bytes:
         state = "is missing" if found is None else f"has {found} bytes"
         raise CorruptRunError(
-            f"{path} {state}, but {record.name} records {file.num_bytes} bytes; "
-            "restore the file, or delete its commit record and run annotate again"
+            f"{path} {state}, but its commit record says {file.num_bytes} bytes; restore the file, or run annotate "
+            "again with --repair to do its unit again"
         )

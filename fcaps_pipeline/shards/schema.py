@@ -1,248 +1,298 @@
-"""Arrow schemas of the three tables of a run, and how outcomes become rows.
+"""The columns of the four tables of a run: names, types, meaning, versions.
 
-`data` has one row per Annotation, `rejections` one per Rejection, `failures` one per Failure. The
-columns that describe a Segment are the same in all of them. Captions stand twice: as plain lists
-of strings for trainers, and in `candidates` with verdict and provenance, dropped ones included.
+`data` has one row per Annotation, `rejections` one per Rejection, `failures` one per Failure, `candidates` one per
+Candidate of any of them, keyed by segment_id. The columns that describe a Segment are the same in all of them. This
+is the one place that names them: writers, readers, and the tables of `README.md`, follow it.
 """
 
-import hashlib
 import json
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import pyarrow as pa
 
-from fcaps_pipeline.audio.flac import encode_flac
-from fcaps_pipeline.records.annotations import Annotation, Candidate, CaptionSet, Failure, Rejection
-from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Acoustics, Recording, Segment, SegmentAudio
-from fcaps_pipeline.records.captions import Granularity
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Acoustics
+from fcaps_pipeline.records.captions import Profile
+from fcaps_pipeline.shards.layout import Table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSIONS: dict[Table, int] = {"data": 2, "rejections": 2, "failures": 2, "candidates": 2}
+
+SCHEMA_CHANGES: dict[int, str] = {
+    2: "candidates became a table of their own; the profile, corpus, split, location and warnings became columns; "
+    "licence is called license; events are in samples",
+}
+"""What each version changed in the tables, for those who hold rows of an earlier one."""
 
 Row = dict[str, Any]
 
-_RECORDING_FIELDS = [
-    pa.field("recording_id", pa.string(), nullable=False),
-    pa.field("source", pa.string(), nullable=False),
-    pa.field("recording_transcript", pa.string()),
-    pa.field("language", pa.string()),
-    pa.field("tags", pa.list_(pa.string())),
-    pa.field("licence", pa.string()),
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    kind: pa.DataType
+    meaning: str
+    nullable: bool = True
+
+    @property
+    def field(self) -> pa.Field:
+        """As Arrow has it."""
+        return pa.field(self.name, self.kind, nullable=self.nullable)
+
+
+def _needed(name: str, kind: pa.DataType, meaning: str) -> Column:
+    return Column(name, kind, meaning, nullable=False)
+
+
+def _in_a_table(docstring: str) -> str:
+    """A docstring as the meaning of a column: None is null there."""
+    return docstring.rstrip(".").replace("None", "null")
+
+
+_TEXT, _COUNT, _LONG, _SHARE = pa.string(), pa.int32(), pa.int64(), pa.float32()
+_SECONDS = pa.float64()
+
+_WARNINGS = Column(
+    "warnings",
+    pa.list_(
+        pa.struct([("name", _TEXT), ("detail", _TEXT), ("start_samples", _LONG), ("end_samples", _LONG)]),
+    ),
+    "what is doubtful about the sound, from the start of the Recording; empty where nothing is",
+)
+_VERSIONS = [
+    _needed("schema_version", _COUNT, "version of this table's columns"),
+    _needed("fcaps_version", _TEXT, "version of this package that wrote the row"),
 ]
 
-_SEGMENT_FIELDS = [
-    pa.field("channel", pa.string()),
-    pa.field("start_samples", pa.int64()),
-    pa.field("end_samples", pa.int64()),
-    pa.field("start_s", pa.float64()),
-    pa.field("end_s", pa.float64()),
-    pa.field("duration_s", pa.float64()),
-    pa.field("sample_rate_hz", pa.int32()),
-    pa.field("speaker", pa.string()),
-    pa.field("transcript", pa.string()),
+_RECORDING = [
+    _needed("recording_id", _TEXT, "id of the Recording, from the manifest or the relative path"),
+    Column("recording_sha256", _TEXT, "sha256 of the file's bytes; null where it could not be read"),
+    _needed("source", _TEXT, "path of the audio relative to the root of the source"),
+    _needed("location", _TEXT, "where the audio was read from"),
+    Column("corpus", _TEXT, "name of the corpus, where the source gives one"),
+    Column("split", _TEXT, "null in a run; a release sets it"),
+    Column("source_rate_hz", _COUNT, "sampling rate of the file"),
+    Column("num_channels", _COUNT, "channels of the file"),
+    Column("recording_transcript", _TEXT, "words of the whole Recording, where the source says so"),
+    Column("language", _TEXT, "BCP 47 tag of what is spoken"),
+    Column("tags", pa.list_(_TEXT), "human tags of the style"),
+    Column("license", _TEXT, "license of the Recording"),
+    Column("extra", _TEXT, "the manifest's own fields, as a JSON object"),
 ]
 
-_ACOUSTICS_FIELDS = [
-    pa.field(name, pa.int32() if info.annotation is int else pa.float32())
+_SEGMENT = [
+    Column("channel", _TEXT, "channel counted from 0, or `mix`"),
+    Column("start_samples", _LONG, "first sample in the Recording, at 16 kHz"),
+    Column("end_samples", _LONG, "sample after the last, at 16 kHz"),
+    Column("start_s", _SECONDS, "start in seconds"),
+    Column("end_s", _SECONDS, "end in seconds"),
+    Column("duration_s", _SECONDS, "length in seconds"),
+    Column("sample_rate_hz", _COUNT, "rate of the samples, 16000"),
+    Column("speaker", _TEXT, "who speaks, where the source says so"),
+    Column("speaker_gender", _TEXT, "gender of the speaker, where the source says so"),
+    Column("transcript", _TEXT, "words of the Segment; null where unknown"),
+]
+
+_ACOUSTICS = [
+    Column(name, _COUNT if info.annotation is int else _SHARE, _in_a_table(info.description or ""))
     for name, info in Acoustics.model_fields.items()
 ]
 
-_CANDIDATE_TYPE = pa.struct(
+_PROFILE_OF_ROW = [
+    Column(name, _TEXT, f"{name.replace('_', ' ')} that most global captions state; null where unknown")
+    for name in Profile.model_fields
+]
+_PROFILE_OF_CANDIDATE = [
+    Column(name, _TEXT, f"{name.replace('_', ' ')} as this answer fills the field; null for prose and invalid answers")
+    for name in Profile.model_fields
+]
+
+_SPAN = [("start_samples", _LONG), ("end_samples", _LONG)]
+_EVIDENCE = pa.struct(
     [
-        pa.field("granularity", pa.string()),
-        pa.field("text", pa.string()),
-        pa.field("attributes", pa.string()),
-        pa.field("kept", pa.bool_()),
-        pa.field("reasons", pa.list_(pa.string())),
-        pa.field("details", pa.list_(pa.string())),
-        pa.field("attempt", pa.int32()),
-        pa.field("seed", pa.int64()),
-        pa.field("finish_reason", pa.string()),
-        pa.field("num_prompt_tokens", pa.int32()),
-        pa.field("num_output_tokens", pa.int32()),
-        pa.field("request_key", pa.string()),
-        pa.field("engine", pa.string()),
-        pa.field("engine_version", pa.string()),
-        pa.field("model", pa.string()),
-        pa.field("model_revision", pa.string()),
-        pa.field("prompt_name", pa.string()),
-        pa.field("prompt_version", pa.int32()),
-        pa.field("prompt_sha256", pa.string()),
-        pa.field("sampling", pa.string()),
+        *[(name, _TEXT) for name in ("tool", "tier", "value", "unit")],
+        ("interval", pa.struct(_SPAN)),
+        ("confidence", _SHARE),
+    ]
+)
+_CLAIM = pa.struct(
+    [
+        ("attribute", _TEXT),
+        ("value", _TEXT),
+        ("span", pa.struct([("start", _COUNT), ("end", _COUNT)])),
+        ("interval", pa.struct(_SPAN)),
+        ("result", _TEXT),
+        ("evidence", pa.list_(_EVIDENCE)),
     ]
 )
 
-_SCHEMA_VERSION_FIELD = pa.field("schema_version", pa.int32(), nullable=False)
+_SEGMENT_ID = _needed("segment_id", _TEXT, "recording, channel, first and last sample")
+_AUDIO_SHA256 = Column("audio_sha256", _TEXT, "sha256 of the samples as 16-bit little-endian PCM at 16 kHz")
 
-REJECTION_SCHEMA = pa.schema(
-    [
-        pa.field("segment_id", pa.string(), nullable=False),
-        *_RECORDING_FIELDS,
-        *_SEGMENT_FIELDS,
-        pa.field("location", pa.string(), nullable=False),
-        *_ACOUSTICS_FIELDS,
-        pa.field("reason", pa.string(), nullable=False),
-        pa.field("attempts", pa.int32(), nullable=False),
-        pa.field("candidates", pa.list_(_CANDIDATE_TYPE)),
-        _SCHEMA_VERSION_FIELD,
-    ]
-)
-
-FAILURE_SCHEMA = pa.schema(
-    [
-        pa.field("segment_id", pa.string()),
-        *_RECORDING_FIELDS,
-        *_SEGMENT_FIELDS,
-        pa.field("location", pa.string(), nullable=False),
-        pa.field("stage", pa.string(), nullable=False),
-        pa.field("error", pa.string(), nullable=False),
-        pa.field("message", pa.string(), nullable=False),
-        pa.field("attempts", pa.int32(), nullable=False),
-        pa.field("candidates", pa.list_(_CANDIDATE_TYPE)),
-        _SCHEMA_VERSION_FIELD,
-    ]
-)
-
-_PLAIN_DATA_SCHEMA = pa.schema(
-    [
-        pa.field("segment_id", pa.string(), nullable=False),
-        pa.field("audio", pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])),
-        pa.field("audio_sha256", pa.string(), nullable=False),
-        *_RECORDING_FIELDS,
-        *_SEGMENT_FIELDS,
-        *_ACOUSTICS_FIELDS,
-        pa.field("global_captions", pa.list_(pa.string())),
-        pa.field("fine_captions", pa.list_(pa.string())),
-        pa.field("candidates", pa.list_(_CANDIDATE_TYPE)),
-        _SCHEMA_VERSION_FIELD,
-    ]
-)
-
-
-_EVENTS = pa.field(
-    "events", pa.list_(pa.struct([("phrase", pa.string()), ("start_s", pa.float64()), ("end_s", pa.float64())]))
-)
+COLUMNS: dict[Table, tuple[Column, ...]] = {
+    "data": (
+        _SEGMENT_ID,
+        Column(
+            "audio",
+            pa.struct([("bytes", pa.binary()), ("path", _TEXT)]),
+            "FLAC, mono, 16 bit, 16 kHz, and a file name for it; null where the job says `audio: reference`",
+        ),
+        _needed("audio_sha256", _TEXT, _AUDIO_SHA256.meaning),
+        *_RECORDING,
+        *_SEGMENT,
+        *_ACOUSTICS,
+        *_PROFILE_OF_ROW,
+        Column("global_captions", pa.list_(_TEXT), "kept captions of the voice as a whole, best first"),
+        Column("fine_captions", pa.list_(_TEXT), "kept captions of the delivery in time, best first"),
+        Column(
+            "captions",
+            pa.list_(pa.struct([("granularity", _TEXT), ("text", _TEXT), ("candidate_id", _TEXT)])),
+            "the same captions with their ids in `candidates`",
+        ),
+        Column(
+            "missing",
+            pa.list_(pa.struct([("field", _TEXT), ("reason", _TEXT)])),
+            "fields of this row that were asked for and stayed empty, and why",
+        ),
+        Column(
+            "events",
+            pa.list_(
+                pa.struct([("phrase", _TEXT), *_SPAN, ("source", _TEXT), ("confidence", _SHARE)]),
+            ),
+            "phrases true of an interval, in samples from the start of the Segment; null where nobody looked",
+        ),
+        _WARNINGS,
+        *_VERSIONS,
+    ),
+    "rejections": (
+        _SEGMENT_ID,
+        _AUDIO_SHA256,
+        *_RECORDING,
+        *_SEGMENT,
+        *_ACOUSTICS,
+        _needed("reason", _TEXT, "granularity and rules, most frequent first"),
+        _needed("attempts", _COUNT, "how often the Segment was asked about, at most"),
+        _WARNINGS,
+        *_VERSIONS,
+    ),
+    "failures": (
+        Column("segment_id", _TEXT, "null where the whole Recording failed"),
+        _AUDIO_SHA256,
+        *_RECORDING,
+        *_SEGMENT,
+        *_ACOUSTICS,
+        _needed("stage", _TEXT, "`decode`, `segment` or `caption`"),
+        _needed("error", _TEXT, "class of the error"),
+        _needed("message", _TEXT, "what happened"),
+        _needed("attempts", _COUNT, "how often it was tried"),
+        _WARNINGS,
+        *_VERSIONS,
+    ),
+    "candidates": (
+        _SEGMENT_ID,
+        _needed(
+            "candidate_id", _TEXT, "the same answer to the same question has one id in every run; unique in a Segment"
+        ),
+        _needed("granularity", _TEXT, "`global` or `fine`"),
+        _needed("text", _TEXT, "the caption; the raw answer where it could not be parsed"),
+        Column("answer", _TEXT, "the raw answer; null where it is the text"),
+        *_PROFILE_OF_CANDIDATE,
+        _needed("kept", pa.bool_(), "whether it is a caption of the row"),
+        Column("reasons", pa.list_(_TEXT), "rules against it"),
+        Column("details", pa.list_(_TEXT), "for each reason, what gave rise to it"),
+        Column(
+            "scores",
+            pa.list_(
+                pa.struct(
+                    [
+                        *[(name, _TEXT) for name in ("attribute", "value", "measure")],
+                        ("measured", _SHARE),
+                        ("score", _SHARE),
+                    ]
+                ),
+            ),
+            "how far each checked statement lies from its measurement: share of true statements as far out or further",
+        ),
+        Column(
+            "claims", pa.list_(_CLAIM), "what the caption states, with result and evidence; null where not taken apart"
+        ),
+        Column("trajectory", _TEXT, "steps of a verifier as JSON; null where none was asked"),
+        _needed("attempt", _COUNT, "how often the Segment had been asked then, from 1"),
+        _needed(
+            "request_key", _TEXT, "sha256 of the question: samples, prompt, model, sampling, seed, attempt, grammar"
+        ),
+        _needed("completion_index", _COUNT, "place among the answers to the request, from 0"),
+        _needed("seed", _LONG, "seed of the answer"),
+        _needed("finish_reason", _TEXT, "`stop`, `length` or `repetition`"),
+        _needed("num_prompt_tokens", _COUNT, "tokens of audio and prompt"),
+        _needed("num_output_tokens", _COUNT, "tokens of the answer"),
+        _needed("engine", _TEXT, "kind of engine"),
+        _needed("engine_version", _TEXT, "its version"),
+        _needed("model", _TEXT, "model as the job names it"),
+        _needed("model_revision", _TEXT, "hub commit, or hash of the folder"),
+        _needed("prompt_name", _TEXT, "name of the prompt"),
+        _needed("prompt_version", _COUNT, "version of the prompt"),
+        _needed("prompt_sha256", _TEXT, "sha256 of the text of the prompt"),
+        _needed("sampling", _TEXT, "sampling as used, as JSON"),
+        _WARNINGS,
+        *_VERSIONS,
+    ),
+}
 
 
 @cache
-def data_schema(*, timed: bool = False) -> pa.Schema:
-    """Schema of the shards, with the metadata from which `datasets` knows the Audio feature.
-
-    Args:
-        timed: with the column `events`, phrases that are true of an interval of the row, in seconds from its start.
-    """
-    from datasets import Audio, Features
-
-    plain = _PLAIN_DATA_SCHEMA.append(_EVENTS) if timed else _PLAIN_DATA_SCHEMA
-    features = Features.from_arrow_schema(plain)
-    features["audio"] = Audio(sampling_rate=SAMPLE_RATE_HZ)
-    info = json.dumps({"info": {"features": features.to_dict()}})
-    return plain.with_metadata({"huggingface": info, "fcaps_schema_version": str(SCHEMA_VERSION)})
+def table_schema(table: Table) -> pa.Schema:
+    """Schema of a table; that of `data` has the metadata from which `datasets` knows the Audio feature."""
+    plain = pa.schema([column.field for column in COLUMNS[table]])
+    metadata = {"fcaps_table": table, "fcaps_schema_version": str(SCHEMA_VERSIONS[table])}
+    if table == "data":
+        metadata["huggingface"] = json.dumps({"info": {"features": _features(plain)}})
+    return plain.with_metadata(metadata)
 
 
-def annotation_row(annotation: Annotation, audio: SegmentAudio) -> Row:
-    """Row of `data`; the audio becomes 16-bit FLAC."""
-    return {
-        "segment_id": annotation.segment.segment_id,
-        "audio": {"bytes": encode_flac(audio.pcm_T), "path": f"{annotation.segment.segment_id}.flac"},
-        "audio_sha256": hashlib.sha256(audio.pcm_T.tobytes()).hexdigest(),
-        **recording_columns(annotation.recording),
-        **segment_columns(annotation.segment, annotation.recording),
-        **annotation.acoustics.model_dump(),
-        "global_captions": _kept_texts(annotation.caption_sets, Granularity.GLOBAL),
-        "fine_captions": _kept_texts(annotation.caption_sets, Granularity.FINE),
-        "candidates": _candidate_rows(annotation.caption_sets),
-        "schema_version": SCHEMA_VERSION,
-    }
-
-
-def rejection_row(rejection: Rejection) -> Row:
-    """Row of `rejections`, with every text and reason; the audio is referred to by location and interval."""
-    return {
-        "segment_id": rejection.segment.segment_id,
-        **recording_columns(rejection.recording),
-        **segment_columns(rejection.segment, rejection.recording),
-        "location": rejection.recording.location,
-        **rejection.acoustics.model_dump(),
-        "reason": rejection.reason,
-        "attempts": max((caption_set.attempts for caption_set in rejection.caption_sets), default=0),
-        "candidates": _candidate_rows(rejection.caption_sets),
-        "schema_version": SCHEMA_VERSION,
-    }
-
-
-def failure_row(failure: Failure) -> Row:
-    """Row of `failures`; the columns of the Segment are empty where the whole Recording failed."""
-    segment = failure.segment
-    return {
-        "segment_id": None if segment is None else segment.segment_id,
-        **recording_columns(failure.recording),
-        **({} if segment is None else segment_columns(segment, failure.recording)),
-        "location": failure.recording.location,
-        "stage": failure.stage,
-        "error": failure.error,
-        "message": failure.message,
-        "attempts": failure.attempts,
-        "candidates": _candidate_rows(failure.caption_sets),
-        "schema_version": SCHEMA_VERSION,
-    }
-
-
-def recording_columns(recording: Recording) -> Row:
-    """What every table says of the Recording."""
-    return {
-        "recording_id": recording.recording_id,
-        "source": recording.source,
-        "recording_transcript": recording.transcript,
-        "language": recording.language,
-        "tags": list(recording.tags),
-        "licence": recording.licence,
-    }
-
-
-def segment_columns(segment: Segment, recording: Recording) -> Row:
-    """What every table says of the Segment."""
-    return {
-        "channel": str(segment.channel),
-        "start_samples": segment.start_samples,
-        "end_samples": segment.end_samples,
-        "start_s": segment.start_s,
-        "end_s": segment.end_s,
-        "duration_s": segment.duration_s,
-        "sample_rate_hz": SAMPLE_RATE_HZ,
-        "speaker": segment.speaker or recording.speaker,
-        "transcript": segment.transcript,
-    }
-
-
-def _kept_texts(caption_sets: tuple[CaptionSet, ...], granularity: Granularity) -> list[str]:
+def missing_columns(table: Table, found: pa.Schema) -> list[str]:
+    """Columns that a file lacks or has with another type; columns of its own do no harm."""
     return [
-        candidate.text
-        for caption_set in caption_sets
-        if caption_set.granularity is granularity
-        for candidate in caption_set.kept
+        column.name
+        for column in COLUMNS[table]
+        if column.name not in found.names or found.field(column.name).type != column.kind
     ]
 
 
-def _candidate_rows(caption_sets: tuple[CaptionSet, ...]) -> list[Row]:
-    return [_candidate_row(candidate) for caption_set in caption_sets for candidate in caption_set.candidates]
+def version_mismatch(table: Table, found: int) -> str | None:
+    """Why rows of a version cannot be read, and what became different since; None where they can."""
+    expected = SCHEMA_VERSIONS[table]
+    if found == expected:
+        return None
+    if found > expected:
+        return f"has schema version {found} of {table}, this version reads {expected}; update fcaps-pipeline"
+    since = "; ".join(f"version {number}: {SCHEMA_CHANGES[number]}" for number in range(found + 1, expected + 1))
+    return f"has schema version {found} of {table}, this version reads {expected} ({since}); write it again"
 
 
-def _candidate_row(candidate: Candidate) -> Row:
-    completion, provenance = candidate.completion, candidate.provenance
-    return {
-        "granularity": candidate.granularity.value,
-        "text": candidate.text,
-        "attributes": None if candidate.attributes is None else candidate.attributes.model_dump_json(),
-        "kept": candidate.verdict.kept,
-        "reasons": list(candidate.verdict.reasons),
-        "details": list(candidate.verdict.details),
-        "attempt": candidate.attempt,
-        "seed": completion.seed,
-        "finish_reason": completion.finish_reason,
-        "num_prompt_tokens": completion.num_prompt_tokens,
-        "num_output_tokens": completion.num_output_tokens,
-        "request_key": candidate.request_key,
-        **provenance.model_dump(exclude={"sampling"}),
-        "sampling": provenance.sampling.model_dump_json(),
-    }
+def _features(plain: pa.Schema) -> dict[str, Any]:
+    from datasets import Audio, Features
+
+    features = Features.from_arrow_schema(plain)
+    features["audio"] = Audio(sampling_rate=SAMPLE_RATE_HZ)
+    described: dict[str, Any] = features.to_dict()
+    return described
+
+
+def column_page() -> str:
+    """The columns of all tables in Markdown, each meaning once, as they stand in the README of this wing."""
+    tables: dict[tuple[str, str, str], list[str]] = {}
+    for table, columns in COLUMNS.items():
+        for one in columns:
+            tables.setdefault((one.name, _kind_name(one.kind), one.meaning), []).append(table)
+    lines = [
+        f"| `{name}` | {'all' if len(where) == len(COLUMNS) else ', '.join(where)} | {kind} | {meaning} |"
+        for (name, kind, meaning), where in tables.items()
+    ]
+    return "\n".join(["| column | table | type | meaning |", "|---|---|---|---|", *lines]) + "\n"
+
+
+def _kind_name(kind: pa.DataType) -> str:
+    return f"`{kind}`".replace("element: ", "").replace("item: ", "")

@@ -41,9 +41,8 @@ def test_a_server_annotates_and_its_key_is_written_nowhere(
     assert "CAPTION_SERVER_KEY" in without_key.stderr
     done = fcaps("annotate", job, "--out", run, CAPTION_SERVER_KEY=KEY)
     assert done.returncode == 0, done.stderr
-    rows = list(read_rows(RunLayout(run), "data"))
-    assert rows
-    assert {one["model_revision"] for row in rows for one in row["candidates"]} == {"r1"}
+    assert list(read_rows(RunLayout(run), "data"))
+    assert {one["model_revision"] for one in read_rows(RunLayout(run), "candidates")} == {"r1"}
     written = b"".join(path.read_bytes() for path in run.rglob("*") if path.is_file())
     assert KEY.encode() not in written + done.stdout.encode() + done.stderr.encode()
 

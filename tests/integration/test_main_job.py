@@ -13,6 +13,7 @@ from datasets import Audio, load_dataset
 
 from fcaps_pipeline.audio.flac import decode_flac
 from fcaps_pipeline.audio.stream import decode_all
+from fcaps_pipeline.records.captions import Profile
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_rows
 from tests.integration.conftest import Fcaps
@@ -98,11 +99,13 @@ def test_captions_are_validated_and_traceable(finished: CompletedProcess[str], r
     for row in read_rows(RunLayout(run), "data"):
         assert row["fine_captions"]
         assert row["global_captions"]
-        for candidate in row["candidates"]:
-            assert candidate["kept"] == (candidate["reasons"] == [])
-            assert re.fullmatch(r"[0-9a-f]{64}", candidate["request_key"])
-            assert re.fullmatch(r"[0-9a-f]{64}", candidate["prompt_sha256"])
-            assert candidate["model_revision"].startswith("sha256:")
+        for field in Profile.model_fields:
+            assert (row[field] is None) == (field in {one["field"] for one in row["missing"]})
+    for candidate in read_rows(RunLayout(run), "candidates"):
+        assert candidate["kept"] == (candidate["reasons"] == [])
+        assert re.fullmatch(r"[0-9a-f]{64}", candidate["request_key"])
+        assert re.fullmatch(r"[0-9a-f]{64}", candidate["prompt_sha256"])
+        assert candidate["model_revision"].startswith("sha256:")
 
 
 def test_a_second_run_redoes_nothing(

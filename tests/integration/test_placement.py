@@ -43,7 +43,7 @@ def test_processes_that_fit_in_sum_but_on_no_node_are_refused(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ray_runtime, "_PLACEMENT_TIMEOUT_S", 3.0)
-    runtime = RayRuntime(_job(cluster, num_segmenters=3, cpus_per_segmenter=2), RunLayout(tmp_path), num_units=1)
+    runtime = RayRuntime(_job(cluster, num_segmenters=3, cpus_per_segmenter=2), RunLayout(tmp_path))
     with (
         pytest.raises(ResourceError, match=r"has what the job wants, but no room for its 3 processes .*; lower "),
         runtime,
@@ -52,6 +52,6 @@ def test_processes_that_fit_in_sum_but_on_no_node_are_refused(
 
 
 def test_processes_that_fit_on_the_nodes_are_started(cluster: Cluster, tmp_path: Path) -> None:
-    runtime = RayRuntime(_job(cluster, num_segmenters=2, cpus_per_segmenter=3), RunLayout(tmp_path), num_units=1)
+    runtime = RayRuntime(_job(cluster, num_segmenters=2, cpus_per_segmenter=3), RunLayout(tmp_path))
     with runtime:
         assert runtime.start_engines(create_autospec(RunCallback))["rules"].engine == "cascade"

@@ -18,7 +18,7 @@ def test_a_published_file_without_a_commit_record_is_no_data(
     stale.parent.mkdir()
     stale.write_bytes(b"left by a killed try")
     assert list(read_rows(layout, "rejections")) == []
-    with UnitWriter(layout, 0, 1, row_group_bytes=1000) as writer:
+    with UnitWriter(layout, 0, row_group_bytes=1000) as writer:
         writer.add(annotate(make_audio()), make_audio())
         outcome = RecordingOutcome(
             recording_id="tale_wav",

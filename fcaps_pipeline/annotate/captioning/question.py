@@ -67,6 +67,7 @@ class Question:
             sampling=sampling,
             seed=int(_sha256([key, "seed"])[:16], 16) % _NUM_SEEDS,
             num_completions=num_completions,
+            attempt=attempt,
             json_schema=schema,
         )
 

@@ -110,7 +110,7 @@ class SegmentAnnotator:
                 completions = await self._complete(request)
             except (EngineRequestError, EngineRetryableError) as error:
                 return self._caption_set(question, candidates, attempt, f"{type(error).__name__}: {error}")
-            drawn = [self._judge(question, request, completion, attempt) for completion in completions]
+            drawn = [self._judge(question, request, index, one) for index, one in enumerate(completions)]
             candidates = (*candidates, *drawn)
             faults = [set(candidate.verdict.reasons) & RETRIED_RULES for candidate in drawn]
             wanted = sum(map(bool, faults))
@@ -128,7 +128,7 @@ class SegmentAnnotator:
                 await self._sleep(_FIRST_BACKOFF_S * 2**backoff)
         return await self._engine.complete(request)
 
-    def _judge(self, question: Question, request: CaptionRequest, completion: Completion, attempt: int) -> Candidate:
+    def _judge(self, question: Question, request: CaptionRequest, index: int, completion: Completion) -> Candidate:
         parsed = parse_answer(question.granularity, completion.text)
         answer = Answer(
             granularity=question.granularity,
@@ -144,8 +144,9 @@ class SegmentAnnotator:
             text=parsed.text,
             attributes=parsed.attributes,
             completion=completion,
-            attempt=attempt,
+            attempt=request.attempt,
             request_key=request.request_key,
+            completion_index=index,
             provenance=question.provenance(request.sampling),
             verdict=judge(answer),
         )

@@ -46,6 +46,8 @@ class CaptionRequest:
     num_completions: int = 1
     json_schema: dict[str, Any] | None = None
     """Grammar of the answer; None for free text."""
+    attempt: int = 1
+    """How often the Segment is asked at this granularity, this time included."""
 
 
 class Engine(Protocol):

@@ -28,7 +28,7 @@ from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_commits, total
 from fcaps_pipeline.shards.run_folder import opened
-from fcaps_pipeline.shards.schema import SCHEMA_VERSION
+from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS
 from fcaps_pipeline.storage.files import write_durably, writing
 
 
@@ -101,7 +101,7 @@ def _run_missing(job: Job, layout: RunLayout, plan: Plan, done: frozenset[int], 
     failed_units = []
     callback.on_step("starting Ray")
     # Ray prints on stdout what actors print there, but stdout is the result of a command.
-    with redirect_stdout(sys.stderr), RayRuntime(job, layout, plan.num_units) as runtime:
+    with redirect_stdout(sys.stderr), RayRuntime(job, layout) as runtime:
         callback.on_step("starting the engines")
         engines = runtime.start_engines(callback)
         _remember(layout, engines)
@@ -120,7 +120,7 @@ def _run_missing(job: Job, layout: RunLayout, plan: Plan, done: frozenset[int], 
 
 
 def _check_visible(layout: RunLayout, commit: UnitCommit) -> None:
-    if not layout.commit(commit.unit_index).is_file():
+    if not layout.commit(commit.unit_index, commit.attempt).is_file():
         raise OutputError(
             f"unit {commit.unit_index} was committed by another machine, but {layout.root} here does not show it; "
             "choose an --out on storage that all nodes share"
@@ -154,7 +154,7 @@ def _finish(job: Job, layout: RunLayout, plan: Plan, commits: list[UnitCommit], 
             "for; this is a defect, please report it with the run folder"
         )
     index = DatasetIndex(
-        schema_version=SCHEMA_VERSION,
+        schema_versions=SCHEMA_VERSIONS,
         fcaps_version=__version__,
         job_sha256=job_sha256(job),
         plan_sha256=plan.sha256,

@@ -10,7 +10,7 @@ from typing import Literal, Self
 from fcaps_pipeline.audio.location import printable
 from fcaps_pipeline.errors import FcapsError, MissingFileError, RecordingError
 from fcaps_pipeline.records.annotations import Failure
-from fcaps_pipeline.records.audio import Recording, Segment
+from fcaps_pipeline.records.audio import Recording, SegmentAudio
 
 _OWN_FAULT = (RecordingError, MissingFileError)
 """Errors that concern the one Recording and nothing else."""
@@ -41,16 +41,17 @@ class Border:
             return True
         return False
 
-    def failure(self, recording: Recording, segment: Segment | None = None) -> Failure | None:
+    def failure(self, recording: Recording, audio: SegmentAudio | None = None) -> Failure | None:
         """What was held as a Failure; of the one Segment where one is given."""
         if self.error is None:
             return None
-        stage: Literal["decode", "segment", "caption"] = "segment" if segment is None else "caption"
+        stage: Literal["decode", "segment", "caption"] = "segment" if audio is None else "caption"
         if isinstance(self.error, _OWN_FAULT):
             stage = "decode"
         return Failure(
             recording=recording,
-            segment=segment,
+            segment=audio and audio.segment,
+            acoustics=audio and audio.acoustics,
             stage=stage,
             error=type(self.error).__name__,
             message=self.message(),

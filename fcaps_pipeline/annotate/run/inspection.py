@@ -2,20 +2,19 @@
 
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psutil
-import pyarrow as pa
 
 from fcaps_pipeline.annotate.run.plan import Plan, load, load_units
 from fcaps_pipeline.annotate.run.watch.activity import Activity, State, activity
 from fcaps_pipeline.annotate.run.watch.run_log import read_log, utc_now
 from fcaps_pipeline.errors import AccountingError, CorruptRunError, UsageError
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.layout import RunLayout, ShardFile, Table, Totals
-from fcaps_pipeline.shards.reader import check_file, read_commits, read_index, read_rows, total
-from fcaps_pipeline.shards.schema import FAILURE_SCHEMA, REJECTION_SCHEMA, data_schema
+from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RunLayout, ShardFile, Table, Totals, UnitCommit
+from fcaps_pipeline.shards.reader import check_file, read_commits, read_index, read_rows, read_unit_rows, total
+from fcaps_pipeline.shards.schema import COLUMNS, Row
 
 
 class RunStatus(Record):
@@ -102,68 +101,79 @@ def verify(layout: RunLayout) -> Iterator[ShardFile]:
         check_file(layout, file)
         yield file
     _check_ids(layout, index.totals)
+    for commit in commits:
+        _check_candidates(layout, commit)
 
 
-def lines(layout: RunLayout, tables: Sequence[Table] = ("data", "rejections", "failures")) -> Iterator[Line]:
+def lines(layout: RunLayout, tables: Sequence[Table] = OUTCOME_TABLES) -> Iterator[Line]:
     """Annotated Segments, then rejected ones, then what nobody could be asked about, in shard order.
 
     Args:
         layout: of the run.
         tables: those to read.
     """
+    commits = read_commits(layout)
     for table in tables:
-        for row in read_rows(layout, table, _COLUMNS[table]):
-            yield _LINE_OF[table](row)
+        for commit in commits:
+            yield from _lines(layout, commit, table)
 
 
-def _annotated(row: dict[str, Any]) -> Line:
+def _lines(layout: RunLayout, commit: UnitCommit, table: Table) -> Iterator[Line]:
+    rows = read_unit_rows(layout, commit, table, _COLUMNS[table])
+    if table == "data":
+        candidates = _candidates(layout, commit, ["segment_id", "kept", "reasons"])
+        yield from (_annotated(row, candidates.get(row["segment_id"], [])) for row in rows)
+    else:
+        yield from map(_rejected if table == "rejections" else _failed, rows)
+
+
+def _annotated(row: Row, candidates: list[Row]) -> Line:
     return Line(
         segment_id=row["segment_id"],
         duration_s=row["duration_s"],
         fine_caption=next(iter(row["fine_captions"]), ""),
         global_caption=next(iter(row["global_captions"]), ""),
-        dropped=_dropped(row["candidates"]),
+        dropped=_dropped(candidates),
     )
 
 
-def _rejected(row: dict[str, Any]) -> Line:
+def _rejected(row: Row) -> Line:
     return Line(segment_id=row["segment_id"], duration_s=row["duration_s"], dropped=f"rejected: {row['reason']}")
 
 
-def _failed(row: dict[str, Any]) -> Line:
+def _failed(row: Row) -> Line:
     name = row["recording_id"] if row["segment_id"] is None else row["segment_id"]
     return Line(segment_id=name, duration_s=row["duration_s"], dropped=f"failed: {row['message']}")
 
 
 _COLUMNS: dict[Table, list[str]] = {
-    "data": ["segment_id", "duration_s", "fine_captions", "global_captions", "candidates"],
+    "data": ["segment_id", "duration_s", "fine_captions", "global_captions"],
     "rejections": ["segment_id", "duration_s", "reason"],
     "failures": ["segment_id", "recording_id", "duration_s", "message"],
-}
-_LINE_OF: dict[Table, Callable[[dict[str, Any]], Line]] = {
-    "data": _annotated,
-    "rejections": _rejected,
-    "failures": _failed,
 }
 
 
 def find(layout: RunLayout, segment_id: str) -> dict[str, Any]:
-    """The row of a Segment, without its audio bytes, from whichever table has it.
+    """The row of a Segment, without its audio bytes, from whichever table has it, and its candidates.
 
     Raises:
         UsageError: no table has it.
     """
-    schemas: dict[Table, pa.Schema] = {
-        "data": data_schema(),
-        "rejections": REJECTION_SCHEMA,
-        "failures": FAILURE_SCHEMA,
-    }
-    for table, schema in schemas.items():
-        columns = [name for name in schema.names if name != "audio"]
-        for row in read_rows(layout, table, columns):
-            if row["segment_id"] == segment_id:
-                return {"table": table, **row}
+    for commit in read_commits(layout):
+        for table in OUTCOME_TABLES:
+            columns = [column.name for column in COLUMNS[table] if column.name != "audio"]
+            for row in read_unit_rows(layout, commit, table, columns):
+                if row["segment_id"] == segment_id:
+                    return {"table": table, **row, "candidates": _candidates(layout, commit).get(segment_id, [])}
     raise UsageError(f"{layout.root} has no Segment {segment_id!r}; `fcaps show {layout.root}` lists them")
+
+
+def _candidates(layout: RunLayout, commit: UnitCommit, columns: list[str] | None = None) -> dict[str, list[Row]]:
+    """The candidates of a unit by Segment."""
+    found: dict[str, list[Row]] = {}
+    for row in read_unit_rows(layout, commit, "candidates", columns):
+        found.setdefault(row["segment_id"], []).append(row)
+    return found
 
 
 def _dropped(candidates: list[dict[str, Any]]) -> str:
@@ -174,10 +184,33 @@ def _dropped(candidates: list[dict[str, Any]]) -> str:
     return f"{len(dropped)} of {len(candidates)} candidates: {', '.join(name for name, _ in reasons.most_common())}"
 
 
+def _check_candidates(layout: RunLayout, commit: UnitCommit) -> None:
+    """Every candidate belongs to a Segment of its unit, and the captions of the rows are those that were kept."""
+    columns = ["segment_id", "candidate_id"]
+    found = Counter(
+        (row["segment_id"], row["candidate_id"]) for row in read_unit_rows(layout, commit, "candidates", columns)
+    )
+    segments = {
+        row["segment_id"] for table in OUTCOME_TABLES for row in read_unit_rows(layout, commit, table, ["segment_id"])
+    }
+    captions = {
+        (row["segment_id"], one["candidate_id"])
+        for row in read_unit_rows(layout, commit, "data", ["segment_id", "captions"])
+        for one in row["captions"] or ()
+    }
+    faults = [
+        *(f"candidate {one} of Segment {key} stands twice" for (key, one), count in found.items() if count > 1),
+        *(f"candidate {one} is of Segment {key}, which is in no table" for key, one in found if key not in segments),
+        *(f"caption {one} of Segment {key} is no candidate" for key, one in sorted(captions - found.keys())),
+    ]
+    if faults:
+        raise AccountingError(f"{layout.root}, unit {commit.unit_index}: {faults[0]}; report this defect")
+
+
 def _check_ids(layout: RunLayout, totals: Totals) -> None:
     seen = Counter(
         row["segment_id"]
-        for table in ("data", "rejections", "failures")
+        for table in OUTCOME_TABLES
         for row in read_rows(layout, table, ["segment_id"])
         if row["segment_id"] is not None
     )

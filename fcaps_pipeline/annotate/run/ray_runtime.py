@@ -88,10 +88,9 @@ class _Try:
 class RayRuntime:
     """Actors for one job, from start to stop."""
 
-    def __init__(self, job: Job, layout: RunLayout, num_units: int) -> None:
+    def __init__(self, job: Job, layout: RunLayout) -> None:
         self._job = job
         self._layout = layout
-        self._num_units = num_units
         self._captioners: dict[str, list[ActorHandle]] = {}
         self._workers: list[ActorHandle] = []
         self._board: ActorHandle | None = None
@@ -222,7 +221,7 @@ class RayRuntime:
             num_cpus=self._job.resources.cpus_per_segmenter,
             runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
         )
-        return worker.remote(self._job, self._layout, self._num_units)
+        return worker.remote(self._job, self._layout)
 
 
 class _CaptioningActor:
@@ -267,11 +266,11 @@ class _CaptioningActor:
 class _SegmentingActor:
     """One unit worker, connected to the captioning actors by their names, so that it can be replaced."""
 
-    def __init__(self, job: Job, layout: RunLayout, num_units: int) -> None:
+    def __init__(self, job: Job, layout: RunLayout) -> None:
         self._reporter = Reporter(ray.get_actor(_BOARD_NAME).add.remote)
 
         pools = [[ray.get_actor(one) for one in _captioner_names(*item)] for item in job.engines.items()]
-        self._worker = UnitWorker(job, layout, num_units, _ActorPool(pools), self._reporter.report)
+        self._worker = UnitWorker(job, layout, _ActorPool(pools), self._reporter.report)
 
     def run(self, unit: WorkUnit, *, isolate: bool, deadly: str | None) -> UnitCommit:
         try:

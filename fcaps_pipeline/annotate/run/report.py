@@ -52,6 +52,8 @@ class RunReport(Record):
     """The first thousand; the others are in `failures/`."""
     recordings_without_segments: tuple[str, ...]
     """`source: why`, the first thousand."""
+    warnings: dict[str, int]
+    """How often each warning was given, over all Recordings."""
     ignored_files: dict[str, int]
     """Files of the source that are not audio, by suffix."""
     last_call: LastCall
@@ -77,6 +79,7 @@ def make_report(
         rejection_reasons=dict(sum((Counter(commit.rejection_reasons) for commit in commits), Counter())),
         failures=tuple(line for commit in commits for line in commit.failure_messages)[:_MAX_LISTED],
         recordings_without_segments=_without_segments(commits),
+        warnings=dict(sum((Counter(one.warnings) for commit in commits for one in commit.recordings), Counter())),
         ignored_files=plan.num_ignored_files,
         last_call=last_call,
     )

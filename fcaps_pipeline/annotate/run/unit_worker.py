@@ -6,7 +6,7 @@ depend on which answer came first.
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,14 +51,12 @@ class UnitWorker:
         self,
         job: Job,
         layout: RunLayout,
-        num_units: int,
         pool: CaptioningPool,
         report: Callable[[Progress], None],
         opening: OpenRecording = open_recording,
     ) -> None:
         self._job = job
         self._layout = layout
-        self._num_units = num_units
         self._pool = pool
         self._report = report
         self._engines = {granularity: one.engine for granularity, one in job.captions.items()}
@@ -87,8 +85,12 @@ class UnitWorker:
         self._pool.forget()
         self._num_segments = 0
         self._isolate = isolate
-        row_group_bytes = self._job.shards.row_group_bytes
-        with UnitWriter(self._layout, unit.unit_index, self._num_units, row_group_bytes) as writer:
+        with UnitWriter(
+            self._layout,
+            unit.unit_index,
+            row_group_bytes=self._job.shards.row_group_bytes,
+            embed_audio=self._job.audio == "embed",
+        ) as writer:
             with self._marked(unit) as mark:
                 outcomes = tuple(self._process(recording, writer, mark, deadly) for recording in unit.recordings)
             self._drain(writer, down_to=0)
@@ -114,7 +116,7 @@ class UnitWorker:
                 self._waiting.append((segment, self._pool.submit(segment)))
                 self._num_segments += 1
                 self._drain(writer, down_to=self._job.resources.segments_in_flight)
-        failure = border.failure(recording)
+        failure = border.failure(preparation.recording)
         if failure is not None:
             writer.add_recording_failure(failure)
         found = preparation.report
@@ -124,6 +126,8 @@ class UnitWorker:
             source=recording.source,
             outcome="failed" if failure is not None else found.outcome,
             num_segments=self._num_segments - before,
+            sha256=preparation.recording.sha256,
+            warnings=dict(Counter(one.name for one in preparation.recording.warnings)),
             **found.model_dump(exclude={"recording_id", "outcome", "num_segments"}),
         )
 
@@ -137,7 +141,7 @@ class UnitWorker:
     def _outcome(self, segment: SegmentAudio, pending: PendingCaptions) -> SegmentOutcome:
         with Border(holds_unforeseen=self._isolate) as border:
             return decide(segment, pending(), tuple(self._job.captions))
-        failure = border.failure(segment.recording, segment.segment)
+        failure = border.failure(segment.recording, segment)
         assert failure is not None
         return failure
 

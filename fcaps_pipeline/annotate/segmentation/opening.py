@@ -7,6 +7,7 @@ before the others is silence from there on.
 Shape suffixes: C channels, T samples.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
@@ -24,6 +25,14 @@ class SoundStream(Protocol):
     """The open sound of a Recording; see `AudioStream`."""
 
     channels: tuple[Channel, ...]
+    source_rate_hz: int
+    num_channels: int
+    """Of the Recording, whichever of them were asked for."""
+
+    @property
+    def sha256(self) -> str:
+        """Of the bytes of its files."""
+        ...
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -92,6 +101,17 @@ class MappedStream:
                     self._streams.append(opened.enter_context(AudioStream(file.location, rows)))
                     self._rows += [file.channels[row] for row in rows]
             self._opened = opened.pop_all()
+        self.source_rate_hz = max(stream.source_rate_hz for stream in self._streams)
+        self.num_channels = len(_numbers(files))
+
+    @property
+    def sha256(self) -> str:
+        """Of the sums of its files, in their order.
+
+        Raises:
+            StorageError: the storage fails.
+        """
+        return hashlib.sha256("".join(stream.sha256 for stream in self._streams).encode()).hexdigest()
 
     def __enter__(self) -> Self:
         """Returns itself."""

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
+from fcaps_pipeline.annotate.segmentation.opening import SoundStream
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Recording
 from fcaps_pipeline.records.base import Record
 
 SegmentationOutcome = Literal["segmented", "no_speech", "too_short", "too_long"]
@@ -38,6 +39,23 @@ class SegmentationTally:
     num_too_short: int = 0
     num_too_long: int = 0
     num_forced_cuts: int = 0
+    sha256: str | None = None
+    stream: SoundStream | None = None
+    """None until the sound was opened."""
+
+    def open(self, stream: SoundStream) -> None:
+        """Remembers what is read, and reads it once for its checksum.
+
+        Raises:
+            StorageError: the storage fails.
+        """
+        self.stream, self.sha256 = stream, stream.sha256
+
+    def as_heard(self, recording: Recording) -> Recording:
+        """The Recording with what was found out about it; thousands of cuts need not travel with each Segment."""
+        names = ("source_rate_hz", "num_channels", "warnings")
+        found = {} if self.stream is None else {name: getattr(self.stream, name) for name in names}
+        return recording.model_copy(update={"cuts": None, "sha256": self.sha256, **found})
 
     def report(self, recording_id: str) -> SegmentationReport:
         """The counts as a record."""

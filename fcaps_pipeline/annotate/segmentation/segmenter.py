@@ -98,6 +98,11 @@ class Preparation:
         return self._segments
 
     @property
+    def recording(self) -> Recording:
+        """The Recording with what was found out about it so far."""
+        return self._tally.as_heard(self._recording)
+
+    @property
     def report(self) -> SegmentationReport:
         """The account so far; complete after the iteration."""
         return self._tally.report(self._recording.recording_id)
@@ -124,9 +129,8 @@ class Segmenter:
         """Starts a pass over one Recording; nothing is opened before the first Segment is asked for."""
         tally = SegmentationTally()
         segments = self._detected(recording, tally) if recording.cuts is None else self._declared(recording, tally)
-        # Thousands of cuts need not travel with each of their Segments.
-        segments = (replace(one, recording=one.recording.model_copy(update={"cuts": None})) for one in segments)
-        return Preparation(recording, segments, tally)
+        heard = (replace(one, recording=tally.as_heard(recording)) for one in segments)
+        return Preparation(recording, heard, tally)
 
     def _detected(self, recording: Recording, tally: SegmentationTally) -> Iterator[SegmentAudio]:
         for piece in self._pieces(recording, tally):
@@ -141,6 +145,7 @@ class Segmenter:
 
     def _pieces(self, recording: Recording, tally: SegmentationTally) -> Iterator[_Piece]:
         with self._open(recording, self._config.channels) as stream:
+            tally.open(stream)
             passes = [
                 _ChannelPass(stream, row, self._detector.open_stream(), self._rules)
                 for row in range(len(stream.channels))

@@ -27,20 +27,20 @@ class Told:
     speaker: str | None = None
     language: str | None = None
     tags: tuple[str, ...] = ()
-    licence: str | None = None
+    license: str | None = None
     extra: dict[str, JsonValue] = field(default_factory=dict)
 
 
 class _Description(OpenLine):
     """A JSON object beside an audio file; whatever it holds beyond these fields is kept as it is."""
 
-    other_names: ClassVar = {"transcript": ("text",), "language": ("lang",), "licence": ("license",)}
+    other_names: ClassVar = {"transcript": ("text",), "language": ("lang",), "license": ("licence",)}
 
     transcript: MaybeEmpty | None = None
     speaker: Text | None = None
     language: Text | None = None
     tags: tuple[Text, ...] = ()
-    licence: Text | None = None
+    license: Text | None = None
 
     @classmethod
     def _check_foreign(cls, name: str) -> None:
@@ -88,7 +88,7 @@ class Neighbours:
             self.read.discard(name)
             self._note(name, "is no JSON object that describes a recording")
             return Told()
-        return Told(found.transcript, found.speaker, found.language, found.tags, found.licence, found.extra)
+        return Told(found.transcript, found.speaker, found.language, found.tags, found.license, found.extra)
 
     def _transcripts(self, name: str) -> dict[str, str]:
         lines = (line.split(maxsplit=1) for line in (self._content(name) or "").splitlines())

@@ -54,7 +54,7 @@ def _located(file: Path, root: Path, source: FolderSource, told: Told) -> Locate
         speaker_gender=gender_of(told.extra),
         language=told.language or source.language,
         tags=told.tags,
-        licence=told.licence or source.licence,
+        license=told.license or source.license,
         extra=json_text(told.extra),
     )
     return Located(recording, printable(str(file)))

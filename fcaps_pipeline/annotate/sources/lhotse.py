@@ -159,7 +159,7 @@ def list_lhotse(source: LhotseSource, path: Path) -> Iterator[Located]:
         raise SourceError(f"{path} holds no line; expected one recording or cut per line")
     found = _list_cuts(path, roots) if first[1].recording is not None else _list_plain(path, roots)
     for recording, where in found:
-        yield Located(recording.model_copy(update={"licence": source.licence}), where)
+        yield Located(recording.model_copy(update={"license": source.license}), where)
 
 
 def _roots(source: LhotseSource, path: Path) -> list[Path]:

@@ -38,6 +38,8 @@ class Listing:
     entries: Iterable[Located]
     passed_over: PassedOver
     """What was not taken; complete after the iteration."""
+    corpus: str | None
+    """Name that the job gives to the corpus of Recordings whose source names none."""
     _seen: dict[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Recording]:
@@ -52,7 +54,10 @@ class Listing:
                 raise SourceError(
                     f"two recordings have the id {recording.recording_id!r}: {first} and {where}; rename one of them"
                 )
-            yield recording
+            if self.corpus is None or recording.corpus is not None:
+                yield recording
+            else:
+                yield recording.model_copy(update={"corpus": self.corpus})
 
 
 def list_recordings(source: SourceConfig) -> Listing:
@@ -68,11 +73,11 @@ def list_recordings(source: SourceConfig) -> Listing:
         raise SourceError(f"{path} is a folder, expected a JSONL file; give a folder with source.kind folder")
     match source:
         case FolderSource():
-            return Listing(list_folder(source, path, passed_over), passed_over)
+            return Listing(list_folder(source, path, passed_over), passed_over, source.corpus)
         case ManifestSource():
-            return Listing(list_manifest(source, path), passed_over)
+            return Listing(list_manifest(source, path), passed_over, source.corpus)
         case LhotseSource():
-            return Listing(list_lhotse(source, path), passed_over)
+            return Listing(list_lhotse(source, path), passed_over, source.corpus)
         case _:
             assert_never(source)
 

@@ -56,7 +56,7 @@ class ManifestLine(OpenLine):
         "path": PATH_NAMES[1:],
         "transcript": ("text",),
         "language": ("lang",),
-        "licence": ("license",),
+        "license": ("licence",),
         "duration_s": ("duration",),
         "offset_s": ("offset",),
     }
@@ -74,8 +74,10 @@ class ManifestLine(OpenLine):
     """BCP 47 tag."""
     tags: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Human tags of the style, such as an accent."""
-    licence: Text | None = None
-    """Licence of the recording."""
+    license: Text | None = None
+    """License of the recording."""
+    corpus: Text | None = None
+    """Name of the corpus; without it, that of the job."""
     duration_s: Seconds | None = None
     """Length in seconds, where known; saves reading the header. Of the segment where `offset_s` is given."""
     offset_s: Seconds | None = None
@@ -174,7 +176,8 @@ def _whole(line: _Line) -> Recording:
         speaker_gender=gender_of(content.extra),
         language=content.language,
         tags=content.tags,
-        licence=content.licence,
+        license=content.license,
+        corpus=content.corpus,
         extra=json_text(content.extra),
     )
 
@@ -182,13 +185,13 @@ def _whole(line: _Line) -> Recording:
 def _of_segments(lines: list[_Line]) -> Recording:
     first = lines[0].content
     for line in lines[1:]:
-        if (line.content.language, line.content.tags, line.content.licence) != (
+        if (line.content.language, line.content.tags, line.content.license) != (
             first.language,
             first.tags,
-            first.licence,
+            first.license,
         ):
             raise SourceError(
-                f"{line.where}: language, tags and licence belong to the recording, and differ from those of "
+                f"{line.where}: language, tags and license belong to the recording, and differ from those of "
                 f"{lines[0].where}; give each line an id of its own"
             )
     return Recording(
@@ -198,7 +201,8 @@ def _of_segments(lines: list[_Line]) -> Recording:
         cuts=unique_cuts((_segment(line.content) for line in lines), lines[0].where),
         language=first.language,
         tags=first.tags,
-        licence=first.licence,
+        license=first.license,
+        corpus=first.corpus,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from fcaps_pipeline.annotate.verification.profile import vote
 from fcaps_pipeline.errors import AccountingError
 from fcaps_pipeline.records.annotations import Annotation, CaptionSet, Failure, Rejection, SegmentOutcome
 from fcaps_pipeline.records.audio import SegmentAudio
@@ -43,8 +44,20 @@ def decide(
             reason="; ".join(filter(None, map(_reason, ordered))),
             caption_sets=ordered,
         )
+    return _annotation(segment, ordered)
+
+
+def _annotation(segment: SegmentAudio, caption_sets: tuple[CaptionSet, ...]) -> Annotation:
+    profile, undecided = vote(
+        candidate for one in caption_sets if one.granularity is Granularity.GLOBAL for candidate in one.candidates
+    )
     return Annotation(
-        recording=segment.recording, segment=segment.segment, acoustics=segment.acoustics, caption_sets=ordered
+        recording=segment.recording,
+        segment=segment.segment,
+        acoustics=segment.acoustics,
+        caption_sets=caption_sets,
+        profile=profile,
+        missing=undecided,
     )
 
 
@@ -53,6 +66,7 @@ def _failure(segment: SegmentAudio, unanswered: CaptionSet, caption_sets: tuple[
     return Failure(
         recording=segment.recording,
         segment=segment.segment,
+        acoustics=segment.acoustics,
         stage="caption",
         error=kind,
         message=f"{unanswered.granularity}: {message}",

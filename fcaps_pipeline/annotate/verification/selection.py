@@ -6,7 +6,7 @@ first as in FCaps, and every other one with its reason.
 
 import re
 
-from fcaps_pipeline.records.annotations import Candidate, Verdict
+from fcaps_pipeline.records.annotations import Candidate
 
 _WORD = re.compile(r"[\w']+")
 
@@ -48,4 +48,5 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _drop(candidate: Candidate, reason: str, detail: str) -> Candidate:
-    return candidate.model_copy(update={"verdict": Verdict(reasons=(reason,), details=(detail,))})
+    verdict = candidate.verdict.model_copy(update={"reasons": (reason,), "details": (detail,)})
+    return candidate.model_copy(update={"verdict": verdict})

@@ -24,10 +24,10 @@ from fcaps_pipeline.lab.synthesis.corpus import read_truths, write_corpus
 from fcaps_pipeline.lab.synthesis.truth import ClipTruth
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.records.captions import GlobalCaption, Granularity
-from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.records.captions import Granularity
+from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RunLayout
 from fcaps_pipeline.shards.reader import read_rows
-from fcaps_pipeline.shards.schema import Row
+from fcaps_pipeline.shards.rows import global_caption_of
 from fcaps_pipeline.storage.job_folder import claim
 
 NUM_CANDIDATES = 4
@@ -121,11 +121,15 @@ def _run(job: Job, out: Path, truths: dict[str, ClipTruth], callback: RunCallbac
     """Every candidate of every clip, those of rejected clips included."""
     annotate(job, out, callback)
     layout = RunLayout(out)
-    rows: list[Row] = [
-        *read_rows(layout, "data", ["recording_id", "candidates"]),
-        *read_rows(layout, "rejections", ["recording_id", "candidates"]),
-    ]
-    found: dict[str, Candidates] = {row["recording_id"]: row["candidates"] for row in rows}
+    clips: dict[str, str] = {
+        row["segment_id"]: row["recording_id"]
+        for table in OUTCOME_TABLES
+        for row in read_rows(layout, table, ["segment_id", "recording_id"])
+    }
+    found: dict[str, Candidates] = {clip_id: [] for clip_id in clips.values()}
+    for row in read_rows(layout, "candidates"):
+        if row["segment_id"] in clips:
+            found[clips[row["segment_id"]]].append(row)
     if missing := sorted(truths.keys() - found.keys()):
         raise AccountingError(
             f"{out}: {len(missing)} clips were neither annotated nor rejected, the first is {missing[0]}"
@@ -186,8 +190,8 @@ def _stated(candidate: dict[str, Any]) -> StatedAttributes | None:
     """What a candidate states; None where it is no caption at all."""
     if candidate["granularity"] == Granularity.FINE:
         return read_attributes(candidate["text"])
-    if candidate["attributes"] is None:
+    caption = global_caption_of(candidate)
+    if caption is None:
         return None
-    caption = GlobalCaption.model_validate_json(candidate["attributes"])
     by_prose = read_attributes(caption.caption)
     return by_prose if not by_prose.speech else stated_by_fields(caption)

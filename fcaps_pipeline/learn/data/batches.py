@@ -35,7 +35,7 @@ COLUMNS = (
     "fine_captions",
     "events",
 )
-"""What a batch needs of a row; `events` is there in shards of timed speech only."""
+"""What a batch needs of a row."""
 
 _AUDIO_ID_DIGITS = 16
 
@@ -200,23 +200,22 @@ def _training_row(content: Row, row: int, start: int, end: int, num_samples: int
         tags=tuple(content["tags"] or ()),
         global_captions=tuple(content["global_captions"] or ()),
         fine_captions=tuple(content["fine_captions"] or ()),
-        events=_events(content.get("events") or (), start, end, num_samples),
+        events=_events(content["events"] or (), start, end, num_samples),
         audio_id=content["audio_sha256"][:_AUDIO_ID_DIGITS],
     )
 
 
 def _events(stored: Sequence[Row], start: int, end: int, num_samples: int) -> tuple[Event, ...]:
-    offset_s, length_s, whole_s = start / SAMPLE_RATE_HZ, (end - start) / SAMPLE_RATE_HZ, num_samples / SAMPLE_RATE_HZ
     events = []
     for event in stored:
-        start_s, end_s = event["start_s"], event["end_s"]
+        first, after = event["start_samples"], event["end_samples"]
         if _is_blank(event["phrase"]):
-            raise RecordingError(f"has an event without a phrase, from {start_s} to {end_s} s")
-        if None in event.values() or not 0 <= start_s < end_s <= whole_s + 1 / SAMPLE_RATE_HZ:
+            raise RecordingError(f"has an event without a phrase, from sample {first} to {after}")
+        if first is None or after is None or not 0 <= first < after <= num_samples:
             raise RecordingError(
-                f"event {event['phrase']!r} from {start_s} to {end_s} s is not inside its {whole_s:g} s of audio"
+                f"event {event['phrase']!r} from sample {first} to {after} is not inside its {num_samples} samples"
             )
-        left_s, right_s = max(start_s - offset_s, 0.0), min(end_s - offset_s, length_s)
-        if left_s < right_s:
-            events.append(Event(phrase=event["phrase"], start_s=left_s, end_s=right_s))
+        left, right = max(first, start) - start, min(after, end) - start
+        if left < right:
+            events.append(Event(phrase=event["phrase"], start_s=left / SAMPLE_RATE_HZ, end_s=right / SAMPLE_RATE_HZ))
     return tuple(events)

@@ -30,7 +30,7 @@ NO_SPEAKER = np.uint64(0)
 """Stands for a row whose speaker is unknown."""
 
 _COLUMNS = ("start_samples", "end_samples", "speaker", "recording_id", "audio_sha256")
-_NEEDED_COLUMNS = frozenset({*_COLUMNS, "segment_id", "audio", "tags", "global_captions", "fine_captions"})
+_NEEDED_COLUMNS = frozenset({*_COLUMNS, "segment_id", "audio", "tags", "global_captions", "fine_captions", "events"})
 
 _Int32s = npt.NDArray[np.int32]
 _Hashes = npt.NDArray[np.uint64]

@@ -11,6 +11,7 @@ import pytest
 from fcaps_pipeline.annotate.run.inspection import Line
 from fcaps_pipeline.cli.console import Stream
 from fcaps_pipeline.cli.segments import print_card, print_segments
+from fcaps_pipeline.records.captions import Profile
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.writer import UnitWriter
 from tests.conftest import Typed
@@ -22,7 +23,7 @@ def test_brackets_in_captions_are_text_not_markup() -> None:
     candidate = {
         "granularity": "fine",
         "text": "She speaks [softly] and [/then] stops.",
-        "attributes": None,
+        **dict.fromkeys(Profile.model_fields),
         "kept": False,
         "reasons": ["length"],
         "model": "m",
@@ -50,7 +51,7 @@ def run(make_audio: Make, annotate: Make, reject: Make, fail: Make, tmp_path: Pa
     """23 Segments annotated, two rejected, one failed."""
     layout = RunLayout(tmp_path / "run")
     outcomes = [annotate] * 23 + [reject] * 2 + [fail]
-    with UnitWriter(layout, 0, 1, 1_000_000) as writer:
+    with UnitWriter(layout, 0, row_group_bytes=1_000_000) as writer:
         for index, outcome in enumerate(outcomes):
             audio = make_audio(index)
             writer.add(outcome(audio), audio)

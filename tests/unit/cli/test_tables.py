@@ -27,6 +27,7 @@ def _ended(num_annotations: int, reasons: dict[str, int]) -> str:
         rejection_reasons=reasons,
         failures=(),
         recordings_without_segments=(),
+        warnings={},
         ignored_files={},
         last_call=LastCall(),
     )

@@ -31,7 +31,7 @@ def committed(
     fail: Callable[[SegmentAudio], Failure],
 ) -> tuple[RunLayout, UnitCommit]:
     layout = RunLayout(tmp_path)
-    with UnitWriter(layout, 0, 2, row_group_bytes=100_000) as writer:
+    with UnitWriter(layout, 0, row_group_bytes=100_000) as writer:
         for index in range(5):
             audio = make_audio(index)
             writer.add(annotate(audio), audio)
@@ -44,9 +44,10 @@ def test_a_commit_accounts_for_every_segment(committed: tuple[RunLayout, UnitCom
     layout, commit = committed
     assert (commit.num_annotations, commit.num_rejections, commit.num_segment_failures) == (5, 1, 1)
     assert [file.path for file in commit.files] == [
-        "data/train-00000-of-00002.parquet",
-        "rejections/rejections-00000-of-00002.parquet",
-        "failures/failures-00000-of-00002.parquet",
+        "data/unit-00000-1.parquet",
+        "rejections/unit-00000-1.parquet",
+        "failures/unit-00000-1.parquet",
+        "candidates/unit-00000-1.parquet",
     ]
     assert read_commits(layout) == [commit]
     assert total([commit]).num_segments == 7
@@ -70,16 +71,17 @@ def test_datasets_reads_an_audio_feature_and_the_samples_are_those_of_the_segmen
 def test_dropped_candidates_keep_text_and_reasons(committed: tuple[RunLayout, UnitCommit]) -> None:
     row = next(read_rows(committed[0], "data"))
     assert row["fine_captions"] == ["A man begins softly and grows louder."]
-    dropped = [one for one in row["candidates"] if not one["kept"]]
+    about = [one for one in read_rows(committed[0], "candidates") if one["segment_id"] == row["segment_id"]]
+    dropped = [one for one in about if not one["kept"]]
     assert [(one["text"], one["reasons"]) for one in dropped] == [("No noise is heard.", ["absence"])]
 
 
 def test_row_groups_are_bounded_and_audio_is_stored_plain(committed: tuple[RunLayout, UnitCommit]) -> None:
-    metadata = pq.ParquetFile(committed[0].root / "data" / "train-00000-of-00002.parquet").metadata
+    metadata = pq.ParquetFile(committed[0].root / "data" / "unit-00000-1.parquet").metadata
     assert metadata.num_row_groups == 5
     columns = {metadata.row_group(0).column(index).path_in_schema: index for index in range(metadata.num_columns)}
     audio = metadata.row_group(0).column(columns["audio.bytes"])
-    text = metadata.row_group(0).column(columns["candidates.list.element.text"])
+    text = metadata.row_group(0).column(columns["captions.list.element.text"])
     assert (audio.compression, text.compression) == ("UNCOMPRESSED", "ZSTD")
     assert "PLAIN_DICTIONARY" not in audio.encodings
 
@@ -87,7 +89,7 @@ def test_row_groups_are_bounded_and_audio_is_stored_plain(committed: tuple[RunLa
 def test_a_unit_left_without_commit_leaves_nothing(
     tmp_path: Path, make_audio: MakeAudio, annotate: Callable[[SegmentAudio], Annotation]
 ) -> None:
-    with UnitWriter(RunLayout(tmp_path), 0, 1, row_group_bytes=1) as writer:
+    with UnitWriter(RunLayout(tmp_path), 0, row_group_bytes=1) as writer:
         for index in range(3):
             writer.add(annotate(make_audio(index)), make_audio(index))
         assert list(RunLayout(tmp_path).temporary.iterdir())
@@ -97,7 +99,7 @@ def test_a_unit_left_without_commit_leaves_nothing(
 def test_a_lost_segment_stops_the_commit(
     tmp_path: Path, make_audio: MakeAudio, annotate: Callable[[SegmentAudio], Annotation]
 ) -> None:
-    with UnitWriter(RunLayout(tmp_path), 0, 1, row_group_bytes=1000) as writer:
+    with UnitWriter(RunLayout(tmp_path), 0, row_group_bytes=1000) as writer:
         writer.add(annotate(make_audio()), make_audio())
         with pytest.raises(AccountingError, match="2 Segments became 1 Annotations"):
             writer.commit((segmented(2),), 2, 1.0)
@@ -106,9 +108,9 @@ def test_a_lost_segment_stops_the_commit(
 
 def test_a_unit_without_speech_still_has_a_shard(tmp_path: Path) -> None:
     layout = RunLayout(tmp_path)
-    with UnitWriter(layout, 1, 2, row_group_bytes=1000) as writer:
+    with UnitWriter(layout, 1, row_group_bytes=1000) as writer:
         commit = writer.commit((), 0, 0.1)
-    assert [(file.path, file.num_rows) for file in commit.files] == [("data/train-00001-of-00002.parquet", 0)]
+    assert [(file.path, file.num_rows) for file in commit.files] == [("data/unit-00001-1.parquet", 0)]
     assert list(read_rows(layout, "data")) == []
 
 
@@ -165,7 +167,7 @@ def test_no_room_for_a_shard_is_one_line_and_the_unit_does_not_exist(
     layout = RunLayout(tmp_path)
 
     def fill() -> None:
-        with UnitWriter(layout, 0, 1, row_group_bytes=1) as writer:
+        with UnitWriter(layout, 0, row_group_bytes=1) as writer:
             for index in range(20):
                 writer.add(annotate(make_audio(index)), make_audio(index))
             writer.commit((segmented(20),), 20, 1.0)

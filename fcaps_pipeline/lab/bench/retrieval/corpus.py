@@ -14,11 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 import fcaps_pipeline
-from fcaps_pipeline.audio.flac import encode_flac
 from fcaps_pipeline.lab.bench.retrieval.captions import fine_captions, global_captions
 from fcaps_pipeline.lab.synthesis.fresh_process import call_in_fresh_process
 from fcaps_pipeline.lab.synthesis.recording import make_recording
@@ -27,15 +24,18 @@ from fcaps_pipeline.lab.synthesis.release import LICENCE
 from fcaps_pipeline.lab.synthesis.speakers import check_installed, draw_speakers
 from fcaps_pipeline.lab.synthesis.stretch import Disagreement, DisagreementError
 from fcaps_pipeline.lab.synthesis.truth import SPLITS, Split
-from fcaps_pipeline.records.audio import Recording, Segment
+from fcaps_pipeline.records.audio import Recording, Segment, seconds_to_samples
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.layout import DatasetIndex, RecordingOutcome, RunLayout, ShardFile, UnitCommit
+from fcaps_pipeline.shards.layout import DatasetIndex, RecordingOutcome, RunLayout
 from fcaps_pipeline.shards.reader import read_commits, total
-from fcaps_pipeline.shards.schema import SCHEMA_VERSION, Row, data_schema, recording_columns, segment_columns
+from fcaps_pipeline.shards.rows import audio_value, samples_sha256, segment_columns, versions
+from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS, Row
+from fcaps_pipeline.shards.writer import UnitWriter
 from fcaps_pipeline.storage.files import write_durably, writing
 
 SHARD_ROWS = 200
-_ROW_GROUP_ROWS = 50
+_ROW_GROUP_BYTES = 8_000_000
+"""Some fifty rows."""
 _LENGTHS_S = (4.0, 8.5)
 """Of a recording, about: no sentence begins later than 2 s before."""
 _LONGEST_S = 10.0
@@ -118,25 +118,10 @@ def write_shard(root: Path, plan: RunPlan, index: int) -> None:
         rng = np.random.default_rng([plan.seed, plan.number, index, number, 1])
         rows.append(make_row(truth, pcm_T, plan, rng))
         outcomes.append(_outcome(truth))
-    path = layout.shard("data", index, plan.num_shards)
-    file = _write_parquet(layout, path, rows)
-    commit = UnitCommit(
-        unit_index=index,
-        num_segments=len(rows),
-        num_annotations=len(rows),
-        num_rejections=0,
-        num_segment_failures=0,
-        num_recording_failures=0,
-        num_output_tokens=0,
-        annotated_s=sum(outcome.duration_s for outcome in outcomes),
-        rejection_reasons={},
-        failure_messages=(),
-        recordings=tuple(outcomes),
-        files=(file,),
-        duration_s=time.monotonic() - begun_s,
-    )
-    with writing(layout.commit(index)):
-        write_durably(layout.commit(index), commit.model_dump_json(indent=1))
+    with UnitWriter(layout, index, row_group_bytes=_ROW_GROUP_BYTES) as writer:
+        for row in rows:
+            writer.add_annotated(row)
+        writer.commit(tuple(outcomes), len(rows), time.monotonic() - begun_s)
 
 
 def make_row(truth: RecordingTruth, pcm_T: Pcm, plan: RunPlan, rng: np.random.Generator) -> Row:
@@ -163,21 +148,26 @@ def make_row(truth: RecordingTruth, pcm_T: Pcm, plan: RunPlan, rng: np.random.Ge
         speaker=truth.speakers[0].speaker,
         transcript=truth.transcript,
         language="en",
-        licence=LICENCE,
+        license=LICENCE,
     )
     return {
         "segment_id": segment.segment_id,
-        "audio": {"bytes": encode_flac(pcm_T), "path": f"{segment.segment_id}.flac"},
-        "audio_sha256": hashlib.sha256(pcm_T.tobytes()).hexdigest(),
-        **recording_columns(recording),
+        "audio": audio_value(segment.segment_id, pcm_T),
+        "audio_sha256": samples_sha256(pcm_T),
         **segment_columns(segment, recording),
         "global_captions": list(global_captions(truth, rng, plan.num_global)),
         "fine_captions": list(fine_captions(truth, rng, plan.num_fine)),
-        "schema_version": SCHEMA_VERSION,
         "events": [
-            {"phrase": one.phrase, "start_s": one.start_s, "end_s": min(one.end_s, segment.duration_s)}
+            {
+                "phrase": one.phrase,
+                "start_samples": seconds_to_samples(one.start_s),
+                "end_samples": min(seconds_to_samples(one.end_s), segment.end_samples),
+                "source": "synthesis",
+                "confidence": 1.0,
+            }
             for one in truth.events
         ],
+        **versions("data"),
     }
 
 
@@ -224,31 +214,11 @@ def _outcome(truth: RecordingTruth) -> RecordingOutcome:
     )
 
 
-def _write_parquet(layout: RunLayout, path: Path, rows: list[Row]) -> ShardFile:
-    temporary = layout.temporary / path.name
-    with writing(path):
-        for folder in (path.parent, temporary.parent):
-            folder.mkdir(parents=True, exist_ok=True)
-        table = pa.Table.from_pylist(rows, schema=data_schema(timed=True))
-        pq.write_table(table, temporary, row_group_size=_ROW_GROUP_ROWS, compression="none")
-        temporary.replace(path)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        num_bytes = path.stat().st_size
-    return ShardFile(
-        table="data",
-        path=path.relative_to(layout.root).as_posix(),
-        num_rows=len(rows),
-        num_bytes=num_bytes,
-        sha256=digest,
-    )
-
-
 def _write_index(layout: RunLayout, plan: RunPlan) -> None:
     commits = read_commits(layout)
     decided = hashlib.sha256(plan.model_dump_json().encode()).hexdigest()
     index = DatasetIndex(
-        schema_version=SCHEMA_VERSION,
+        schema_versions=SCHEMA_VERSIONS,
         fcaps_version=fcaps_pipeline.__version__,
         job_sha256=decided,
         plan_sha256=decided,

@@ -100,6 +100,7 @@ def candidate(text: str, *, reasons: tuple[str, ...] = (), seed: int = 0) -> Can
         completion=completion(text, seed=seed),
         attempt=1,
         request_key="0" * 64,
+        completion_index=seed,
         provenance=Provenance(
             engine="scripted",
             engine_version="1",

@@ -74,7 +74,7 @@ def test_segments_are_written_in_order_and_all_accounted_for(
     layout = RunLayout(tmp_path / "run")
     pool = ScriptedPool(lambda segment: annotate(segment).caption_sets)
     reported: list[Progress] = []
-    commit = UnitWorker(JOB, layout, 1, pool, reported.append).run(unit)
+    commit = UnitWorker(JOB, layout, pool, reported.append).run(unit)
     assert (commit.num_segments, commit.num_annotations, commit.num_recording_failures) == (
         NUM_SEGMENTS,
         NUM_SEGMENTS,
@@ -91,7 +91,7 @@ def test_waiting_segments_are_bounded(
     tmp_path: Path, unit: WorkUnit, annotate: Callable[[SegmentAudio], Annotation]
 ) -> None:
     pool = ScriptedPool(lambda segment: annotate(segment).caption_sets)
-    UnitWorker(JOB, RunLayout(tmp_path / "run"), 1, pool, lambda _: None).run(unit)
+    UnitWorker(JOB, RunLayout(tmp_path / "run"), pool, lambda _: None).run(unit)
     assert pool.most_open == JOB.resources.segments_in_flight + 1
 
 
@@ -108,7 +108,7 @@ def test_a_dead_engine_leaves_no_trace_of_the_unit_and_the_worker_can_run_it_aga
         return annotate(segment).caption_sets
 
     layout = RunLayout(tmp_path / "run")
-    worker = UnitWorker(JOB, layout, 1, ScriptedPool(dies_once), lambda _: None)
+    worker = UnitWorker(JOB, layout, ScriptedPool(dies_once), lambda _: None)
     with pytest.raises(EngineDeadError):
         worker.run(unit)
     assert [path for path in layout.root.rglob("*") if path.is_file()] == []
@@ -120,7 +120,7 @@ def test_an_answer_about_the_wrong_granularities_is_a_defect_not_a_row(
 ) -> None:
     pool = ScriptedPool(lambda segment: annotate(segment).caption_sets[:1])
     with pytest.raises(AccountingError):
-        UnitWorker(JOB, RunLayout(tmp_path / "run"), 1, pool, lambda _: None).run(unit)
+        UnitWorker(JOB, RunLayout(tmp_path / "run"), pool, lambda _: None).run(unit)
     assert not RunLayout(tmp_path / "run").commit(0).exists()
 
 
@@ -133,7 +133,7 @@ def test_on_the_last_try_an_unexpected_error_costs_one_segment_not_the_unit(
         return annotate(segment).caption_sets
 
     layout = RunLayout(tmp_path / "run")
-    worker = UnitWorker(JOB, layout, 1, ScriptedPool(stumbles), lambda _: None)
+    worker = UnitWorker(JOB, layout, ScriptedPool(stumbles), lambda _: None)
     with pytest.raises(ZeroDivisionError):
         worker.run(unit)
     commit = worker.run(unit, isolate=True)
@@ -153,7 +153,7 @@ def test_the_recording_in_progress_has_its_name_in_a_file_until_it_is_done(
             named.append(layout.in_progress(0).read_text())
         return annotate(segment).caption_sets
 
-    UnitWorker(JOB, layout, 1, ScriptedPool(answer), lambda _: None).run(unit)
+    UnitWorker(JOB, layout, ScriptedPool(answer), lambda _: None).run(unit)
     # The last answers are waited for when no Recording is in progress any more.
     assert named == ["tale_wav"] * (NUM_SEGMENTS - JOB.resources.segments_in_flight)
     assert not layout.in_progress(0).exists()
@@ -164,9 +164,9 @@ def test_a_recording_that_took_every_process_down_fails_alone_and_untouched(
 ) -> None:
     layout = RunLayout(tmp_path / "run")
     pool = ScriptedPool(lambda segment: annotate(segment).caption_sets)
-    commit = UnitWorker(JOB, layout, 1, pool, lambda _: None).run(unit, isolate=True, deadly="gone_wav")
+    commit = UnitWorker(JOB, layout, pool, lambda _: None).run(unit, isolate=True, deadly="gone_wav")
     assert (commit.num_annotations, commit.num_recording_failures) == (NUM_SEGMENTS, 1)
     (failure,) = read_rows(layout, "failures")
     assert failure["message"] == "every process that came to it died; look at the file, or give the machine more memory"
-    commit = UnitWorker(JOB, RunLayout(tmp_path / "other"), 1, pool, lambda _: None).run(unit, deadly="tale_wav")
+    commit = UnitWorker(JOB, RunLayout(tmp_path / "other"), pool, lambda _: None).run(unit, deadly="tale_wav")
     assert (commit.num_segments, commit.num_recording_failures, pool.most_open) == (0, 2, 4)

@@ -40,7 +40,7 @@ def fill(tmp_path: Path) -> Fill:
 
 
 def _source(path: Path) -> FolderSource:
-    return FolderSource(path=str(path), language="en", licence="CC0-1.0")
+    return FolderSource(path=str(path), language="en", license="CC0-1.0")
 
 
 def test_audio_is_found_in_order_and_the_rest_is_counted(fill: Fill) -> None:
@@ -50,7 +50,7 @@ def test_audio_is_found_in_order_and_the_rest_is_counted(fill: Fill) -> None:
     assert [recording.source for recording in recordings] == ["a/1.flac", "a/2.mp3", "b.WAV"]
     assert [recording.recording_id for recording in recordings] == ["a--1_flac", "a--2_mp3", "b_WAV"]
     assert {recording.language for recording in recordings} == {"en"}
-    assert {recording.licence for recording in recordings} == {"CC0-1.0"}
+    assert {recording.license for recording in recordings} == {"CC0-1.0"}
     assert recordings[0].location == str(root / "a" / "1.flac")
     assert dict(listing.passed_over.by_suffix) == {".txt": 2, "no suffix": 1}
 

@@ -67,8 +67,8 @@ def test_plain_recordings_are_left_to_the_detector(list_lines: List, tmp_path: P
 
 def test_the_licence_is_given_with_the_source(list_lines: List, tmp_path: Path) -> None:
     list_lines(_recording("a"))
-    source = LhotseSource(kind="lhotse", path=str(tmp_path / "x.jsonl"), licence="CC0-1.0")
-    assert [recording.licence for recording in list_recordings(source)] == ["CC0-1.0"]
+    source = LhotseSource(kind="lhotse", path=str(tmp_path / "x.jsonl"), license="CC0-1.0")
+    assert [recording.license for recording in list_recordings(source)] == ["CC0-1.0"]
 
 
 def test_cuts_of_one_recording_become_one_recording(list_lines: List) -> None:

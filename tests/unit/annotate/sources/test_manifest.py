@@ -46,7 +46,7 @@ def test_every_field_travels(list_lines: List, tmp_path: Path) -> None:
             ],
         }
     )
-    assert recording.model_dump(exclude={"cuts"}) == {
+    assert recording.model_dump(exclude={"cuts"}, exclude_defaults=True) == {
         "recording_id": "take-1",
         "location": str(tmp_path / "wav" / "a.wav"),
         "source": "wav/a.wav",
@@ -56,9 +56,8 @@ def test_every_field_travels(list_lines: List, tmp_path: Path) -> None:
         "speaker_gender": "female",
         "language": "en",
         "tags": ("calm",),
-        "licence": "CC0-1.0",
+        "license": "CC0-1.0",
         "extra": '{"gender":"female","emotion":{"label":"joy"},"speaker_id":4}',
-        "files": None,
     }
     assert recording.cuts is not None
     assert [(cut.start_samples, cut.end_samples, cut.channel, cut.speaker) for cut in recording.cuts] == [

@@ -27,12 +27,13 @@ _WRONG = "A woman speaks in a high pitch and grows louder."
 
 
 def _fine(text: str, *, kept: bool = False) -> dict[str, Any]:
-    return {"granularity": "fine", "text": text, "attributes": None, "kept": kept}
+    return {"granularity": "fine", "text": text, "gender": None, "kept": kept}
 
 
 def _global(caption: GlobalCaption | None) -> dict[str, Any]:
-    attributes = None if caption is None else caption.model_dump_json()
-    return {"granularity": "global", "text": "{", "attributes": attributes, "kept": caption is not None}
+    if caption is None:
+        return {"granularity": "global", "text": "{", "gender": None, "kept": False}
+    return {"granularity": "global", "text": caption.caption, **caption.model_dump(exclude={"caption"}), "kept": True}
 
 
 def test_the_first_answer_counts_whatever_verification_says_and_the_kept_one_where_it_chooses() -> None:

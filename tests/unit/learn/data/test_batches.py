@@ -22,10 +22,11 @@ from fcaps_pipeline.learn.data.batches import (
 from fcaps_pipeline.records.annotations import Annotation
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
-from fcaps_pipeline.shards.schema import Row, annotation_row
+from fcaps_pipeline.shards.rows import annotation_row
+from fcaps_pipeline.shards.schema import Row
 
 BOTH = frozenset(Granularity)
-SHARD = Path("data/train-00000-of-00001.parquet")
+SHARD = Path("data/unit-00000-1.parquet")
 
 
 @pytest.fixture
@@ -88,20 +89,26 @@ def test_the_crop_follows_from_seed_epoch_and_row(stored: Row, pcm: Any) -> None
     assert len({start(row=row, epoch=epoch) for row in range(3) for epoch in range(3)}) == 9
 
 
+def _event(phrase: str | None, start_samples: int | None, end_samples: int) -> Row:
+    return {"phrase": phrase, "start_samples": start_samples, "end_samples": end_samples}
+
+
 def test_events_move_with_the_crop_and_are_clipped_to_it(stored: Row, pcm: Any) -> None:
     events = [
-        {"phrase": "a laugh", "start_s": 0.0, "end_s": 2.0},
-        {"phrase": "start", "start_s": 0.0, "end_s": 0.0001},
-        {"phrase": "a pause", "start_s": 0.9, "end_s": 1.1},
+        {"phrase": "a laugh", "start_samples": 0, "end_samples": 32_000},
+        {"phrase": "start", "start_samples": 0, "end_samples": 2},
+        {"phrase": "a pause", "start_samples": 14_400, "end_samples": 17_600},
     ]
     whole = _heard({**stored, "events": events}).row.events
-    assert [one.model_dump() for one in whole] == events
+    assert [(one.phrase, one.start_s * 16_000, one.end_s * 16_000) for one in whole] == [
+        tuple(one.values()) for one in events
+    ]
     cropped = _heard({**stored, "events": events}, max_samples=16_000)
-    offset_s = _place(cropped.pcm_T, pcm) / 16_000
-    assert 0.1 < offset_s < 0.9
+    offset = _place(cropped.pcm_T, pcm)
+    assert 1_600 < offset < 14_400
     assert cropped.row.events == (
         Event(phrase="a laugh", start_s=0.0, end_s=1.0),
-        Event(phrase="a pause", start_s=0.9 - offset_s, end_s=min(1.1 - offset_s, 1.0)),
+        Event(phrase="a pause", start_s=(14_400 - offset) / 16_000, end_s=min((17_600 - offset) / 16_000, 1.0)),
     )
 
 
@@ -115,11 +122,11 @@ def test_events_move_with_the_crop_and_are_clipped_to_it(stored: Row, pcm: Any) 
         ({"audio": {"bytes": encode_flac(np.zeros(900, np.int16))}}, "do not have the recorded sha256"),
         ({"fine_captions": []}, "has no fine caption"),
         ({"global_captions": None}, "has no global caption"),
-        ({"events": [{"phrase": "x", "start_s": float("nan"), "end_s": 1.0}]}, "event 'x' from nan to 1.0 s"),
-        ({"events": [{"phrase": "x", "start_s": 1.0, "end_s": 2.5}]}, "not inside its 2 s of audio"),
-        ({"events": [{"phrase": "x", "start_s": None, "end_s": 1.0}]}, "event 'x' from None to 1.0 s"),
-        ({"events": [{"phrase": None, "start_s": 1.0, "end_s": 1.5}]}, "an event without a phrase, from 1.0 to 1.5 s"),
-        ({"events": [{"phrase": " ", "start_s": 1.0, "end_s": 1.5}]}, "an event without a phrase"),
+        ({"events": [_event("x", 1_600, 1_600)]}, "event 'x' from sample 1600 to 1600"),
+        ({"events": [_event("x", 16_000, 40_000)]}, "not inside its 32000 samples"),
+        ({"events": [_event("x", None, 16_000)]}, "event 'x' from sample None to 16000"),
+        ({"events": [_event(None, 16_000, 24_000)]}, "an event without a phrase, from sample 16000 to 24000"),
+        ({"events": [_event(" ", 16_000, 24_000)]}, "an event without a phrase"),
         ({"fine_captions": ["A man speaks.", " \n"]}, "has a blank fine caption"),
         ({"global_captions": [""]}, "has a blank global caption"),
         ({"global_captions": [None]}, "has a blank global caption"),

@@ -92,14 +92,14 @@ def test_an_unfinished_run_says_how_to_finish_it(runs: RunWriter, tmp_path: Path
 def test_an_unknown_schema_version_is_refused(runs: RunWriter, tmp_path: Path) -> None:
     root = runs.write(tmp_path, corpus(2))
     index = json.loads((root / "index.json").read_text())
-    (root / "index.json").write_text(json.dumps({**index, "schema_version": 99}))
-    with pytest.raises(CorruptRunError, match="schema version 99, expected 1"):
+    (root / "index.json").write_text(json.dumps({**index, "schema_versions": {"data": 99}}))
+    with pytest.raises(CorruptRunError, match="schema version 99 of data"):
         read_catalogue([root])
 
 
 def test_a_shard_with_a_damaged_footer_is_named(runs: RunWriter, tmp_path: Path) -> None:
     root = runs.write(tmp_path, corpus(9))
-    shard = root / "data" / "train-00001-of-00002.parquet"
+    shard = root / "data" / "unit-00001-1.parquet"
     shard.write_bytes(shard.read_bytes()[:-20])
     with pytest.raises(CorruptRunError, match=f"^{shard}: footer cannot be read .*`fcaps verify {root}`"):
         read_catalogue([root])
@@ -107,7 +107,7 @@ def test_a_shard_with_a_damaged_footer_is_named(runs: RunWriter, tmp_path: Path)
 
 def test_a_shard_with_other_rows_than_the_index_says_is_refused(runs: RunWriter, tmp_path: Path) -> None:
     root = runs.write(tmp_path, corpus(7))
-    rewrite_shard(root / "data" / "train-00000-of-00001.parquet", lambda table: table.slice(0, 5), 2)
+    rewrite_shard(root / "data" / "unit-00000-1.parquet", lambda table: table.slice(0, 5), 2)
     with pytest.raises(CorruptRunError, match=r"has 5 rows, index\.json records 7"):
         read_catalogue([root])
 
@@ -115,7 +115,7 @@ def test_a_shard_with_other_rows_than_the_index_says_is_refused(runs: RunWriter,
 @pytest.mark.parametrize("column", sorted({one.partition(".")[0] for one in COLUMNS} - {"events"}))
 def test_a_shard_without_a_column_that_rows_need_is_refused(runs: RunWriter, tmp_path: Path, column: str) -> None:
     root = runs.write(tmp_path, corpus(7))
-    rewrite_shard(root / "data" / "train-00000-of-00001.parquet", lambda table: table.drop([column]), 2)
+    rewrite_shard(root / "data" / "unit-00000-1.parquet", lambda table: table.drop([column]), 2)
     with pytest.raises(CorruptRunError, match=f"has no column {column}"):
         read_catalogue([root])
 
@@ -123,7 +123,7 @@ def test_a_shard_without_a_column_that_rows_need_is_refused(runs: RunWriter, tmp
 def test_a_row_without_an_interval_is_refused(runs: RunWriter, tmp_path: Path) -> None:
     root = runs.write(tmp_path, corpus(3))
     rewrite_shard(
-        root / "data" / "train-00000-of-00001.parquet",
+        root / "data" / "unit-00000-1.parquet",
         lambda table: table.set_column(
             table.schema.get_field_index("end_samples"), "end_samples", table["start_samples"]
         ),

@@ -164,7 +164,7 @@ def test_bad_rows_are_named_and_the_rest_of_the_epoch_is_whole(root: Path) -> No
         rows[5]["fine_captions"] = []
         return pa.Table.from_pylist(rows, schema=table.schema)
 
-    shard = root / "data" / "train-00001-of-00003.parquet"
+    shard = root / "data" / "unit-00001-1.parquet"
     rewrite_shard(shard, spoil, 4)
     catalogue = read_catalogue([root])
     batches = _epoch(catalogue, num_workers=1)
@@ -179,7 +179,7 @@ def test_bad_rows_are_named_and_the_rest_of_the_epoch_is_whole(root: Path) -> No
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_a_corrupt_row_group_is_one_line_with_file_row_group_and_next_step(root: Path, num_workers: int) -> None:
     catalogue = read_catalogue([root])
-    shard = root / "data" / "train-00001-of-00003.parquet"
+    shard = root / "data" / "unit-00001-1.parquet"
     content = bytearray(shard.read_bytes())
     content[4:2000] = b"\xff" * 1996
     shard.write_bytes(content)
@@ -201,7 +201,7 @@ def test_timed_events_are_read_where_the_shard_has_them(root: Path) -> None:
         first = {"phrase": "a laugh", "start_s": 0.0, "end_s": 0.01}
         return with_events([[first] if row == 0 else None for row in range(table.num_rows)])(table)
 
-    rewrite_shard(root / "data" / "train-00001-of-00003.parquet", add, 4)
+    rewrite_shard(root / "data" / "unit-00001-1.parquet", add, 4)
     batches = read_in_order(read_catalogue([root]), BOTH, batch_s=12.0, num_workers=0)
     events = {row.row: row.events for batch in batches for row in batch.rows}
     assert {row: [one.phrase for one in found] for row, found in events.items() if found} == {17: ["a laugh"]}

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fcaps_pipeline.records.annotations import Annotation
-from fcaps_pipeline.records.audio import Segment, SegmentAudio
+from fcaps_pipeline.records.audio import Segment, SegmentAudio, seconds_to_samples
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import total
-from fcaps_pipeline.shards.schema import SCHEMA_VERSION
+from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS, table_schema
 from fcaps_pipeline.shards.writer import UnitWriter
 from tests.outcomes import segmented
 
@@ -70,7 +70,7 @@ class RunWriter:
         starts = range(0, len(rows), unit_rows) if rows else [0]
         commits = []
         for unit_index, start in enumerate(starts):
-            with UnitWriter(layout, unit_index, len(starts), row_group_bytes) as writer:
+            with UnitWriter(layout, unit_index, row_group_bytes=row_group_bytes) as writer:
                 chosen = rows[start : start + unit_rows]
                 for index, spoken in enumerate(chosen, start):
                     audio = self.audio(spoken, index)
@@ -114,14 +114,24 @@ def spoil_first_rows(run: Path, num_rows: int) -> None:
 
 
 def with_events(events: Sequence[list[dict[str, Any]] | None]) -> Callable[[pa.Table], pa.Table]:
-    """Adds the column of timed events."""
-    kind = pa.list_(pa.struct([("phrase", pa.string()), ("start_s", pa.float64()), ("end_s", pa.float64())]))
-    return lambda table: table.append_column("events", pa.array(events, kind))
+    """Fills the column of timed events, given in seconds."""
+    kind = table_schema("data").field("events")
+    stored = [None if one is None else [_in_samples(event) for event in one] for one in events]
+
+    def change(table: pa.Table) -> pa.Table:
+        return table.set_column(table.schema.get_field_index("events"), kind, pa.array(stored, kind.type))
+
+    return change
+
+
+def _in_samples(event: dict[str, Any]) -> dict[str, Any]:
+    start, end = (seconds_to_samples(event[name]) for name in ("start_s", "end_s"))
+    return {"phrase": event["phrase"], "start_samples": start, "end_samples": end, "source": "test"}
 
 
 def _index(commits: list[UnitCommit]) -> DatasetIndex:
     return DatasetIndex(
-        schema_version=SCHEMA_VERSION,
+        schema_versions=SCHEMA_VERSIONS,
         fcaps_version="0.1.0",
         job_sha256="0" * 64,
         plan_sha256="1" * 64,

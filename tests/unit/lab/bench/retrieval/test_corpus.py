@@ -15,7 +15,7 @@ from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import check_file, read_index, read_rows
-from fcaps_pipeline.shards.schema import Row, data_schema
+from fcaps_pipeline.shards.schema import Row, table_schema
 from tests.unit.lab.bench.retrieval.truths import make_truth
 
 needs_synthesizers = pytest.mark.skipif(
@@ -49,7 +49,7 @@ def test_a_row_is_its_recording() -> None:
     truth = make_truth(4, num_stretches=3)
     pcm_T = np.arange(round(truth.duration_s * SAMPLE_RATE_HZ)).astype(np.int16)
     row = make_row(truth, pcm_T, plan("train", "train"), np.random.default_rng(0))
-    assert set(row) <= set(data_schema(timed=True).names)
+    assert set(row) <= set(table_schema("data").names)
     assert np.array_equal(decode_flac(row["audio"]["bytes"]), pcm_T)
     assert row["speaker"] == "somebody"
     assert [event["phrase"] for event in row["events"]] == [event.phrase for event in truth.events]
@@ -83,7 +83,8 @@ def test_training_reads_every_row(runs: dict[str, Path]) -> None:
 def test_events_lie_inside_their_audio(runs: dict[str, Path]) -> None:
     for run in runs.values():
         for row in rows_of(run):
-            assert all(0 <= event["start_s"] < event["end_s"] <= row["duration_s"] for event in row["events"])
+            for event in row["events"]:
+                assert 0 <= event["start_samples"] < event["end_samples"] <= row["end_samples"]
 
 
 @needs_synthesizers

@@ -1,0 +1,95 @@
+"""Commit records: written with a checksum over themselves, read back as the last attempt at each unit.
+
+Enters: what a unit came to. Leaves: records in unit order. Whether the files that a record names are still what it
+says is looked at in `reader`.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from fcaps_pipeline.errors import CorruptRunError
+from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
+from fcaps_pipeline.storage.files import write_durably, writing
+
+_NAME = re.compile(r"(\d+)\.(\d+)\.json")
+
+
+class _Sealed(Record):
+    """Content of the file of a commit record."""
+
+    sha256: str
+    """Over the record as JSON with sorted keys."""
+    record: dict[str, Any]
+
+
+def write_commit(layout: RunLayout, commit: UnitCommit) -> None:
+    """Makes an attempt at a unit count.
+
+    Raises:
+        OutputError: the run folder cannot be written.
+    """
+    record = commit.model_dump(mode="json")
+    path = layout.commit(commit.unit_index, commit.attempt)
+    with writing(path):
+        write_durably(path, _Sealed(sha256=_seal(record), record=record).model_dump_json(indent=1))
+
+
+def read_commit(path: Path) -> UnitCommit:
+    """One commit record.
+
+    Raises:
+        CorruptRunError: it is not what was written.
+    """
+    try:
+        sealed = _Sealed.model_validate_json(path.read_bytes())
+        commit = UnitCommit.model_validate(sealed.record)
+    except ValidationError as error:
+        raise CorruptRunError(
+            f"commit record {path} is unreadable ({error.error_count()} mistakes); restore it, or run annotate again "
+            "with --repair to do its unit again"
+        ) from error
+    if _seal(sealed.record) != sealed.sha256:
+        raise CorruptRunError(
+            f"commit record {path} was changed after it was written; restore it, or run annotate again with --repair "
+            "to do its unit again"
+        )
+    return commit
+
+
+def last_attempts(layout: RunLayout) -> dict[int, Path]:
+    """The record that counts, for each unit that has one, in unit order."""
+    found: dict[int, tuple[int, Path]] = {}
+    for path in _records(layout):
+        unit_index, attempt = _numbers(path)
+        found[unit_index] = max(found.get(unit_index, (0, path)), (attempt, path))
+    return {unit_index: found[unit_index][1] for unit_index in sorted(found)}
+
+
+def next_attempt(layout: RunLayout, unit_index: int) -> tuple[int, str | None]:
+    """Number of the attempt that comes next at a unit, and the sha256 of the record before it."""
+    attempt = 1
+    while layout.commit(unit_index, attempt).is_file():
+        attempt += 1
+    before = layout.commit(unit_index, attempt - 1)
+    return attempt, hashlib.sha256(before.read_bytes()).hexdigest() if attempt > 1 else None
+
+
+def _records(layout: RunLayout) -> Iterator[Path]:
+    return (path for path in layout.commits.glob("*.json") if _NAME.fullmatch(path.name))
+
+
+def _numbers(path: Path) -> tuple[int, int]:
+    match = _NAME.fullmatch(path.name)
+    assert match is not None
+    return int(match[1]), int(match[2])
+
+
+def _seal(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,57 @@
+"""The columns are documented, what readers accept, and what they say of other versions."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from fcaps_pipeline.cli.column_page import check_column_page, write_column_page
+from fcaps_pipeline.errors import CorruptRunError, UsageError
+from fcaps_pipeline.shards.layout import TABLES, RunLayout, Table
+from fcaps_pipeline.shards.reader import read_index
+from fcaps_pipeline.shards.schema import COLUMNS, SCHEMA_VERSIONS, missing_columns, table_schema, version_mismatch
+
+
+def test_every_column_has_a_meaning_and_stands_in_the_readme(tmp_path: Path) -> None:
+    assert all(column.meaning for columns in COLUMNS.values() for column in columns)
+    check_column_page()
+    page = tmp_path / "README.md"
+    page.write_text("A story.\n\n| column | type |\n|---|---|\n| `mood` | `string` |\n")
+    with pytest.raises(UsageError, match="fcaps schema"):
+        check_column_page(page)
+    check_column_page(write_column_page(page))
+    assert page.read_text().startswith("A story.")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_file_may_have_columns_of_its_own_but_must_have_ours(table: Table) -> None:
+    schema = table_schema(table)
+    assert missing_columns(table, schema.append(pa.field("mood", pa.string()))) == []
+    assert missing_columns(table, schema.remove(0)) == ["segment_id"]
+    other = schema.set(0, pa.field("segment_id", pa.int64()))
+    assert missing_columns(table, other) == ["segment_id"]
+    assert {"warnings", "schema_version", "fcaps_version"} <= set(schema.names)
+
+
+def test_another_version_is_named_with_what_changed() -> None:
+    assert version_mismatch("data", SCHEMA_VERSIONS["data"]) is None
+    assert "candidates became a table of their own" in str(version_mismatch("data", 1))
+    assert "update fcaps-pipeline" in str(version_mismatch("data", 99))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"schema_version": 1, "shards": []}, "version 2: candidates became a table"),
+        ({"schema_versions": {"rejections": 99}}, "schema version 99 of rejections"),
+        ({"rows": 3}, "names no schema version"),
+        ([1], "names no schema version"),
+        ({"schema_versions": SCHEMA_VERSIONS}, "not an index of this version"),
+    ],
+)
+def test_an_index_of_another_version_is_refused_in_one_line(tmp_path: Path, content: object, expected: str) -> None:
+    layout = RunLayout(tmp_path)
+    layout.index.write_text(json.dumps(content))
+    with pytest.raises(CorruptRunError, match=expected):
+        read_index(layout)
