@@ -1,15 +1,18 @@
-"""What a program computes on, for reports.
+"""What a program computes on.
 
-Enters: nothing, or a device of torch. Leaves: one line of text.
+Enters: nothing, or a device of torch. Leaves: numbers of cores and GPUs, and lines of text for reports.
 """
 
 import os
 import platform
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+
+_DRIVER_S = 2.0
 
 
 def describe_processor() -> str:
@@ -24,6 +27,23 @@ def describe_device(device: "torch.device") -> str:
     import torch
 
     return torch.cuda.get_device_name(device)
+
+
+def num_cores() -> int:
+    """Cores of the machine; a container may be given fewer."""
+    return os.cpu_count() or 1
+
+
+def num_gpus() -> int:
+    """GPUs of NVIDIA that this process may use. Asks the driver and not torch, whose import takes seconds."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([one for one in visible.split(",") if one.strip() not in {"", "-1"}])
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=_DRIVER_S)
+    except (OSError, subprocess.TimeoutExpired):
+        return len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
 
 
 def _processor() -> str:

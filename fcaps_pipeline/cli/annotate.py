@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fcaps_pipeline.cli.console import LISTED, messages, result
+from fcaps_pipeline.cli.paths import local_path
 
 Source = Annotated[str, typer.Argument(help="A job (.yaml), or a folder, audio file, manifest or Lhotse JSONL.")]
 Overrides = Annotated[
@@ -20,7 +21,10 @@ _EXIT_INTERRUPTED = 130
 def annotate(
     source: Source,
     out: Annotated[
-        Path | None, typer.Option(help="Run folder: new, or one to go on with; runs/NAME by default.")
+        Path | None,
+        typer.Option(
+            parser=local_path, metavar="PATH", help="Run folder: new, or one to go on with; runs/NAME by default."
+        ),
     ] = None,
     overrides: Overrides = None,
 ) -> None:
@@ -57,13 +61,19 @@ def default_run_folder(source: str) -> Path:
 
 def plan(
     source: Source,
-    out: Annotated[Path | None, typer.Option(help="Run folder: store the plan there, or see what is pending.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            parser=local_path, metavar="PATH", help="Run folder: store the plan there, or see what is pending."
+        ),
+    ] = None,
     overrides: Overrides = None,
     tokens_per_s: Annotated[float, typer.Option(help="Assumed output tokens per second of one GPU.")] = 10_000,
 ) -> None:
     """Show hours, units and expected work of a job. Starts no engine and needs no GPU."""
     from fcaps_pipeline.annotate.run.inspection import status
     from fcaps_pipeline.annotate.run.plan import load_or_make
+    from fcaps_pipeline.annotate.run.preflight import shortcomings
     from fcaps_pipeline.cli.jobs import resolve_job
     from fcaps_pipeline.cli.tables import print_plan
     from fcaps_pipeline.jobs.identity import job_identity
@@ -73,3 +83,5 @@ def plan(
     with tempfile.TemporaryDirectory() as scratch, opened(out or Path(scratch), job_identity(job)) as layout:
         load_or_make(layout, job)
         print_plan(result, job, status(layout), tokens_per_s)
+    for line in shortcomings(job):
+        result.say(f"this machine cannot run it now: {line}", style="yellow")

@@ -12,6 +12,7 @@ from rich.progress import MofNCompleteColumn
 from fcaps_pipeline.cli.annotate import Overrides
 from fcaps_pipeline.cli.bars import Bar
 from fcaps_pipeline.cli.console import Stream, messages, result
+from fcaps_pipeline.cli.paths import local_path
 
 if TYPE_CHECKING:
     from fcaps_pipeline.learn.evaluation.embedder import BadItem, Embedder
@@ -27,20 +28,27 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 def evaluate(
     job: Annotated[Path, typer.Argument(help="An evaluation job (.yaml); `jobs/` holds complete ones.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for metrics.json and report.md; runs/NAME by default.")
+        Path | None,
+        typer.Option(
+            parser=local_path, metavar="PATH", help="Folder for metrics.json and report.md; runs/NAME by default."
+        ),
     ] = None,
     overrides: Overrides = None,
 ) -> None:
     """Measure a trained model: retrieval, zero-shot classes, human ratings, timing. Reads the test split."""
+    from fcaps_pipeline.cli.kinds import job_for
+    from fcaps_pipeline.learn.evaluation.job import load_evaluate_job
+
+    with job_for("evaluate", job):
+        loaded = load_evaluate_job(job, overrides or [])
     from fcaps_pipeline.learn.evaluation.evaluate import REPORT
     from fcaps_pipeline.learn.evaluation.evaluate import evaluate as run
-    from fcaps_pipeline.learn.evaluation.job import load_evaluate_job
     from fcaps_pipeline.learn.evaluation.report import outcome_text
 
     out = out or Path("runs") / job.stem
     try:
         with EmbeddingBar(messages) as bar:
-            report = run(load_evaluate_job(job, overrides or []), out, bar)
+            report = run(loaded, out, bar)
     except KeyboardInterrupt:
         messages.say("interrupted; nothing was written, the same command starts anew")
         raise typer.Exit(_EXIT_INTERRUPTED) from None

@@ -22,7 +22,10 @@ def resolve_job(source: str, overrides: Sequence[str]) -> Job:
         SourceError: there is nothing at `source`, or nothing that can be annotated.
     """
     if source.endswith((".yaml", ".yml")):
-        return load_job(Path(source), overrides)
+        from fcaps_pipeline.cli.kinds import job_for
+
+        with job_for("annotate", Path(source)):
+            return load_job(Path(source), overrides)
     from fcaps_pipeline.annotate.sources.listing import detect_source
 
     default = shipped_folder("jobs") / _DEFAULT_JOB

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fcaps_pipeline.cli.console import LISTED, Stream, result
+from fcaps_pipeline.cli.paths import local_path
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from fcaps_pipeline.annotate.run.watch.activity import Activity
     from fcaps_pipeline.annotate.run.watch.run_log import EngineMinute
 
-Run = Annotated[Path, typer.Argument(help="Run folder of `fcaps annotate`.")]
+Run = Annotated[Path, typer.Argument(parser=local_path, metavar="RUN", help="Run folder of `fcaps annotate`.")]
 
 
 def status(

@@ -8,10 +8,16 @@ from typing import Annotated
 import typer
 
 from fcaps_pipeline.cli.console import messages, result
+from fcaps_pipeline.cli.paths import local_path
 
 
 def synth(
-    out: Annotated[Path, typer.Option(help="Folder to write FLAC files, manifest.jsonl and truth.parquet to.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=local_path, metavar="PATH", help="Folder to write FLAC files, manifest.jsonl and truth.parquet to."
+        ),
+    ],
     hours: Annotated[float, typer.Option(min=0.001, help="Length of all files together.")],
     seed: Annotated[int, typer.Option(min=0, help="Decides every byte, whatever the number of workers.")],
     workers: Annotated[int | None, typer.Option(min=1, help="Processes at a time; by default one per core.")] = None,

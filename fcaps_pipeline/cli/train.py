@@ -11,6 +11,7 @@ from rich.progress import MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from fcaps_pipeline.cli.annotate import Overrides
 from fcaps_pipeline.cli.bars import Bar
 from fcaps_pipeline.cli.console import Stream, messages, result
+from fcaps_pipeline.cli.paths import local_path
 from fcaps_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,12 @@ _LINES_PER_RUN = 20
 def train(
     job: Annotated[Path, typer.Argument(help="A training job (.yaml); `jobs/` holds complete ones.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run: new, or one to go on with; runs/NAME by default.")
+        Path | None,
+        typer.Option(
+            parser=local_path,
+            metavar="PATH",
+            help="Folder of the run: new, or one to go on with; runs/NAME by default.",
+        ),
     ] = None,
     overrides: Overrides = None,
     ray_workers: Annotated[
@@ -43,13 +49,16 @@ def train(
 
     On several GPUs of one machine: torchrun --nproc-per-node 8 --no-python fcaps train JOB --out DIR
     """
+    from fcaps_pipeline.cli.kinds import job_for
     from fcaps_pipeline.learn.training.job import load_train_job
 
+    with job_for("train", job):
+        loaded = load_train_job(job, overrides or [])
     out = out or Path("runs") / job.stem
     launch = _launcher(ray_workers, ray_address)
     try:
         with TrainingBar(messages) as bar:
-            report = launch(load_train_job(job, overrides or []), out, bar)
+            report = launch(loaded, out, bar)
     except KeyboardInterrupt:
         messages.say(f"interrupted; the same command goes on from the last checkpoint in {out}")
         raise typer.Exit(_EXIT_INTERRUPTED) from None

@@ -10,20 +10,17 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from fcaps_pipeline import __version__
-from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
-from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
-from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, model_folder
 from fcaps_pipeline.annotate.run.callback import ANNOTATING, RunCallback, RunCallbacks
 from fcaps_pipeline.annotate.run.plan import Plan, check_audio_exists, load_or_make, load_units
+from fcaps_pipeline.annotate.run.preflight import check_before_start
 from fcaps_pipeline.annotate.run.report import LastCall, RunReport, make_report
 from fcaps_pipeline.annotate.run.watch.metrics import build_metrics
 from fcaps_pipeline.annotate.run.watch.run_log import RunLog
 from fcaps_pipeline.annotate.run.watch.run_watch import RunWatch
 from fcaps_pipeline.errors import AccountingError, JobError, OutputError
-from fcaps_pipeline.jobs.annotate_job import Job, VllmEngineConfig
+from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.identity import job_identity, job_sha256
-from fcaps_pipeline.jobs.prompts import load_prompts
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_commits, total
@@ -46,7 +43,7 @@ def annotate(job: Job, out: Path, callback: RunCallback) -> RunReport:
     Raises:
         FcapsError: with the class that says how to handle it; finished units stay finished.
     """
-    check_inputs(job)
+    check_before_start(job)
     with (
         opened(out, job_identity(job)) as layout,
         RunLog(layout.log) as log,
@@ -70,21 +67,6 @@ def _annotate(job: Job, layout: RunLayout, callback: RunCallback) -> RunReport:
     elif layout.index.is_file() and layout.report.is_file():
         return RunReport.model_validate_json(layout.report.read_bytes())
     return _finish(job, layout, plan, read_commits(layout), last_call)
-
-
-def check_inputs(job: Job) -> None:
-    """Finds before anything starts what would otherwise stop the engines minutes later.
-
-    Raises:
-        UsageError: a prompt does not exist, or the key of an endpoint is not set.
-        ModelError: a model folder is missing or incomplete.
-    """
-    prompts = load_prompts(job.prompt_references())
-    for name, engine in job.engines.items():
-        captions = {granularity: one for granularity, one in job.captions.items() if one.engine == name}
-        SegmentAnnotator(build_engine(engine), captions, job.verification, prompts)
-        if isinstance(engine, VllmEngineConfig) and (folder := model_folder(engine.model)) is not None:
-            check_model_folder(folder)
 
 
 class _Engines(Record):

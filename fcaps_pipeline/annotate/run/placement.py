@@ -40,19 +40,30 @@ def check_room(job: Job, nodes: list[dict[str, float]]) -> None:
     Raises:
         ResourceError: they do not.
     """
+    if not any(node.get("GPU", 0) for node in nodes) and any("GPU" in bundle for bundle in bundles(job)):
+        raise _no_gpu(job)
     for name, engine in job.engines.items():
         for kind, wanted in bundle_of(engine).items():
             largest = max((node.get(kind, 0) for node in nodes), default=0)
             if wanted > largest > 0:
                 raise ResourceError(
                     f"one replica of engine {name} wants {wanted:g} {kind}s on one node, the largest has {largest:g}; "
-                    f"lower engines.{name}.gpus_per_replica or cpus_per_replica"
+                    f"lower engines.{name}.{kind.lower()}s_per_replica"
                 )
     for kind, keys in _KEYS.items():
         wanted = sum(bundle.get(kind, 0) for bundle in bundles(job))
         has = sum(node.get(kind, 0) for node in nodes)
         if wanted > has:
             raise ResourceError(f"the job wants {wanted:g} {kind}s, the {_place(job)} has {has:g}; lower {keys}")
+
+
+def _no_gpu(job: Job) -> ResourceError:
+    names = [name for name, engine in job.engines.items() if "GPU" in bundle_of(engine)]
+    elsewhere = "" if job.resources.ray_address else " or on a cluster (resources.ray_address)"
+    return ResourceError(
+        f"engines.{names[0]} has device: gpu, and the {_place(job)} has no GPU; run the job where GPUs are{elsewhere}, "
+        "or with an engine that needs none (kind: endpoint, or device: cpu)"
+    )
 
 
 def no_room(job: Job) -> ResourceError:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from fcaps_pipeline.cli.annotate import default_run_folder
-from fcaps_pipeline.jobs.resources import resolve_path
+from fcaps_pipeline.jobs.resources import resolve_path, shipped_folder
+from tests.conftest import Typed
 
 FCAPS = [sys.executable, "-c", "from fcaps_pipeline.cli.main import main; main()"]
 
@@ -131,3 +132,61 @@ def test_the_run_folder_bears_the_name_of_what_is_annotated(tmp_path: Path, monk
     sources = (".", "../emilia.v2/", "job.yaml", "lists/cuts.jsonl.gz", "package:demo_speech")
     names = [default_run_folder(source) for source in sources]
     assert names == [Path("runs") / name for name in ("emilia.v1", "emilia.v2", "job", "cuts", "package:demo_speech")]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("annotate", "package:demo_speech", "--out", "s3://bucket/run"),
+        ("annotate", "s3://bucket/speech"),
+        ("plan", "package:demo_speech", "--out", "s3://bucket/run"),
+        ("show", "s3://bucket/run"),
+        ("train", "job.yaml", "--out", "s3://bucket/run"),
+        ("evaluate", "job.yaml", "--out", "s3://bucket/run"),
+        ("synth", "--out", "s3://bucket/run", "--hours", "1", "--seed", "1"),
+    ],
+    ids=" ".join,
+)
+def test_addresses_are_not_taken_for_folders(
+    arguments: tuple[str, ...], typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = typed(*arguments)
+    assert code == 2
+    assert "is an address" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "job", "other"),
+    [
+        ("annotate", "train_demo_cpu", "train"),
+        ("plan", "evaluate_demo_cpu", "evaluate"),
+        ("train", "annotate_demo_cpu", "annotate"),
+        ("evaluate", "train_demo_cpu", "train"),
+    ],
+)
+def test_a_job_of_another_kind_is_sent_to_its_command(command: str, job: str, other: str, typed: Typed) -> None:
+    path = shipped_folder("jobs") / f"{job}.yaml"
+    code, _, err = typed(command, path)
+    assert code == 2
+    assert f"run `fcaps {other} {path}`" in err
+
+
+def test_a_list_given_as_a_folder_is_named(typed: Typed, tmp_path: Path) -> None:
+    (tmp_path / "list.jsonl").write_text('{"path": "a.wav"}\n')
+    out = tmp_path / "run"
+    given = f"source={{kind: folder, path: {tmp_path}/list.jsonl}}"
+    code, _, err = typed("annotate", shipped_folder("jobs") / "annotate_demo_cpu.yaml", "--out", out, "--set", given)
+    assert code == 2
+    assert "list.jsonl" in err
+    assert "source.kind manifest" in err
+
+
+def test_plan_says_what_this_machine_lacks(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    job = shipped_folder("jobs") / "annotate_qwen3omni_h100.yaml"
+    code, out, _ = typed("plan", job, "--set", "source.path=package:demo_speech")
+    assert code == 0
+    assert "this machine cannot run it now: engines." in out
+    assert "has no GPU" in out

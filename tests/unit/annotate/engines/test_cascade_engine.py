@@ -13,7 +13,7 @@ from fcaps_pipeline.annotate.engines.cascade_engine import CascadeEngine
 from fcaps_pipeline.annotate.engines.cascade_profile import Profile, make_profile
 from fcaps_pipeline.annotate.engines.cascade_wording import fine_caption, global_caption, templates_sha256
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest
-from fcaps_pipeline.annotate.run.annotate import check_inputs
+from fcaps_pipeline.annotate.run.preflight import check_before_start
 from fcaps_pipeline.annotate.verification.parsing import parse_answer
 from fcaps_pipeline.annotate.verification.rules import Answer, judge
 from fcaps_pipeline.attributes.reading import read_attributes
@@ -190,4 +190,4 @@ def test_the_captioner_keeps_what_it_writes() -> None:
 def test_the_shipped_job_is_ready_to_run() -> None:
     job = load_job(shipped_folder("jobs") / "annotate_cascade_baseline_cpu.yaml")
     assert {engine.kind for engine in job.engines.values()} == {"cascade"}
-    check_inputs(job)
+    check_before_start(job)

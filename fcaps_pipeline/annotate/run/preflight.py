@@ -1,0 +1,114 @@
+"""What can be known before an engine starts: models, servers, GPUs and cores that a job needs and lacks.
+
+Enters: a Job. Leaves: nothing, or the first error; or all of them as lines, for `plan`. The checks take seconds
+at most, whatever the network does: a server that is slow is left to the engine, which has more patience.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from multiprocessing import TimeoutError as NotInTime
+from multiprocessing.pool import ThreadPool
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
+from fcaps_pipeline.annotate.engines.build import build_engine
+from fcaps_pipeline.annotate.engines.hub import check_hub_model
+from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, model_folder
+from fcaps_pipeline.annotate.run.placement import check_room
+from fcaps_pipeline.errors import EngineDeadError, UsageError
+from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, EngineConfig, Job, VllmEngineConfig
+from fcaps_pipeline.jobs.prompts import load_prompts
+from fcaps_pipeline.machine import num_cores, num_gpus
+
+_CONNECT_S = 1.0
+_ANSWER_S = 1.0
+_DEADLINE_S = 2.5
+"""Of all checks together; what is not known by then is left to the engine."""
+
+
+def check_before_start(job: Job) -> None:
+    """Finds before anything starts what would otherwise stop the engines minutes later.
+
+    Raises:
+        UsageError: a prompt does not exist, or the key of an endpoint is not set.
+        ModelError: a model is missing, incomplete or not served.
+        EngineDeadError: a server cannot be reached.
+        ResourceError: this machine has not what the job wants.
+    """
+    for error in _errors(job):
+        raise error
+
+
+def shortcomings(job: Job) -> list[str]:
+    """What would keep this machine from running the job now, one line each."""
+    return [str(error) for error in _errors(job)]
+
+
+def _errors(job: Job) -> Iterator[UsageError | EngineDeadError]:
+    checks = [partial(_check_questions, job), *(partial(_check_engine, one, job) for one in job.engines.values())]
+    if job.resources.ray_address is None:
+        checks.insert(0, partial(_check_machine, job))
+    pool = ThreadPool(len(checks))
+    running = [pool.apply_async(check) for check in checks]
+    pool.close()
+    deadline_s = time.monotonic() + _DEADLINE_S
+    for check in running:
+        with suppress(NotInTime):
+            try:
+                check.get(max(0.0, deadline_s - time.monotonic()))
+            except (UsageError, EngineDeadError) as error:
+                yield error
+
+
+def _check_machine(job: Job) -> None:
+    check_room(job, [{"CPU": float(num_cores()), "GPU": float(num_gpus())}])
+
+
+def _check_questions(job: Job) -> None:
+    prompts = load_prompts(job.prompt_references())
+    for name, engine in job.engines.items():
+        captions = {granularity: one for granularity, one in job.captions.items() if one.engine == name}
+        SegmentAnnotator(build_engine(engine), captions, job.verification, prompts)
+
+
+def _check_engine(engine: EngineConfig, job: Job) -> None:
+    if isinstance(engine, EndpointEngineConfig):
+        _check_reachable(engine)
+        asyncio.run(_check_served(engine))
+    elif isinstance(engine, VllmEngineConfig):
+        folder = model_folder(engine.model)
+        if folder is not None:
+            check_model_folder(folder)
+        elif job.resources.ray_address is None:
+            check_hub_model(engine.model, engine.revision)
+
+
+def _check_reachable(engine: EndpointEngineConfig) -> None:
+    address = urlsplit(engine.base_url)
+    host = address.hostname or ""
+    if address.scheme in getproxies() and not proxy_bypass(host):
+        return  # the proxy alone can tell
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((host, port), timeout=_CONNECT_S).close()
+    except OSError as error:
+        raise EngineDeadError(
+            f"endpoint {engine.base_url} cannot be reached: {error.strerror or error}; "
+            "start the server or correct base_url"
+        ) from error
+
+
+async def _check_served(config: EndpointEngineConfig) -> None:
+    engine = build_engine(config)
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            await engine.start()
+    except TimeoutError:
+        return
+    finally:
+        await engine.stop()
