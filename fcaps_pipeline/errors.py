@@ -2,14 +2,34 @@
 
 The class decides how an error is handled, never its text. A message says what is wrong,
 where (id or path), what was found against what was expected, and what to do next.
-All exceptions take one string and survive pickling, because they cross Ray processes.
+All exceptions take one string and survive pickling, because they cross Ray processes. What a server or
+a path says becomes part of messages, so each message is made printable here, whoever wrote it.
 """
+
+import unicodedata
+
+
+def printable(text: str) -> str:
+    r"""The text with escapes such as `\x1b` in place of characters that steer a terminal or that nobody sees.
+
+    These are controls, line breaks included, marks of direction and of no width, surrogates, private and
+    unassigned characters.
+    """
+    return text if text.isascii() and text.isprintable() else "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    is_unseen = unicodedata.category(character)[0] == "C" or character in "\u2028\u2029"
+    return character.encode("unicode_escape").decode("ascii") if is_unseen else character
 
 
 class FcapsError(Exception):
     """Root of the tree; `exit_code` is what the command line returns for it."""
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class UsageError(FcapsError):
@@ -47,7 +67,11 @@ class EngineRequestError(FcapsError):
 
 
 class EngineRetryableError(FcapsError):
-    """The engine failed one request for a passing reason; ask again."""
+    """The engine failed one request for a passing reason; ask again, after `retry_after_s` where it wished so."""
+
+    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class EngineDeadError(FcapsError):

@@ -6,15 +6,34 @@ One model per section; every default stands here and nowhere else.
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from fcaps_pipeline.errors import printable
 from fcaps_pipeline.jobs.job_file import JobText, Section, read_job_file, validate_job
 from fcaps_pipeline.jobs.mistakes import suggestion
 from fcaps_pipeline.records.annotations import Sampling
 from fcaps_pipeline.records.captions import Granularity
 
 License = Annotated[str | None, Field(validation_alias=AliasChoices("license", "licence"))]
+
+
+def _plain_address(base_url: str) -> str:
+    """Refuses what would carry a secret into records and messages; the error does not repeat it."""
+    try:
+        address = urlsplit(base_url)
+        is_usable = address.scheme in {"http", "https"} and bool(address.hostname) and address.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable or base_url != printable(base_url) or " " in base_url:
+        raise PydanticCustomError("address", "expected http://HOST:PORT/v1 or https://HOST/v1")
+    if "@" in address.netloc or address.query or address.fragment:
+        raise PydanticCustomError(
+            "address", "must hold no user, password or query; put the key into a variable and name it as api_key_env"
+        )
+    return base_url
 
 
 class FolderSource(Section):
@@ -89,7 +108,15 @@ class SegmentationConfig(Section):
         return self
 
 
-class VllmEngineConfig(Section):
+class PatientEngineConfig(Section):
+    """What engines that can be in trouble have in common."""
+
+    patience_s: Annotated[float, Field(ge=0)] = 600.0
+    """How long passing trouble of one request is waited out: lost connections, 5xx, overload, answers that are none.
+    Then the Segment fails; where the engine answers nothing else either, the run stops instead."""
+
+
+class VllmEngineConfig(PatientEngineConfig):
     """An audio LLM served by vLLM inside the captioning actors."""
 
     kind: Literal["vllm"] = "vllm"
@@ -132,12 +159,12 @@ class VllmEngineConfig(Section):
         return self
 
 
-class EndpointEngineConfig(Section):
+class EndpointEngineConfig(PatientEngineConfig):
     """Any OpenAI-compatible server that accepts `input_audio`."""
 
     kind: Literal["endpoint"]
-    base_url: Annotated[str, Field(pattern="^https?://")]
-    """Address up to and including `/v1`."""
+    base_url: Annotated[str, AfterValidator(_plain_address)]
+    """Address up to and including `/v1`, without name, password or query."""
     model: str
     """Model name as the server knows it."""
     revision: str = "unknown"
@@ -147,9 +174,7 @@ class EndpointEngineConfig(Section):
     max_concurrency: Annotated[int, Field(gt=0)] = 32
     """Requests in flight."""
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
-    """Time after which one request counts as failed."""
-    busy_timeout_s: Annotated[float, Field(ge=0)] = 600.0
-    """How long a server may put one request off (HTTP 429 or 503) before the job stops."""
+    """Time in which a request must be answered whole, from its first byte sent to its last byte received."""
 
 
 class CascadeEngineConfig(Section):
@@ -311,7 +336,7 @@ _CAPACITY_KEYS = (
     "api_key_env",
     "max_concurrency",
     "timeout_s",
-    "busy_timeout_s",
+    "patience_s",
 )
 
 

@@ -16,6 +16,8 @@ Key = tuple[str | int, ...]
 """Way from the top of a job to one of its keys."""
 
 _NOTHING = object()
+_SECRET = frozenset({"address"})
+"""Kinds of mistakes whose input may hold a password."""
 _FIRST_WORD = re.compile(r"[\w.]+")
 
 
@@ -40,7 +42,8 @@ def explain(item: ErrorDetails, model: type[BaseModel], content: object) -> tupl
             return (*key, "kind"), f"unknown kind{suggestion(str(context['tag']), tags)}, found {context['tag']!r}"
         case _:
             message = item["msg"].removeprefix("Value error, ")
-            found = f", found {item['input']!r}" if isinstance(item["input"], str | int | float | bool) else ""
+            is_shown = isinstance(item["input"], str | int | float | bool) and item["type"] not in _SECRET
+            found = f", found {item['input']!r}" if is_shown else ""
             named = _named_first(message, key, content)
             return (*key, *named), message.removeprefix(f"{dotted(named)}: ") + found
 

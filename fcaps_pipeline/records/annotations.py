@@ -5,11 +5,16 @@ Every planned Segment ends as exactly one of Annotation, Rejection and Failure.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from fcaps_pipeline.records.audio import Acoustics, Recording, Segment
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import GlobalCaption, Granularity, Profile
+
+MAX_ANSWER_CHARACTERS = 16_384
+"""Far beyond any caption, and little enough for any rule to read."""
+
+TokenCount = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 FinishReason = Literal["stop", "length", "repetition"]
 
@@ -36,12 +41,12 @@ class Sampling(Record):
 
 
 class Completion(Record):
-    """Raw output of an engine."""
+    """Raw output of an engine, such as every table can store: engines make it by `make_completion`."""
 
-    text: str
+    text: Annotated[str, StringConstraints(max_length=MAX_ANSWER_CHARACTERS)]
     finish_reason: FinishReason
-    num_prompt_tokens: int
-    num_output_tokens: int
+    num_prompt_tokens: TokenCount
+    num_output_tokens: TokenCount
     seed: int
 
 

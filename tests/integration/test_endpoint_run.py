@@ -54,11 +54,11 @@ def test_a_server_that_stays_busy_stops_the_run_with_its_reason(
     with FaultyServer().serving() as server:
         server.busy = [(429, "60")] * 99
         content = JOB.format(folder=demo_files[0], url=server.url).replace("model: captioner", "model: m")
-        job.write_text(content.replace("revision: r1", "busy_timeout_s: 30"))
+        job.write_text(content.replace("revision: r1", "patience_s: 30"))
         stopped = fcaps("annotate", job, "--out", run, CAPTION_SERVER_KEY=KEY)
     assert stopped.returncode == 1
     assert "HTTP 429" in stopped.stderr
-    assert "busy_timeout_s (30 s)" in stopped.stderr
+    assert "patience_s (30 s)" in stopped.stderr
     assert "Traceback" not in stopped.stderr
     for kind in ("data", "rejections", "failures"):
         assert not list(read_rows(RunLayout(run), kind))

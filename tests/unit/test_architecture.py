@@ -35,7 +35,8 @@ OWNERS = {
     "ray": {"annotate/run/ray_runtime.py", "annotate/run/watch/ray_metrics.py", "learn/training/ray_launcher.py"},
     "vllm": {"annotate/engines/vllm_engine.py"},
     "silero_vad": {"annotate/segmentation/silero.py"},
-    "openai": {"annotate/engines/endpoint_engine.py"},
+    "httpx": {"annotate/engines/endpoint_engine.py"},
+    "tenacity": {"annotate/engines/patience.py"},
     "parselmouth": {"annotate/acoustics", "lab/synthesis"},
     "typer": {"cli"},
 }

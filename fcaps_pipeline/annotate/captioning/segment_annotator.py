@@ -1,13 +1,13 @@
 """Asks one Engine for all captions of a Segment, and asks again where a draw went wrong.
 
 A `SegmentAudio` enters, one `CaptionSet` per granularity leaves, with every candidate, kept or
-not. Truncated, repetitive and invalid answers are drawn anew with a new seed and bounded changes;
-a request that failed for a passing reason is sent again as it was. What becomes of the Segment is
+not. Truncated, repetitive and invalid answers are drawn anew with a new seed and bounded changes.
+Passing trouble is waited out by the engine itself, see `patience`. What becomes of the Segment is
 left to `decision`, a dead engine to the caller.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 from fcaps_pipeline.annotate.captioning.question import Question, changed_sampling
@@ -22,7 +22,6 @@ from fcaps_pipeline.records.annotations import Candidate, CaptionSet, Completion
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
 
-_FIRST_BACKOFF_S = 0.5
 _COVERING_SHARE = 0.8
 _T = TypeVar("_T")
 
@@ -36,7 +35,6 @@ class SegmentAnnotator:
         captions: dict[Granularity, CaptionConfig],
         verification: VerificationConfig,
         prompts: Mapping[str, Prompt],
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Chooses the prompts.
 
@@ -45,7 +43,6 @@ class SegmentAnnotator:
             captions: what this engine is asked, by granularity.
             verification: bounds of the rules and of the attempts.
             prompts: by reference, all that `captions` name; see `load_prompts`.
-            sleep: waits so many seconds before a request is sent again.
 
         Raises:
             JobError: a prompt with a place for tags stands where one without is needed, or the reverse.
@@ -53,7 +50,6 @@ class SegmentAnnotator:
         self._engine = engine
         self._captions = captions
         self._verification = verification
-        self._sleep = sleep
         self._prompts = {granularity: _plain_prompt(config, prompts) for granularity, config in captions.items()}
         self._tagged_prompts = {
             granularity: _tagged_prompt(config, prompts) for granularity, config in captions.items()
@@ -107,7 +103,7 @@ class SegmentAnnotator:
         for attempt in range(1, self._verification.max_attempts + 1):
             request = question.request(sampling, wanted, attempt)
             try:
-                completions = await self._complete(request)
+                completions = await self._engine.complete(request)
             except (EngineRequestError, EngineRetryableError) as error:
                 return self._caption_set(question, candidates, attempt, f"{type(error).__name__}: {error}")
             drawn = [self._judge(question, request, index, one) for index, one in enumerate(completions)]
@@ -118,15 +114,6 @@ class SegmentAnnotator:
                 break
             sampling = changed_sampling(sampling, set().union(*faults))
         return self._caption_set(question, candidates, attempt, None)
-
-    async def _complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
-        """Sends a request up to `max_attempts` times when it fails for a passing reason."""
-        for backoff in range(self._verification.max_attempts - 1):
-            try:
-                return await self._engine.complete(request)
-            except EngineRetryableError:
-                await self._sleep(_FIRST_BACKOFF_S * 2**backoff)
-        return await self._engine.complete(request)
 
     def _judge(self, question: Question, request: CaptionRequest, index: int, completion: Completion) -> Candidate:
         parsed = parse_answer(question.granularity, completion.text)

@@ -1,8 +1,10 @@
 """The Engine that asks an OpenAI-compatible server: `vllm serve`, or a vendor's.
 
 An `EndpointEngineConfig` enters; Completions leave. The audio travels as a WAV file inside the
-request. The key is read from the environment and stands in no message, log or record. What a busy
-server puts off is sent again when it asks for it; any other failure is left to `segment_annotator`.
+request. The key is read from the environment and stands in no message, log or record. One request
+has one time limit, and one bound in bytes, for all that the server says; what it says is validated
+in `server_answers`. Whatever else a server does but answer or refuse is passing trouble, left to
+`patience`.
 """
 
 import asyncio
@@ -10,62 +12,54 @@ import base64
 import io
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import httpx
 import numpy as np
 import soundfile
 
+from fcaps_pipeline.annotate.engines.answers import excerpt
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.annotate.engines.request_check import check_request
-from fcaps_pipeline.errors import (
-    DependencyError,
-    EngineDeadError,
-    EngineRequestError,
-    EngineRetryableError,
-    FcapsError,
-    JobError,
-    ModelError,
-)
+from fcaps_pipeline.annotate.engines.server_answers import read_complaint, read_completions, read_models, read_version
+from fcaps_pipeline.errors import EngineDeadError, EngineRequestError, EngineRetryableError, JobError, ModelError
 from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig
-from fcaps_pipeline.records.annotations import Completion, FinishReason, Sampling
+from fcaps_pipeline.records.annotations import Completion, Sampling
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 
-if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncOpenAI, OpenAIError
-    from openai.types.chat import ChatCompletion
-
+_OK = 200
 _REFUSED = frozenset({400, 413, 415, 422})
-_NOT_SERVED = frozenset({401, 403, 404})
-_BUSY = frozenset({429, 503})
-_FIRST_BUSY_WAIT_S, _LONGEST_BUSY_WAIT_S = 1.0, 60.0
-"""Between two questions to a busy server that does not say when to come back; the wait doubles."""
-_FINISH_REASONS: dict[str, FinishReason] = {
-    "stop": "stop",
-    "length": "length",
-    "repetition": "repetition",
-}
-"""Any other, a vendor's `content_filter` for one, leaves no whole answer."""
+_WRONG_ADDRESS = frozenset({401, 403, 404})
+_MAX_ANSWER_BYTES = 4 * 2**20
+"""Of one HTTP answer; twenty candidates of the longest text are a tenth of it."""
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """What a server said, whole."""
+
+    status: int
+    body: bytes
+    retry_after: str
+    """Header `Retry-After`; empty where there is none."""
 
 
 class EndpointEngine:
     """An audio LLM behind an HTTP server."""
 
-    def __init__(self, config: EndpointEngineConfig, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(self, config: EndpointEngineConfig) -> None:
         """Keeps the configuration; no connection is made before `start`.
 
-        Args:
-            config: of the server.
-            sleep: waits so many seconds before a busy server is asked again.
-
         Raises:
-            JobError: the environment variable for the key is not set.
+            JobError: the environment variable for the key is not set, or holds what no header can.
         """
-        _key(config)
+        self._headers = _headers(config)
         self._config = config
-        self._sleep = sleep
-        self._client: AsyncOpenAI | None = None
+        self._client: httpx.AsyncClient | None = None
         self._is_vllm = False
         self._slots = asyncio.Semaphore(config.max_concurrency)
 
@@ -73,33 +67,18 @@ class EndpointEngine:
         """Reaches the server and looks whether it serves the model.
 
         Raises:
-            DependencyError: the package `openai` is not installed.
-            JobError: the environment variable for the key is not set.
             ModelError: the server refuses the key, or does not serve the model.
-            EngineDeadError: the server cannot be reached.
+            EngineDeadError: the server cannot be reached, or is none of this kind.
         """
-        try:
-            from openai import AsyncOpenAI, OpenAIError
-        except ImportError:
-            raise DependencyError("the endpoint engine needs the package openai; install the extra [cpu]") from None
-        self._client = AsyncOpenAI(
-            base_url=self._config.base_url,
-            api_key=_key(self._config),
-            timeout=self._config.timeout_s,
-            max_retries=0,
+        self._client = httpx.AsyncClient(
+            headers=self._headers, timeout=self._config.timeout_s, limits=httpx.Limits(max_connections=None)
         )
         try:
-            served = [model.id async for model in self._client.models.list()]
-        except OpenAIError as error:
+            await self._check_model()
+            vllm_version = await self._vllm_version()
+        except BaseException:
             await self.stop()
-            raise self._start_failure(error) from error
-        if self._config.model not in served:
-            await self.stop()
-            raise ModelError(
-                f"endpoint {self._config.base_url} does not serve the model {self._config.model!r}; "
-                f"it has {', '.join(sorted(served)[:10]) or 'none'}"
-            )
-        vllm_version = await _vllm_version(self._client, self._config)
+            raise
         self._is_vllm = vllm_version is not None
         return EngineIdentity(
             engine="endpoint",
@@ -109,77 +88,84 @@ class EndpointEngine:
         )
 
     async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
-        """Answers one request; see `Engine.complete`.
-
-        Raises:
-            EngineDeadError: also of a server that is busy for longer than `busy_timeout_s`.
-        """
-        from openai import APIConnectionError, APITimeoutError, OpenAIError
-
+        """Answers one request; see `Engine.complete`."""
         check_request(request)
         where = f"request {request.request_key[:12]} to {self._config.base_url}"
         if self._client is None:
             raise EngineDeadError(f"{where}: the engine is not running; call start first")
+        question = self._question(request)
         async with self._slots:
-            try:
-                answer = await self._ask_until_free(self._client, self._arguments(request), where)
-            except APIConnectionError as error:
-                if not isinstance(error, APITimeoutError):
-                    await self._check_reachable(where)
-                raise _request_failure(error, where) from error
-            except OpenAIError as error:
-                raise _request_failure(error, where) from error
-        return _completions(answer, request, where)
-
-    async def _ask_until_free(self, client: "AsyncOpenAI", arguments: dict[str, Any], where: str) -> "ChatCompletion":
-        """Waits as long as the server is busy; the place among the requests in flight is kept meanwhile.
-
-        A limit of requests per minute meets all Segments alike: it slows the job down and fails none of them.
-        """
-        from openai import APIStatusError
-
-        waited_s, wait_s = 0.0, _FIRST_BUSY_WAIT_S
-        while True:
-            try:
-                answer: ChatCompletion = await client.chat.completions.create(**arguments)
-            except APIStatusError as error:
-                if error.status_code not in _BUSY:
-                    raise
-                pause_s = _retry_after_s(error) or wait_s
-                if waited_s + pause_s > self._config.busy_timeout_s:
-                    raise EngineDeadError(
-                        f"{where}: HTTP {error.status_code}, and the server stays busy for longer than busy_timeout_s "
-                        f"({self._config.busy_timeout_s:g} s); run the job again later, or lower max_concurrency"
-                    ) from error
-                await self._sleep(pause_s)
-                waited_s += pause_s
-                wait_s = min(2 * wait_s, _LONGEST_BUSY_WAIT_S)
-            else:
-                return answer
-
-    async def _check_reachable(self, where: str) -> None:
-        """Tells a broken connection from a server that is gone: an outage must not fail a whole corpus.
-
-        Raises:
-            EngineDeadError: the server does not answer at all.
-        """
-        from openai import APIConnectionError
-
-        assert self._client is not None
-        try:
-            await self._client.models.list()
-        except APIConnectionError as error:
-            raise EngineDeadError(f"{where}: the server does not answer any more; bring it back and go on") from error
+            reply = await self._exchange("POST", f"{self._base}/chat/completions", where, question)
+        if reply.status in _REFUSED:
+            raise EngineRequestError(
+                f"{where}: the server refuses it with HTTP {reply.status}: {read_complaint(reply.body)}"
+            )
+        if reply.status != _OK:
+            raise EngineRetryableError(f"{where}: HTTP {reply.status}", _wished_s(reply.retry_after))
+        return read_completions(reply.body, request, where)
 
     async def stop(self) -> None:
         """Closes the connections."""
         if self._client is not None:
-            await self._client.close()
+            await self._client.aclose()
             self._client = None
 
-    def _arguments(self, request: CaptionRequest) -> dict[str, Any]:
+    @property
+    def _base(self) -> str:
+        return self._config.base_url.rstrip("/")
+
+    async def _check_model(self) -> None:
+        where = f"endpoint {self._config.base_url}"
+        try:
+            served = await self._served(where)
+        except EngineRetryableError as error:
+            raise EngineDeadError(f"{error}; it cannot be reached: start the server or correct base_url") from error
+        if self._config.model not in served:
+            raise ModelError(
+                f"{where} does not serve the model {self._config.model!r}; "
+                f"it has {excerpt(', '.join(sorted(served)[:10])) if served else 'none'}"
+            )
+
+    async def _served(self, where: str) -> frozenset[str]:
+        reply = await self._exchange("GET", f"{self._base}/models", where)
+        if reply.status in _WRONG_ADDRESS:
+            raise ModelError(
+                f"{where} answers HTTP {reply.status}; check base_url (it ends in /v1), the model's name and the "
+                "variable named by api_key_env"
+            )
+        if reply.status != _OK:
+            raise EngineRetryableError(f"{where}: HTTP {reply.status}")
+        return read_models(reply.body, where)
+
+    async def _vllm_version(self) -> str | None:
+        """What vLLM's server says of itself; None of others, who have no such address."""
+        try:
+            reply = await self._exchange("GET", f"{self._base.removesuffix('/v1')}/version", self._config.base_url)
+        except EngineRetryableError:
+            return None
+        return read_version(reply.body) if reply.status == _OK else None
+
+    async def _exchange(self, method: str, url: str, where: str, question: dict[str, Any] | None = None) -> _Reply:
+        """One question and its whole answer, within the time and the bytes that one request has.
+
+        Raises:
+            EngineRetryableError: the answer does not come, not whole, not in time, or is too large.
+        """
+        assert self._client is not None
+        async with (
+            _passing_trouble(where, self._config.timeout_s),
+            self._client.stream(method, url, json=question) as response,
+        ):
+            body = bytearray()
+            async for part in response.aiter_bytes():
+                body += part
+                if len(body) > _MAX_ANSWER_BYTES:
+                    raise EngineRetryableError(f"{where}: the answer exceeds {_MAX_ANSWER_BYTES} bytes")
+            return _Reply(response.status_code, bytes(body), response.headers.get("retry-after", ""))
+
+    def _question(self, request: CaptionRequest) -> dict[str, Any]:
         sampling = request.sampling
-        arguments: dict[str, Any] = {
+        question: dict[str, Any] = {
             "model": self._config.model,
             "messages": [{"role": "user", "content": _content(request)}],
             "n": request.num_completions,
@@ -187,49 +173,39 @@ class EndpointEngine:
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,
-            "extra_body": _beyond_openai(sampling, is_vllm=self._is_vllm),
+            **_beyond_openai(sampling, is_vllm=self._is_vllm),
         }
         if request.json_schema is not None:
             schema = {"name": "answer", "schema": request.json_schema, "strict": True}
-            arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return arguments
-
-    def _start_failure(self, error: "OpenAIError") -> FcapsError:
-        from openai import APIStatusError
-
-        if isinstance(error, APIStatusError) and error.status_code in _NOT_SERVED:
-            return ModelError(
-                f"endpoint {self._config.base_url} answers HTTP {error.status_code}; "
-                "check base_url (it ends in /v1), the model's name and the variable named by api_key_env"
-            )
-        return EngineDeadError(
-            f"endpoint {self._config.base_url} cannot be reached: {type(error).__name__}; "
-            "start the server or correct base_url"
-        )
+            question["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return question
 
 
-async def _vllm_version(client: "AsyncOpenAI", config: EndpointEngineConfig) -> str | None:
-    """What vLLM's server says of itself; None of others, who have no such address."""
-    from openai import OpenAIError
-
-    root = config.base_url.rstrip("/").removesuffix("/v1")
+@asynccontextmanager
+async def _passing_trouble(where: str, timeout_s: float) -> AsyncIterator[None]:
+    """Bounds what happens inside in time, and names what can go wrong with a connection."""
     try:
-        answer: object = await client.get(f"{root}/version", cast_to=object)
-    except OpenAIError:
-        return None
-    return str(answer["version"]) if isinstance(answer, dict) and "version" in answer else None
+        async with asyncio.timeout(timeout_s):
+            yield
+    except TimeoutError as error:
+        raise EngineRetryableError(f"{where}: no whole answer within timeout_s ({timeout_s:g} s)") from error
+    except (httpx.HTTPError, httpx.StreamError) as error:
+        raise EngineRetryableError(f"{where}: {type(error).__name__}: {excerpt(error)}") from error
 
 
-def _key(config: EndpointEngineConfig) -> str:
+def _headers(config: EndpointEngineConfig) -> dict[str, str]:
+    """An answer must not swell on arrival, so none is asked for in compressed form."""
+    headers = {"Accept-Encoding": "identity", "User-Agent": "fcaps"}
     if config.api_key_env is None:
-        return "none"
-    key = os.environ.get(config.api_key_env)
-    if not key:
+        return headers
+    key = os.environ.get(config.api_key_env, "")
+    if not key or not key.isascii() or not key.isprintable():
+        state = "holds characters that no HTTP header can" if key else "is not set"
         raise JobError(
-            f"endpoint {config.base_url}: the environment variable {config.api_key_env} is not set; "
+            f"endpoint {config.base_url}: the environment variable {config.api_key_env} {state}; "
             "export the key in it, or leave api_key_env out for a server without one"
         )
-    return key
+    return {**headers, "Authorization": f"Bearer {key}"}
 
 
 def _beyond_openai(sampling: Sampling, *, is_vllm: bool) -> dict[str, float]:
@@ -257,64 +233,13 @@ def _wav_base64(audio_T: np.ndarray[Any, np.dtype[np.float32]]) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _completions(answer: "ChatCompletion", request: CaptionRequest, where: str) -> tuple[Completion, ...]:
-    choices = sorted(answer.choices, key=lambda choice: choice.index)
-    if len(choices) != request.num_completions:
-        raise EngineRetryableError(f"{where}: expected {request.num_completions} answers, found {len(choices)}")
-    usage = answer.usage
-    num_output_tokens = usage.completion_tokens if usage else 0
-    completions = []
-    for choice in choices:
-        reason = _FINISH_REASONS.get(str(choice.finish_reason))
-        if reason is None:
-            raise EngineRetryableError(f"{where}: the server gave up on answer {choice.index}: {choice.finish_reason}")
-        completions.append(
-            Completion(
-                text=choice.message.content or "",
-                finish_reason=reason,
-                num_prompt_tokens=usage.prompt_tokens if usage else 0,
-                num_output_tokens=_share(num_output_tokens, choice.index, len(choices)),
-                seed=request.seed + choice.index,
-            )
-        )
-    return tuple(completions)
-
-
-def _share(total: int, index: int, count: int) -> int:
-    """Servers count the tokens of all answers together; each gets an equal part, the sum stays exact."""
-    return total // count + (1 if index < total % count else 0)
-
-
-def _retry_after_s(error: "APIStatusError") -> float | None:
-    """What the header `Retry-After` asks for, in seconds or as a date; None where it says nothing."""
-    asked = error.response.headers.get("retry-after", "")
+def _wished_s(retry_after: str) -> float:
+    """What the header asks for, in seconds or as a date; 0 where it says nothing that can be read."""
     try:
-        return max(0.0, float(asked))
+        wished_s = float(retry_after)
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def _request_failure(error: "OpenAIError", where: str) -> FcapsError:
-    from openai import APIConnectionError, APIStatusError, APITimeoutError
-
-    if isinstance(error, APITimeoutError):
-        return EngineRetryableError(f"{where}: no answer within the time limit")
-    if isinstance(error, APIConnectionError):
-        return EngineRetryableError(f"{where}: the connection broke")
-    if not isinstance(error, APIStatusError):
-        return EngineRetryableError(f"{where}: {type(error).__name__}")
-    if error.status_code in _REFUSED:
-        return EngineRequestError(f"{where}: the server refuses it with HTTP {error.status_code}: {_detail(error)}")
-    if error.status_code in _NOT_SERVED:
-        return EngineDeadError(f"{where}: HTTP {error.status_code}; check the model's name and the key")
-    return EngineRetryableError(f"{where}: HTTP {error.status_code}")
-
-
-def _detail(error: "APIStatusError") -> str:
-    body = error.body
-    message = body.get("message", "") if isinstance(body, dict) else ""
-    return " ".join(str(message).split())[:300]
+        try:
+            wished_s = parsedate_to_datetime(retry_after).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return 0.0
+    return max(0.0, wished_s) if np.isfinite(wished_s) else 0.0

@@ -1,8 +1,8 @@
 """The protocol behind which every engine stands: one segment and one prompt in, Completions out.
 
-An Engine knows nothing of granularities, rules or retries; `segment_annotator` does. Its errors say what
-to do: `EngineRequestError` never ask again, `EngineRetryableError` ask again, `EngineDeadError`
-replace the process.
+An Engine knows nothing of granularities and rules; `segment_annotator` does. Its errors say what to
+do: `EngineRequestError` never ask again, `EngineRetryableError` ask again (`patience` does),
+`EngineDeadError` replace the process.
 """
 
 from dataclasses import dataclass

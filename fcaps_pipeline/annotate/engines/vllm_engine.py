@@ -3,13 +3,14 @@
 A `VllmEngineConfig` enters; Completions leave. `AsyncLLM` keeps the scheduler and the model in a
 child process, so requests of many Segments are decoded together while the caller prepares more.
 This is the only module that imports vLLM, and it does so in `start`, after the environment that
-vLLM reads on import has been set. Retries and judgement are left to `segment_annotator`.
+vLLM reads on import has been set. Retries are left to `patience`, judgement to `segment_annotator`.
 """
 
 import importlib.util
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from fcaps_pipeline.annotate.engines.answers import excerpt, make_completion
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.annotate.engines.guard import EngineGuard
 from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, folder_revision, model_folder
@@ -23,7 +24,7 @@ from fcaps_pipeline.errors import (
     ResourceError,
 )
 from fcaps_pipeline.jobs.annotate_job import VllmEngineConfig
-from fcaps_pipeline.records.annotations import Completion
+from fcaps_pipeline.records.annotations import Completion, FinishReason
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
@@ -85,13 +86,13 @@ class VllmEngine:
         try:
             output = await self._generate(self._llm, request)
         except (VLLMClientError, ValueError) as error:
-            raise EngineRequestError(f"{where}: vLLM refuses it: {_one_line(error)}") from error
+            raise EngineRequestError(f"{where}: vLLM refuses it: {excerpt(error)}") from error
         except VllmDeadError as error:
             raise EngineDeadError(f"{where}: the vLLM engine process has died; its log tells why") from error
         except EngineGenerateError as error:
             raise _generation_failure(error, where) from error
         except GracefulHTTPError as error:
-            raise EngineRetryableError(f"{where}: vLLM is overloaded: {_one_line(error)}") from error
+            raise EngineRetryableError(f"{where}: vLLM is overloaded: {excerpt(error)}") from error
         return _completions(output, request, where)
 
     async def stop(self) -> None:
@@ -192,10 +193,10 @@ def _load(config: VllmEngineConfig, model: str) -> "AsyncLLM":
     try:
         return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
     except (ValueError, OSError) as error:
-        raise ModelError(f"model {model}: vLLM cannot serve it: {_one_line(error)}") from error
+        raise ModelError(f"model {model}: vLLM cannot serve it: {excerpt(error)}") from error
     except RuntimeError as error:
         raise EngineDeadError(
-            f"model {model}: the vLLM engine does not start: {_one_line(error)}; its log tells why "
+            f"model {model}: the vLLM engine does not start: {excerpt(error)}; its log tells why "
             "(under Ray on one machine in /tmp/ray/session_latest/logs, worker-*.err)"
         ) from error
 
@@ -238,14 +239,12 @@ def _completions(output: "RequestOutput", request: CaptionRequest, where: str) -
     if len(answers) != request.num_completions:
         raise EngineRetryableError(f"{where}: expected {request.num_completions} answers, found {len(answers)}")
     return tuple(
-        Completion.model_validate(
-            {
-                "text": answer.text,
-                "finish_reason": answer.finish_reason,
-                "num_prompt_tokens": len(output.prompt_token_ids or ()),
-                "num_output_tokens": len(answer.token_ids),
-                "seed": request.seed + answer.index,
-            }
+        make_completion(
+            answer.text,
+            cast("FinishReason", answer.finish_reason),
+            num_prompt_tokens=len(output.prompt_token_ids or ()),
+            num_output_tokens=len(answer.token_ids),
+            seed=request.seed + answer.index,
         )
         for answer in answers
     )
@@ -254,15 +253,11 @@ def _completions(output: "RequestOutput", request: CaptionRequest, where: str) -
 def _generation_failure(error: Exception, where: str) -> EngineRequestError | EngineRetryableError:
     """What stands behind vLLM's catch-all: a ValueError is the request's own fault."""
     if isinstance(error.__cause__, ValueError):
-        return EngineRequestError(f"{where}: vLLM refuses it: {_one_line(error.__cause__)}")
-    return EngineRetryableError(f"{where}: vLLM failed on it: {_one_line(error.__cause__ or error)}")
+        return EngineRequestError(f"{where}: vLLM refuses it: {excerpt(error.__cause__)}")
+    return EngineRetryableError(f"{where}: vLLM failed on it: {excerpt(error.__cause__ or error)}")
 
 
 def _vllm_version() -> str:
     import vllm
 
     return str(vllm.__version__)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

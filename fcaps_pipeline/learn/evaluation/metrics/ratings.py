@@ -71,8 +71,8 @@ def read_ratings(path: Path) -> tuple[Rating, ...]:
         else:
             ratings.append(rating)
     if mistakes:
-        shown = "\n".join(mistakes[:_MAX_MISTAKES])
-        raise SourceError(f"{path}: {len(mistakes)} bad lines, correct or remove them\n{shown}")
+        shown = "; ".join(mistakes[:_MAX_MISTAKES])
+        raise SourceError(f"{path}: {len(mistakes)} bad lines, correct or remove them: {shown}")
     if not ratings:
         raise SourceError(f"{path} holds no rating; expected one per line under the header {','.join(_REQUIRED)}")
     return tuple(ratings)

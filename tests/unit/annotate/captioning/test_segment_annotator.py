@@ -1,7 +1,7 @@
 """What the annotator does about faults, against an engine that answers from a script."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -81,23 +81,13 @@ def _fine(
 _GLOBAL = {Granularity.GLOBAL: CaptionConfig(engine="e", prompt="instruct_global.v1")}
 
 
-def _annotator(
-    engine: ScriptedEngine,
-    captions: dict[Granularity, CaptionConfig],
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> SegmentAnnotator:
+def _annotator(engine: ScriptedEngine, captions: dict[Granularity, CaptionConfig]) -> SegmentAnnotator:
     named = {one for config in captions.values() for one in (config.prompt, config.prompt_with_tags) if one}
-    return SegmentAnnotator(engine, captions, VerificationConfig(), load_prompts(named), sleep)
+    return SegmentAnnotator(engine, captions, VerificationConfig(), load_prompts(named))
 
 
-def _ask(
-    engine: ScriptedEngine, captions: dict[Granularity, CaptionConfig], waits_s: list[float] | None = None
-) -> CaptionSet:
-    async def sleep(seconds: float) -> None:
-        if waits_s is not None:
-            waits_s.append(seconds)
-
-    (found,) = asyncio.run(_annotator(engine, captions, sleep).caption(segment_audio()))
+def _ask(engine: ScriptedEngine, captions: dict[Granularity, CaptionConfig]) -> CaptionSet:
+    (found,) = asyncio.run(_annotator(engine, captions).caption(segment_audio()))
     return found
 
 
@@ -160,17 +150,9 @@ def test_more_than_one_speaker_condemns_the_segment_and_ends_the_asking() -> Non
     assert (found.reject_segment, len(engine.requests), found.kept) == ("multiple_speakers", 1, ())
 
 
-def test_passing_trouble_is_waited_out_with_the_same_request() -> None:
-    waits_s: list[float] = []
-    engine = ScriptedEngine(EngineRetryableError("busy"), EngineRetryableError("busy"), [_GOOD])
-    found = _ask(engine, _fine(), waits_s)
-    assert (found.kept[0].attempt, found.error, waits_s) == (1, None, [0.5, 1.0])
-    assert len({request.request_key for request in engine.requests}) == 1
-
-
-def test_lasting_trouble_becomes_an_error_of_the_set() -> None:
+def test_trouble_that_the_engine_could_not_wait_out_becomes_an_error_of_the_set() -> None:
     found = _ask(engine := ScriptedEngine(EngineRetryableError("busy")), _fine())
-    assert (len(engine.requests), found.candidates, found.error) == (3, (), "EngineRetryableError: busy")
+    assert (len(engine.requests), found.candidates, found.error) == (1, (), "EngineRetryableError: busy")
 
 
 def test_a_refused_request_is_not_sent_again_and_keeps_earlier_answers() -> None:

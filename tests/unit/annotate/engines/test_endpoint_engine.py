@@ -1,4 +1,4 @@
-"""How the endpoint engine reads a server's refusals, against a small HTTP server of this test."""
+"""How the endpoint engine asks, and what it makes of all that a server can say, against a small HTTP server."""
 
 import asyncio
 import base64
@@ -9,11 +9,12 @@ from email.utils import format_datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import soundfile
 
 from fcaps_pipeline.annotate.engines.endpoint_engine import EndpointEngine
-from fcaps_pipeline.annotate.engines.engine import CaptionRequest
+from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.errors import (
     EngineDeadError,
     EngineRequestError,
@@ -22,10 +23,11 @@ from fcaps_pipeline.errors import (
     JobError,
     ModelError,
 )
-from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig
-from fcaps_pipeline.records.annotations import Completion, Sampling
+from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, parse_job
+from fcaps_pipeline.records.annotations import MAX_ANSWER_CHARACTERS, Completion, Sampling
 from tests.faulty_server import FaultyServer
 from tests.unit.annotate.captioning.building import acoustics
+from tests.unit.annotate.engines.server_scenarios import SCENARIOS, SHORT_TIMEOUT_S, Scenario
 
 _KEY = "sk-very-secret"
 
@@ -70,14 +72,9 @@ def _complete(
     config: EndpointEngineConfig,
     num_completions: int = 2,
     sampling: Sampling = _SAMPLING,
-    slept: list[float] | None = None,
 ) -> tuple[Completion, ...]:
-    async def sleep(seconds: float) -> None:
-        assert slept is not None, "nothing was to be waited for"
-        slept.append(seconds)
-
     async def run() -> tuple[Completion, ...]:
-        engine = EndpointEngine(config, sleep)
+        engine = EndpointEngine(config)
         await engine.start()
         try:
             return await engine.complete(_request(num_completions, sampling))
@@ -128,61 +125,115 @@ def test_vllm_is_told_what_a_vendor_would_refuse(
     assert {key: question[key] for key in ("top_k", "repetition_penalty") if key in question} == told
 
 
+@pytest.fixture(scope="module")
+def stranger() -> Iterator[FaultyServer]:
+    with FaultyServer().serving() as running:
+        yield running
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_whatever_a_server_says_is_an_answer_a_refusal_or_passing_trouble(
+    stranger: FaultyServer, scenario: Scenario
+) -> None:
+    stranger.reply = scenario.reply
+    config = _config(stranger, timeout_s=SHORT_TIMEOUT_S if scenario.is_endless else 60)
+    asked = len(stranger.questions)
+    if scenario.outcome == "answered":
+        completions = _complete(config)
+        assert [one.seed for one in completions] == [40, 41]
+        assert all(len(one.text) <= MAX_ANSWER_CHARACTERS for one in completions)
+        pa.array([one.text for one in completions]).validate(full=True)
+    else:
+        expected = EngineRequestError if scenario.outcome == "refused" else EngineRetryableError
+        with pytest.raises(FcapsError) as caught:
+            _complete(config)
+        assert type(caught.value) is expected
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 600
+    assert len(stranger.questions) == asked + 1
+
+
+def test_the_table_names_each_way_once() -> None:
+    assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS)
+
+
+def test_what_a_text_must_not_hold_is_there_for_the_rules_to_see(stranger: FaultyServer) -> None:
+    texts = {}
+    for scenario in SCENARIOS:
+        if scenario.name in {"lone_surrogate", "low_surrogate_first", "surrogate_pair", "escaped_backslash_before_u"}:
+            stranger.reply = scenario.reply
+            texts[scenario.name] = _complete(_config(stranger))[0].text
+    assert texts == {
+        "lone_surrogate": "A voice \ufffd speaks.",
+        "low_surrogate_first": "\ufffd\ufffd",
+        "surrogate_pair": "A voice \U0001f600.",
+        "escaped_backslash_before_u": "\\ud800",
+    }
+
+
+def test_an_answer_beyond_all_bounds_counts_as_truncated(stranger: FaultyServer) -> None:
+    stranger.reply = next(scenario.reply for scenario in SCENARIOS if scenario.name == "huge_text")
+    first, second = _complete(_config(stranger))
+    assert (len(first.text), first.finish_reason, second.finish_reason) == (MAX_ANSWER_CHARACTERS, "length", "stop")
+
+
 @pytest.mark.parametrize(
-    ("status", "expected"),
+    ("retry_after", "wished_s"),
+    [("7", 7.0), (None, 0.0), ("soon", 0.0), ("-3", 0.0), ("date", pytest.approx(59.5, abs=30))],
+)
+def test_a_busy_server_may_wish_when_it_is_asked_again(
+    server: FaultyServer, retry_after: str | None, wished_s: float
+) -> None:
+    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    server.busy = [(503, in_a_minute if retry_after == "date" else retry_after)]
+    with pytest.raises(EngineRetryableError, match="HTTP 503") as caught:
+        _complete(_config(server))
+    assert caught.value.retry_after_s == wished_s
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"data": null}', b'{"data": [{"id": 3}]}', b"\xff", b"[]"])
+def test_a_server_that_lists_no_models_is_none(server: FaultyServer, body: bytes) -> None:
+    server.list_body = body or b" "
+    with pytest.raises(EngineDeadError, match="correct base_url"):
+        _complete(_config(server))
+
+
+@pytest.mark.parametrize("version", ["0.32.0\x1b[2J", "v" * 500, ""])
+def test_a_version_that_is_none_is_not_written_down(server: FaultyServer, version: str) -> None:
+    server.version = version
+    assert asyncio.run(_identity(_config(server))).engine_version == "unknown"
+
+
+async def _identity(config: EndpointEngineConfig) -> EngineIdentity:
+    engine = EndpointEngine(config)
+    try:
+        return await engine.start()
+    finally:
+        await engine.stop()
+
+
+@pytest.mark.parametrize(
+    "base_url",
     [
-        (400, EngineRequestError),
-        (413, EngineRequestError),
-        (422, EngineRequestError),
-        (401, EngineDeadError),
-        (404, EngineDeadError),
-        (408, EngineRetryableError),
-        (500, EngineRetryableError),
+        "http://user:sesame@host/v1",
+        "https://sesame@host/v1",
+        "https://host/v1?key=sesame",
+        "https://host/v1#sesame",
+        "host:8000/v1",
+        "ftp://sesame/v1",
+        "http://",
+        "http://host:99999/v1/sesame",
+        "http://[sesame/v1",
+        "http://host/v1\x1b[2Jsesame",
+        "http://host/sesame v1",
     ],
 )
-def test_every_refusal_has_its_class_and_is_asked_once(
-    server: FaultyServer, status: int, expected: type[FcapsError]
-) -> None:
-    server.status, server.body = status, {"error": {"message": "bad\n audio", "code": status}}
-    with pytest.raises(expected, match=f"HTTP {status}"):
-        _complete(_config(server))
-    assert len(server.questions) == 1
-
-
-def test_a_busy_server_is_asked_again_when_it_wishes(server: FaultyServer) -> None:
-    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    server.busy = [(429, "7"), (503, None), (503, in_a_minute), (429, "soon"), (503, "0")]
-    server.body = _answer("stop", "stop")
-    slept: list[float] = []
-    assert [one.text for one in _complete(_config(server), slept=slept)] == ["text 0", "text 1"]
-    assert slept == [7.0, 2.0, pytest.approx(59.5, abs=5), 8.0, 16.0]
-    assert len(server.questions) == 6
-
-
-@pytest.mark.parametrize(("retry_after", "waits"), [(None, [1.0, 2.0, 4.0]), ("3600", [])])
-def test_a_server_that_stays_busy_stops_the_job_and_fails_no_segment(
-    server: FaultyServer, retry_after: str | None, waits: list[float]
-) -> None:
-    server.busy = [(429, retry_after)] * 9
-    slept: list[float] = []
-    with pytest.raises(EngineDeadError, match=r"HTTP 429, .* busy for longer than busy_timeout_s \(10 s\)"):
-        _complete(_config(server, busy_timeout_s=10), slept=slept)
-    assert slept == waits
-
-
-def test_a_slow_server_is_worth_another_try(server: FaultyServer) -> None:
-    server.delay_s = 5
-    with pytest.raises(EngineRetryableError, match="no answer within the time limit"):
-        _complete(_config(server, timeout_s=0.2))
-
-
-@pytest.mark.parametrize(
-    "reasons", [("stop",), ("stop", "stop", "stop"), ("stop", "error"), ("stop", "content_filter")]
-)
-def test_incomplete_answers_are_worth_another_try(server: FaultyServer, reasons: tuple[str, ...]) -> None:
-    server.body = _answer(*reasons)
-    with pytest.raises(EngineRetryableError):
-        _complete(_config(server))
+def test_an_address_holds_no_secret_and_is_one(base_url: str) -> None:
+    engines = {"server": {"kind": "endpoint", "base_url": base_url, "model": "m"}}
+    captions = {"fine": {"engine": "server", "prompt": "captioner_fine.v1"}}
+    with pytest.raises(JobError, match=r"engines\.server\.endpoint\.base_url: (expected http|must hold no)") as caught:
+        parse_job({"source": {"path": "x"}, "engines": engines, "captions": captions}, "j.yaml")
+    assert "sesame" not in str(caught.value)
 
 
 def test_a_model_the_server_lacks_is_named_with_those_it_has(server: FaultyServer) -> None:
@@ -212,6 +263,16 @@ def test_a_key_that_is_not_set_is_asked_for_by_name(server: FaultyServer, monkey
     monkeypatch.delenv("CAPTION_KEY", raising=False)
     with pytest.raises(JobError, match="the environment variable CAPTION_KEY is not set"):
         _complete(_config(server, api_key_env="CAPTION_KEY"))
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "pass\u00e9", "tab\tbed"])
+def test_a_key_that_no_header_can_hold_is_not_shown(
+    server: FaultyServer, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("CAPTION_KEY", key)
+    with pytest.raises(JobError, match="CAPTION_KEY holds characters that no HTTP header can") as caught:
+        _complete(_config(server, api_key_env="CAPTION_KEY"))
+    assert key not in str(caught.value)
 
 
 def test_an_engine_that_was_not_started_answers_nothing(server: FaultyServer) -> None:

@@ -171,3 +171,17 @@ def test_any_text_can_be_judged(text: str, granularity: Granularity) -> None:
     verdict = judge(answer(text, granularity, transcript=text, tags=(text,)))
     assert len(verdict.reasons) == len(verdict.details)
     assert set(verdict.reasons) <= {rule.name for rule in RULES}
+
+
+@pytest.mark.parametrize(
+    "unseen", ["\x00", "\x1b[2J", "\u202e", "\u2066", "\u200b", "\ufeff", "\ufffd", "\ue000", "\U000e0041", "\ud800"]
+)
+def test_characters_that_nobody_sees_drop_a_caption(unseen: str) -> None:
+    verdict = judge(answer(f"{GOOD_FINE} {unseen}"))
+    assert verdict.reasons == ("leaked_tokens",)
+    assert unseen == "\ufffd" or verdict.details == (f"U+{ord(unseen[0]):04X}",)
+
+
+@pytest.mark.parametrize("text", ['{"gender": 1e999}', '{"gender": ' + "9" * 5_000 + "}", '"\\ud800"', "[" * 9_000])
+def test_json_that_cannot_be_is_a_verdict(text: str) -> None:
+    assert judge(answer(text, Granularity.GLOBAL)).reasons == ("invalid_json",)

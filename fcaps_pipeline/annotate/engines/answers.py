@@ -1,0 +1,28 @@
+"""What every engine does with what it was answered, before any rule reads it.
+
+Enters: text as a model or a server gave it. Leaves: a `Completion` that every table can store, and
+excerpts that fit into a message.
+"""
+
+from fcaps_pipeline.records.annotations import MAX_ANSWER_CHARACTERS, Completion, FinishReason
+
+_MAX_EXCERPT_CHARACTERS = 300
+
+
+def make_completion(
+    text: str, finish_reason: FinishReason, *, num_prompt_tokens: int, num_output_tokens: int, seed: int
+) -> Completion:
+    """The answer with U+FFFD in place of lone surrogates, which no file can hold; longer than any caption it is cut."""
+    storable = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return Completion(
+        text=storable[:MAX_ANSWER_CHARACTERS],
+        finish_reason="length" if len(storable) > MAX_ANSWER_CHARACTERS else finish_reason,
+        num_prompt_tokens=num_prompt_tokens,
+        num_output_tokens=num_output_tokens,
+        seed=seed,
+    )
+
+
+def excerpt(said: object) -> str:
+    """The beginning of what an error or a server says, in one line; the name of an error that says nothing."""
+    return " ".join(str(said).split())[:_MAX_EXCERPT_CHARACTERS] or type(said).__name__
