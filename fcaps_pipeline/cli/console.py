@@ -1,12 +1,19 @@
-"""The two streams of the command line, and how lines and tables stand in them."""
+"""The two streams of the command line, and how lines and tables stand in them.
+
+Captions, names and paths come from strangers: whatever is printed is made printable here, once.
+"""
 
 import os
 import sys
+from collections.abc import Iterator
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
+
+from fcaps_pipeline.errors import printable
 
 _WIDEST = 10_000
 _WIDTH_OF_FILES = 160
@@ -23,6 +30,11 @@ class Stream(Console):
     def __init__(self, file: TextIO | None = None, *, stderr: bool = False, width: int | None = None) -> None:
         super().__init__(file=file, stderr=stderr, width=width, highlight=False, markup=False)
 
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Everything printed comes by here, after which only rich itself steers the terminal."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(_printable_lines(segment.text), segment.style)
+
     def say(self, text: str, style: str | None = None) -> None:
         """One line: a terminal breaks it between words, never inside a path or id; a log has it whole."""
         if self.is_terminal:
@@ -35,6 +47,10 @@ class Stream(Console):
         needed = Measurement.get(self, self.options.update_width(_WIDEST), table).minimum
         table.width = needed if needed > self.width else None
         self.print(table, crop=False)
+
+
+def _printable_lines(text: str) -> str:
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 def _width() -> int | None:

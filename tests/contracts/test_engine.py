@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
+from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.cascade_engine import CascadeEngine
-from fcaps_pipeline.annotate.engines.endpoint_engine import EndpointEngine
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine, EngineIdentity
 from fcaps_pipeline.annotate.engines.model_folder import folder_revision
 from fcaps_pipeline.errors import EngineDeadError, EngineRequestError
@@ -74,7 +74,7 @@ class Running:
 @pytest.fixture(scope="session", params=["vllm", "endpoint", "cascade"])
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
-        engine: HostedVllmEngine | EndpointEngine | CascadeEngine
+        engine: Engine
         holder: HostedVllmEngine | VllmServer | None = None
         if request.param == "cascade":
             engine = CascadeEngine()
@@ -85,9 +85,14 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             server.start()
             patch.setenv("CAPTIONER_KEY", "sesame")
             config = EndpointEngineConfig(
-                kind="endpoint", base_url=server.url, model="captioner", revision="r7", api_key_env="CAPTIONER_KEY"
+                kind="endpoint",
+                base_url=server.url,
+                model="captioner",
+                revision="r7",
+                api_key_env="CAPTIONER_KEY",
+                patience_s=3,
             )
-            engine = EndpointEngine(config)
+            engine = build_engine(config)
         identity = runner.run(engine.start())
         yield Running(request.param, engine, identity, holder, runner)
         runner.run(_stop(engine))

@@ -1,21 +1,29 @@
-"""Errors cross Ray processes and become exit codes."""
+"""Messages hold nothing that steers a terminal, and every error survives the way between processes."""
 
-import inspect
 import pickle
 
 import pytest
 
-from fcaps_pipeline import errors
-
-CLASSES = [one for _, one in inspect.getmembers(errors, inspect.isclass)]
+from fcaps_pipeline.errors import EngineRetryableError, RecordingError, printable
 
 
-@pytest.mark.parametrize("kind", CLASSES)
-def test_every_error_survives_pickling(kind: type[errors.FcapsError]) -> None:
-    copy = pickle.loads(pickle.dumps(kind("what, where, what next")))  # noqa: S301 - our own bytes
-    assert (type(copy), str(copy)) == (kind, "what, where, what next")
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a plain line, \u00e9 \u4e2d \U0001f600", "a plain line, \u00e9 \u4e2d \U0001f600"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("two\nlines\r\t", "two\\nlines\\r\\t"),
+        ("\u202eleft\u2066", "\\u202eleft\\u2066"),
+        ("zero\u200bwidth\ufeff", "zero\\u200bwidth\\ufeff"),
+        ("\x85\u2028\u2029", "\\x85\\u2028\\u2029"),
+        ("\udcff.wav", "\\udcff.wav"),
+    ],
+)
+def test_what_nobody_sees_is_shown_as_an_escape(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert str(RecordingError(text)) == shown
 
 
-@pytest.mark.parametrize("kind", CLASSES)
-def test_wrong_usage_exits_with_two_and_the_rest_with_one(kind: type[errors.FcapsError]) -> None:
-    assert kind.exit_code == (2 if issubclass(kind, errors.UsageError) else 1)
+def test_a_wish_of_a_server_survives_pickling() -> None:
+    error = pickle.loads(pickle.dumps(EngineRetryableError("HTTP 503", 7.0)))  # noqa: S301
+    assert (str(error), error.retry_after_s) == ("HTTP 503", 7.0)

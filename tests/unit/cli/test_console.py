@@ -1,7 +1,10 @@
 """Messages are readable at any width, and can be searched in a log."""
 
 import io
+import re
+import unicodedata
 
+from rich.panel import Panel
 from rich.table import Column, Table
 
 from fcaps_pipeline.cli.console import Stream
@@ -38,3 +41,17 @@ def test_a_table_is_rather_wider_than_the_terminal_than_breaks_a_path() -> None:
     table.add_row(PATH, "the file is empty and nothing can be read from it")
     Stream(file=terminal, width=80).show(table)
     assert PATH in terminal.getvalue()
+
+
+def test_what_strangers_write_steers_no_terminal() -> None:
+    terminal = Terminal()
+    stream = Stream(file=terminal, width=80)
+    hostile = "a\x1b[2J\x1b]0;title\x07\u202eb\u200bc\r\x9b31md"
+    table = Table("caption")
+    table.add_row(hostile)
+    stream.say(hostile)
+    stream.show(table)
+    stream.print(Panel(hostile, title="styled", style="red"))
+    written = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    assert "\\x1b[2J" in written
+    assert [one for one in written if one != "\n" and unicodedata.category(one)[0] == "C"] == []

@@ -231,8 +231,8 @@ async def _identity(config: EndpointEngineConfig) -> EngineIdentity:
 def test_an_address_holds_no_secret_and_is_one(base_url: str) -> None:
     engines = {"server": {"kind": "endpoint", "base_url": base_url, "model": "m"}}
     captions = {"fine": {"engine": "server", "prompt": "captioner_fine.v1"}}
-    with pytest.raises(JobError, match=r"engines\.server\.endpoint\.base_url: (expected http|must hold no)") as caught:
-        parse_job({"source": {"path": "x"}, "engines": engines, "captions": captions}, "j.yaml")
+    with pytest.raises(JobError, match=r"engines\.server\.base_url: (expected http|must hold no)") as caught:
+        parse_job({"source": {"kind": "folder", "path": "x"}, "engines": engines, "captions": captions}, "j.yaml")
     assert "sesame" not in str(caught.value)
 
 
