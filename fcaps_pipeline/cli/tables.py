@@ -27,6 +27,8 @@ def print_report(console: Stream, report: RunReport, out: Path) -> None:
         f"{totals.num_segments} segments = {totals.num_annotations} annotated + {totals.num_rejections} rejected + "
         f"{totals.num_segment_failures} failed"
     )
+    if report.warnings:
+        console.say(f"recordings with warnings: {_counted(report.warnings)}")
     _print_rejections(console, report, out)
     if totals.num_discarded:
         console.say(f"{totals.num_discarded} stretches of speech were too short or too long for a Segment")
@@ -67,8 +69,9 @@ def print_plan(console: Stream, job: Job, status: RunStatus, tokens_per_s: float
     pending = plan.num_segments_expected * status.pending_s / plan.duration_s if plan.duration_s else 0.0
     table.add_row("GPU-hours pending", _gpu_hours(job, pending, tokens_per_s))
     if plan.num_ignored_files:
-        kinds = ", ".join(f"{count} x {kind}" for kind, count in sorted(plan.num_ignored_files.items()))
-        table.add_row("files that are not audio", kinds)
+        table.add_row("files that are not audio", _counted(plan.num_ignored_files))
+    if plan.warnings:
+        table.add_row("recordings with warnings", _counted(plan.warnings))
     if plan.num_read_beside:
         table.add_row("files read beside audio", f"{plan.num_read_beside}")
     console.show(table)
@@ -83,3 +86,7 @@ def _gpu_hours(job: Job, num_segments: float, tokens_per_s: float) -> str:
         return "none: no engine of this job runs on a GPU of this cluster"
     hours = num_segments * captions * _TOKENS_PER_CAPTION / tokens_per_s / 3600
     return f"{hours:.1f}, if a caption has {_TOKENS_PER_CAPTION} tokens and a GPU writes {tokens_per_s:g} tokens/s"
+
+
+def _counted(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{count} x {name}" for name, count in sorted(numbers.items()))

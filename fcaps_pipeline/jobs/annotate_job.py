@@ -82,8 +82,9 @@ SourceConfig = Annotated[FolderSource | ManifestSource | LhotseSource, Field(dis
 class SegmentationConfig(Section):
     """How speech is found and cut."""
 
-    channels: Literal["first", "mix", "each"] = "first"
-    """Which channels of a Recording are captioned: the first, their mean, or each on its own."""
+    channels: Literal["auto", "first", "mix", "each"] = "auto"
+    """Which channels of a Recording are captioned: those with speech of their own, copies once; the first; their mean;
+    or each on its own, but no exact copy."""
     max_damaged_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of a Recording that may be undecodable, and is silence then; one packet alone never counts."""
     vad_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5

@@ -135,7 +135,7 @@ class Recording(Record):
     num_channels: int | None = None
     """Of the file; None until it was decoded."""
     warnings: tuple[AudioWarning, ...] = ()
-    """Found so far."""
+    """What was mended or passed over so far; with a Segment, what bears on its interval."""
 
 
 class Segment(Interval):

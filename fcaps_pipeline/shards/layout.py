@@ -45,6 +45,8 @@ class RecordingOutcome(Record):
     discarded_s: float
     num_forced_cuts: int
     """Segments that end inside speech, because it went on without a pause."""
+    notes: tuple[str, ...] = ()
+    """Channels left out and why, and where speech is if not where it was looked for."""
     sha256: str | None = None
     """Of the file's bytes; None where it could not be read."""
     warnings: dict[str, int] = Field(default_factory=dict)

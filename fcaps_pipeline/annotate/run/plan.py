@@ -41,6 +41,8 @@ class Plan(Record):
     """Files of the source that are not audio, by suffix."""
     num_read_beside: int
     """Files beside audio whose content describes it."""
+    warnings: dict[str, int]
+    """Recordings of whose sound something shows before it is decoded, by the name of the warning."""
     remarks: tuple[str, ...]
     """What deserves to be said before anything starts, one line each."""
     sha256: str
@@ -128,6 +130,7 @@ def _store(layout: RunLayout, job: Job) -> Plan:
         num_segments_expected=num_segments,
         num_ignored_files=dict(listing.passed_over.by_suffix),
         num_read_beside=listing.passed_over.num_read_beside,
+        warnings=dict(survey.warnings),
         remarks=(
             *survey.remarks(num_recordings),
             *_unasked_tags(survey.num_tagged, job),

@@ -94,7 +94,7 @@ def _state(plan: Plan, totals: Totals, num_units_done: int) -> State:
 
 def _without_segments(commits: list[UnitCommit]) -> tuple[str, ...]:
     lines = (
-        f"{one.source}: {_WHY_NO_SEGMENT[one.outcome]}"
+        "; ".join((f"{one.source}: {_WHY_NO_SEGMENT[one.outcome]}", *one.notes))
         for commit in commits
         for one in commit.recordings
         if one.outcome in _WHY_NO_SEGMENT

@@ -7,13 +7,15 @@ examples. A file whose length is told is looked at too: the first ten thousand, 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
 from fcaps_pipeline.annotate.run.border import Border
 from fcaps_pipeline.audio.location import is_url, local_path, printable
-from fcaps_pipeline.audio.probe import probe_duration_s
+from fcaps_pipeline.audio.probe import AudioHeader, probe
+from fcaps_pipeline.errors import StorageError
 from fcaps_pipeline.records.audio import Recording
 
 _BATCH = 1024
@@ -39,8 +41,8 @@ class _Look(NamedTuple):
     seen: Seen
     looked_at: bool
     is_missing: bool
-    real_s: float | None
-    """Length by the header; None where it tells none or was not read."""
+    header: AudioHeader | None
+    """None where it was not read."""
 
 
 @dataclass
@@ -53,6 +55,8 @@ class Survey:
     num_other_length: int = 0
     other_lengths: list[str] = field(default_factory=list)
     num_tagged: int = 0
+    warnings: Counter[str] = field(default_factory=Counter)
+    """Recordings of whose sound something shows before it is decoded, by the name of the warning."""
     folders: Counter[str] = field(default_factory=Counter)
     """Where missing files were looked for."""
 
@@ -73,10 +77,13 @@ class Survey:
             self.num_missing += 1
             self.missing += [recording.source][: _MAX_EXAMPLES - len(self.missing)]
             self.folders[_root_of(recording)] += 1
-        stated_s = recording.duration_s
-        if look.real_s is not None and stated_s is not None and not _same_length(stated_s, look.real_s):
+        if look.header is None:
+            return
+        self.warnings.update({warning.name for warning in look.header.warnings})
+        stated_s, real_s = recording.duration_s, look.header.duration_s
+        if real_s is not None and stated_s is not None and not _same_length(stated_s, real_s):
             self.num_other_length += 1
-            line = f"{recording.source}: {stated_s:.2f} s stated, {look.real_s:.2f} s by its header"
+            line = f"{recording.source}: {stated_s:.2f} s stated, {real_s:.2f} s by its header"
             self.other_lengths += [line][: _MAX_EXAMPLES - len(self.other_lengths)]
 
     def remarks(self, num_recordings: int) -> list[str]:
@@ -102,15 +109,29 @@ def _look(numbered: tuple[int, Recording]) -> _Look:
     sampled = number < _ALL_OF_THE_FIRST or number % _ONE_IN == 0
     stated_s = recording.duration_s
     if stated_s is not None and not sampled:
-        return _Look(Seen(recording, stated_s), looked_at=False, is_missing=False, real_s=None)
+        return _Look(Seen(recording, stated_s), looked_at=False, is_missing=False, header=None)
     num_bytes = _size(recording)
-    real_s: float | None = None
-    if num_bytes is not None:
-        with Border(holds_unforeseen=True):  # decoding finds the same error again, and tells it
-            real_s = probe_duration_s(recording.location)
-    known = recording if stated_s is not None else recording.model_copy(update={"duration_s": real_s})
-    length_s = known.duration_s if known.duration_s is not None else (num_bytes or 0) / _ASSUMED_BYTES_PER_S
-    return _Look(Seen(known, length_s), looked_at=True, is_missing=num_bytes is None, real_s=real_s)
+    header = None if num_bytes is None else _header(recording)
+    if stated_s is None and header is not None:
+        recording = recording.model_copy(update={"duration_s": header.duration_s})
+    seen = Seen(recording, _length_s(recording, header, num_bytes or 0))
+    return _Look(seen, looked_at=True, is_missing=num_bytes is None, header=header)
+
+
+def _header(recording: Recording) -> AudioHeader | None:
+    """None where it cannot be read: decoding finds the same error again, and tells it."""
+    header: AudioHeader | None = None
+    with Border(holds_unforeseen=True), suppress(StorageError):
+        header = probe(recording.location)
+    return header
+
+
+def _length_s(recording: Recording, header: AudioHeader | None, num_bytes: int) -> float:
+    if recording.duration_s is not None:
+        return recording.duration_s
+    if header is not None and header.estimate_s is not None:
+        return header.estimate_s
+    return num_bytes / _ASSUMED_BYTES_PER_S
 
 
 def _size(recording: Recording) -> int | None:

@@ -6,7 +6,9 @@ than a Segment may be are counted as discarded. Decoding stops after the last Cu
 Shape suffix: T samples.
 """
 
+import json
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +23,15 @@ from fcaps_pipeline.records.audio import Channel, Cut, Recording, Segment, secon
 _END_SLACK_SAMPLES = seconds_to_samples(0.1)
 """Declared ends may lie this far behind the audio: rounding, and the padding of lossy formats."""
 
-CutAudio = tuple[Segment, npt.NDArray[np.int16], float]
-"""Segment, samples, and the clipped share of them."""
+
+class CutAudio(NamedTuple):
+    """A declared Segment on its way out."""
+
+    recording: Recording
+    """With what the source says of this stretch."""
+    segment: Segment
+    pcm_T: npt.NDArray[np.int16]
+    clipped_share: float
 
 
 def cut_out(
@@ -50,7 +59,8 @@ def cut_out(
             tally.num_segments += 1
             start, end = cut.start_samples, cut.end_samples
             pcm_T = buffers[cut.channel].read(start, end)
-            return _segment(recording, cut), pcm_T, stream.clipped_share(channels.index(cut.channel), start, end)
+            clipped_share = stream.clipped_share(channels.index(cut.channel), start, end)
+            return CutAudio(_as_told(recording, cut), _segment(recording, cut), pcm_T, clipped_share)
 
         for pcm_CT in stream.blocks():
             tally.num_samples += pcm_CT.shape[1]
@@ -67,6 +77,14 @@ def cut_out(
         stream.check_damage(max_damaged_share)
         for cut in _distinct(recording, [_shortened(recording, cut, tally.num_samples) for cut in waiting]):
             yield take(cut)
+
+
+def _as_told(recording: Recording, cut: Cut) -> Recording:
+    """The Recording as the source describes it in this stretch."""
+    objects = [json.loads(text) for text in (recording.extra, cut.extra) if text is not None]
+    extra = json.dumps({key: value for one in objects for key, value in one.items()}, ensure_ascii=False)
+    gender = cut.speaker_gender or recording.speaker_gender
+    return recording.model_copy(update={"speaker_gender": gender, "extra": extra if objects else None})
 
 
 def _is_wanted(cut: Cut, rules: PlanRules, tally: SegmentationTally) -> bool:

@@ -1,10 +1,10 @@
 """What became of one Recording on its way to Segments, as a record and as running counts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fcaps_pipeline.annotate.segmentation.opening import SoundStream
-from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Recording
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, AudioWarning, Interval, Recording
 from fcaps_pipeline.records.base import Record
 
 SegmentationOutcome = Literal["segmented", "no_speech", "too_short", "too_long"]
@@ -26,6 +26,8 @@ class SegmentationReport(Record):
     num_forced_cuts: int
     """Segments that end inside speech, because it went on without a pause."""
     outcome: SegmentationOutcome
+    notes: tuple[str, ...]
+    """Channels left out and why, and where speech is if not where it was looked for."""
 
 
 @dataclass
@@ -39,23 +41,34 @@ class SegmentationTally:
     num_too_short: int = 0
     num_too_long: int = 0
     num_forced_cuts: int = 0
+    notes: list[str] = field(default_factory=list)
     sha256: str | None = None
     stream: SoundStream | None = None
-    """None until the sound was opened."""
+    """What is being read; None until it is open."""
 
     def open(self, stream: SoundStream) -> None:
-        """Remembers what is read, and reads it once for its checksum.
+        """Remembers what is read, and reads it once for its checksum, whatever the number of passes.
 
         Raises:
             StorageError: the storage fails.
         """
-        self.stream, self.sha256 = stream, stream.sha256
+        self.stream, self.sha256 = stream, self.sha256 or stream.sha256
 
-    def as_heard(self, recording: Recording) -> Recording:
-        """The Recording with what was found out about it; thousands of cuts need not travel with each Segment."""
-        names = ("source_rate_hz", "num_channels", "warnings")
-        found = {} if self.stream is None else {name: getattr(self.stream, name) for name in names}
-        return recording.model_copy(update={"cuts": None, "sha256": self.sha256, **found})
+    def as_heard(self, recording: Recording, interval: Interval | None = None) -> Recording:
+        """The Recording with what was found out about it, of an interval where one is given.
+
+        Thousands of cuts need not travel with each Segment.
+        """
+        if self.stream is None:
+            return recording.model_copy(update={"cuts": None})
+        found = {
+            "cuts": None,
+            "sha256": self.sha256,
+            "source_rate_hz": self.stream.source_rate_hz,
+            "num_channels": self.stream.num_channels,
+            "warnings": tuple(one for one in self.stream.warnings if interval is None or _bears_on(one, interval)),
+        }
+        return recording.model_copy(update=found)
 
     def report(self, recording_id: str) -> SegmentationReport:
         """The counts as a record."""
@@ -68,6 +81,7 @@ class SegmentationTally:
             num_discarded=self.num_too_short + self.num_too_long,
             num_forced_cuts=self.num_forced_cuts,
             outcome=self._outcome(),
+            notes=tuple(self.notes),
         )
 
     def _outcome(self) -> SegmentationOutcome:
@@ -76,3 +90,10 @@ class SegmentationTally:
         if self.num_too_short:
             return "too_short"
         return "too_long" if self.num_too_long else "no_speech"
+
+
+def _bears_on(warning: AudioWarning, interval: Interval) -> bool:
+    if warning.start_samples is None:
+        return True
+    end = warning.start_samples + 1 if warning.end_samples is None else warning.end_samples
+    return warning.start_samples < interval.end_samples and end > interval.start_samples

@@ -7,12 +7,20 @@ since acoustics stand on the same layer.
 Shape suffixes: C channels, T samples.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from fcaps_pipeline.annotate.segmentation.channels import (
+    ChannelSelection,
+    ChannelSurvey,
+    KnownSpeech,
+    choose_channels,
+    survey_channels,
+    where_speech_is,
+)
 from fcaps_pipeline.annotate.segmentation.cuts import cut_out
 from fcaps_pipeline.annotate.segmentation.detector import SpeechStream, VoiceDetector
 from fcaps_pipeline.annotate.segmentation.opening import OpenRecording, SoundStream, open_recording
@@ -129,7 +137,7 @@ class Segmenter:
         """Starts a pass over one Recording; nothing is opened before the first Segment is asked for."""
         tally = SegmentationTally()
         segments = self._detected(recording, tally) if recording.cuts is None else self._declared(recording, tally)
-        heard = (replace(one, recording=tally.as_heard(recording)) for one in segments)
+        heard = (replace(one, recording=tally.as_heard(one.recording, one.segment)) for one in segments)
         return Preparation(recording, heard, tally)
 
     def _detected(self, recording: Recording, tally: SegmentationTally) -> Iterator[SegmentAudio]:
@@ -144,21 +152,71 @@ class Segmenter:
         return SegmentAudio(recording, segment, acoustics, pcm_T)
 
     def _pieces(self, recording: Recording, tally: SegmentationTally) -> Iterator[_Piece]:
-        with self._open(recording, self._config.channels) as stream:
+        rule = self._config.channels
+        with self._open(recording, "first" if rule == "first" else "each") as stream:
+            if len(stream.channels) == 1:
+                yield from self._through(recording, tally, stream, self._listeners(stream))
+                if rule == "first" and not tally.speech_samples:
+                    self._say_where_speech_is(recording, tally)
+                return
             tally.open(stream)
-            passes = [
-                _ChannelPass(stream, row, self._detector.open_stream(), self._rules)
-                for row in range(len(stream.channels))
-            ]
-            for pcm_CT in stream.blocks():
-                tally.num_samples += pcm_CT.shape[1]
-                for row, channel_pass in enumerate(passes):
-                    yield from channel_pass.push(pcm_CT[row])
-                stream.forget_before(min(one.needed_from_samples for one in passes))
-            stream.check_damage(self._config.max_damaged_share)
+            survey = survey_channels(stream, None if rule == "mix" else self._detector)
+        if rule == "auto" or rule == "each":
+            yield from self._chosen(recording, tally, survey, choose_channels(survey, rule))
+        else:
+            yield from self._mixed(recording, tally, survey)
+
+    def _listeners(self, stream: SoundStream) -> list[SpeechStream]:
+        return [self._detector.open_stream() for _ in stream.channels]
+
+    def _mixed(self, recording: Recording, tally: SegmentationTally, survey: ChannelSurvey) -> Iterator[_Piece]:
+        if survey.cancels:
+            raise RecordingError(
+                f"{recording.location}: its channels cancel each other when they are mixed (opposite phase); "
+                "set segmentation.channels to auto"
+            )
+        with self._open(recording, "mix") as stream:
+            yield from self._through(recording, tally, stream, self._listeners(stream))
+        if not tally.speech_samples:
+            self._say_where_speech_is(recording, tally)
+
+    def _chosen(
+        self, recording: Recording, tally: SegmentationTally, survey: ChannelSurvey, choice: ChannelSelection
+    ) -> Iterator[_Piece]:
+        """A second pass over the chosen channels, whose speech is known; none where no channel has any."""
+        tally.notes += choice.left_out
+        if not choice.rows:
+            tally.num_samples = survey.num_samples
             self._check_length(recording, tally.num_samples)
-            for channel_pass in passes:
-                yield from channel_pass.finish()
+            tally.notes += where_speech_is(survey)
+            return
+        with self._open(recording, tuple(survey.channels[row] for row in choice.rows)) as stream:
+            known = [KnownSpeech(survey.speech[row]) for row in choice.rows]
+            yield from self._through(recording, tally, stream, known)
+
+    def _through(
+        self,
+        recording: Recording,
+        tally: SegmentationTally,
+        stream: SoundStream,
+        listeners: Sequence[SpeechStream],
+    ) -> Iterator[_Piece]:
+        tally.open(stream)
+        passes = [_ChannelPass(stream, row, speech, self._rules) for row, speech in enumerate(listeners)]
+        for pcm_CT in stream.blocks():
+            tally.num_samples += pcm_CT.shape[1]
+            for row, channel_pass in enumerate(passes):
+                yield from channel_pass.push(pcm_CT[row])
+            stream.forget_before(min(one.needed_from_samples for one in passes))
+        stream.check_damage(self._config.max_damaged_share)
+        self._check_length(recording, tally.num_samples)
+        for channel_pass in passes:
+            yield from channel_pass.finish()
+
+    def _say_where_speech_is(self, recording: Recording, tally: SegmentationTally) -> None:
+        with self._open(recording, "each") as stream:
+            if len(stream.channels) > 1:
+                tally.notes += where_speech_is(survey_channels(stream, self._detector))
 
     def _check_length(self, recording: Recording, num_samples: int) -> None:
         """A Recording that is merely too short for a Segment is reported; one that cannot hold speech is broken."""
@@ -179,8 +237,8 @@ class Segmenter:
 
     def _declared(self, recording: Recording, tally: SegmentationTally) -> Iterator[SegmentAudio]:
         max_damaged_share = self._config.max_damaged_share
-        for segment, pcm_T, clipped_share in cut_out(recording, self._rules, tally, self._open, max_damaged_share):
-            yield self._measured(recording, segment, pcm_T, clipped_share)
+        for one in cut_out(recording, self._rules, tally, self._open, max_damaged_share):
+            yield self._measured(one.recording, one.segment, one.pcm_T, one.clipped_share)
 
 
 def _segment(recording: Recording, piece: _Piece) -> Segment:

@@ -6,6 +6,8 @@ by name instead of being passed over; a known suffix of something else is not lo
 
 from pathlib import Path
 
+from fcaps_pipeline.audio.kinds import looks_like_audio
+
 
 def _suffixes(words: str) -> frozenset[str]:
     return frozenset(f".{word}" for word in words.split())
@@ -30,90 +32,8 @@ _OTHER_SUFFIXES = _suffixes(
 )
 """Suffixes, in lower case, of what commonly lies beside audio and is none."""
 
-_HEAD_BYTES = 8_192
-_RIFF_FORMS = (b"WAVE", b"AVI ")
-_IMAGE_BRANDS = (b"heic", b"heix", b"mif1", b"avif")
-_MAGIC = (
-    b"fLaC",
-    b"OggS",
-    b"ID3",
-    b"\x1aE\xdf\xa3",
-    b"NIST_1A",
-    b"caff",
-    b".snd",
-    b"#!AMR",
-    b"ADIF",
-    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
-    b"wvpk",
-    b"MAC ",
-    b"TTA1",
-    b"ajkg",
-    b"Creative Voice File",
-    b"riff\x2e\x91\xcf\x11",
-    b"FLV\x01",
-    b"\x00\x00\x01\xba",
-    b"DSD ",
-    b".RMF",
-)
-"""How files begin. Source: FFmpeg, the probe functions of libavformat; libsndfile, src/sndfile.c."""
-
 
 def is_taken(path: Path) -> bool:
     """Whether a regular file is taken for audio."""
     suffix = path.suffix.lower()
-    return suffix in AUDIO_SUFFIXES or (suffix not in _OTHER_SUFFIXES and looks_like_audio(path))
-
-
-def looks_like_audio(path: Path) -> bool:
-    """Whether the first bytes of a regular file are those of a container of sound; False where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except OSError:
-        return False
-    if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
-        return head[8:12] in _RIFF_FORMS
-    if head[:4] == b"FORM":
-        return head[8:12] in (b"AIFF", b"AIFC")
-    if head[4:8] == b"ftyp":
-        return head[8:12] not in _IMAGE_BRANDS
-    return head.startswith(_MAGIC) or head[4:8] in (b"moov", b"mdat", b"wide") or _is_mpeg_audio(head)
-
-
-def _is_mpeg_audio(head: bytes) -> bool:
-    """Two frames of MP3 or AAC (ADTS), the second where the first one says."""
-    length = _frame_bytes(head)
-    return length is not None and _frame_bytes(head[length : length + 7]) is not None
-
-
-def _frame_bytes(head: bytes) -> int | None:
-    """Length of the MPEG audio frame that begins here; None when none does.
-
-    Source: ISO 11172-3, 2.4.1.3 and 2.4.2.3; ISO 13818-7, 6.2 (ADTS).
-    """
-    if len(head) < 7 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return None
-    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
-    if layer == 0 and head[1] & 0xF0 == 0xF0:
-        length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
-        return length if length > 7 else None
-    index, rate_index = head[2] >> 4, head[2] >> 2 & 3
-    if layer == 0 or version == 1 or rate_index == 3 or index in (0, 15):
-        return None
-    rate_hz = (44_100, 48_000, 32_000)[rate_index] >> {3: 0, 2: 1, 0: 2}[version]
-    kbps = _kbps(version, layer)[index - 1]
-    padding = head[2] >> 1 & 1
-    if layer == 3:
-        return (12_000 * kbps // rate_hz + padding) * 4
-    return (144_000 if layer == 2 or version == 3 else 72_000) * kbps // rate_hz + padding
-
-
-def _kbps(version: int, layer: int) -> tuple[int, ...]:
-    if version != 3:
-        low = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-        return (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256) if layer == 3 else low
-    return {
-        3: tuple(range(32, 449, 32)),
-        2: (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-        1: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    }[layer]
+    return suffix in AUDIO_SUFFIXES or (suffix not in _OTHER_SUFFIXES and looks_like_audio(str(path)))

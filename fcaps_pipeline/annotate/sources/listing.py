@@ -14,7 +14,7 @@ from typing import assert_never
 
 from fcaps_pipeline.annotate.sources.folder import list_folder
 from fcaps_pipeline.annotate.sources.jsonl import raw_lines
-from fcaps_pipeline.annotate.sources.kinds import AUDIO_SUFFIXES, looks_like_audio
+from fcaps_pipeline.annotate.sources.kinds import is_taken
 from fcaps_pipeline.annotate.sources.lhotse import list_lhotse
 from fcaps_pipeline.annotate.sources.located import Located
 from fcaps_pipeline.annotate.sources.manifest import PATH_NAMES, list_manifest
@@ -97,7 +97,7 @@ def detect_source(path: str | Path) -> SourceConfig:
         if _LHOTSE_KEYS & keys and not keys & set(PATH_NAMES):
             return LhotseSource(kind="lhotse", path=str(path))
         return ManifestSource(kind="manifest", path=str(path))
-    if resolved.suffix.lower() in AUDIO_SUFFIXES or looks_like_audio(resolved):
+    if is_taken(resolved):
         return FolderSource(kind="folder", path=str(path))
     raise SourceError(f"{resolved} is neither a folder, an audio file nor a JSONL list of recordings")
 

@@ -122,9 +122,10 @@ class _TimedAcoustics:
 def _decode(recordings: Sequence[Recording], job: Job) -> tuple[float, float]:
     begun_s = time.perf_counter()
     num_samples = 0
+    channels = "each" if job.segmentation.channels == "auto" else job.segmentation.channels
     for recording in recordings:
         try:
-            num_samples += decode_all(recording.location, job.segmentation.channels).shape[-1]
+            num_samples += decode_all(recording.location, channels).shape[-1]
         except RecordingError:
             continue  # the pipeline meets it too, and records it
     return time.perf_counter() - begun_s, num_samples / SAMPLE_RATE_HZ
