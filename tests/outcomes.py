@@ -34,6 +34,10 @@ _ACOUSTICS = Acoustics(
     num_pauses=1,
     pauses_total_s=0.4,
     pause_longest_s=0.4,
+    dip_longest_s=0.4,
+    level_change_db=None,
+    f0_change_semitones=None,
+    rate_change_ratio=None,
     snr_db=30.0,
     clipped_share=0.0,
 )

@@ -50,6 +50,71 @@ def bench_annotate(
     )
 
 
+@app.command("rules")
+def bench_rules(
+    work: Annotated[Path, typer.Option(help="Where clips are kept; a killed benchmark goes on there.")] = Path(
+        "bench-rules"
+    ),
+    clips: Annotated[int, typer.Option(min=1, help="Synthetic clips of held-out voices.")] = 480,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the clips.")] = 3,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of the synthesis.")] = 2,
+    calibrate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Take the bounds of evidence anew and write them there.")
+    ] = None,
+    human: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Audio with vouched captions.jsonl, which moves bounds out."),
+    ] = None,
+) -> None:
+    """Show what each rule is worth: true statements dropped, flipped ones found, precision and recall."""
+    from rich.table import Table
+
+    from fcaps_pipeline.lab.bench import rules as bench
+
+    done = 0
+
+    def on_clips(more: int) -> None:
+        nonlocal done
+        done += more
+        messages.say(f"clips: {done}/{clips}")
+
+    if calibrate is not None:
+        bounds = bench.calibrate_bounds(work, human, num_clips=clips, seed=seed, workers=workers, on_clips=on_clips)
+        calibrate.write_text(bounds.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        result.say(f"{calibrate}: {len(bounds.bounds)} bounds from {bounds.provenance}")
+        return
+    found = bench.bench_rules(work, num_clips=clips, seed=seed, workers=workers, on_clips=on_clips)
+    table = Table("statements about", "true", "dropped", "flipped", "found")
+    for one in found.attributes:
+        table.add_row(
+            one.attribute.replace("_", " "),
+            str(one.num_true),
+            _share(one.num_dropped, one.num_true),
+            str(one.num_flipped),
+            _share(one.num_found, one.num_flipped),
+        )
+    totals = [sum(getattr(one, name) for one in found.attributes) for name in ("num_true", "num_dropped")]
+    flips = [sum(getattr(one, name) for one in found.attributes) for name in ("num_flipped", "num_found")]
+    table.add_row("all", str(totals[0]), _share(totals[1], totals[0]), str(flips[0]), _share(flips[1], flips[0]))
+    result.show(table)
+    result.say(f"bounds: {found.provenance}")
+    result.say(f"captions that tell the truth and are dropped: {found.num_captions_dropped} of {found.num_captions}")
+    by_rule = Table("rule, on captions written by hand", "to find", "recall", "hits", "precision")
+    for row in found.rules:
+        by_rule.add_row(
+            row.rule,
+            str(row.num_expected),
+            _share(row.num_found, row.num_expected),
+            str(row.num_hits),
+            _share(row.num_hits - row.num_wrong, row.num_hits),
+        )
+    result.show(by_rule)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
 @app.command("captions")
 def bench_captions(
     work: Annotated[Path, typer.Option(help="Where clips and runs are kept; a killed benchmark goes on there.")] = Path(

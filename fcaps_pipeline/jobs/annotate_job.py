@@ -219,6 +219,10 @@ class CaptionConfig(Section):
 class VerificationConfig(Section):
     """Bounds of the rules that judge candidates."""
 
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] | None = "en"
+    """Language of the captions, whatever is spoken, as ISO 639 names it; others are dropped. None takes any language
+    and, like every language but `en`, leaves out the rules that know English words."""
+
     fine_min_characters: Annotated[int, Field(gt=0)] = 128
     """Shorter fine captions are dropped. Source: the rule filter released with FCaps."""
     fine_max_characters: Annotated[int, Field(gt=0)] = 768
@@ -230,7 +234,7 @@ class VerificationConfig(Section):
     max_similarity: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Share of common words (Jaccard) from which two captions count as the same."""
     max_attempts: Annotated[int, Field(gt=0, le=3)] = 3
-    """Requests per Segment and granularity when answers are truncated, repetitive or invalid."""
+    """Requests per Segment and granularity while too few candidates pass, whatever rule dropped the others."""
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
@@ -285,6 +289,8 @@ class Job(Section):
     """What is asked, by granularity."""
     audio: Literal["embed", "reference"] = "embed"
     """Whether rows hold their samples, or refer to them by location, channel, interval and sha256."""
+    require: Annotated[tuple[Granularity, ...], Field(min_length=1)] | None = None
+    """Granularities that a row must have a caption of; None requires all that are asked. The others may stay empty."""
     segmentation: SegmentationConfig = SegmentationConfig()
     verification: VerificationConfig = VerificationConfig()
     shards: ShardConfig = ShardConfig()
@@ -299,6 +305,8 @@ class Job(Section):
         asked = {caption.engine for caption in self.captions.values()}
         if unused := sorted(set(self.engines) - asked):
             raise ValueError(f"engines.{unused[0]} is used by no granularity; remove it")
+        if unasked := sorted(set(self.required) - set(self.captions)):
+            raise ValueError(f"require: captions asks for no {unasked[0].value} captions")
         return self
 
     def _check_engine_of(self, caption: CaptionConfig, key: str) -> None:
@@ -311,6 +319,11 @@ class Job(Section):
                 f"{key}.sampling.max_tokens {caption.sampling.max_tokens} must be below "
                 f"engines.{caption.engine}.max_model_len {engine.max_model_len}"
             )
+
+    @property
+    def required(self) -> tuple[Granularity, ...]:
+        """Granularities that a row must have a caption of."""
+        return self.require or tuple(self.captions)
 
     def prompt_references(self) -> set[str]:
         """Every prompt that the captions name."""

@@ -60,7 +60,7 @@ class EvidenceScore(Record):
     """Name of the measurement it was held against."""
     measured: float
     score: float
-    """Share of true statements of known truth that lie as far out or further: 1 is usual, 0.01 rare."""
+    """1 where the measurement is usual for the statement, 0 at the bound, negative beyond it: then it is false."""
 
 
 class Verdict(Record):
@@ -168,8 +168,6 @@ class CaptionSet(Record):
     granularity: Granularity
     candidates: tuple[Candidate, ...]
     attempts: int
-    reject_segment: str | None = None
-    """Name of a rule that condemns the Segment itself, such as more than one speaker."""
     error: str | None = None
     """Why the engine could not be asked; None when it answered."""
 

@@ -186,6 +186,14 @@ class Acoustics(Record):
     """Length of all pauses."""
     pause_longest_s: float
     """Length of the longest pause."""
+    dip_longest_s: float
+    """Longest stretch inside the speech that lies 15 dB below its level; shorter than a pause, it may pass for one."""
+    level_change_db: float | None
+    """Last third of the speech against the first."""
+    f0_change_semitones: float | None
+    """Second half of the speech against the first."""
+    rate_change_ratio: float | None
+    """Syllables per second of the second half of the speech over those of the first."""
     snr_db: float | None
     """Speech level over noise floor; None when no frame is free of speech."""
     clipped_share: float

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import find_peaks
 
-from fcaps_pipeline.annotate.acoustics.frames import FRAME_STEP_S, BoolArray, FloatArray, Frames
+from fcaps_pipeline.annotate.acoustics.frames import FRAME_STEP_S, BoolArray, FloatArray, Frames, IntArray
 
 _MIN_PAUSE_S = 0.2
 """Shorter gaps are closures of plosives. Source: Goldman-Eisler (1968), who takes 0.25 s; 0.2 s is the
@@ -21,6 +21,8 @@ _SYLLABLE_BELOW_SPEECH_DB = 25.0
 """Source: de Jong & Wempe (2009), silence threshold of the released script, -25 dB."""
 _SYLLABLE_DIP_DB = 2.0
 """Source: de Jong & Wempe (2009), minimum dip between peaks, 2 dB."""
+_DIP_BELOW_SPEECH_DB = 15.0
+"""What a listener may call a pause goes less deep than a pause does, and is shorter."""
 _SPEECH_PERCENTILE = 95.0
 _FLOOR_PERCENTILE = 10.0
 _THRESHOLD_SHARE = 0.9
@@ -37,8 +39,15 @@ class Activity:
     """Frames between the first and the last sound, without pauses."""
     pauses_s: tuple[float, ...]
     """Lengths of the silent stretches between them, in order."""
-    num_syllables: int
-    """Syllable nuclei."""
+    dip_longest_s: float
+    """The longest stretch between the first and the last sound that lies well below the level of speech."""
+    syllables_P: IntArray
+    """Frames of the syllable nuclei."""
+
+    @property
+    def num_syllables(self) -> int:
+        """Syllable nuclei."""
+        return len(self.syllables_P)
 
     @property
     def speech_s(self) -> float:
@@ -52,7 +61,7 @@ def find_activity(frames: Frames) -> Activity:
     loud = np.flatnonzero(is_loud_N)
     is_speech_N = np.zeros(len(is_loud_N), dtype=np.bool_)
     if not len(loud):
-        return Activity(is_speech_N, (), 0)
+        return Activity(is_speech_N, (), 0.0, np.zeros(0, dtype=np.int64))
     is_speech_N[loud[0] : loud[-1] + 1] = True
     pauses_s: list[float] = []
     gap_after = np.flatnonzero(np.diff(loud) > 1)
@@ -61,7 +70,8 @@ def find_activity(frames: Frames) -> Activity:
         if length_s >= _MIN_PAUSE_S:
             is_speech_N[before + 1 : after] = False
             pauses_s.append(length_s)
-    return Activity(is_speech_N, tuple(pauses_s), _count_syllables(frames))
+    inside = slice(int(loud[0]), int(loud[-1]) + 1)
+    return Activity(is_speech_N, tuple(pauses_s), _longest_dip_s(frames.level_db_N[inside]), _find_syllables(frames))
 
 
 def _threshold_db(level_db_N: FloatArray) -> float:
@@ -69,7 +79,13 @@ def _threshold_db(level_db_N: FloatArray) -> float:
     return float(speech_db - min(_PAUSE_BELOW_SPEECH_DB, _THRESHOLD_SHARE * (speech_db - floor_db)))
 
 
-def _count_syllables(frames: Frames) -> int:
+def _longest_dip_s(level_db_N: FloatArray) -> float:
+    speech_db = np.percentile(level_db_N, _SPEECH_PERCENTILE)
+    heard = np.flatnonzero(level_db_N > speech_db - _DIP_BELOW_SPEECH_DB)
+    return float(np.diff(heard).max(initial=1) - 1) * FRAME_STEP_S
+
+
+def _find_syllables(frames: Frames) -> IntArray:
     """Voiced peaks of intensity that stand out from the dips on both sides.
 
     Source: de Jong & Wempe (2009), Praat script to detect syllable nuclei and measure speech rate
@@ -77,4 +93,4 @@ def _count_syllables(frames: Frames) -> int:
     """
     threshold_db = np.percentile(frames.intensity_db_N, 99) - _SYLLABLE_BELOW_SPEECH_DB
     peaks_P, _ = find_peaks(frames.intensity_db_N, height=threshold_db, prominence=_SYLLABLE_DIP_DB)
-    return int(frames.is_voiced_N[peaks_P].sum())
+    return np.asarray(peaks_P[frames.is_voiced_N[peaks_P]], dtype=np.int64)

@@ -17,6 +17,7 @@ from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 
 FRAME_STEP_S = 0.01
 _PITCH_FLOOR_HZ = 60.0

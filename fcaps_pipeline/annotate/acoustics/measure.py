@@ -14,6 +14,7 @@ import pyloudnorm
 from scipy.ndimage import binary_dilation
 
 from fcaps_pipeline.annotate.acoustics.activity import Activity, find_activity
+from fcaps_pipeline.annotate.acoustics.changes import f0_change_semitones, level_change_db, rate_change_ratio
 from fcaps_pipeline.annotate.acoustics.frames import Frames, make_frames
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Acoustics
 
@@ -47,6 +48,10 @@ def measure_acoustics(pcm_T: npt.NDArray[np.int16]) -> Acoustics:
         num_pauses=len(activity.pauses_s),
         pauses_total_s=sum(activity.pauses_s),
         pause_longest_s=max(activity.pauses_s, default=0.0),
+        dip_longest_s=activity.dip_longest_s,
+        level_change_db=level_change_db(frames, activity),
+        f0_change_semitones=f0_change_semitones(frames, activity),
+        rate_change_ratio=rate_change_ratio(activity),
         snr_db=_snr(frames, activity),
         clipped_share=_clipped_share(pcm_T),
     )
@@ -66,6 +71,10 @@ def _without_frames(pcm_T: npt.NDArray[np.int16]) -> Acoustics:
         num_pauses=0,
         pauses_total_s=0.0,
         pause_longest_s=0.0,
+        dip_longest_s=0.0,
+        level_change_db=None,
+        f0_change_semitones=None,
+        rate_change_ratio=None,
         snr_db=None,
         clipped_share=_clipped_share(pcm_T),
     )

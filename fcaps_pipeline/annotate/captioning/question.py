@@ -86,9 +86,10 @@ def changed_sampling(sampling: Sampling, faults: AbstractSet[str]) -> Sampling:
     """Sampling for another attempt at answers that had these faults.
 
     An answer that ran in circles until its limit needs no higher limit, so repetition goes before
-    truncation. Invalid JSON changes nothing but the seed, which changes with every attempt.
+    truncation. Other faults change nothing but the seed, which changes with every attempt, unless the
+    decoding is greedy and would give the same answer again.
     """
-    if REPETITION in faults:
+    if REPETITION in faults or (sampling.temperature == 0 and TRUNCATION not in faults):
         return _more_varied(sampling)
     if TRUNCATION in faults:
         longer = min(round(sampling.max_tokens * _LONGER_ANSWER), _MAX_ANSWER_TOKENS)

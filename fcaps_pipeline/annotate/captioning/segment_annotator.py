@@ -1,7 +1,7 @@
 """Asks one Engine for all captions of a Segment, and asks again where a draw went wrong.
 
 A `SegmentAudio` enters, one `CaptionSet` per granularity leaves, with every candidate, kept or
-not. Truncated, repetitive and invalid answers are drawn anew with a new seed and bounded changes.
+not. While too few pass the rules, answers are drawn anew with a new seed and bounded changes.
 Passing trouble is waited out by the engine itself, see `patience`. What becomes of the Segment is
 left to `decision`, a dead engine to the caller.
 """
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from fcaps_pipeline.annotate.captioning.question import Question, changed_sampling
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine, EngineIdentity
 from fcaps_pipeline.annotate.verification.parsing import parse_answer
-from fcaps_pipeline.annotate.verification.rules import RETRIED_RULES, Answer, condemning_rule, judge
+from fcaps_pipeline.annotate.verification.rules import Answer, condemned_by, judge
 from fcaps_pipeline.annotate.verification.selection import select
 from fcaps_pipeline.errors import EngineRequestError, EngineRetryableError, JobError
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig, VerificationConfig
@@ -105,15 +105,15 @@ class SegmentAnnotator:
             try:
                 completions = await self._engine.complete(request)
             except (EngineRequestError, EngineRetryableError) as error:
-                return self._caption_set(question, candidates, attempt, f"{type(error).__name__}: {error}")
+                return _caption_set(question, candidates, attempt, f"{type(error).__name__}: {error}")
             drawn = [self._judge(question, request, index, one) for index, one in enumerate(completions)]
             candidates = (*candidates, *drawn)
-            faults = [set(candidate.verdict.reasons) & RETRIED_RULES for candidate in drawn]
-            wanted = sum(map(bool, faults))
+            faults = [set(candidate.verdict.reasons) for candidate in drawn if not candidate.verdict.kept]
+            wanted = len(faults)
             if not wanted or self._has_enough(question, candidates):
                 break
             sampling = changed_sampling(sampling, set().union(*faults))
-        return self._caption_set(question, candidates, attempt, None)
+        return _caption_set(question, candidates, attempt, None)
 
     def _judge(self, question: Question, request: CaptionRequest, index: int, completion: Completion) -> Candidate:
         parsed = parse_answer(question.granularity, completion.text)
@@ -125,6 +125,7 @@ class SegmentAnnotator:
             acoustics=question.segment.acoustics,
             transcript=_transcript(question.segment),
             tags=question.tags,
+            speaker_gender=question.segment.recording.speaker_gender,
         )
         return Candidate(
             granularity=question.granularity,
@@ -139,22 +140,9 @@ class SegmentAnnotator:
         )
 
     def _has_enough(self, question: Question, candidates: tuple[Candidate, ...]) -> bool:
-        kept = sum(candidate.verdict.kept for candidate in self._select(question, candidates))
-        return kept >= question.config.keep or _condemning(candidates) is not None
-
-    def _select(self, question: Question, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
-        return select(candidates, keep=question.config.keep, max_similarity=self._verification.max_similarity)
-
-    def _caption_set(
-        self, question: Question, candidates: tuple[Candidate, ...], attempts: int, error: str | None
-    ) -> CaptionSet:
-        return CaptionSet(
-            granularity=question.granularity,
-            candidates=self._select(question, candidates),
-            attempts=attempts,
-            reject_segment=_condemning(candidates),
-            error=error,
-        )
+        keep, max_similarity = question.config.keep, self._verification.max_similarity
+        selected = select(candidates, keep=keep, max_similarity=max_similarity)
+        return sum(one.verdict.kept for one in selected) >= keep or condemned_by(candidates) is not None
 
 
 def _transcript(audio: SegmentAudio) -> str | None:
@@ -164,8 +152,8 @@ def _transcript(audio: SegmentAudio) -> str | None:
     return audio.segment.transcript or (audio.recording.transcript if covers else None)
 
 
-def _condemning(candidates: tuple[Candidate, ...]) -> str | None:
-    return next(filter(None, (condemning_rule(candidate.verdict) for candidate in candidates)), None)
+def _caption_set(question: Question, candidates: tuple[Candidate, ...], attempts: int, error: str | None) -> CaptionSet:
+    return CaptionSet(granularity=question.granularity, candidates=candidates, attempts=attempts, error=error)
 
 
 def _plain_prompt(config: CaptionConfig, prompts: Mapping[str, Prompt]) -> Prompt:

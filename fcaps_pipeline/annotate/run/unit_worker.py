@@ -140,7 +140,7 @@ class UnitWorker:
 
     def _outcome(self, segment: SegmentAudio, pending: PendingCaptions) -> SegmentOutcome:
         with Border(holds_unforeseen=self._isolate) as border:
-            return decide(segment, pending(), tuple(self._job.captions))
+            return decide(segment, pending(), self._job)
         failure = border.failure(segment.recording, segment)
         assert failure is not None
         return failure

@@ -1,47 +1,56 @@
-"""Turns all that was asked about one Segment into its outcome. Pure."""
+"""Turns all that was asked about one Segment into its outcome. Pure.
+
+Enters: the answers of every engine with the verdicts of the rules. Captions are held against each other, the best are
+selected, and the row keeps what passed.
+"""
 
 from collections import Counter
 
+from fcaps_pipeline.annotate.verification.consistency import find_inconsistencies
 from fcaps_pipeline.annotate.verification.profile import vote
+from fcaps_pipeline.annotate.verification.rules import condemned_by
+from fcaps_pipeline.annotate.verification.selection import drop, select
 from fcaps_pipeline.errors import AccountingError
-from fcaps_pipeline.records.annotations import Annotation, CaptionSet, Failure, Rejection, SegmentOutcome
-from fcaps_pipeline.records.audio import SegmentAudio
+from fcaps_pipeline.jobs.annotate_job import Job
+from fcaps_pipeline.records.annotations import Annotation, CaptionSet, Failure, Missing, Rejection, SegmentOutcome
+from fcaps_pipeline.records.audio import Recording, SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
 
+INCONSISTENT = "inconsistent"
 
-def decide(
-    segment: SegmentAudio, caption_sets: tuple[CaptionSet, ...], granularities: tuple[Granularity, ...]
-) -> SegmentOutcome:
+
+def decide(segment: SegmentAudio, caption_sets: tuple[CaptionSet, ...], job: Job) -> SegmentOutcome:
     """Annotation, Rejection or Failure.
 
-    An Annotation has a kept caption at every granularity. Short of that, a Segment that some rule
-    condemned, or whose questions were all answered, is a Rejection; otherwise it is a Failure.
+    An Annotation has a kept caption at every granularity that the job requires. Short of that, a Segment that its
+    captions condemn, or whose questions were all answered, is a Rejection; otherwise it is a Failure.
 
     Args:
         segment: what was asked about.
         caption_sets: the answers, one set per granularity in any order.
-        granularities: what the job asks for, in the order in which a row lists it.
+        job: what is asked for, how many captions are kept, what a row must have.
 
     Raises:
         AccountingError: a granularity has no CaptionSet, or there is one too many.
     """
     found = {one.granularity: one for one in caption_sets}
-    if sorted(found) != sorted(granularities) or len(caption_sets) != len(found):
+    if sorted(found) != sorted(job.captions) or len(caption_sets) != len(found):
         raise AccountingError(
-            f"segment {segment.segment.segment_id}: expected answers for {sorted(granularities)}, "
+            f"segment {segment.segment.segment_id}: expected answers for {sorted(job.captions)}, "
             f"found {sorted(one.granularity for one in caption_sets)}"
         )
-    ordered = tuple(found[granularity] for granularity in granularities)
-    is_condemned = any(one.reject_segment for one in ordered)
-    unanswered = [one for one in ordered if one.error and not one.kept]
-    if unanswered and not is_condemned:
+    ordered = _selected(tuple(found[granularity] for granularity in job.captions), segment.recording, job)
+    condemned = condemned_by([candidate for one in ordered for candidate in one.candidates])
+    missing = [one for one in ordered if not one.kept and one.granularity in job.required]
+    unanswered = [one for one in missing if one.error]
+    if unanswered and not condemned:
         return _failure(segment, unanswered[0], ordered)
-    if is_condemned or not all(one.kept for one in ordered):
+    if condemned or missing:
         return Rejection(
             recording=segment.recording,
             segment=segment.segment,
             acoustics=segment.acoustics,
-            reason="; ".join(filter(None, map(_reason, ordered))),
+            reason=condemned or "; ".join(map(_reason, missing)),
             caption_sets=ordered,
         )
     return _annotation(segment, ordered)
@@ -51,13 +60,37 @@ def _annotation(segment: SegmentAudio, caption_sets: tuple[CaptionSet, ...]) -> 
     profile, undecided = vote(
         candidate for one in caption_sets if one.granularity is Granularity.GLOBAL for candidate in one.candidates
     )
+    empty = tuple(
+        Missing(field=f"{one.granularity}_captions", reason=_reason(one)) for one in caption_sets if not one.kept
+    )
     return Annotation(
         recording=segment.recording,
         segment=segment.segment,
         acoustics=segment.acoustics,
         caption_sets=caption_sets,
         profile=profile,
-        missing=undecided,
+        missing=(*empty, *undecided),
+    )
+
+
+def _selected(caption_sets: tuple[CaptionSet, ...], recording: Recording, job: Job) -> tuple[CaptionSet, ...]:
+    """The sets with what contradicts the row dropped, and the best of the rest selected."""
+    passed = [candidate for one in caption_sets for candidate in one.kept]
+    details = {id(one.candidate): one.detail for one in find_inconsistencies(passed, recording)}
+    return tuple(
+        one.model_copy(
+            update={
+                "candidates": select(
+                    tuple(
+                        drop(candidate, INCONSISTENT, details[id(candidate)]) if id(candidate) in details else candidate
+                        for candidate in one.candidates
+                    ),
+                    keep=job.captions[one.granularity].keep,
+                    max_similarity=job.verification.max_similarity,
+                )
+            }
+        )
+        for one in caption_sets
     )
 
 
@@ -75,11 +108,9 @@ def _failure(segment: SegmentAudio, unanswered: CaptionSet, caption_sets: tuple[
     )
 
 
-def _reason(one: CaptionSet) -> str | None:
-    """Granularity and rule names, most frequent first; None when this set is not to blame."""
-    if one.reject_segment:
-        return f"{one.granularity}: {one.reject_segment}"
-    if one.kept:
-        return None
+def _reason(one: CaptionSet) -> str:
+    """Granularity and rule names, most frequent first."""
+    if one.error:
+        return f"{one.granularity}: {one.error}"
     counts = Counter(reason for candidate in one.candidates for reason in candidate.verdict.reasons)
     return f"{one.granularity}: {', '.join(name for name, _ in counts.most_common())}"

@@ -4,23 +4,32 @@ An `Answer` enters, a `Verdict` with every reason leaves. Nothing is repaired. W
 several good ones is kept is decided in `selection`; whether to ask again, in `segment_annotator`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from fcaps_pipeline.annotate.verification import wording
-from fcaps_pipeline.annotate.verification.evidence import find_contradiction, find_self_contradiction
+from fcaps_pipeline.annotate.verification.evidence import (
+    StatementsOfCaption,
+    Weighed,
+    find_contradiction,
+    find_self_contradiction,
+    read_statements,
+    weigh,
+)
+from fcaps_pipeline.annotate.verification.language import find_other_language
 from fcaps_pipeline.annotate.verification.parsing import ParsedAnswer
+from fcaps_pipeline.attributes.stated import Gender
 from fcaps_pipeline.jobs.annotate_job import VerificationConfig
-from fcaps_pipeline.records.annotations import Completion, Verdict
+from fcaps_pipeline.records.annotations import Candidate, Completion, Verdict
 from fcaps_pipeline.records.audio import Acoustics
 from fcaps_pipeline.records.captions import Granularity
 
+ENGLISH = "en"
 TRUNCATION = "truncation"
 REPETITION = "repetition"
 INVALID_JSON = "invalid_json"
-RETRIED_RULES = frozenset({TRUNCATION, REPETITION, INVALID_JSON})
-"""Faults of one draw, which another draw may not have."""
-
+_CONDEMNING_CANDIDATES = 2
 _TRANSCRIPT_NGRAM_WORDS = 4
 _TAG_STEM_CHARACTERS = 5
 _GLUE_WORDS = ("a", "an", "and", "in", "of", "or", "the")
@@ -43,10 +52,23 @@ class Answer:
     tags: tuple[str, ...] = ()
     """Human tags that the prompt told the model; empty when it told none."""
 
+    speaker_gender: Gender | None = None
+    """Of the speaker, where the source knows it."""
+
     @property
     def text(self) -> str:
         """The caption."""
         return self.parsed.text
+
+    @cached_property
+    def stated(self) -> StatementsOfCaption:
+        """What the caption states of the whole Segment."""
+        return read_statements(self.text, self.parsed.attributes)
+
+    @cached_property
+    def weighed(self) -> tuple[Weighed, ...]:
+        """The statements that a measurement bears on."""
+        return weigh(self.stated, self.acoustics, speaker_gender=self.speaker_gender)
 
 
 @dataclass(frozen=True)
@@ -60,27 +82,38 @@ class Rule:
     reads_caption: bool = True
     """Whether it needs a caption; False for rules on the raw answer."""
     condemns_segment: bool = False
-    """Whether one hit condemns the Segment, not only the candidate."""
+    """Whether hits condemn the Segment, not only the candidate; see `condemned_by`."""
+    language: str | None = ENGLISH
+    """Of the captions whose words it knows; None for rules that read no words."""
 
 
 def judge(answer: Answer) -> Verdict:
-    """Applies every rule that concerns the answer.
+    """Applies every rule that concerns the answer and knows its language.
 
     A global answer that could not be parsed has no caption; only rules on the raw answer apply.
     """
     has_caption = answer.parsed.fault is None
+    language = answer.bounds.language
     findings = [
         (rule.name, detail)
         for rule in RULES
         if answer.granularity in rule.granularities and (has_caption or not rule.reads_caption)
-        if (detail := rule.check(answer)) is not None
+        if rule.language in {None, language} and (detail := rule.check(answer)) is not None
     ]
-    return Verdict(reasons=tuple(name for name, _ in findings), details=tuple(detail for _, detail in findings))
+    return Verdict(
+        reasons=tuple(name for name, _ in findings),
+        details=tuple(detail for _, detail in findings),
+        scores=tuple(one.record() for one in answer.weighed) if has_caption and language == ENGLISH else (),
+    )
 
 
-def condemning_rule(verdict: Verdict) -> str | None:
-    """Name of the rule in a verdict that condemns the whole Segment."""
-    return next((name for name in verdict.reasons if name in _CONDEMNING), None)
+def condemned_by(candidates: Sequence[Candidate]) -> str | None:
+    """The rule that condemns the Segment of these candidates; None where nothing does.
+
+    It takes two candidates that say so, or most of them: one may have misheard.
+    """
+    hits = [name for one in candidates for name in one.verdict.reasons if name in _CONDEMNING]
+    return hits[0] if len(hits) >= _CONDEMNING_CANDIDATES or 2 * len(hits) > len(candidates) else None
 
 
 def _truncation(answer: Answer) -> str | None:
@@ -115,12 +148,20 @@ def _newline(answer: Answer) -> str | None:
     return "line break" if len(answer.text.splitlines()) > 1 else None
 
 
-def _transcript_content(answer: Answer) -> str | None:
-    if answer.transcript and (
-        shared := wording.find_shared_ngram(answer.text, answer.transcript, length=_TRANSCRIPT_NGRAM_WORDS)
-    ):
-        return f"in the transcript: {shared}"
-    return wording.find_reported_content(answer.text)
+def _other_language(answer: Answer) -> str | None:
+    return find_other_language(answer.text, answer.bounds.language) if answer.bounds.language else None
+
+
+def _transcript_words(answer: Answer) -> str | None:
+    if not answer.transcript:
+        return None
+    shared = wording.find_shared_ngram(answer.text, answer.transcript, length=_TRANSCRIPT_NGRAM_WORDS)
+    return f"in the transcript: {shared}" if shared else None
+
+
+def _contradicts_source(answer: Answer) -> str | None:
+    said, known = answer.stated.gender, answer.speaker_gender
+    return f"{said}, the source says {known}" if said and known and said != known else None
 
 
 def _tags_not_honoured(answer: Answer) -> str | None:
@@ -139,24 +180,25 @@ def _on_text(find: Callable[[str], str | None]) -> Callable[[Answer], str | None
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(TRUNCATION, _truncation, reads_caption=False),
-    Rule(REPETITION, _repetition, reads_caption=False),
-    Rule(INVALID_JSON, _invalid_json, granularities=frozenset({Granularity.GLOBAL}), reads_caption=False),
-    Rule("leaked_tokens", _on_text(wording.find_leaked_token)),
+    Rule(TRUNCATION, _truncation, reads_caption=False, language=None),
+    Rule(REPETITION, _repetition, reads_caption=False, language=None),
+    Rule(INVALID_JSON, _invalid_json, frozenset({Granularity.GLOBAL}), reads_caption=False, language=None),
+    Rule("leaked_tokens", _on_text(wording.find_leaked_token), language=None),
+    Rule("other_language", _other_language, language=None),
     Rule("no_speech", _on_text(wording.find_no_speech)),
     Rule("multiple_speakers", _on_text(wording.find_multiple_speakers), condemns_segment=True),
-    Rule("length", _length),
-    Rule("newline", _newline),
+    Rule("length", _length, language=None),
+    Rule("newline", _newline, language=None),
     Rule("meta_phrase", _on_text(wording.find_meta_phrase)),
     Rule("quoted_content", _on_text(wording.find_quotation)),
-    Rule("transcript_content", _transcript_content),
+    Rule("transcript_words", _transcript_words, language=None),
+    Rule("reported_content", _on_text(wording.find_reported_content)),
     Rule("background_or_quality", _on_text(wording.find_background)),
     Rule("absence", _on_text(wording.find_absence)),
+    Rule("tool_values", _on_text(wording.find_tool_value)),
     Rule("tags_not_honoured", _tags_not_honoured),
-    Rule(
-        "contradicts_evidence",
-        lambda answer: find_contradiction(answer.text, answer.parsed.attributes, answer.acoustics),
-    ),
+    Rule("contradicts_source", _contradicts_source),
+    Rule("contradicts_evidence", lambda answer: find_contradiction(answer.weighed)),
     Rule("contradicts_itself", lambda answer: find_self_contradiction(answer.text, answer.parsed.attributes)),
 )
 """In the order in which reasons are listed."""

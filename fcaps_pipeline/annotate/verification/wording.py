@@ -16,9 +16,13 @@ def _words(*alternatives: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-])(?:{'|'.join(alternatives)})(?![\w-])", re.IGNORECASE)
 
 
+_FEELING = (
+    r"(?:rage|anger|fury|pain|grief|fear|terror|laughter|tears|sobs?|crying|emotion|effort|excitement|strain|sorrow|"
+    r"disgust|panic|joy|despair|shouting|screaming)"
+)
 _BACKGROUND = _words(
     r"backgrounds?",
-    r"nois(?:e|es|y|eless)",
+    r"nois(?:e|es|y|eless)(?! (?:breath|inhal|exhal|intake|sniff|sigh|gulp|swallow))(?! of (?:her|his|the) breath)",
     r"environments?",
     r"surroundings",
     r"rooms?",
@@ -36,11 +40,17 @@ _BACKGROUND = _words(
     r"fidelity",
     r"static (?:noise|hiss|crackle|interference)",
     r"hiss",
-    r"distort(?:ed|ion|ions)",
+    rf"distort(?:ed|ion|ions)(?! (?:by|with|in|of) (?:\w+ ){{0,2}}{_FEELING})",
     r"clipping",
     r"music",
     r"traffic",
     r"telephone|phone (?:line|call)",
+    r"(?:dogs?|cats?|birds?|bells?|sirens?|cars?|engines?|wind|rain|thunder|crowds?|audience|applause|keyboards?|doors?|"
+    r"footsteps) (?:\w+ ){0,2}(?:bark\w*|meow\w*|chirp\w*|ring\w*|wail\w*|honk\w*|blow\w*|fall\w*|rumbl\w*|murmur\w*|"
+    r"cheer\w*|clap\w*|clack\w*|slam\w*|creak\w*|hums?|humming|passes|pass(?:es|ing))",
+    r"(?:barking|meowing|chirping|ringing|wailing|honking|howling|slamming|passing) "
+    r"(?:dog|cat|bird|bell|phone|siren|car|wind|door|train)s?",
+    r"applause|footsteps|sound effects?",
 )
 
 _ABSENCE = _words(
@@ -92,8 +102,15 @@ _LEAKED = re.compile(
     re.IGNORECASE,
 )
 
+_MANNER = (
+    r"(?:\w+ly|(?:each|every|the|her|his|all|these|those|this|it|them|one|a|an|its) (?:\w+ ){0,2}"
+    r"(?:words?|syllables?|lines?|phrases?|sentences?|vowels?|names?|it|them|thing)|it|them|in|with|at|as|under|through|"
+    r"over|while|like)\b"
+)
+"""How words are said: no content follows."""
 _REPORTED_CONTENT = _words(
-    r"(?:says|saying|said|states|stating|mentions|mentioning|discusses|discussing|announces|announcing)",
+    rf"(?:says|saying|said|states|stating|announces|announcing|declares|declaring)(?! {_MANNER})(?! *[.,;])",
+    r"(?:mentions|mentioning|discusses|discussing)",
     r"(?:talks|talking|speaks|speaking|asks|asking|complains|complaining) (?:about|if|whether|how|what|why|where|who)",
     r"explain(?:s|ing) (?:that|how|why|what)",
     r"the (?:word|words|sentence|phrase) [\"']",
@@ -110,6 +127,23 @@ _NO_SPEECH = _words(
 
 _STRAIGHT = str.maketrans("\u2018\u2019\u201c\u201d\u00ab\u00bb", '\'\'""""')
 _QUOTES = re.compile(r"\"(?P<double>[^\"]+)\"|(?<!\w)'(?P<single>(?:[^']|(?<=\w)'(?=\w))+)'(?!\w)")
+_FOR_A_VOICE = re.compile(
+    r",? (?:\w+ )?(?:voice|tone|quality|timbre|texture|delivery|edge|drawl|accent|manner|style|sound|lilt)\b",
+    re.IGNORECASE,
+)
+"""What follows a word that is quoted because it is a picture."""
+_TOOL_VALUE = _words(
+    r"\d+(?:\.\d+)? ?(?:hz|khz|db|lufs|ms|bpm|wpm|percent|semitones?)",
+    r"\d+(?:\.\d+)? ?%",
+    r"\d+\.\d+",
+    r"probabilit(?:y|ies)",
+    r"confidence (?:score|level|value|of)",
+    r"(?:the |a )?(?:predicted |emotion |class |speaker )?labels?",
+    r"classifi(?:er|ers|ed as|cation)",
+    r"scor(?:e|es|ed) (?:of|at)",
+    r"f0|snr|lufs|arousal|valence",
+    r"\[[^\]\n]{0,80}\]",
+)
 _INTERJECTION = re.compile(
     r"a+h+|a+w+|e+h+|e+r+m*|h[ae](?:h[ae])*h?|h+m+|h+u+h+|m+|m+h+m+|o+h+|o+w+|u+h+|u+m+|"
     r"uh-?huh|ugh|phew|whoa|wow"
@@ -157,13 +191,21 @@ def find_no_speech(text: str) -> str | None:
 
 
 def find_quotation(text: str) -> str | None:
-    """Quoted words; quoted interjections such as "hmm" describe sounds and may stay."""
-    for match in _QUOTES.finditer(text.translate(_STRAIGHT)):
+    """Quoted words; interjections such as "hmm" describe sounds, and a 'smoky' voice quotes nobody."""
+    text = text.translate(_STRAIGHT)
+    for match in _QUOTES.finditer(text):
         quoted = next(filter(None, match.groups()))
         words = re.findall(r"[\w-]+", quoted.lower())
-        if not words or not all(_INTERJECTION.fullmatch(word) for word in words):
+        if words and all(_INTERJECTION.fullmatch(word) for word in words):
+            continue
+        if len(words) != 1 or _FOR_A_VOICE.match(text, match.end()) is None:
             return match[0]
     return None
+
+
+def find_tool_value(text: str) -> str | None:
+    """Measured numbers and the words of tools, which nobody who listens would write."""
+    return _first(_TOOL_VALUE, text)
 
 
 def find_shared_ngram(text: str, transcript: str, *, length: int) -> str | None:

@@ -1,11 +1,21 @@
 """Builds the records that several tests of this folder need."""
 
+from typing import Literal
+
 import numpy as np
 
 from fcaps_pipeline.annotate.verification.parsing import parse_answer
 from fcaps_pipeline.annotate.verification.rules import Answer
 from fcaps_pipeline.jobs.annotate_job import VerificationConfig
-from fcaps_pipeline.records.annotations import Candidate, Completion, FinishReason, Provenance, Sampling, Verdict
+from fcaps_pipeline.records.annotations import (
+    Candidate,
+    Completion,
+    EvidenceScore,
+    FinishReason,
+    Provenance,
+    Sampling,
+    Verdict,
+)
 from fcaps_pipeline.records.audio import Acoustics, Recording, Segment, SegmentAudio
 from fcaps_pipeline.records.captions import GlobalCaption, Granularity
 
@@ -45,6 +55,10 @@ def acoustics(**changes: float | None) -> Acoustics:
         num_pauses=1,
         pauses_total_s=0.4,
         pause_longest_s=0.4,
+        dip_longest_s=0.5,
+        level_change_db=None,
+        f0_change_semitones=None,
+        rate_change_ratio=None,
         snr_db=30.0,
         clipped_share=0.0,
     )
@@ -79,20 +93,23 @@ def answer(
     transcript: str | None = None,
     tags: tuple[str, ...] = (),
     measured: Acoustics | None = None,
+    bounds: VerificationConfig | None = None,
+    speaker_gender: Literal["female", "male"] | None = None,
 ) -> Answer:
     """What the rules see."""
     return Answer(
         granularity=granularity,
         parsed=parse_answer(granularity, text),
         completion=completion(text, finish_reason),
-        bounds=VerificationConfig(),
+        bounds=bounds or VerificationConfig(),
         acoustics=measured or acoustics(),
+        speaker_gender=speaker_gender,
         transcript=transcript,
         tags=tags,
     )
 
 
-def candidate(text: str, *, reasons: tuple[str, ...] = (), seed: int = 0) -> Candidate:
+def candidate(text: str, *, reasons: tuple[str, ...] = (), seed: int = 0, scores: tuple[float, ...] = ()) -> Candidate:
     """A judged fine caption."""
     return Candidate(
         granularity=Granularity.FINE,
@@ -111,5 +128,11 @@ def candidate(text: str, *, reasons: tuple[str, ...] = (), seed: int = 0) -> Can
             prompt_sha256="0" * 64,
             sampling=Sampling(),
         ),
-        verdict=Verdict(reasons=reasons, details=reasons),
+        verdict=Verdict(
+            reasons=reasons,
+            details=reasons,
+            scores=tuple(
+                EvidenceScore(attribute="rate", value="slow", measure="m", measured=0.0, score=one) for one in scores
+            ),
+        ),
     )

@@ -10,7 +10,7 @@ from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentit
 from fcaps_pipeline.errors import EngineDeadError, EngineRequestError, EngineRetryableError, JobError
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig, VerificationConfig
 from fcaps_pipeline.jobs.prompts import load_prompts
-from fcaps_pipeline.records.annotations import CaptionSet, Completion, FinishReason
+from fcaps_pipeline.records.annotations import CaptionSet, Completion, FinishReason, Sampling
 from fcaps_pipeline.records.captions import Granularity
 from tests.unit.annotate.captioning.building import GOOD_FINE, GOOD_GLOBAL, OTHER_FINE, segment_audio
 
@@ -97,18 +97,18 @@ def _log(found: CaptionSet) -> list[tuple[int, tuple[str, ...]]]:
 
 def test_a_good_answer_is_kept_at_once() -> None:
     found = _ask(engine := ScriptedEngine([_GOOD]), _fine())
-    assert (found.attempts, _log(found), found.error, found.reject_segment) == (1, [(1, ())], None, None)
+    assert (found.attempts, _log(found), found.error) == (1, [(1, ())], None)
     assert found.candidates[0].provenance.prompt_name == "captioner_fine"
     assert found.candidates[0].request_key == engine.requests[0].request_key
 
 
 def test_truncation_is_asked_again_longer_and_with_another_seed() -> None:
     found = _ask(engine := ScriptedEngine([_CUT], [_GOOD]), _fine())
-    assert _log(found) == [(2, ()), (1, ("truncation",))]
+    assert _log(found) == [(1, ("truncation",)), (2, ())]
     first, second = engine.requests
     assert (first.sampling.max_tokens, second.sampling.max_tokens) == (512, 768)
     assert first.seed != second.seed
-    assert [one.provenance.sampling.max_tokens for one in found.candidates] == [768, 512]
+    assert [one.provenance.sampling.max_tokens for one in found.candidates] == [512, 768]
 
 
 def test_only_faulty_candidates_are_drawn_anew_and_only_while_too_few_are_kept() -> None:
@@ -116,7 +116,7 @@ def test_only_faulty_candidates_are_drawn_anew_and_only_while_too_few_are_kept()
     found = _ask(engine, _fine(num_candidates=3, keep=2))
     assert [request.num_completions for request in engine.requests] == [3, 2]
     assert engine.requests[1].sampling.repetition_penalty == 1.05
-    assert _log(found) == [(1, ()), (2, ()), (1, ("truncation",)), (1, ("repetition",)), (2, ("truncation",))]
+    assert _log(found) == [(1, ()), (1, ("truncation",)), (1, ("repetition",)), (2, ()), (2, ("truncation",))]
 
 
 def test_enough_kept_needs_no_second_draw() -> None:
@@ -124,9 +124,17 @@ def test_enough_kept_needs_no_second_draw() -> None:
     assert (len(engine.requests), found.attempts) == (1, 1)
 
 
-def test_a_fault_of_wording_is_not_drawn_anew() -> None:
-    found = _ask(engine := ScriptedEngine([("Too short.", "stop")]), _fine())
-    assert (len(engine.requests), _log(found)) == (1, [(1, ("length",))])
+def test_any_fault_is_drawn_anew_with_nothing_but_another_seed() -> None:
+    found = _ask(engine := ScriptedEngine([("Too short.", "stop")], [_GOOD]), _fine())
+    assert _log(found) == [(1, ("length",)), (2, ())]
+    first, second = engine.requests
+    assert (first.sampling, first.seed == second.seed) == (second.sampling, False)
+
+
+def test_greedy_decoding_is_varied_since_it_would_answer_the_same_again() -> None:
+    greedy = {Granularity.FINE: _fine()[Granularity.FINE].model_copy(update={"sampling": Sampling(temperature=0)})}
+    _ask(engine := ScriptedEngine([("Too short.", "stop")], [_GOOD]), greedy)
+    assert [request.sampling.temperature for request in engine.requests] == [0, 0.1]
 
 
 def test_invalid_json_three_times_is_given_up_with_all_its_texts() -> None:
@@ -144,10 +152,11 @@ def test_a_global_answer_brings_its_fields() -> None:
     assert found.kept[0].text == GOOD_GLOBAL.caption
 
 
-def test_more_than_one_speaker_condemns_the_segment_and_ends_the_asking() -> None:
-    engine = ScriptedEngine([_CUT, (f"{GOOD_FINE} A second speaker replies.", "stop")])
-    found = _ask(engine, _fine(num_candidates=2))
-    assert (found.reject_segment, len(engine.requests), found.kept) == ("multiple_speakers", 1, ())
+def test_a_segment_that_its_captions_condemn_is_not_asked_again() -> None:
+    two: Draw = (f"{GOOD_FINE} A second speaker replies.", "stop")
+    engine = ScriptedEngine([two, two, _CUT])
+    found = _ask(engine, _fine(num_candidates=3))
+    assert (len(engine.requests), found.kept) == (1, ())
 
 
 def test_trouble_that_the_engine_could_not_wait_out_becomes_an_error_of_the_set() -> None:
@@ -185,7 +194,7 @@ def test_tags_stay_untold_without_a_prompt_for_them() -> None:
 def test_the_transcript_of_the_segment_is_held_against_the_caption() -> None:
     annotator = _annotator(ScriptedEngine([_GOOD]), _fine())
     (found,) = asyncio.run(annotator.caption(segment_audio(transcript="then grows louder and faster, my dear")))
-    assert found.candidates[0].verdict.reasons == ("transcript_content",)
+    assert found.candidates[0].verdict.reasons == ("transcript_words",)
 
 
 @pytest.mark.parametrize(

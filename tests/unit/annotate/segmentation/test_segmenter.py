@@ -31,6 +31,10 @@ NOTHING = Acoustics(
     num_pauses=0,
     pauses_total_s=0,
     pause_longest_s=0,
+    dip_longest_s=0,
+    level_change_db=None,
+    f0_change_semitones=None,
+    rate_change_ratio=None,
     snr_db=None,
     clipped_share=0,
 )

@@ -34,7 +34,7 @@ def test_rules(rule: Rule) -> None:
 
 
 def test_a_transcript_is_searched_in_linear_time() -> None:
-    rule = next(rule for rule in RULES if rule.name == "transcript_content")
+    rule = next(rule for rule in RULES if rule.name == "transcript_words")
     _assert_fast(lambda text: rule.check(replace(answer("a voice"), transcript=text)))
 
 

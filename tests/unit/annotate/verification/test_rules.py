@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
 from fcaps_pipeline.annotate.verification.parsing import ParsedAnswer
-from fcaps_pipeline.annotate.verification.rules import RULES, Answer, condemning_rule, judge
+from fcaps_pipeline.annotate.verification.rules import RULES, Answer, judge
+from fcaps_pipeline.audio.stream import decode_all
 from fcaps_pipeline.jobs.annotate_job import VerificationConfig
+from fcaps_pipeline.lab.bench.natural_captions import KEEP, NaturalCaption, natural_captions
 from fcaps_pipeline.records.annotations import FinishReason, Verdict
 from fcaps_pipeline.records.captions import Granularity
-from tests.unit.annotate.captioning.building import GOOD_FINE, GOOD_GLOBAL, OTHER_FINE, acoustics, answer, completion
+from tests.unit.annotate.captioning.building import GOOD_FINE, GOOD_GLOBAL, OTHER_FINE, answer, completion
 
 _FINE_FAULTS = [
     ("absence", "There is no tension in it."),
@@ -39,8 +42,10 @@ _FINE_FAULTS = [
     ("quoted_content", 'She ends with "thank you all".'),
     ("quoted_content", "She ends with \u201cthank you\u201d."),
     ("quoted_content", "She stresses 'don't go' at the end."),
-    ("transcript_content", "She is talking about the weather."),
-    ("transcript_content", "She says farewell."),
+    ("reported_content", "She is talking about the weather."),
+    ("reported_content", "She says farewell."),
+    ("tool_values", "Her pitch averages 210 Hz."),
+    ("tool_values", "The label is calm."),
     ("newline", "\nShe ends."),
     ("no_speech", "No speech can be heard."),
     ("no_speech", "Nobody speaks in it."),
@@ -70,7 +75,7 @@ def test_a_fault_is_found_by_its_rule(rule: str, fault: str) -> None:
     ],
 )
 def test_words_are_matched_whole(harmless: str) -> None:
-    assert judge(answer(f"{GOOD_FINE} {harmless}")) == Verdict()
+    assert judge(answer(f"{GOOD_FINE} {harmless}")).kept
 
 
 @pytest.mark.parametrize("text", [GOOD_FINE, OTHER_FINE])
@@ -129,8 +134,8 @@ def test_invalid_json_is_judged_by_no_rule_on_words() -> None:
 
 def test_words_of_the_transcript_are_found() -> None:
     text = f"{GOOD_FINE} We choose to go to the moon."
-    assert "transcript_content" in judge(answer(text, transcript="... WE CHOOSE TO GO, in this decade")).reasons
-    assert "transcript_content" not in judge(answer(text, transcript="we chose to stay at home")).reasons
+    assert "transcript_words" in judge(answer(text, transcript="... WE CHOOSE TO GO, in this decade")).reasons
+    assert "transcript_words" not in judge(answer(text, transcript="we chose to stay at home")).reasons
 
 
 def test_tags_the_model_was_told_must_show() -> None:
@@ -140,10 +145,40 @@ def test_tags_the_model_was_told_must_show() -> None:
     assert (verdict.reasons, verdict.details) == (("tags_not_honoured",), ("whispered",))
 
 
-def test_only_more_than_one_speaker_condemns_the_segment() -> None:
-    assert condemning_rule(Verdict(reasons=("length", "multiple_speakers"), details=("", ""))) == "multiple_speakers"
-    others = tuple(rule.name for rule in RULES if rule.name != "multiple_speakers")
-    assert condemning_rule(Verdict(reasons=others, details=others)) is None
+def test_a_known_gender_outweighs_the_caption() -> None:
+    assert judge(answer(GOOD_FINE, speaker_gender="female")).kept
+    verdict = judge(answer(GOOD_FINE, speaker_gender="male"))
+    assert verdict.reasons[0] == "contradicts_source"
+    assert verdict.details[0] == "female, the source says male"
+
+
+_GERMAN = (
+    "Eine Frau mit warmer, leicht rauer Stimme beginnt in ruhigem Tempo, wird nach einer kurzen Pause lauter und "
+    "schneller und endet leise mit fallendem Ton."
+)
+
+
+def test_captions_are_in_the_language_of_the_job() -> None:
+    assert judge(answer(_GERMAN)).reasons == ("other_language",)
+    german, any_language = VerificationConfig(language="de"), VerificationConfig(language=None)
+    assert judge(answer(_GERMAN, bounds=german)) == judge(answer(_GERMAN, bounds=any_language)) == Verdict()
+    assert judge(answer(GOOD_FINE, bounds=german)).reasons == ("other_language",)
+    assert judge(answer(f"{_GERMAN} <think>", bounds=german)).reasons == ("leaked_tokens",)
+
+
+@pytest.mark.parametrize("caption", natural_captions(), ids=lambda one: one.text[:40])
+def test_natural_captions_get_the_right_verdict(caption: NaturalCaption) -> None:
+    reasons = caption.reasons()
+    assert caption.verdict in reasons if caption.verdict != KEEP else reasons == ()
+
+
+def test_there_are_natural_captions_of_every_rule_on_words() -> None:
+    verdicts = [one.verdict for one in natural_captions()]
+    assert len(verdicts) >= 150
+    assert sum(one != KEEP for one in verdicts) >= 50
+    draws = {"truncation", "invalid_json", "length"}
+    known_by_source = {"tags_not_honoured", "contradicts_source"}
+    assert {rule.name for rule in RULES} - set(verdicts) == draws | known_by_source
 
 
 def test_every_reason_comes_with_its_detail() -> None:
@@ -155,11 +190,11 @@ def test_every_reason_comes_with_its_detail() -> None:
     }
 
 
-def test_published_fine_captions_pass_and_those_on_the_room_do_not(shared_audio: Path) -> None:
+def test_no_published_caption_contradicts_what_is_measured_in_its_audio(shared_audio: Path) -> None:
     lines = [json.loads(line) for line in (shared_audio / "fcaps" / "captions.jsonl").read_text().splitlines()]
-    measured = acoustics(f0_median_hz=None)
-    assert [judge(answer(line["fine_caption"], measured=measured)) for line in lines] == [Verdict()] * len(lines)
     for line in lines:
+        measured = measure_acoustics(decode_all(str(shared_audio / "fcaps" / line["file"]))[0])
+        assert judge(answer(line["fine_caption"], measured=measured)).reasons == ()
         judged = Answer(
             Granularity.GLOBAL, ParsedAnswer(line["global_caption"]), completion(""), VerificationConfig(), measured
         )

@@ -1,4 +1,4 @@
-"""Up to k distinct captions are kept, the shortest first, and nothing is lost."""
+"""Up to k distinct captions are kept, the best borne out first, and nothing is lost."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +21,16 @@ def test_the_shortest_distinct_ones_are_kept() -> None:
         (2, ("duplicate",)),
         (4, ("length",)),
     ]
+
+
+def test_what_the_measurements_bear_out_comes_before_what_is_short() -> None:
+    given_ = (
+        candidate("a short caption", seed=0, scores=(0.1, 0.3)),
+        candidate("a caption of some more words", seed=1, scores=(1.0, 0.8)),
+        candidate("words of equal weight and more of them", seed=2, scores=(0.9, 0.92)),
+    )
+    found = select(given_, keep=3, max_similarity=0.9)
+    assert [one.completion.seed for one in found] == [1, 2, 0]
 
 
 def test_selecting_again_changes_nothing() -> None:
