@@ -5,7 +5,7 @@ import traceback
 
 import typer
 
-from fcaps_pipeline.cli import annotate, bench, captioner, evaluate, inspect, status, synth, train
+from fcaps_pipeline.cli import annotate, bench, captioner, evaluate, inspect, report, status, synth, train
 from fcaps_pipeline.cli.console import messages
 from fcaps_pipeline.errors import FcapsError
 
@@ -21,6 +21,7 @@ app.command("plan")(annotate.plan)
 app.command("status")(status.status)
 app.command("verify")(inspect.verify)
 app.command("show")(inspect.show)
+app.command("report")(report.report)
 app.command("schema")(inspect.schema)
 app.command("synth")(synth.synth)
 app.command("train")(train.train)
