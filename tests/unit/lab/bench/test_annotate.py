@@ -28,5 +28,5 @@ def test_a_source_without_speech_is_refused(tmp_path: Path) -> None:
 def test_more_than_one_engine_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     job = _job(tmp_path / "missing")
     engines = {**job.engines, "second": job.engines["cascade"]}
-    with pytest.raises(UsageError, match="give a job with a single one"):
+    with pytest.raises(UsageError, match="give a job with a single one, of one replica"):
         bench_annotate(job.model_copy(update={"engines": engines}), create_autospec(RunCallback))
