@@ -34,8 +34,6 @@ _CHECKED = {"flac", "wavpack", "tta", "tak", "ape", "mlp", "truehd"}
 """Codecs with a checksum in every frame, which FFmpeg heeds when told to."""
 _DAMAGE = (av.error.FFmpegError, ValueError, IndexError, OSError)
 """What PyAV raises over a damaged file."""
-_FORMATS = {"AVR", "HTK", "MAT4", "MAT5", "MPC2K", "PAF", "PVF", "SD2", "SDS", "SVX", "WVE", "XI"}
-"""Of libsndfile: it also takes random bytes for MP3."""
 _STORED = ("pcm_", "wavpack", "tta", "adpcm_ima_wav")
 """Codecs whose samples are those that were stored, so that none may be taken for damage."""
 
@@ -146,9 +144,12 @@ class FfmpegDecoder:
         self._pauses = context.name in _PAUSE_CODECS
 
     def _length_s(self) -> float | None:
+        if self.start_s:
+            # FFmpeg counts some lengths from zero and some from the start.
+            return None
         if self._stream.duration is not None and self._stream.time_base is not None:
             begin = self._stream.start_time or 0
-            return float((begin + self._stream.duration) * self._stream.time_base) - self.start_s
+            return float((begin + self._stream.duration) * self._stream.time_base)
         if self._container.duration is not None and len(self._container.streams) == 1:
             return float(self._container.duration / av.time_base)
         return None
@@ -213,7 +214,7 @@ def _samples(frame: Any) -> Samples:
 
 
 class SoundFileDecoder:
-    """What only libsndfile reads: HTK, MATLAB, PAF, SDS, WVE, and other formats of the past."""
+    """What only libsndfile reads: HTK, MATLAB, PAF, WVE, and other formats of the past."""
 
     start_s = 0.0
     num_streams = 1
@@ -223,19 +224,14 @@ class SoundFileDecoder:
         """Opens the file.
 
         Raises:
-            RecordingError: libsndfile does not know it either.
+            RecordingError: libsndfile cannot open it.
             StorageError: the storage fails.
         """
         self._view = view
         try:
             self._file = soundfile.SoundFile(view)
         except (soundfile.SoundFileError, TypeError, ValueError) as error:
-            if view.error is not None:
-                raise storage_error(view.path, view.error) from error
-            raise _unknown(view) from error
-        if self._file.format not in _FORMATS:
-            self._file.close()
-            raise _unknown(view)
+            raise _refused(view, error, "is damaged: libsndfile cannot open it") from error
         self.rate_hz = int(self._file.samplerate)
         self.num_channels = int(self._file.channels)
         self.length_s = self._file.frames / self.rate_hz if self.rate_hz else None
@@ -257,9 +253,3 @@ class SoundFileDecoder:
     def close(self) -> None:
         """See `Decoder.close`."""
         self._file.close()
-
-
-def _unknown(view: FileView) -> RecordingError:
-    return RecordingError(
-        f"{view.path} is not audio that FFmpeg or libsndfile can read; check that it is whole, or convert it first"
-    )

@@ -6,6 +6,7 @@ that follows a text to other files (playlists, ffconcat, SDP) is on it.
 """
 
 import codecs
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Literal
 from fcaps_pipeline.audio.view import FileView
 from fcaps_pipeline.errors import FcapsError, RecordingError
 
+LIBSNDFILE = "libsndfile"
+"""Stands for a demuxer where libsndfile reads what FFmpeg does not."""
 Clock = Literal["counted", "zero", "first"]
 """What time is: `counted`, the samples decoded so far; `zero`, time stamps, from the zero of the media;
 `first`, time stamps, from the first of any stream in the file."""
@@ -30,7 +33,7 @@ class Kind:
     """A container and how its sound is read."""
 
     demuxer: str
-    """FFmpeg's name."""
+    """FFmpeg's name, or `LIBSNDFILE`."""
     clock: Clock = "counted"
     has_exact_length: bool = False
     """Whether the length that FFmpeg tells stands in the file, so that a shorter sound is cut off."""
@@ -42,6 +45,10 @@ _RIFF = Kind("wav", has_exact_length=True)
 _MOV = Kind("mov", "zero", has_exact_length=True)
 _MPEG_AUDIO = Kind("mp3")
 _ADTS = Kind("aac")
+_OLD = Kind(LIBSNDFILE, has_exact_length=True)
+_OLD_MAGIC = (b"MATLAB 5.0", b" paf", b"fap ", b"ALawSoundFile**", b"PVF1", b"Extended Instrument: ", b"2BIT")
+_HTK_SAMPLE_KINDS = {0, 1_024}
+"""Waveform, plain or with a checksum. Source: The HTK Book, 5.10.1."""
 
 _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"fLaC", Kind("flac", "first", has_exact_length=True)),
@@ -72,6 +79,7 @@ _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"DSD ", Kind("dsf", has_exact_length=True)),
     (0, b"ajkg", Kind("shn")),
     (0, b"\x64\xa3", Kind("ircam")),
+    *((0, magic, _OLD) for magic in _OLD_MAGIC),
     *((4, box, _MOV) for box in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp")),
 )
 _FORMS: tuple[tuple[bytes, bytes, Kind], ...] = (
@@ -79,7 +87,7 @@ _FORMS: tuple[tuple[bytes, bytes, Kind], ...] = (
     (b"RIFX", b"WAVE", _RIFF),
     (b"RF64", b"WAVE", _RIFF),
     (b"BW64", b"WAVE", _RIFF),
-    (b"RIFF", b"AVI ", Kind("avi", "zero", has_exact_length=True)),
+    (b"RIFF", b"AVI ", Kind("avi", "zero")),
     (b"RIFF", b"QLCM", Kind("qcp")),
     (b"FORM", b"AIFF", Kind("aiff", has_exact_length=True)),
     (b"FORM", b"AIFC", Kind("aiff", has_exact_length=True)),
@@ -88,11 +96,11 @@ _FORMS: tuple[tuple[bytes, bytes, Kind], ...] = (
 """First four bytes, then those at 8."""
 
 
-def find_kind(view: FileView) -> Kind | None:
-    """The container; None where no magic number, and no stream of MPEG frames, tells it.
+def find_kind(view: FileView) -> Kind:
+    """The container, by its magic number or by frames that follow one another.
 
     Raises:
-        RecordingError: the file is known to be something else.
+        RecordingError: the file is something else.
         StorageError: the storage fails.
     """
     start = id3_bytes(view)
@@ -103,13 +111,20 @@ def find_kind(view: FileView) -> Kind | None:
     for first, form, kind in _FORMS:
         if head[:4] == first and head[8:12] == form:
             return kind
+    if _is_htk(head, view.num_bytes):
+        return _OLD
     if view.path.suffix.lower() in _RAW_SUFFIXES:
         raise RecordingError(
             f"{view.path} holds raw samples, which have no header that tells rate and channels; convert it first, for "
             "example with sox to WAV"
         )
     _refuse(view.path, head)
-    return _kind_of_frames(view.at(start, _SCAN_BYTES))
+    of_frames = _kind_of_frames(view.at(start, _SCAN_BYTES))
+    if of_frames is None:
+        raise RecordingError(
+            f"{view.path} is not audio that FFmpeg or libsndfile can read; check that it is whole, or convert it first"
+        )
+    return of_frames
 
 
 def looks_like_audio(path: str) -> bool:
@@ -119,9 +134,11 @@ def looks_like_audio(path: str) -> bool:
     except FcapsError:
         return False
     try:
-        return find_kind(view) is not None
+        find_kind(view)
     except FcapsError:
         return False
+    else:
+        return True
     finally:
         view.close()
 
@@ -136,6 +153,14 @@ def id3_bytes(view: FileView) -> int:
         length = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
         start += 10 + length + (10 if head[5] & 0x10 else 0)
     return start
+
+
+def _is_htk(head: bytes, num_bytes: int) -> bool:
+    """HTK has no magic number: four fields that must agree with the size of the file."""
+    if len(head) < 12:
+        return False
+    num_samples, _, sample_bytes, kind = struct.unpack(">IIHH", head[:12])
+    return sample_bytes == 2 and kind in _HTK_SAMPLE_KINDS and num_bytes == 12 + 2 * num_samples
 
 
 def _kind_of_frames(content: bytes) -> Kind | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from fcaps_pipeline.audio.containers.outline import Outline
 from fcaps_pipeline.audio.containers.walk import walk
 from fcaps_pipeline.audio.decoders import Decoder, FfmpegDecoder, SoundFileDecoder
-from fcaps_pipeline.audio.kinds import Kind, find_kind
+from fcaps_pipeline.audio.kinds import LIBSNDFILE, Kind, find_kind
 from fcaps_pipeline.audio.timeline import Timeline, check_channels, check_rate
 from fcaps_pipeline.audio.view import FileView
 from fcaps_pipeline.audio.warnings import WarningLog
@@ -18,7 +18,6 @@ from fcaps_pipeline.errors import FcapsError, RecordingError
 
 _TOLERANCE_S = 0.1
 """A difference below this, or below one frame of the codec, is no truncation."""
-_OTHER = Kind("libsndfile", has_exact_length=True)
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class OpenFile:
 
     def cut_off(self) -> str | None:
         """Why the file is not whole, as far as it has been decoded; None where it is."""
-        found_s, outline = self.timeline.position_s, self.outline
+        found_s, outline = self.timeline.end_s, self.outline
         if outline.cut is not None:
             return f"{self.path} is truncated: {outline.cut}; {found_s:.2f} s are there; copy it again"
         missing_s = 0.0 if self.length_s is None else self.length_s - found_s
@@ -92,7 +91,7 @@ def open_file(path: Path) -> OpenFile:
 
 def _opened(path: Path, view: FileView) -> OpenFile:
     kind = find_kind(view)
-    outline = Outline() if kind is None else walk(view, kind)
+    outline = walk(view, kind)
     view.correct(view.num_bytes if outline.end is None else outline.end, outline.patches)
     decoder = _decoder(view, kind, outline)
     try:
@@ -101,9 +100,9 @@ def _opened(path: Path, view: FileView) -> OpenFile:
     except FcapsError:
         decoder.close()
         raise
-    kind = kind or _OTHER
     is_exact = kind.has_exact_length if outline.has_exact_length is None else outline.has_exact_length
     length_s = decoder.length_s if is_exact and outline.length_s is None else outline.length_s
+    length_s = length_s if length_s is not None and length_s > 0 else None
     warnings = WarningLog()
     if outline.extra is not None:
         warnings.add("longer_than_header", outline.extra, 0.0)
@@ -113,8 +112,8 @@ def _opened(path: Path, view: FileView) -> OpenFile:
     return OpenFile(path, view, outline, decoder, timeline, warnings, length_s)
 
 
-def _decoder(view: FileView, kind: Kind | None, outline: Outline) -> Decoder:
-    if kind is None:
+def _decoder(view: FileView, kind: Kind, outline: Outline) -> Decoder:
+    if kind.demuxer == LIBSNDFILE:
         return SoundFileDecoder(view)
     try:
         return FfmpegDecoder(view, kind)

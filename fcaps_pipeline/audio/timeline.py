@@ -17,6 +17,8 @@ from fcaps_pipeline.errors import RecordingError
 
 _TOLERANCE_S = 0.04
 """Time stamps may lie so far behind the samples: rounding, and the uneven blocks of Vorbis."""
+_LATE_S = 0.1
+"""A start so much later than the media is the delay of a codec."""
 _BACK_S = 0.5
 """Time stamps that go back further begin a new count, as in joined files; the sound follows on."""
 _SPLICE_S = 10.0
@@ -53,6 +55,8 @@ class Timeline:
         self.longest_loss_s = 0.0
         self.frame_s = 0.0
         """Length of the longest frame so far."""
+        self.end_s = 0.0
+        """The end of the last sound that could be decoded."""
         self.sound_s = 0.0
         """Sound that could be decoded."""
 
@@ -113,6 +117,8 @@ class Timeline:
                 f"{self._path}: its time stamps jump from {self.position_s:.2f} to {self.position_s + gap_s:.2f} s, "
                 "behind its end; the file is damaged, replace it or take it out of the source"
             )
+        elif not self.sound_s and gap_s <= _LATE_S:
+            self._shift_s -= gap_s
         elif gap_s > _TOLERANCE_S:
             name = "gap_filled" if self.sound_s else "late_start"
             detail = (
@@ -134,6 +140,7 @@ class Timeline:
         if sound.rate_hz != self._rate_hz:
             self._base_s, self._count, self._rate_hz = self.position_s, 0, sound.rate_hz
         self._count += len(sound.samples)
+        self.end_s = self.position_s
         duration_s = len(sound.samples) / sound.rate_hz
         self.sound_s += duration_s
         self.frame_s = max(self.frame_s, duration_s)

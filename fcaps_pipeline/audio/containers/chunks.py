@@ -7,7 +7,7 @@ largest number that the field holds, was written before the length was known: it
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fcaps_pipeline.audio.containers.outline import Outline
 from fcaps_pipeline.audio.view import FileView
@@ -54,8 +54,27 @@ def outline_aiff(view: FileView) -> Outline:
     """AIFF and AIFF-C; the samples begin eight bytes into their chunk."""
     for chunk in _chunks(view, ">", 12):
         if chunk.name == b"SSND":
-            return _held_against(view, chunk, ">", ">I")
+            return _with_form(view, _held_against(view, chunk, ">", ">I"))
     return Outline()
+
+
+def outline_iff(view: FileView) -> Outline:
+    """8SVX, whose samples are its body."""
+    for chunk in _chunks(view, ">", 12):
+        if chunk.name == b"BODY":
+            return _with_form(view, _held_against(view, chunk, ">", ">I"))
+    return Outline()
+
+
+def outline_voc(view: FileView) -> Outline:
+    """Creative Voice: blocks with lengths of three bytes, and a last one of a single 0."""
+    at = int.from_bytes(view.at(20, 2), "little")
+    for _ in range(_MAX_CHUNKS):
+        head = view.at(at, 4)
+        if view.num_bytes - at < _SMALL_TAIL_BYTES or head[0] == 0:
+            break
+        at += 4 + int.from_bytes(head[1:], "little")
+    return Outline(present_bytes=view.num_bytes, missing_bytes=max(0, at - view.num_bytes))
 
 
 def outline_w64(view: FileView) -> Outline:
@@ -172,7 +191,7 @@ def _held_against(
         return Outline(present_bytes=present, missing_bytes=chunk.size - present)
     end = _true_end(view, chunk, order, size_bytes, has_tail=has_tail)
     if end == chunk.start + chunk.size:
-        return Outline(end=end, present_bytes=chunk.size)
+        return Outline(present_bytes=chunk.size)
     extra = None if chunk.size == 0 else _beyond(chunk.size, end - chunk.start)
     return _corrected(view, chunk, end, field, extra)
 
@@ -214,6 +233,14 @@ def _corrected(view: FileView, chunk: _Chunk, end: int, field: str | None, extra
     largest = (1 << 8 * struct.calcsize(field)) - 1
     patch = struct.pack(field, min(size, largest))
     return Outline(end=end, patches={chunk.size_at: patch}, extra=extra, present_bytes=size)
+
+
+def _with_form(view: FileView, outline: Outline) -> Outline:
+    """FFmpeg looks no further than the whole, whose length is as wrong as that of the samples."""
+    if not outline.patches:
+        return outline
+    whole = struct.pack(">I", min(view.num_bytes - 8, 0xFFFF_FFFF))
+    return replace(outline, patches={**outline.patches, 4: whole})
 
 
 def _beyond(promised: int, present: int) -> str:

@@ -13,6 +13,7 @@ _TOP = {0x114D_9B74, 0x1549_A966, 0x1654_AE6B, _CLUSTER, 0x1C53_BB6B, 0x1941_A46
 """What stands in a segment: seek head, info, tracks, cluster, cues, attachments, chapters, tags."""
 _ANYWHERE = {0xEC, 0xBF}
 _IN_CLUSTER = {0xE7, 0x5854, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF}
+_MAX_HEAD_BYTES = 12
 _WINDOW_BYTES = 65_536
 
 
@@ -36,13 +37,16 @@ def outline_matroska(view: FileView) -> Outline:
     """Walks over the elements as far as they are known."""
     window = _Window(view)
     at = end = 0
+    is_live = False
     while at < view.num_bytes:
         element = _element(window, at)
         if element is None:
+            if is_live and view.num_bytes - at < _MAX_HEAD_BYTES:
+                return Outline(cut="it ends inside the head of an element")
             break
         number, size, start = element
         if number in {_SEGMENT, _CLUSTER} and size is None:
-            at = start
+            at, is_live = start, is_live or number == _SEGMENT
             continue
         if size is None:
             break
@@ -50,12 +54,14 @@ def outline_matroska(view: FileView) -> Outline:
         if number not in _TOP | _ANYWHERE | _IN_CLUSTER and number not in {_SEGMENT, 0x1A45_DFA3}:
             # Garbage between elements; FFmpeg looks for the next cluster by itself.
             return Outline(present_bytes=view.num_bytes)
+    if is_live and end > view.num_bytes:
+        return Outline(cut="it was recorded live and ends inside an element")
     return Outline(present_bytes=view.num_bytes, missing_bytes=max(0, end - view.num_bytes))
 
 
 def _element(window: _Window, at: int) -> tuple[int, int | None, int] | None:
     """Number, length (None where it is open) and place of the content; None where no whole head stands."""
-    head = window.at(at, 12)
+    head = window.at(at, _MAX_HEAD_BYTES)
     if not head or not head[0]:
         return None
     number_bytes = 9 - head[0].bit_length()

@@ -39,6 +39,16 @@ def _frames_by_tag(frame: bytes) -> tuple[int | None, int]:
     return None, 0
 
 
+def outline_flac(view: FileView) -> Outline:
+    """The blocks before the sound must be whole; the decoder knows the rest."""
+    at = id3_bytes(view) + 4
+    while len(head := view.at(at, 4)) == 4:
+        at += 4 + int.from_bytes(head[1:])
+        if head[0] & 0x80:
+            return Outline(cut="it ends before its sound begins" if at >= view.num_bytes else None)
+    return Outline(cut="it ends before its sound begins")
+
+
 def outline_asf(view: FileView) -> Outline:
     """The file properties tell the size of the file, unless it was a broadcast."""
     head = view.at(0, 65_536)

@@ -15,6 +15,9 @@ from fcaps_pipeline.audio.view import FileView
 _WALKERS: dict[str, Callable[[FileView], Outline]] = {
     "wav": chunks.outline_wav,
     "aiff": chunks.outline_aiff,
+    "iff": chunks.outline_iff,
+    "voc": chunks.outline_voc,
+    "flac": tags.outline_flac,
     "w64": chunks.outline_w64,
     "caf": chunks.outline_caf,
     "au": chunks.outline_au,
