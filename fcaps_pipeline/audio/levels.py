@@ -50,7 +50,7 @@ class LevelCheck:
         Raises:
             RecordingError: a sample is no number, or far beyond full scale.
         """
-        self._is_wide = is_wide
+        self._is_wide |= is_wide
         peak = peak_of(block_TS)
         self._peak = max(self._peak, peak)
         if peak <= MAX_PEAK:

@@ -5,7 +5,10 @@ decoding, in `stream`.
 """
 
 from fcaps_pipeline.audio.location import local_path
-from fcaps_pipeline.audio.opening import open_file
+from fcaps_pipeline.audio.opening import open_link
+from fcaps_pipeline.audio.timeline import Tally
+from fcaps_pipeline.audio.view import FileView
+from fcaps_pipeline.audio.warnings import WarningLog
 from fcaps_pipeline.errors import RecordingError, StorageError
 from fcaps_pipeline.records.audio import AudioWarning
 from fcaps_pipeline.records.base import Record
@@ -33,18 +36,20 @@ def probe(location: str) -> AudioHeader:
         RecordingError: the file is unreadable, empty or not audio.
         StorageError: the storage does not give it.
     """
-    file = open_file(local_path(location))
+    view = FileView(local_path(location))
     try:
+        link = open_link(view, WarningLog(), Tally(), bounded=False)
+        link.decoder.close()
         return AudioHeader(
-            rate_hz=file.decoder.rate_hz,
-            num_channels=file.decoder.num_channels,
-            duration_s=file.length_s,
-            estimate_s=file.decoder.length_s,
-            num_bytes=file.view.num_bytes,
-            warnings=file.warnings.records(),
+            rate_hz=link.decoder.rate_hz,
+            num_channels=link.decoder.num_channels,
+            duration_s=link.length_s,
+            estimate_s=link.decoder.length_s,
+            num_bytes=view.num_bytes,
+            warnings=link.warnings.records(),
         )
     finally:
-        file.close()
+        view.close()
 
 
 def probe_duration_s(location: str) -> float | None:

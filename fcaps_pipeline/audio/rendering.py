@@ -30,28 +30,19 @@ _FULL_SCALE = 32768.0
 class Renderer:
     """One pass over a recording."""
 
-    def __init__(
-        self,
-        path: Path,
-        channels: tuple[Channel, ...],
-        num_channels: int,
-        timeline: Timeline,
-        levels: LevelCheck | None,
-    ) -> None:
+    def __init__(self, path: Path, channels: tuple[Channel, ...], num_channels: int, levels: LevelCheck) -> None:
         """Prepares a pass.
 
         Args:
             path: for messages.
             channels: what is taken.
             num_channels: that the header tells.
-            timeline: told of frames that turn out to be damaged.
-            levels: None for lossy codecs, where a value beyond all measure is damage of one frame.
+            levels: judges samples that are those that were stored.
         """
         self.clipping = ClippingTrack()
         self._path = path
         self._channels = channels
         self._num_channels = num_channels
-        self._timeline = timeline
         self._levels = levels
         self._batch: list[Sound] = []
         self._num_batched = 0
@@ -59,6 +50,16 @@ class Renderer:
         self._batch_rate_hz = 0
         self._resampler: StreamResampler | None = None
         self._num_out = 0
+
+    def follow(self, timeline: Timeline, *, keeps_samples: bool) -> None:
+        """Turns to a link of the file.
+
+        Args:
+            timeline: of the link.
+            keeps_samples: False for lossy codecs, where a value beyond all measure is damage of one frame.
+        """
+        self._timeline = timeline
+        self._keeps_samples = keeps_samples
 
     def sound(self, sound: Sound) -> Iterator[PcmBlock]:
         """Takes sound that follows on."""
@@ -93,7 +94,7 @@ class Renderer:
             return
         block_TS = to_float(np.concatenate([one.samples for one in self._batch]))
         rate_hz = self._batch_rate_hz
-        if self._levels is None:
+        if not self._keeps_samples:
             self._silence_damage(block_TS, rate_hz)
         else:
             is_wide = self._batch[0].samples.dtype.itemsize > 2

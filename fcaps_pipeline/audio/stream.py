@@ -19,10 +19,11 @@ import numpy as np
 
 from fcaps_pipeline.audio.levels import LevelCheck
 from fcaps_pipeline.audio.location import local_path
-from fcaps_pipeline.audio.opening import open_file
+from fcaps_pipeline.audio.opening import Link, open_link
 from fcaps_pipeline.audio.rendering import PcmBlock, Renderer
-from fcaps_pipeline.audio.timeline import Silence
-from fcaps_pipeline.audio.view import storage_error
+from fcaps_pipeline.audio.timeline import Silence, Tally
+from fcaps_pipeline.audio.view import FileView, storage_error
+from fcaps_pipeline.audio.warnings import WarningLog
 from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.records.audio import AudioWarning, Channel
 
@@ -47,17 +48,23 @@ class AudioStream:
             StorageError: the storage does not give it.
         """
         self._path = local_path(location)
-        self._file = open_file(self._path)
-        self._timeline = self._file.timeline
-        self.source_rate_hz = self._file.decoder.rate_hz
-        self.num_channels = self._file.decoder.num_channels
+        self._warnings = WarningLog()
+        self._tally = Tally()
+        self._view = FileView(self._path)
+        try:
+            self._link = open_link(self._view, self._warnings, self._tally, bounded=True)
+        except BaseException:
+            self._view.close()
+            raise
+        self.source_rate_hz = self._link.decoder.rate_hz
+        self.num_channels = self._link.decoder.num_channels
         try:
             self.channels = _choose_channels(channels, self.num_channels, self._path)
         except RecordingError:
-            self._file.close()
+            self._close()
             raise
-        self._levels = LevelCheck(self._path) if self._file.decoder.keeps_samples else None
-        self._renderer = Renderer(self._path, self.channels, self.num_channels, self._timeline, self._levels)
+        self._levels = LevelCheck(self._path)
+        self._renderer = Renderer(self._path, self.channels, self.num_channels, self._levels)
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -67,12 +74,16 @@ class AudioStream:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Closes the file."""
-        self._file.close()
+        self._close()
+
+    def _close(self) -> None:
+        self._link.decoder.close()
+        self._view.close()
 
     @property
     def warnings(self) -> tuple[AudioWarning, ...]:
         """What was mended or passed over so far; complete after the iteration."""
-        return self._file.warnings.records()
+        return self._warnings.records()
 
     @cached_property
     def sha256(self) -> str:
@@ -97,11 +108,10 @@ class AudioStream:
         held: list[PcmBlock] = []
         for block_CT in self._decoded():
             held.append(block_CT)
-            if self._is_settled() or sum(one.size for one in held) > _MAX_HELD_SAMPLES:
+            if self._levels.is_settled or sum(one.size for one in held) > _MAX_HELD_SAMPLES:
                 yield from held
                 held = []
-        if self._levels is not None:
-            self._levels.check_end()
+        self._levels.check_end()
         yield from held
 
     def clipped_share(self, row: int, start_samples: int, end_samples: int) -> float:
@@ -118,26 +128,38 @@ class AudioStream:
         Raises:
             RecordingError: more than `max_share` of the sound could not be decoded.
         """
-        damaged_s, whole_s = self._timeline.damaged_s, self._timeline.sound_s + self._timeline.damaged_s
-        if damaged_s > max(max_share * whole_s, self._timeline.longest_loss_s):
+        damaged_s, whole_s = self._tally.damaged_s, self._tally.sound_s + self._tally.damaged_s
+        if damaged_s > max(max_share * whole_s, self._tally.longest_loss_s):
             raise RecordingError(
                 f"{self._path}: {damaged_s:.2f} of {whole_s:.2f} s could not be decoded, more than the share of "
                 f"{max_share:g} that segmentation.max_damaged_share allows; replace the file or leave it out"
             )
 
     def _decoded(self) -> Iterator[PcmBlock]:
+        while True:
+            yield from self._of_link(self._link)
+            if self._link.next_at is None:
+                break
+            self._link.decoder.close()
+            self._warnings.add("joined_files", "another file begins here; it was read too", self._tally.end_s)
+            self._view.narrow(self._link.next_at, None)
+            self._link = open_link(self._view, self._warnings, self._tally, bounded=True)
+        if not self._tally.sound_s:
+            what = "nothing in it can be decoded" if self._tally.damaged_s else "it holds no sample"
+            raise RecordingError(f"{self._path}: {what}; take it out of the source")
+
+    def _of_link(self, link: Link) -> Iterator[PcmBlock]:
+        self._renderer.follow(link.timeline, keeps_samples=link.decoder.keeps_samples)
         try:
-            for part in self._timeline.parts():
+            for part in link.timeline.parts():
                 yield from self._renderer.silence(part) if isinstance(part, Silence) else self._renderer.sound(part)
         except RecordingError as error:
-            if (reason := self._file.cut_off()) is not None:
+            if (reason := link.cut_off()) is not None:
                 raise RecordingError(reason) from error
             raise
         yield from self._renderer.end_stretch()
-        self._file.check_end()
-
-    def _is_settled(self) -> bool:
-        return self._levels is None or self._levels.is_settled
+        link.check_end()
+        link.timeline.finish()
 
 
 def decode_all(location: str, channels: ChannelChoice = "first") -> PcmBlock:

@@ -36,29 +36,43 @@ class Silence:
     until_s: float
 
 
+@dataclass
+class Tally:
+    """What all links of a file come to."""
+
+    sound_s: float = 0.0
+    """Sound that could be decoded."""
+    damaged_s: float = 0.0
+    """Sound that could not."""
+    longest_loss_s: float = 0.0
+    end_s: float = 0.0
+    """Where the links so far end."""
+
+
 class Timeline:
     """Follows one decoder; iterate once."""
 
-    def __init__(self, path: Path, decoder: Decoder, kind: Kind, length_s: float | None, warnings: WarningLog) -> None:
-        """Starts at second 0 of the media."""
+    def __init__(
+        self, path: Path, decoder: Decoder, kind: Kind, length_s: float | None, warnings: WarningLog, tally: Tally
+    ) -> None:
+        """Starts where the tally stands: at second 0, or at the end of the link before."""
         self._path = path
         self._decoder = decoder
         self._kind = kind
         self._length_s = length_s
         self._warnings = warnings
-        self._shift_s = -decoder.start_s
-        self._base_s = 0.0
+        self._tally = tally
+        self.begin_s = tally.end_s
+        self._shift_s = self.begin_s - decoder.start_s
+        self._base_s = self.begin_s
         self._count = 0
         self._rate_hz = 0
-        self.damaged_s = 0.0
-        """Sound that could not be decoded."""
-        self.longest_loss_s = 0.0
+        self._has_changed_rate = False
+        self._has_sound = False
         self.frame_s = 0.0
         """Length of the longest frame so far."""
-        self.end_s = 0.0
+        self.end_s = self.begin_s
         """The end of the last sound that could be decoded."""
-        self.sound_s = 0.0
-        """Sound that could be decoded."""
 
     @property
     def position_s(self) -> float:
@@ -81,10 +95,14 @@ class Timeline:
                 self._take(event)
                 yield event
 
+    def finish(self) -> None:
+        """Ends this link: the next begins here."""
+        self._tally.end_s = self.position_s
+
     def lose_decoded(self, start_s: float, duration_s: float) -> None:
         """Counts a frame that was decoded to what cannot be sound; its time is silence already."""
         self._lose(start_s, duration_s)
-        self.sound_s -= duration_s
+        self._tally.sound_s -= duration_s
 
     def note_channels(self, num_before: int, num_here: int, at_s: float) -> None:
         """Notes that the number of channels is not that of the header."""
@@ -99,15 +117,16 @@ class Timeline:
         yield from self._fill(loss.duration_s)
 
     def _lose(self, start_s: float, duration_s: float) -> None:
-        self.damaged_s += duration_s
-        self.longest_loss_s = max(self.longest_loss_s, duration_s)
+        self._tally.damaged_s += duration_s
+        self._tally.longest_loss_s = max(self._tally.longest_loss_s, duration_s)
         self._warnings.add("undecodable_packet", "could not be decoded; replaced by silence", start_s, duration_s)
 
     def _place(self, sound: Sound) -> Iterator[Silence]:
-        if self._kind.clock == "counted" or sound.pts_s is None:
+        if self._kind.clock == "counted" or sound.pts_s is None or (self._kind.splices and self._has_changed_rate):
+            # FFmpeg derives the times inside the packets of a transport stream from its first rate.
             return
         gap_s = sound.pts_s + self._shift_s - self.position_s
-        if gap_s < -_BACK_S or (self._kind.splices and gap_s > _SPLICE_S and self.sound_s):
+        if gap_s < -_BACK_S or (self._kind.splices and gap_s > _SPLICE_S and self._has_sound):
             self._warnings.add(
                 "timestamps_jump", f"time stamps jump by {gap_s:.2f} s; the sound follows on", self.position_s
             )
@@ -117,12 +136,14 @@ class Timeline:
                 f"{self._path}: its time stamps jump from {self.position_s:.2f} to {self.position_s + gap_s:.2f} s, "
                 "behind its end; the file is damaged, replace it or take it out of the source"
             )
-        elif not self.sound_s and gap_s <= _LATE_S:
+        elif not self._has_sound and gap_s <= _LATE_S:
             self._shift_s -= gap_s
         elif gap_s > _TOLERANCE_S:
-            name = "gap_filled" if self.sound_s else "late_start"
+            name = "gap_filled" if self._has_sound else "late_start"
             detail = (
-                "no sound in the file; filled with silence" if self.sound_s else "the sound begins later than the media"
+                "no sound in the file; filled with silence"
+                if self._has_sound
+                else "the sound begins later than the media"
             )
             self._warnings.add(name, detail, self.position_s, gap_s)
             yield from self._fill(gap_s)
@@ -130,7 +151,9 @@ class Timeline:
     def _lies_beyond(self, sound: Sound, gap_s: float) -> bool:
         if self._length_s is None:
             return False
-        return self.position_s + gap_s > self._length_s + max(_BACK_S, len(sound.samples) / sound.rate_hz)
+        return self.position_s - self.begin_s + gap_s > self._length_s + max(
+            _BACK_S, len(sound.samples) / sound.rate_hz
+        )
 
     def _fill(self, duration_s: float) -> Iterator[Silence]:
         self._base_s, self._count = self.position_s + duration_s, 0
@@ -138,11 +161,13 @@ class Timeline:
 
     def _take(self, sound: Sound) -> None:
         if sound.rate_hz != self._rate_hz:
+            self._has_changed_rate = self._rate_hz != 0
             self._base_s, self._count, self._rate_hz = self.position_s, 0, sound.rate_hz
         self._count += len(sound.samples)
         self.end_s = self.position_s
         duration_s = len(sound.samples) / sound.rate_hz
-        self.sound_s += duration_s
+        self._tally.sound_s += duration_s
+        self._has_sound = True
         self.frame_s = max(self.frame_s, duration_s)
 
     def _check(self, sound: Sound) -> None:

@@ -28,7 +28,7 @@ class FileView:
     """Part of a regular file, read only; the bytes of some places can be replaced."""
 
     def __init__(self, path: Path) -> None:
-        """Opens the file without ever waiting for it.
+        """Opens the file without ever waiting for it; all of it is seen.
 
         Raises:
             MissingFileError: there is no such file.
@@ -41,8 +41,17 @@ class FileView:
         self._patches: dict[int, bytes] = {}
         self._position = 0
         self._file = _open(path)
-        self.num_bytes = os.fstat(self._file).st_size
+        self._start = 0
+        self._file_bytes = os.fstat(self._file).st_size
+        self.num_bytes = self._file_bytes
+        """Of the part that is seen."""
         self._end = self.num_bytes
+
+    def narrow(self, start: int, end: int | None) -> None:
+        """Sees a part only, which then is the whole; `end` None means all that is left."""
+        self._start += start
+        self.num_bytes = self._file_bytes - self._start if end is None else end - start
+        self._position, self._end, self._patches = 0, self.num_bytes, {}
 
     def correct(self, end: int, patches: dict[int, bytes]) -> None:
         """Sets where the sound ends, and what stands at some places instead."""
@@ -56,7 +65,7 @@ class FileView:
             StorageError: the storage fails.
         """
         try:
-            return os.pread(self._file, max(0, min(num_bytes, self.num_bytes - offset)), offset)
+            return os.pread(self._file, max(0, min(num_bytes, self.num_bytes - offset)), self._start + offset)
         except OSError as error:
             raise storage_error(self.path, error) from error
 
@@ -67,7 +76,7 @@ class FileView:
         if wanted <= 0:
             return b""
         try:
-            content = os.pread(self._file, wanted, start)
+            content = os.pread(self._file, wanted, self._start + start)
         except OSError as error:
             self.error = error
             raise

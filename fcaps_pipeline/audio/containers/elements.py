@@ -7,6 +7,7 @@ that a file which ends inside one is found to be cut off.
 from fcaps_pipeline.audio.containers.outline import Outline
 from fcaps_pipeline.audio.view import FileView
 
+_EBML = 0x1A45_DFA3
 _SEGMENT = 0x1853_8067
 _CLUSTER = 0x1F43_B675
 _TOP = {0x114D_9B74, 0x1549_A966, 0x1654_AE6B, _CLUSTER, 0x1C53_BB6B, 0x1941_A469, 0x1043_A770, 0x1254_C367}
@@ -51,12 +52,26 @@ def outline_matroska(view: FileView) -> Outline:
         if size is None:
             break
         at = end = start + size
-        if number not in _TOP | _ANYWHERE | _IN_CLUSTER and number not in {_SEGMENT, 0x1A45_DFA3}:
+        if number not in _TOP | _ANYWHERE | _IN_CLUSTER and number not in {_SEGMENT, _EBML}:
             # Garbage between elements; FFmpeg looks for the next cluster by itself.
             return Outline(present_bytes=view.num_bytes)
     if is_live and end > view.num_bytes:
         return Outline(cut="it was recorded live and ends inside an element")
     return Outline(present_bytes=view.num_bytes, missing_bytes=max(0, end - view.num_bytes))
+
+
+def next_file(view: FileView) -> int | None:
+    """A second EBML head is another file, joined to this one."""
+    window = _Window(view)
+    at = 0
+    while at < view.num_bytes and (element := _element(window, at)) is not None:
+        number, size, start = element
+        if number == _EBML and at:
+            return at
+        if size is None and number not in {_SEGMENT, _CLUSTER}:
+            return None
+        at = start if size is None else start + size
+    return None
 
 
 def _element(window: _Window, at: int) -> tuple[int, int | None, int] | None:

@@ -19,6 +19,7 @@ _SOUNDS = (b"\x01vorbis", b"OpusHead", b"Speex   ", b"\x7fFLAC", b"fLaC")
 
 @dataclass(frozen=True)
 class _Page:
+    start: int
     flags: int
     stream: int
     content: bytes
@@ -36,42 +37,41 @@ class _Page:
 
 
 def outline_ogg(view: FileView) -> Outline:
-    """Looks at the first and the last pages; at all of them where the last ones do not decide."""
+    """Looks at the last pages; at all of them where the last ones do not decide."""
     first = next((page for page in _pages(view.at(0, _TAIL_BYTES)) if page.begins_sound), None)
     tail = list(_pages(view.at(max(0, view.num_bytes - _TAIL_BYTES), _TAIL_BYTES)))
     if first is None or not tail:
         return Outline(cut="its last page is missing")
-    last = tail[-1]
-    if last.ends_stream and last.stream == first.stream:
-        num_begun = sum(page.begins_sound for page in tail)
-        return Outline(has_exact_length=num_begun <= (view.num_bytes <= _TAIL_BYTES))
-    return _by_all_pages(view)
-
-
-def _by_all_pages(view: FileView) -> Outline:
-    open_streams: set[int] = set()
-    num_begun = 0
-    is_whole = True
+    if tail[-1].ends_stream and tail[-1].stream == first.stream:
+        return Outline(has_exact_length=True)
+    open_streams = {first.stream}
     for page in _file_pages(view):
-        if page.begins_sound:
-            open_streams.add(page.stream)
-            num_begun += 1
         if page.ends_stream:
             open_streams.discard(page.stream)
-        is_whole = page.is_whole
-    if open_streams or not is_whole:
+    if open_streams or not tail[-1].is_whole:
         return Outline(cut="its last page, with the mark of the end of the stream, is missing")
-    return Outline(has_exact_length=num_begun == 1)
+    return Outline()
+
+
+def next_chain(view: FileView) -> int | None:
+    """Streams that begin once others have brought sound are the next link of a chain."""
+    has_content = False
+    for page in _file_pages(view):
+        begins = bool(page.flags & _BEGINS)
+        if begins and has_content:
+            return page.start
+        has_content |= not begins
+    return None
 
 
 def _file_pages(view: FileView) -> Iterator[_Page]:
     step = 16 * _MAX_PAGE_BYTES
     for start in range(0, view.num_bytes, step):
         block = view.at(start, step + _MAX_PAGE_BYTES)
-        yield from _pages(block, begin_before=step)
+        yield from _pages(block, start, begin_before=step)
 
 
-def _pages(block: bytes, begin_before: int | None = None) -> Iterator[_Page]:
+def _pages(block: bytes, offset: int = 0, begin_before: int | None = None) -> Iterator[_Page]:
     at = block.find(b"OggS")
     limit = len(block) if begin_before is None else begin_before
     while 0 <= at < limit:
@@ -82,5 +82,5 @@ def _pages(block: bytes, begin_before: int | None = None) -> Iterator[_Page]:
         start, size = at + 27 + head[26], sum(lacing)
         stream = struct.unpack("<I", head[14:18])[0]
         whole = len(lacing) == head[26] and start + size <= len(block)
-        yield _Page(head[5], stream, block[start : start + 8], is_whole=whole)
+        yield _Page(offset + at, head[5], stream, block[start : start + 8], is_whole=whole)
         at = block.find(b"OggS", start + size if whole else at + 4)

@@ -70,7 +70,9 @@ FORMATS = (
     Format("m4a", "m4a", ("-c:a", "aac"), layouts=(1, 2, 6)),
     Format("m4a-faststart", "m4a", ("-c:a", "aac", "-movflags", "+faststart")),
     Format("m4a-alac", "m4a", ("-c:a", "alac")),
-    Format("mp4-fragments", "mp4", ("-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov", "-frag_duration", "500000")),
+    Format(
+        "mp4-fragments", "mp4", ("-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov", "-frag_duration", "500000")
+    ),
     Format("mov-pcm", "mov", ("-c:a", "pcm_s16le")),
     Format("webm", "webm", ("-c:a", "libopus"), layouts=(1, 2, 6)),
     Format("webm-live", "webm", ("-c:a", "libopus", "-live", "1")),

@@ -1,0 +1,108 @@
+"""Finds where one file ends and another begins in the same file: chained Ogg, and files joined byte by byte.
+
+Enters: the view of a file, or of what is left of it, and its Kind. Leaves: the place at which the next file of the
+same kind begins; each is then read as a file of its own, with its own header, rate, channels and promise. Containers
+that tell where they end are asked; in the others the whole is searched for the head of a file.
+"""
+
+import re
+import struct
+from collections.abc import Callable, Iterator
+
+from fcaps_pipeline.audio.containers import boxes, elements, pages
+from fcaps_pipeline.audio.kinds import Kind, mpeg_frame_bytes
+from fcaps_pipeline.audio.view import FileView
+
+_BLOCK_BYTES = 1 << 22
+_OVERLAP_BYTES = 64
+_MAX_ID3_BYTES = 1 << 20
+_FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
+_TTA = re.compile(rb"TTA1[\x01-\x03]\x00.\x00[\x08\x10\x18\x20]\x00", re.DOTALL)
+_APE = re.compile(rb"MAC [\x00-\xff][\x0e\x0f]\x00\x00[\x00-\x80]\x00\x00\x00", re.DOTALL)
+_AMR = re.compile(rb"#!AMR(?:-WB)?\n")
+_ASF = re.compile(re.escape(b"0&\xb2u\x8ef\xcf\x11\xa6\xd9\x00\xaa\x00b\xcel"))
+_CAF = re.compile(rb"caff\x00\x01\x00\x00desc")
+_FLV = re.compile(rb"FLV\x01[\x01\x04\x05]\x00\x00\x00\x09")
+_SPHERE = re.compile(rb"NIST_1A\n +\d+\n")
+_VOC = re.compile(rb"Creative Voice File\x1a")
+_W64 = re.compile(rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00")
+_XING = re.compile(rb"Xing|Info")
+_XING_OFFSETS = (36, 21, 13)
+"""From the head of a frame to its Xing header, by version and number of channels."""
+
+
+def next_link(view: FileView, kind: Kind) -> int | None:
+    """Where the next file begins; None where this one is the last."""
+    finder = _FINDERS.get(kind.demuxer)
+    return None if finder is None else finder(view)
+
+
+def _behind_riff(view: FileView) -> int | None:
+    head = view.at(0, 8)
+    size = struct.unpack("<I" if head[:4] == b"RIFF" else ">I", head[4:8])[0]
+    return _if_begins(view, 8 + size + (size & 1), (b"RIFF", b"RIFX", b"FORM"))
+
+
+def _behind_samples(view: FileView) -> int | None:
+    """Behind the samples of an AU file."""
+    start, size = struct.unpack(">II", view.at(4, 8).ljust(8, b"\0"))
+    return _if_begins(view, start + size, (b".snd",))
+
+
+def _if_begins(view: FileView, at: int, magics: tuple[bytes, ...]) -> int | None:
+    return at if view.at(at, 4) in magics and view.at(at, 4) == view.at(0, 4) else None
+
+
+def _marked(pattern: re.Pattern[bytes]) -> Callable[[FileView], int | None]:
+    def find(view: FileView) -> int | None:
+        return next((place for place in _places(view, pattern) if place > 0), None)
+
+    return find
+
+
+def _places(view: FileView, pattern: re.Pattern[bytes]) -> Iterator[int]:
+    for start in range(0, view.num_bytes, _BLOCK_BYTES):
+        block = view.at(start, _BLOCK_BYTES + _OVERLAP_BYTES)
+        yield from (start + found.start() for found in pattern.finditer(block) if found.start() < _BLOCK_BYTES)
+
+
+def _next_xing(view: FileView) -> int | None:
+    """The second Xing header, and the ID3 tag before its frame."""
+    frames = (frame for place in _places(view, _XING) for frame in _frame_of_xing(view, place))
+    first = next(frames, None)
+    second = next(frames, None)
+    if first is None or second is None:
+        return None
+    before = view.at(max(0, second - _MAX_ID3_BYTES), min(second, _MAX_ID3_BYTES))
+    tag = before.rfind(b"ID3")
+    return second if tag < 0 or second - len(before) + tag <= first else second - len(before) + tag
+
+
+def _frame_of_xing(view: FileView, place: int) -> Iterator[int]:
+    for offset in _XING_OFFSETS:
+        frame = place - offset
+        if frame >= 0 and (size := mpeg_frame_bytes(view.at(frame, 4))) and mpeg_frame_bytes(view.at(frame + size, 4)):
+            yield frame
+            return
+
+
+_FINDERS: dict[str, Callable[[FileView], int | None]] = {
+    "wav": _behind_riff,
+    "aiff": _behind_riff,
+    "avi": _behind_riff,
+    "au": _behind_samples,
+    "mov": boxes.next_file,
+    "matroska": elements.next_file,
+    "ogg": pages.next_chain,
+    "flac": _marked(_FLAC),
+    "tta": _marked(_TTA),
+    "ape": _marked(_APE),
+    "amr": _marked(_AMR),
+    "asf": _marked(_ASF),
+    "caf": _marked(_CAF),
+    "flv": _marked(_FLV),
+    "nistsphere": _marked(_SPHERE),
+    "voc": _marked(_VOC),
+    "w64": _marked(_W64),
+    "mp3": _next_xing,
+}
