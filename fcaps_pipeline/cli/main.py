@@ -2,40 +2,41 @@
 
 import sys
 import traceback
+from typing import Annotated
 
 import typer
 
-from fcaps_pipeline.cli import annotate, bench, captioner, evaluate, inspect, report, status, synth, train
-from fcaps_pipeline.cli.console import messages
+from fcaps_pipeline import __version__
+from fcaps_pipeline.cli import annotate, bench, captioner, evaluate, init, inspect, report, status, synth, train
+from fcaps_pipeline.cli.console import messages, result
 from fcaps_pipeline.errors import FcapsError
 
-app = typer.Typer(
-    name="fcaps",
-    help="Raw speech in, validated style-caption shards out.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-app.command("annotate")(annotate.annotate)
-app.command("plan")(annotate.plan)
-app.command("status")(status.status)
-app.command("verify")(inspect.verify)
-app.command("show")(inspect.show)
-app.command("report")(report.report)
-app.command("schema")(inspect.schema)
-app.command("synth")(synth.synth)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("score")(evaluate.score)
-app.command("rerank")(evaluate.rerank)
-app.add_typer(captioner.app, name="captioner", help="Train and evaluate the embedded captioner.")
-app.add_typer(bench.app, name="bench", help="Measure speed and quality on this machine.")
+app = typer.Typer(name="fcaps", no_args_is_help=True, pretty_exceptions_enable=False)
+
+_ANNOTATE, _TRAIN, _LAB = "Annotate speech", "Train and use a model", "Lab: how true, how fast"
+for _panel, _commands in {
+    _ANNOTATE: (init.init, annotate.annotate, annotate.plan, status.status, inspect.show, report.report, inspect.verify),
+    _TRAIN: (train.train, evaluate.evaluate, evaluate.score, evaluate.rerank),
+    _LAB: (synth.synth, inspect.schema),
+}.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
+app.add_typer(bench.app, name="bench", help="Measure speed and quality on this machine.", rich_help_panel=_LAB)
+app.add_typer(captioner.app, name="captioner", help="Train and evaluate the embedded captioner.", rich_help_panel=_LAB)
+
+
+@app.callback(invoke_without_command=True)
+def fcaps(*, version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+    """Raw speech in, validated style-caption shards out."""
+    if version:
+        result.say(f"fcaps {__version__}")
+        raise typer.Exit
 
 
 def main() -> None:
     """Entry point: one line and an exit code for every error, a traceback for none."""
     try:
-        app()
+        app(prog_name="fcaps")
     except FcapsError as error:
         messages.say(f"error: {error}", style="red")
         sys.exit(error.exit_code)

@@ -5,18 +5,20 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from fcaps_pipeline.cli.kinds import JOBS
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.resources import shipped_folder
 from fcaps_pipeline.records.annotations import Annotation, Failure, Rejection
 from fcaps_pipeline.records.audio import Recording
 from fcaps_pipeline.records.captions import GlobalCaption
 
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
 _MODELS: dict[str, type[BaseModel]] = {
     "annotation": Annotation,
     "failure": Failure,
     "global_caption": GlobalCaption,
-    "job": Job,
+    **{f"{command}_job": model for command, model in JOBS.items()},
     "recording": Recording,
     "rejection": Rejection,
 }
@@ -31,8 +33,8 @@ def write_schemas(folder: Path | None = None) -> tuple[Path, ...]:
     folder = folder or shipped_folder("schemas")
     folder.mkdir(parents=True, exist_ok=True)
     paths = tuple(_path(folder, name) for name in _MODELS)
-    for path, model in zip(paths, _MODELS.values(), strict=True):
-        path.write_text(_text(model), encoding="utf-8")
+    for path, (name, model) in zip(paths, _MODELS.items(), strict=True):
+        path.write_text(_text(name, model), encoding="utf-8")
     return paths
 
 
@@ -43,7 +45,7 @@ def check_schemas(folder: Path | None = None) -> None:
         UsageError: a file is missing, outdated or belongs to no model.
     """
     folder = folder or shipped_folder("schemas")
-    expected = {_path(folder, name): _text(model) for name, model in _MODELS.items()}
+    expected = {_path(folder, name): _text(name, model) for name, model in _MODELS.items()}
     outdated = {path for path, text in expected.items() if not path.is_file() or path.read_text("utf-8") != text}
     if wrong := sorted(path.name for path in outdated | (set(folder.glob("*.json")) - set(expected))):
         names = ", ".join(wrong)
@@ -54,5 +56,11 @@ def _path(folder: Path, name: str) -> Path:
     return folder / f"{name}.schema.json"
 
 
-def _text(model: type[BaseModel]) -> str:
-    return json.dumps(model.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+def _text(name: str, model: type[BaseModel]) -> str:
+    schema = {"$schema": _DIALECT, "$id": f"urn:fcaps:schema:{name}", **model.model_json_schema()}
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def schema_path(name: str) -> Path:
+    """The file of a schema, `annotate_job` for one."""
+    return _path(shipped_folder("schemas"), name)

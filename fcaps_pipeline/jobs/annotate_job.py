@@ -197,7 +197,8 @@ class CaptionConfig(Section):
     engine: str
     """Key of the section `engines`."""
     prompt: str
-    """Name and version of a file in `prompts/`, for example `embedded_fine.v1`."""
+    """Name and version of a shipped prompt such as `embedded_fine.v1`, or the path of a text file of yours
+    called NAME.vN.txt."""
     prompt_with_tags: str | None = None
     """Prompt for Recordings that have human tags; None asks the same of all."""
     sampling: Sampling = Sampling()

@@ -88,7 +88,7 @@ def _known_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[s
 
 
 def _tags(model: type[BaseModel], location: Sequence[str | int]) -> str:
-    tags = [tag for one in _models_at([model], location) for tag in _own_tags(one)]
+    tags = [tag for one in _models_at([model], location) for tag in own_tags(one)]
     return f"known are {', '.join(tags)}"
 
 
@@ -96,20 +96,22 @@ def _models_at(models: list[type[BaseModel]], location: Sequence[str | int]) -> 
     """The models that may stand at a place: fields lead on, tags choose, keys of mappings and positions do neither."""
     for part in location:
         with_field = [one for one in models if part in one.model_fields]
-        with_tag = [one for one in models if part in _own_tags(one)]
+        with_tag = [one for one in models if part in own_tags(one)]
         if with_field:
-            models = [found for one in with_field for found in _models_in(one.model_fields[str(part)].annotation)]
+            models = [found for one in with_field for found in models_in(one.model_fields[str(part)].annotation)]
         elif with_tag:
             models = with_tag
     return models
 
 
-def _models_in(annotation: object) -> list[type[BaseModel]]:
+def models_in(annotation: object) -> list[type[BaseModel]]:
+    """The models that an annotation holds, of mappings and unions too."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [found for argument in get_args(annotation) for found in _models_in(argument)]
+    return [found for argument in get_args(annotation) for found in models_in(argument)]
 
 
-def _own_tags(model: type[BaseModel]) -> tuple[str, ...]:
+def own_tags(model: type[BaseModel]) -> tuple[str, ...]:
+    """The kinds that a model stands for."""
     kind: Any = model.model_fields["kind"].annotation if "kind" in model.model_fields else None
     return get_args(kind) if get_origin(kind) is Literal else ()

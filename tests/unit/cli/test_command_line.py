@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from fcaps_pipeline import __version__
 from fcaps_pipeline.cli.annotate import default_run_folder
+from fcaps_pipeline.cli.kinds import JOBS
+from fcaps_pipeline.jobs.job_file import read_job_file, validate_job
 from fcaps_pipeline.jobs.resources import resolve_path, shipped_folder
 from tests.conftest import Typed
 
@@ -190,3 +193,42 @@ def test_plan_says_what_this_machine_lacks(typed: Typed, monkeypatch: pytest.Mon
     assert code == 0
     assert "this machine cannot run it now: engines." in out
     assert "has no GPU" in out
+
+
+@pytest.mark.parametrize("kind", ["annotate", "train", "evaluate"])
+def test_init_writes_a_job_that_its_command_reads(
+    kind: str, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = typed("init", kind)
+    assert (code, out) == (0, f"{kind}.yaml\n")
+    assert f"fcaps {kind} {kind}.yaml" in err
+    read = read_job_file(Path(f"{kind}.yaml"), "sections")
+    assert validate_job(JOBS[kind], read) is not None
+    first = Path(f"{kind}.yaml").read_text().splitlines()[0]
+    assert Path(first.removeprefix("# yaml-language-server: $schema=")).is_file()
+    code, _, err = typed("init", kind)
+    assert code == 2
+    assert f"{kind}.yaml exists" in err
+
+
+def test_the_version(typed: Typed) -> None:
+    assert typed("--version") == (0, f"fcaps {__version__}\n", "")
+
+
+def test_help_is_grouped_by_user_and_fits_a_terminal(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    code, out, _ = typed("--help")
+    assert code == 0
+    assert [out.index(one) for one in ("Annotate speech", " plan ", "Train and use", " score ", "Lab: how", " bench ")]
+    assert max(map(len, out.splitlines())) <= 80
+    assert "--install-completion" in out
+
+
+def test_completion_is_offered_for_shells(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_FCAPS_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "fcaps an")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    _, out, _ = typed()
+    assert out.split() == ["annotate"]
