@@ -1,11 +1,13 @@
-"""What a program computes on.
+"""The machine under a program: what it computes on, and that no worker process outlives it.
 
 Enters: nothing, or a device of torch. Leaves: numbers of cores and GPUs, and lines of text for reports.
 """
 
+import multiprocessing
 import os
 import platform
 import subprocess
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +46,18 @@ def num_gpus() -> int:
     except (OSError, subprocess.TimeoutExpired):
         return len(list(Path("/dev").glob("nvidia[0-9]*")))
     return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+
+
+def end_with_parent() -> None:
+    """Lets this worker process die with the one that started it, also after kill -9; called in the worker."""
+    threading.Thread(target=_exit_after_parent, daemon=True).start()
+
+
+def _exit_after_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _processor() -> str:

@@ -18,7 +18,7 @@ _SHARED_AUDIO = Path(__file__).resolve().parents[1].parent / "shared" / "audio"
 def shared_audio() -> Path:
     """Folder of real recordings; the test is skipped where it is absent."""
     if not _SHARED_AUDIO.is_dir():
-        pytest.skip("the folder of real recordings is not here")
+        pytest.skip(f"the folder of real recordings {_SHARED_AUDIO} is not here")
     return _SHARED_AUDIO
 
 

@@ -1,6 +1,7 @@
 """The Python blocks of the READMEs, on a run and a model in the places that they name."""
 
 import runpy
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ def test_every_python_block_of_every_readme_is_run_below() -> None:
     }
 
 
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="torchcodec needs the Debian package ffmpeg")
 def test_datasets_decodes_a_row(run: Path, writer: RunWriter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(run.parent)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", run.parent / "cache")

@@ -173,7 +173,7 @@ def test_an_interrupted_run_of_ray_workers_can_go_on(write_job: WriteJob, tmp_pa
     assert [entry["step"] for entry in read_log(out / "log.jsonl") if entry["event"] == "train"][:2] == [1, 2]
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs a C++ compiler")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs the Debian package g++")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's compiler warns of torch's own parts
 def test_compiled_towers_learn_as_plain_ones_do(typed: Typed, write_job: WriteJob, tmp_path: Path) -> None:
     job = write_job(model=TINY_MODEL, optimisation={"steps": 3, "learning_rate": 1e-3})

@@ -8,12 +8,9 @@ worker finds broken travels back as a value, so that it is raised here in its ow
 
 import itertools
 import multiprocessing
-import os
-import threading
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
@@ -42,6 +39,7 @@ from fcaps_pipeline.learn.data.batches import (
 )
 from fcaps_pipeline.learn.data.catalogue import Catalogue
 from fcaps_pipeline.learn.data.row_groups import RowGroupCache
+from fcaps_pipeline.machine import end_with_parent
 from fcaps_pipeline.records.audio import seconds_to_samples
 from fcaps_pipeline.records.captions import Granularity
 
@@ -207,6 +205,7 @@ def _load(shards: tuple[Path, ...], requests: Iterable[_Request], rules: RowRule
         batch_size=None,
         num_workers=num_workers,
         multiprocessing_context=_worker_context() if num_workers else None,
+        # Torch watches the fork server, which lives on after kill -9.
         worker_init_fn=_end_with_trainer,
     )
     for batch in _named(loader):
@@ -233,15 +232,7 @@ def _named(loader: Iterable[TrainingBatch | FcapsError]) -> Iterator[TrainingBat
 
 
 def _end_with_trainer(_: int) -> None:
-    """Lets a worker die with the trainer, also after kill -9: torch watches the fork server, which lives on."""
-    trainer = multiprocessing.parent_process()
-    if trainer is not None:
-        threading.Thread(target=_exit_after, args=(trainer.sentinel,), daemon=True).start()
-
-
-def _exit_after(sentinel: int) -> None:
-    wait([sentinel])
-    os._exit(1)
+    end_with_parent()
 
 
 def _worker_context() -> BaseContext:

@@ -5,8 +5,6 @@ Enters: a work folder and a scale. Leaves in the folder: `corpus/` with the runs
 """
 
 import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from pathlib import Path
@@ -17,6 +15,7 @@ from fcaps_pipeline.lab.bench.retrieval.corpus import write_runs
 from fcaps_pipeline.lab.bench.retrieval.jobs import VARIANTS, Scale, Variant
 from fcaps_pipeline.lab.bench.retrieval.report import write_page
 from fcaps_pipeline.lab.bench.retrieval.train_variant import Note, VariantResult, run_variant
+from fcaps_pipeline.machine import end_with_parent
 from fcaps_pipeline.storage.job_folder import claim, locked, refuse_strangers
 
 _SCALE_FILE, _LOCK_FILE = "scale.json", ".lock"
@@ -56,7 +55,7 @@ def _run_variants(root: Path, scale: Scale, workers: int, note: Note) -> Iterato
     """All ways, as many at a time as there are workers; an error ends those that have not begun."""
     context = multiprocessing.get_context("spawn")
     notes = context.Queue()
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker, initargs=(notes,)) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker, initargs=(notes,)) as pool:
         # The longest first, so that the last ones end together.
         tasks = [pool.submit(_run_here, variant, scale, root) for variant in reversed(VARIANTS)]
         try:
@@ -72,18 +71,11 @@ _notes: Any = None
 """Where a worker process leaves its lines."""
 
 
-def begin_worker(notes: Any) -> None:
+def _begin_worker(notes: Any) -> None:
     """Called in a new worker process, which trains for minutes and must not outlive a killed benchmark."""
     global _notes
     _notes = notes
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+    end_with_parent()
 
 
 def _run_here(variant: Variant, scale: Scale, root: Path) -> VariantResult:

@@ -14,6 +14,7 @@ from fcaps_pipeline.lab.synthesis import measure
 from fcaps_pipeline.lab.synthesis.cast import Cast
 from fcaps_pipeline.lab.synthesis.clip import make_clip
 from fcaps_pipeline.lab.synthesis.speaking import Knobs
+from tests.unit.lab.conftest import needs_synthesizers
 
 _ANNA = "woman-pauses.flac"
 _BEN = "man-loud-fast.flac"
@@ -119,10 +120,7 @@ def test_a_phrase_stays_as_recorded_or_is_moved(bank: Path) -> None:
     assert after > before * 1.15
 
 
-@pytest.mark.skipif(
-    any(shutil.which(name) is None for name in ("espeak-ng", "flite", "festival")),
-    reason="the clips that are not recorded need espeak-ng, flite and festival",
-)
+@needs_synthesizers
 def test_recorded_phrases_become_labelled_clips(bank: Path) -> None:
     rng = np.random.default_rng(4)
     cast = Cast(bank)

@@ -34,11 +34,8 @@ from fcaps_pipeline.lab.synthesis.speaking import Knobs
 from fcaps_pipeline.lab.synthesis.stretch import DisagreementError, Larynx, Stretch, Wanted, speak_stretch
 from fcaps_pipeline.lab.synthesis.truth import SPLITS
 from fcaps_pipeline.lab.synthesis.turn import Turn, speak_turn
+from tests.unit.lab.conftest import needs_synthesizers
 
-needs_synthesizers = pytest.mark.skipif(
-    any(shutil.which(name) is None for name in ("espeak-ng", "flite", "festival")),
-    reason="espeak-ng, flite and festival are needed only to synthesize",
-)
 RATE_HZ = 16_000
 
 

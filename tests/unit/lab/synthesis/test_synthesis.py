@@ -19,11 +19,7 @@ from fcaps_pipeline.lab.synthesis.plan import draw_plan
 from fcaps_pipeline.lab.synthesis.sounds import draw_sound
 from fcaps_pipeline.lab.synthesis.texts import draw_phrase
 from fcaps_pipeline.lab.synthesis.voices import all_voices
-
-needs_synthesizers = pytest.mark.skipif(
-    any(shutil.which(name) is None for name in ("espeak-ng", "flite", "festival")),
-    reason="espeak-ng, flite and festival are needed only to retrain",
-)
+from tests.unit.lab.conftest import needs_synthesizers
 
 
 @pytest.mark.parametrize(("f0_hz", "word"), [(100.0, "low"), (115.7, None), (130.0, "medium"), (170.0, "high")])

@@ -1,20 +1,13 @@
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from fcaps_pipeline.errors import JobError, UsageError
 from fcaps_pipeline.lab.bench.retrieval.benchmark import bench_retrieval
 from fcaps_pipeline.lab.bench.retrieval.jobs import VARIANTS, Scale
 from fcaps_pipeline.lab.bench.retrieval.train_variant import VariantResult
+from tests.unit.lab.conftest import needs_synthesizers
 
-needs_synthesizers = pytest.mark.skipif(
-    any(shutil.which(name) is None for name in ("espeak-ng", "flite", "festival")),
-    reason="espeak-ng, flite and festival are needed only to synthesize",
-)
 TINY = Scale(large_rows=8, small_rows=8, dev_rows=6, test_rows=6, steps=2, batch_s=40.0, width=16)
 
 
@@ -39,30 +32,6 @@ def test_the_benchmark_runs_from_nothing_to_its_page_and_is_read_back_afterwards
     assert again == []
     with pytest.raises(JobError, match="steps"):
         run(tmp_path, TINY.model_copy(update={"steps": 3}), again)
-
-
-_ENDLESS = """
-import multiprocessing, os, time
-from concurrent.futures import ProcessPoolExecutor
-from fcaps_pipeline.lab.bench.retrieval.benchmark import begin_worker
-
-if __name__ == "__main__":
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=begin_worker, initargs=(None,)) as pool:
-        print(pool.submit(os.getpid).result(), flush=True)
-        pool.submit(time.sleep, 600)
-        time.sleep(600)
-"""
-
-
-def test_a_worker_ends_with_a_killed_benchmark(tmp_path: Path) -> None:
-    script = tmp_path / "endless.py"
-    script.write_text(_ENDLESS, encoding="utf-8")
-    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as benchmark:
-        assert benchmark.stdout is not None
-        worker = psutil.Process(int(benchmark.stdout.readline()))
-        benchmark.kill()
-        worker.wait(timeout=30)
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,4 @@
 import hashlib
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +16,7 @@ from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import check_file, read_index, read_rows
 from fcaps_pipeline.shards.schema import Row, table_schema
 from tests.unit.lab.bench.retrieval.truths import make_truth
-
-needs_synthesizers = pytest.mark.skipif(
-    any(shutil.which(name) is None for name in ("espeak-ng", "flite", "festival")),
-    reason="espeak-ng, flite and festival are needed only to synthesize",
-)
+from tests.unit.lab.conftest import needs_synthesizers
 
 
 def plan(name: str, split: str, *, num_rows: int = 3, number: int = 0, num_global: int = 1) -> RunPlan:
