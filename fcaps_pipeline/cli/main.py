@@ -15,7 +15,15 @@ app = typer.Typer(name="fcaps", no_args_is_help=True, pretty_exceptions_enable=F
 
 _ANNOTATE, _TRAIN, _LAB = "Annotate speech", "Train and use a model", "Lab: how true, how fast"
 for _panel, _commands in {
-    _ANNOTATE: (init.init, annotate.annotate, annotate.plan, status.status, inspect.show, report.report, inspect.verify),
+    _ANNOTATE: (
+        init.init,
+        annotate.annotate,
+        annotate.plan,
+        status.status,
+        inspect.show,
+        report.report,
+        inspect.verify,
+    ),
     _TRAIN: (train.train, evaluate.evaluate, evaluate.score, evaluate.rerank),
     _LAB: (synth.synth, inspect.schema),
 }.items():

@@ -2,8 +2,9 @@
 
 Enters: the sound of all channels, once through. Leaves: for every channel its speech and its level over time, and from
 these the channels that are worth captioning with a reason for each that is not. For `auto` a copy is taken once,
-whatever its gain, its sign or its small delay, since levels are compared and not samples; both parties of a call stay,
-however much one hears of the other, as long as each says something where the other is not much louder.
+whatever its gain, its sign or its small delay: its level holds still beside the other's, and its samples go with them
+at some lag. Both parties of a call stay, however much one hears of the other, as long as each says something where the
+other is not much louder.
 
 Shape suffixes: C channels, T samples, N frames of 0.1 s.
 """
@@ -25,8 +26,12 @@ _WINDOW_FRAMES = 10
 _SAME_SOUND_DB = {"auto": 6.0, "each": 1.0}
 """Furthest that the level between two channels may move for one to be a copy of the other: by another microphone in the
 same room, or of the same samples after a lossy codec."""
-_CORRELATION = {"auto": 0.0, "each": 0.98}
-"""Of the samples of the two, at least."""
+_CORRELATION = {"auto": 0.25, "each": 0.98}
+"""Of the samples of the two at the best lag, at least; two people who speak at once stay below 0.1."""
+_MAX_LAG_SAMPLES = seconds_to_samples(0.02)
+_EXCERPT_SAMPLES = seconds_to_samples(1.0)
+_MAX_EXCERPTS = 64
+"""Samples are compared in so many seconds at most, the loudest of their blocks, spread over the recording."""
 _LOUD_RANGE_DB = 20.0
 """Frames so far below the loudest speech of a channel are left to noise."""
 _MUCH_LOUDER_DB = 12.0
@@ -51,6 +56,8 @@ class ChannelSurvey:
     num_samples: int
     products_CC: FloatFrames
     """Mean product of the samples of two channels."""
+    excerpts: tuple[npt.NDArray[np.int16], ...]
+    """Loud seconds of all channels, each of shape (C, T)."""
 
     @property
     def cancels(self) -> bool:
@@ -58,9 +65,19 @@ class ChannelSurvey:
         return bool(self.products_CC.sum() < _CANCELLED_SHARE * np.trace(self.products_CC))
 
     def correlation(self, one: int, other: int) -> float:
-        """Of the samples of two rows, without regard to sign; 0 where one is silent."""
-        power = float(np.sqrt(self.products_CC[one, one] * self.products_CC[other, other]))
-        return abs(float(self.products_CC[one, other])) / power if power else 0.0
+        """Of the samples of two rows at the best lag, without regard to sign; 0 where one is silent."""
+        num_bins = _EXCERPT_SAMPLES + _MAX_LAG_SAMPLES
+        products_F = np.zeros(num_bins // 2 + 1, np.complex128)
+        power_one = power_other = 0.0
+        for pcm_CT in self.excerpts:
+            wide_CT = pcm_CT[[one, other]].astype(np.float64)
+            spectra_CF = np.fft.rfft(wide_CT, num_bins)
+            products_F += spectra_CF[0] * spectra_CF[1].conj()
+            power_one += float((wide_CT[0] ** 2).sum())
+            power_other += float((wide_CT[1] ** 2).sum())
+        at_lag_T = np.abs(np.fft.irfft(products_F, num_bins))
+        best = max(at_lag_T[: _MAX_LAG_SAMPLES + 1].max(), at_lag_T[-_MAX_LAG_SAMPLES:].max())
+        return float(best / np.sqrt(power_one * power_other)) if power_one and power_other else 0.0
 
 
 @dataclass(frozen=True)
@@ -80,6 +97,7 @@ def survey_channels(stream: SoundStream, detector: VoiceDetector | None) -> Chan
     voices = [detector.open_stream() for _ in stream.channels] if detector else []
     speech: list[list[SpeechInterval]] = [[] for _ in stream.channels]
     levels: list[FloatFrames] = []
+    excerpts = Excerpts()
     rest_CT = np.zeros((len(stream.channels), 0), np.int16)
     products_CC = np.zeros((len(stream.channels), len(stream.channels)))
     num_samples = 0
@@ -90,6 +108,7 @@ def survey_channels(stream: SoundStream, detector: VoiceDetector | None) -> Chan
         num_samples += pcm_CT.shape[1]
         stream.forget_before(num_samples)
         products_CC += wide_CT @ wide_CT.T
+        excerpts.take(pcm_CT)
         rest_CT = np.concatenate((rest_CT, pcm_CT), axis=1)
         num_frames = rest_CT.shape[1] // _FRAME_SAMPLES
         levels.append(_levels(rest_CT[:, : num_frames * _FRAME_SAMPLES]))
@@ -102,7 +121,29 @@ def survey_channels(stream: SoundStream, detector: VoiceDetector | None) -> Chan
         level_db_CN=np.concatenate(levels, axis=1) if levels else np.zeros((len(stream.channels), 0)),
         num_samples=num_samples,
         products_CC=products_CC / max(1, num_samples),
+        excerpts=tuple(excerpts.kept),
     )
+
+
+class Excerpts:
+    """A loud second of every block; of every second, fourth … block once there are many."""
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        self.kept: list[npt.NDArray[np.int16]] = []
+        self._num_blocks = 0
+        self._every = 1
+
+    def take(self, pcm_CT: npt.NDArray[np.int16]) -> None:
+        """Looks at the next block, of shape (C, T)."""
+        self._num_blocks += 1
+        if (self._num_blocks - 1) % self._every or not pcm_CT.shape[1]:
+            return
+        starts = range(0, max(1, pcm_CT.shape[1] - _EXCERPT_SAMPLES + 1), _EXCERPT_SAMPLES)
+        seconds = [pcm_CT[:, start : start + _EXCERPT_SAMPLES] for start in starts]
+        self.kept.append(max(seconds, key=lambda one_CT: float(np.abs(one_CT.astype(np.int32)).sum())).copy())
+        if len(self.kept) > _MAX_EXCERPTS:
+            self.kept, self._every = self.kept[::2], self._every * 2
 
 
 def choose_channels(survey: ChannelSurvey, rule: Literal["auto", "each"]) -> ChannelSelection:

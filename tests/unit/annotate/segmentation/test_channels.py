@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from fcaps_pipeline.annotate.segmentation.channels import KnownSpeech
+from fcaps_pipeline.annotate.segmentation.channels import Excerpts, KnownSpeech
 from fcaps_pipeline.annotate.segmentation.detector import VoiceDetector
 from fcaps_pipeline.annotate.segmentation.report import SegmentationReport
 from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
@@ -105,6 +105,22 @@ def test_of_copies_the_much_louder_one_is_taken(take: Take) -> None:
     segments, report = take(quiet, quiet * 4, BEN)
     assert _channels(segments) == {1, 2}
     assert report.notes == ("channel 0 is a copy of channel 1",)
+
+
+def test_two_people_who_speak_at_once_and_alike_are_no_copies(take: Take) -> None:
+    together = np.abs(ANNA) / 5_000 * np.random.default_rng(8).normal(0, 5_000, len(ANNA))
+    segments, report = take(ANNA + _noise(3), together + _noise(4))
+    assert (_channels(segments), report.notes) == ({0, 1}, ())
+
+
+def test_in_a_long_recording_loud_seconds_from_all_of_it_are_compared() -> None:
+    excerpts = Excerpts()
+    for block in range(200):
+        pcm_CT = np.zeros((2, 48_000), np.int16)
+        pcm_CT[:, 16_000:32_000] = block + 1
+        excerpts.take(pcm_CT)
+    assert [int(one_CT[0, 0]) for one_CT in excerpts.kept] == list(range(1, 201, 4))
+    assert {one_CT.shape for one_CT in excerpts.kept} == {(2, 16_000)}
 
 
 def test_what_is_a_copy_for_a_while_only_is_no_copy(take: Take) -> None:
