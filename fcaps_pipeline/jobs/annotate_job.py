@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, JsonValue, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from fcaps_pipeline.errors import printable
+from fcaps_pipeline.jobs.engine_args import check_engine_args, deciding
 from fcaps_pipeline.jobs.job_file import JobText, Section, read_job_file, validate_job
 from fcaps_pipeline.jobs.mistakes import suggestion
 from fcaps_pipeline.records.annotations import Sampling
@@ -124,7 +125,7 @@ class VllmEngineConfig(PatientEngineConfig):
     model: str = "package:captioner"
     """Model folder or hub name; `package:captioner` is the embedded captioner."""
     revision: str | None = None
-    """Hub revision; None for folders, whose weights are hashed instead."""
+    """Commit of a model on the hub, 40 hex digits; None for folders, whose weights are hashed instead."""
     device: Literal["cpu", "gpu"] = "cpu"
     """Where the engine runs."""
     num_replicas: Annotated[int, Field(gt=0)] = 1
@@ -141,12 +142,17 @@ class VllmEngineConfig(PatientEngineConfig):
     """Sequences decoded together."""
     max_num_batched_tokens: Annotated[int, Field(gt=0)] = 4096
     """Tokens of one engine step."""
-    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.92
-    """Share of GPU memory for weights and KV cache."""
     cpu_kv_cache_gib: Annotated[int, Field(gt=0)] = 1
     """KV cache on a CPU."""
-    enforce_eager: bool = False
-    """Skip compilation: starts sooner, decodes slower."""
+    engine_args: dict[str, JsonValue] = Field(default_factory=dict)
+    """Further arguments of vLLM's engine by their names, `quantization: fp8` for one. Those that decide what is
+    answered are recorded with every caption."""
+
+    @field_validator("engine_args")
+    @classmethod
+    def _check_engine_args(cls, engine_args: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        check_engine_args(engine_args)
+        return engine_args
 
     @model_validator(mode="after")
     def _check_device(self) -> Self:
@@ -157,7 +163,17 @@ class VllmEngineConfig(PatientEngineConfig):
                 f"max_num_batched_tokens {self.max_num_batched_tokens} must be at least "
                 f"max_num_seqs {self.max_num_seqs}"
             )
+        if self.num_stages < 1 or self.gpus_per_replica % self.num_stages:
+            raise ValueError(
+                f"gpus_per_replica {self.gpus_per_replica} must be a multiple of engine_args.pipeline_parallel_size "
+                f"{self.num_stages}"
+            )
         return self
+
+    @property
+    def num_stages(self) -> int:
+        """Parts of the model that stand on GPUs of their own, one after the other."""
+        return int(self.engine_args.get("pipeline_parallel_size", 1))  # type: ignore[arg-type]  # checked above
 
 
 class EndpointEngineConfig(PatientEngineConfig):
@@ -337,6 +353,8 @@ class Job(Section):
         for engine in dump["engines"].values():
             for key in _CAPACITY_KEYS:
                 engine.pop(key, None)
+            if "engine_args" in engine:
+                engine["engine_args"] = deciding(engine["engine_args"])
         return dump
 
 
@@ -345,9 +363,7 @@ _CAPACITY_KEYS = (
     "cpus_per_replica",
     "max_num_seqs",
     "max_num_batched_tokens",
-    "gpu_memory_utilization",
     "cpu_kv_cache_gib",
-    "enforce_eager",
     "api_key_env",
     "max_concurrency",
     "timeout_s",

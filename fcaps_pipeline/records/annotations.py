@@ -128,6 +128,9 @@ class Provenance(Record):
     engine_version: str
     model: str
     model_revision: str
+    engine_args: str | None = None
+    """JSON of the arguments of the engine that decide what it answers, such as its quantization; None where none were
+    given."""
     prompt_name: str
     prompt_version: int
     prompt_sha256: str

@@ -232,6 +232,7 @@ COLUMNS: dict[Table, tuple[Column, ...]] = {
         _needed("engine_version", _TEXT, "its version"),
         _needed("model", _TEXT, "model as the job names it"),
         _needed("model_revision", _TEXT, "hub commit, or hash of the folder"),
+        Column("engine_args", _TEXT, "arguments of the engine that decide its answers, as JSON; null where none"),
         _needed("prompt_name", _TEXT, "name of the prompt"),
         _needed("prompt_version", _COUNT, "version of the prompt"),
         _needed("prompt_sha256", _TEXT, "sha256 of the text of the prompt"),

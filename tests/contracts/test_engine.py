@@ -79,7 +79,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         if request.param == "cascade":
             engine = CascadeEngine()
         elif request.param == "vllm":
-            holder = engine = HostedVllmEngine(VllmEngineConfig(enforce_eager=True))
+            holder = engine = HostedVllmEngine(VllmEngineConfig(engine_args={"enforce_eager": True}))
         else:
             holder = server = VllmServer(tmp_path_factory.mktemp("server") / "log.txt")
             server.start()

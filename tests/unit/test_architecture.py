@@ -33,7 +33,7 @@ ROOMS: dict[str, list[set[str]]] = {
 
 OWNERS = {
     "ray": {"annotate/run/ray_runtime.py", "annotate/run/watch/ray_metrics.py", "learn/training/ray_launcher.py"},
-    "vllm": {"annotate/engines/vllm_engine.py"},
+    "vllm": {"annotate/engines/vllm_engine.py", "annotate/engines/vllm_arguments.py"},
     "silero_vad": {"annotate/segmentation/silero.py"},
     "httpx": {"annotate/engines/endpoint_engine.py"},
     "tenacity": {"annotate/engines/patience.py"},

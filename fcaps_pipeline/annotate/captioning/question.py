@@ -57,6 +57,8 @@ class Question:
             "num_completions": num_completions,
             "schema": schema,
         }
+        if self.identity.engine_args is not None:
+            content["engine_args"] = self.identity.engine_args
         key = _sha256(content)
         return CaptionRequest(
             request_key=key,

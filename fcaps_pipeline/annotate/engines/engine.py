@@ -24,6 +24,8 @@ class EngineIdentity(Record):
     model: str
     model_revision: str
     """Hub commit, or `sha256:` and a hash over the files of a local folder."""
+    engine_args: str | None = None
+    """JSON of the arguments of the engine that decide what it answers; None where there are none but its own."""
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,25 @@
 Enters: name and revision. Leaves: nothing, or a ModelError. Downloading is left to the engine.
 """
 
+import re
+
 from fcaps_pipeline.errors import ModelError
 
 _ANSWER_S = 1.5
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def check_pinned(name: str, revision: str | None) -> None:
+    """A name on the hub alone says not which weights: the owner can put others there at any time.
+
+    Raises:
+        ModelError: the revision is missing, or a branch or tag, which can move.
+    """
+    if revision is None or not _COMMIT.fullmatch(revision):
+        raise ModelError(
+            f"model {name}: expected the commit of the hub as revision, 40 hex digits, found {revision!r}; copy it "
+            f"from https://huggingface.co/{name}/commits/main"
+        )
 
 
 def check_hub_model(name: str, revision: str | None) -> None:

@@ -7,6 +7,7 @@ vLLM reads on import has been set. Retries are left to `patience`, judgement to 
 """
 
 import importlib.util
+import json
 import os
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +25,7 @@ from fcaps_pipeline.errors import (
     ResourceError,
 )
 from fcaps_pipeline.jobs.annotate_job import VllmEngineConfig
+from fcaps_pipeline.jobs.engine_args import deciding
 from fcaps_pipeline.records.annotations import Completion, FinishReason
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 
@@ -35,6 +37,8 @@ _MIN_PATTERN_TOKENS = 3
 _MAX_PATTERN_TOKENS = 48
 _MIN_PATTERN_COUNT = 4
 """A run of 3 to 48 tokens four times in a row ends an answer: it would loop until the limit."""
+_AUDIO_CACHE_GB = 1
+"""Clips come once: it holds those in flight, whose granularities are asked together."""
 
 
 class VllmEngine:
@@ -70,6 +74,7 @@ class VllmEngine:
             engine_version=_vllm_version(),
             model=self._config.model,
             model_revision=folder_revision(folder) if folder else self._hub_revision(self._llm),
+            engine_args=json.dumps(args, sort_keys=True) if (args := deciding(self._config.engine_args)) else None,
         )
 
     async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
@@ -177,19 +182,18 @@ def _load(config: VllmEngineConfig, model: str) -> "AsyncLLM":
         "model": model,
         "revision": config.revision,
         "dtype": config.dtype,
-        "tensor_parallel_size": config.gpus_per_replica,
+        "tensor_parallel_size": config.gpus_per_replica // config.num_stages,
         "max_model_len": config.max_model_len,
         "max_num_seqs": config.max_num_seqs,
         "max_num_batched_tokens": config.max_num_batched_tokens,
-        "enforce_eager": config.enforce_eager,
         "limit_mm_per_prompt": {"audio": 1, "image": 0, "video": 0},
         "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
         "enable_prefix_caching": True,
+        "mm_processor_cache_gb": _AUDIO_CACHE_GB,
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
+        **config.engine_args,
     }
-    if config.device == "gpu":
-        arguments["gpu_memory_utilization"] = config.gpu_memory_utilization
     try:
         return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
     except (ValueError, OSError) as error:

@@ -17,7 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
 from fcaps_pipeline.annotate.engines.build import build_engine
-from fcaps_pipeline.annotate.engines.hub import check_hub_model
+from fcaps_pipeline.annotate.engines.hub import check_hub_model, check_pinned
 from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, model_folder
 from fcaps_pipeline.annotate.run.placement import check_room
 from fcaps_pipeline.errors import EngineDeadError, UsageError
@@ -84,7 +84,9 @@ def _check_engine(engine: EngineConfig, job: Job) -> None:
         folder = model_folder(engine.model)
         if folder is not None:
             check_model_folder(folder)
-        elif job.resources.ray_address is None:
+            return
+        check_pinned(engine.model, engine.revision)
+        if job.resources.ray_address is None:
             check_hub_model(engine.model, engine.revision)
 
 

@@ -1,5 +1,6 @@
 """Keys and seeds follow from content; retries change sampling within bounds."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -102,3 +103,11 @@ def test_repetition_stirs_and_goes_before_truncation() -> None:
 
 def test_invalid_json_changes_the_seed_only() -> None:
     assert changed_sampling(Sampling(), {"invalid_json"}) == Sampling()
+
+
+def test_arguments_of_the_engine_that_decide_are_part_of_the_key() -> None:
+    plain = _question()
+    quantized = replace(plain, identity=plain.identity.model_copy(update={"engine_args": '{"quantization": "fp8"}'}))
+    keys = [one.request(Sampling(), 1, 1).request_key for one in (plain, quantized)]
+    assert keys[0] != keys[1]
+    assert quantized.provenance(Sampling()).engine_args == '{"quantization": "fp8"}'

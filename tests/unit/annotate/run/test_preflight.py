@@ -14,6 +14,7 @@ from fcaps_pipeline.jobs.annotate_job import Job, parse_job
 from tests.faulty_server import FaultyServer
 
 _CASCADE = {"kind": "cascade"}
+_COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def _job(engine: dict[str, Any], prompt: str = "embedded_fine.v1", **resources: Any) -> Job:
@@ -104,16 +105,20 @@ def test_a_server_that_is_silent_is_left_to_the_engine() -> None:
 
 
 def test_a_model_in_the_cache_of_the_hub_needs_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    snapshot = tmp_path / "models--owner--name" / "snapshots" / "abc"
+    snapshot = tmp_path / "models--owner--name" / "snapshots" / _COMMIT
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").write_text("{}")
-    (tmp_path / "models--owner--name" / "refs").mkdir()
-    (tmp_path / "models--owner--name" / "refs" / "main").write_text("abc")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    check_before_start(_job({"kind": "vllm", "model": "owner/name"}))
+    check_before_start(_job({"kind": "vllm", "model": "owner/name", "revision": _COMMIT}))
+
+
+@pytest.mark.parametrize("revision", [None, "main", "v1.0", "a2bd106"])
+def test_a_model_of_the_hub_is_pinned_by_its_commit(revision: str | None) -> None:
+    with pytest.raises(ModelError, match="model owner/name: expected the commit of the hub as revision, 40 hex digits"):
+        check_before_start(_job({"kind": "vllm", "model": "owner/name", "revision": revision}))
 
 
 def test_a_model_that_can_be_had_nowhere_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ModelError, match="model owner/nothing is not in the cache of the hub"):
-        check_before_start(_job({"kind": "vllm", "model": "owner/nothing"}))
+        check_before_start(_job({"kind": "vllm", "model": "owner/nothing", "revision": _COMMIT}))
