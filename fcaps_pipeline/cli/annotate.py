@@ -68,7 +68,10 @@ def plan(
         ),
     ] = None,
     overrides: Overrides = None,
-    tokens_per_s: Annotated[float, typer.Option(help="Assumed output tokens per second of one GPU.")] = 10_000,
+    tokens_per_s: Annotated[
+        float | None,
+        typer.Option(min=1, help="Output tokens per second of one GPU; by default reckoned from the job."),
+    ] = None,
 ) -> None:
     """Show hours, units and expected work of a job. Starts no engine and needs no GPU."""
     from fcaps_pipeline.annotate.run.inspection import status

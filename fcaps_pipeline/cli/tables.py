@@ -6,13 +6,12 @@ from pathlib import Path
 from rich.table import Table
 
 from fcaps_pipeline.annotate.run.inspection import RunStatus
+from fcaps_pipeline.annotate.run.reckoning import Reckoning, reckon
 from fcaps_pipeline.annotate.run.report import RunReport, State
 from fcaps_pipeline.cli.console import LISTED, Stream
-from fcaps_pipeline.jobs.annotate_job import Job, VllmEngineConfig
+from fcaps_pipeline.jobs.annotate_job import Job
 
 _MAX_REASONS = 5
-_TOKENS_PER_CAPTION = 150
-"""Output tokens of one caption. Source: the size of FCaps, 18.1 M clips and 2.7 G tokens."""
 
 
 def print_report(console: Stream, report: RunReport, out: Path) -> None:
@@ -56,7 +55,7 @@ def _print_rejections(console: Stream, report: RunReport, out: Path) -> None:
         )
 
 
-def print_plan(console: Stream, job: Job, status: RunStatus, tokens_per_s: float) -> None:
+def print_plan(console: Stream, job: Job, status: RunStatus, tokens_per_s: float | None) -> None:
     """Size of a job and the work it means."""
     plan = status.plan
     table = Table(show_header=False)
@@ -66,8 +65,6 @@ def print_plan(console: Stream, job: Job, status: RunStatus, tokens_per_s: float
     table.add_row("segments expected", f"{plan.num_segments_expected}")
     table.add_row("units (shards)", f"{plan.num_units}, {plan.num_units - status.num_units_done} pending")
     table.add_row("pending audio", f"{status.pending_s / 3600:.3f} h")
-    pending = plan.num_segments_expected * status.pending_s / plan.duration_s if plan.duration_s else 0.0
-    table.add_row("GPU-hours pending", _gpu_hours(job, pending, tokens_per_s))
     if plan.num_ignored_files:
         table.add_row("files that are not audio", _counted(plan.num_ignored_files))
     if plan.warnings:
@@ -75,17 +72,33 @@ def print_plan(console: Stream, job: Job, status: RunStatus, tokens_per_s: float
     if plan.num_read_beside:
         table.add_row("files read beside audio", f"{plan.num_read_beside}")
     console.show(table)
+    pending = plan.num_segments_expected * status.pending_s / plan.duration_s if plan.duration_s else 0.0
+    print_reckoning(console, reckon(job, pending, status.pending_s, tokens_per_s))
     for remark in plan.remarks:
         console.say(remark, style="yellow")
 
 
-def _gpu_hours(job: Job, num_segments: float, tokens_per_s: float) -> str:
-    on_gpu = {name for name, one in job.engines.items() if isinstance(one, VllmEngineConfig) and one.device == "gpu"}
-    captions = sum(one.num_candidates for one in job.captions.values() if one.engine in on_gpu)
-    if not captions:
-        return "none: no engine of this job runs on a GPU of this cluster"
-    hours = num_segments * captions * _TOKENS_PER_CAPTION / tokens_per_s / 3600
-    return f"{hours:.1f}, if a caption has {_TOKENS_PER_CAPTION} tokens and a GPU writes {tokens_per_s:g} tokens/s"
+def print_reckoning(console: Stream, found: Reckoning) -> None:
+    """What the engines have to do, which GPUs fit to it, and what it takes in time and on disk."""
+    table = Table("engine", "answers", "tokens", "GPU-hours", "GPUs", "GPUs that fit")
+    for one in found.engines:
+        hours = "none" if one.gpu_hours is None else _hours(one.gpu_hours)
+        counts = (f"{one.num_gpus}", f"{one.num_gpus_fitting}")
+        table.add_row(one.engine, f"{one.num_answers}", f"{one.num_tokens}", hours, *counts)
+    console.show(table)
+    if found.wall_hours is None or found.wall_hours_fitting is None:
+        console.say("no engine of this job runs on a GPU of this cluster; time depends on cores and servers")
+    else:
+        speeds = ", ".join(f"{one.tokens_per_s:.0f} for {one.engine}" for one in found.engines if one.num_gpus)
+        console.say(
+            f"wall time of the engines: {_hours(found.wall_hours)}, with the GPUs split as fits "
+            f"{_hours(found.wall_hours_fitting)}; assumed tokens/s of a GPU: {speeds}"
+        )
+    console.say(f"disk for the shards: at most {found.disk_bytes / 1e9:.2f} GB")
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 10 else f"{hours:.3f} h"
 
 
 def _counted(numbers: dict[str, int]) -> str:

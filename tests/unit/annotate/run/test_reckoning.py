@@ -1,0 +1,81 @@
+"""What a job costs follows from candidates and tokens, and so does the split of its GPUs."""
+
+from typing import Any
+
+import pytest
+
+from fcaps_pipeline.annotate.run.reckoning import Reckoning, reckon
+from fcaps_pipeline.jobs.annotate_job import Job, load_job, parse_job
+from fcaps_pipeline.jobs.resources import shipped_folder
+
+_NUM_SEGMENTS = 1_000_000
+
+
+def _shipped(gpu: str, *overrides: str) -> Job:
+    return load_job(shipped_folder("jobs") / f"annotate_qwen3omni_{gpu}.yaml", overrides)
+
+
+def _gpus(found: Reckoning) -> list[tuple[int, int]]:
+    return [(one.num_gpus, one.num_gpus_fitting) for one in found.engines]
+
+
+@pytest.mark.parametrize("gpu", ["h100", "h200"])
+def test_the_shipped_jobs_split_their_gpus_as_their_captions_ask(gpu: str) -> None:
+    found = reckon(_shipped(gpu), _NUM_SEGMENTS, 0)
+    assert _gpus(found) == [(2, 2), (1, 1)]
+    assert [one.num_tokens for one in found.engines] == [750 * _NUM_SEGMENTS, 375 * _NUM_SEGMENTS]
+    assert found.wall_hours == found.wall_hours_fitting == pytest.approx(375 * _NUM_SEGMENTS / 10_000 / 3600)
+
+
+@pytest.mark.parametrize(("num_global", "fitting"), [(3, [43, 21]), (1, [55, 9])])
+def test_two_to_one_with_three_global_candidates_and_six_to_one_with_one(num_global: int, fitting: list[int]) -> None:
+    job = _shipped(
+        "h100",
+        f"captions.global.num_candidates={num_global}",
+        *(f"engines.{one}.num_replicas=32" for one in ("omni_captioner", "instruct")),
+    )
+    found = reckon(job, _NUM_SEGMENTS, 0)
+    assert _gpus(found) == [(32, fitting[0]), (32, fitting[1])]
+    assert found.wall_hours is not None
+    assert found.wall_hours_fitting is not None
+    assert found.wall_hours > found.wall_hours_fitting
+
+
+def test_few_sequences_leave_a_gpu_waiting_for_its_weights() -> None:
+    few, many = (
+        reckon(_shipped("h100", f"engines.omni_captioner.max_num_seqs={count}"), _NUM_SEGMENTS, 0).engines[0]
+        for count in (128, 512)
+    )
+    assert few.tokens_per_s == pytest.approx(6_900, rel=0.01)
+    assert many.tokens_per_s == 10_000
+    assert few.gpu_hours is not None
+    assert many.gpu_hours is not None
+    assert few.gpu_hours > many.gpu_hours
+
+
+def test_a_speed_that_was_measured_goes_before_what_is_assumed() -> None:
+    found = reckon(_shipped("h100"), _NUM_SEGMENTS, 0, tokens_per_s=5_000)
+    assert [one.tokens_per_s for one in found.engines] == [5_000, 5_000]
+    assert found.engines[0].gpu_hours == pytest.approx(750 * _NUM_SEGMENTS / 5_000 / 3600)
+
+
+def test_replicas_of_several_gpus_stay_whole() -> None:
+    found = reckon(_shipped("h100", "engines.omni_captioner.gpus_per_replica=4"), _NUM_SEGMENTS, 0)
+    assert _gpus(found) == [(8, 4), (1, 5)]
+
+
+def _on_cores(**captions: Any) -> Job:
+    content = {
+        "source": {"kind": "folder", "path": "x"},
+        "engines": {"small": {"kind": "cascade"}},
+        "captions": {"fine": {"engine": "small", "prompt": "embedded_fine.v1", **captions}},
+    }
+    return parse_job(content, "the test")
+
+
+def test_an_engine_without_a_gpu_has_answers_and_no_gpu_hours() -> None:
+    found = reckon(_on_cores(num_candidates=2), 10, 3600)
+    (work,) = found.engines
+    assert (work.num_answers, work.num_tokens, work.gpu_hours, work.num_gpus) == (20, 3_000, None, 0)
+    assert (found.wall_hours, found.wall_hours_fitting) == (None, None)
+    assert found.disk_bytes == 3600 * 17_000 + 20 * 1_000
