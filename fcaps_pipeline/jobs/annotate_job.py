@@ -6,12 +6,10 @@ One model per section; every default stands here and nowhere else.
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, Field, JsonValue, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
-from fcaps_pipeline.errors import printable
+from fcaps_pipeline.jobs.addresses import plain_address
 from fcaps_pipeline.jobs.engine_args import check_engine_args, deciding
 from fcaps_pipeline.jobs.job_file import JobText, Section, read_job_file, validate_job
 from fcaps_pipeline.jobs.mistakes import suggestion
@@ -19,22 +17,6 @@ from fcaps_pipeline.records.annotations import Sampling
 from fcaps_pipeline.records.captions import Granularity
 
 License = Annotated[str | None, Field(validation_alias=AliasChoices("license", "licence"))]
-
-
-def _plain_address(base_url: str) -> str:
-    """Refuses what would carry a secret into records and messages; the error does not repeat it."""
-    try:
-        address = urlsplit(base_url)
-        is_usable = address.scheme in {"http", "https"} and bool(address.hostname) and address.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable or base_url != printable(base_url) or " " in base_url:
-        raise PydanticCustomError("address", "expected http://HOST:PORT/v1 or https://HOST/v1")
-    if "@" in address.netloc or address.query or address.fragment:
-        raise PydanticCustomError(
-            "address", "must hold no user, password or query; put the key into a variable and name it as api_key_env"
-        )
-    return base_url
 
 
 class FolderSource(Section):
@@ -180,7 +162,7 @@ class EndpointEngineConfig(PatientEngineConfig):
     """Any OpenAI-compatible server that accepts `input_audio`."""
 
     kind: Literal["endpoint"]
-    base_url: Annotated[str, AfterValidator(_plain_address)]
+    base_url: Annotated[str, AfterValidator(plain_address)]
     """Address up to and including `/v1`, without name, password or query."""
     model: str
     """Model name as the server knows it."""
@@ -225,6 +207,9 @@ class CaptionConfig(Section):
     """Distinct captions kept per Segment, at most."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Root of all seeds; the seed of a request follows from it and from the request's content."""
+    seeded: bool = True
+    """Whether requests carry seeds, so that the same question gets the same answer again. vLLM's fused sampler takes
+    none: without seeds a GPU draws faster, and no caption can be drawn again."""
 
     @model_validator(mode="after")
     def _check_numbers(self) -> Self:

@@ -47,7 +47,8 @@ class Completion(Record):
     finish_reason: FinishReason
     num_prompt_tokens: TokenCount
     num_output_tokens: TokenCount
-    seed: int
+    seed: int | None
+    """None where the engine was told none."""
 
 
 class EvidenceScore(Record):

@@ -224,7 +224,7 @@ COLUMNS: dict[Table, tuple[Column, ...]] = {
             "request_key", _TEXT, "sha256 of the question: samples, prompt, model, sampling, seed, attempt, grammar"
         ),
         _needed("completion_index", _COUNT, "place among the answers to the request, from 0"),
-        _needed("seed", _LONG, "seed of the answer"),
+        Column("seed", _LONG, "seed of the answer; null where it was drawn without"),
         _needed("finish_reason", _TEXT, "`stop`, `length` or `repetition`"),
         _needed("num_prompt_tokens", _COUNT, "tokens of audio and prompt"),
         _needed("num_output_tokens", _COUNT, "tokens of the answer"),

@@ -57,6 +57,8 @@ class Question:
             "num_completions": num_completions,
             "schema": schema,
         }
+        if not self.config.seeded:
+            content["seeded"] = False
         if self.identity.engine_args is not None:
             content["engine_args"] = self.identity.engine_args
         key = _sha256(content)
@@ -71,6 +73,7 @@ class Question:
             num_completions=num_completions,
             attempt=attempt,
             json_schema=schema,
+            seeded=self.config.seeded,
         )
 
     def provenance(self, sampling: Sampling) -> Provenance:

@@ -10,7 +10,7 @@ _MAX_EXCERPT_CHARACTERS = 300
 
 
 def make_completion(
-    text: str, finish_reason: FinishReason, *, num_prompt_tokens: int, num_output_tokens: int, seed: int
+    text: str, finish_reason: FinishReason, *, num_prompt_tokens: int, num_output_tokens: int, seed: int | None
 ) -> Completion:
     """The answer with U+FFFD in place of lone surrogates, which no file can hold; longer than any caption it is cut."""
     storable = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -169,12 +169,13 @@ class EndpointEngine:
             "model": self._config.model,
             "messages": [{"role": "user", "content": _content(request)}],
             "n": request.num_completions,
-            "seed": request.seed,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,
             **_beyond_openai(sampling, is_vllm=self._is_vllm),
         }
+        if request.seeded:
+            question["seed"] = request.seed
         if request.json_schema is not None:
             schema = {"name": "answer", "schema": request.json_schema, "strict": True}
             question["response_format"] = {"type": "json_schema", "json_schema": schema}

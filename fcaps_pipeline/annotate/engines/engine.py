@@ -48,6 +48,13 @@ class CaptionRequest:
     num_completions: int = 1
     json_schema: dict[str, Any] | None = None
     """Grammar of the answer; None for free text."""
+    seeded: bool = True
+    """Whether a model is told the seeds; the baseline always draws by them."""
+
+    def seed_of(self, index: int) -> int | None:
+        """Seed of one of the Completions, None where a model draws without."""
+        return self.seed + index if self.seeded else None
+
     attempt: int = 1
     """How often the Segment is asked at this granularity, this time included."""
 

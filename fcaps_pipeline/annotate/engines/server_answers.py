@@ -97,7 +97,7 @@ def read_completions(body: bytes, request: CaptionRequest, where: str) -> tuple[
             _finish_reason(choice, where),
             num_prompt_tokens=num_prompt_tokens,
             num_output_tokens=_share(num_output_tokens, choice.index, len(choices)),
-            seed=request.seed + choice.index,
+            seed=request.seed_of(choice.index),
         )
         for choice in choices
     )

@@ -221,7 +221,7 @@ def _sampling_params(request: CaptionRequest) -> "SamplingParams":
     schema = request.json_schema
     return SamplingParams(
         n=request.num_completions,
-        seed=request.seed,
+        seed=request.seed_of(0),
         temperature=request.sampling.temperature,
         top_p=request.sampling.top_p,
         top_k=request.sampling.top_k,
@@ -248,7 +248,7 @@ def _completions(output: "RequestOutput", request: CaptionRequest, where: str) -
             cast("FinishReason", answer.finish_reason),
             num_prompt_tokens=len(output.prompt_token_ids or ()),
             num_output_tokens=len(answer.token_ids),
-            seed=request.seed + answer.index,
+            seed=request.seed_of(answer.index),
         )
         for answer in answers
     )

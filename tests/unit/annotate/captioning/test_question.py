@@ -111,3 +111,10 @@ def test_arguments_of_the_engine_that_decide_are_part_of_the_key() -> None:
     keys = [one.request(Sampling(), 1, 1).request_key for one in (plain, quantized)]
     assert keys[0] != keys[1]
     assert quantized.provenance(Sampling()).engine_args == '{"quantization": "fp8"}'
+
+
+def test_a_question_without_seeds_is_another_question() -> None:
+    config = CaptionConfig(engine="e", prompt="captioner_fine.v1", seeded=False)
+    seeded, unseeded = (one.request(Sampling(), 1, 1) for one in (_question(), _question(config=config)))
+    assert seeded.request_key != unseeded.request_key
+    assert (seeded.seed_of(2), unseeded.seed_of(2)) == (seeded.seed + 2, None)

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -110,6 +111,21 @@ def test_the_question_carries_audio_prompt_sampling_and_grammar(server: FaultySe
             "json_schema": {"name": "answer", "schema": {"type": "object"}, "strict": True},
         },
     }
+
+
+def test_without_seeds_the_server_is_told_none_and_none_are_recorded(server: FaultyServer) -> None:
+    server.body = _answer("stop", "stop")
+
+    async def run() -> tuple[Completion, ...]:
+        engine = EndpointEngine(_config(server))
+        await engine.start()
+        try:
+            return await engine.complete(replace(_request(), seeded=False))
+        finally:
+            await engine.stop()
+
+    assert [one.seed for one in asyncio.run(run())] == [None, None]
+    assert "seed" not in server.questions[0]
 
 
 @pytest.mark.parametrize(

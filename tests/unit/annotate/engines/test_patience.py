@@ -41,7 +41,7 @@ class TroubledEngine:
         self.num_stops += 1
 
 
-def _complete(engine: TroubledEngine, patience_s: float = 600, slept: list[float] | None = None) -> list[int]:
+def _complete(engine: TroubledEngine, patience_s: float = 600, slept: list[float] | None = None) -> list[int | None]:
     async def sleep(seconds: float) -> None:
         if slept is not None:
             slept.append(seconds)

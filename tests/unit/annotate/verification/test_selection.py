@@ -44,7 +44,8 @@ def test_every_candidate_comes_out_once(texts: list[str], keep: int, max_similar
     given_ = tuple(candidate(text, seed=index) for index, text in enumerate(texts))
     found = select(given_, keep=keep, max_similarity=max_similarity)
     kept = [one for one in found if one.verdict.kept]
-    assert sorted(one.completion.seed for one in found) == list(range(len(texts)))
+    assert {one.completion.seed for one in found} == set(range(len(texts)))
+    assert len(found) == len(texts)
     assert len(kept) <= keep
     assert all(
         similarity(one.text, other.text) < max_similarity
