@@ -27,6 +27,10 @@ def annotate(
         ),
     ] = None,
     overrides: Overrides = None,
+    *,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Do again the units whose files were changed or lost.")
+    ] = False,
 ) -> None:
     """Annotate speech: write validated caption shards into a run folder. Run again to go on."""
     from fcaps_pipeline.annotate.run.annotate import annotate as run
@@ -42,7 +46,7 @@ def annotate(
     out = out or default_run_folder(source)
     try:
         with ProgressBar(messages) as bar:
-            report = run(job, out, bar)
+            report = run(job, out, bar, repair=repair)
     except KeyboardInterrupt:
         messages.say(f"interrupted; the same command goes on where {out} stopped")
         raise typer.Exit(_EXIT_INTERRUPTED) from None

@@ -8,6 +8,7 @@ import typer
 
 from fcaps_pipeline.cli.console import LISTED, messages, result
 from fcaps_pipeline.cli.status import Run
+from fcaps_pipeline.errors import OutputError
 
 if TYPE_CHECKING:
     from fcaps_pipeline.shards.layout import Table
@@ -15,14 +16,22 @@ if TYPE_CHECKING:
 
 def verify(run: Run) -> None:
     """Read every shard again: checksums, schemas, accounting."""
-    from fcaps_pipeline.annotate.run.inspection import verify as check
+    from fcaps_pipeline.annotate.run.soundness import keep_verified, strays
+    from fcaps_pipeline.annotate.run.soundness import verify as check
     from fcaps_pipeline.shards.run_folder import existing
 
+    layout = existing(run)
     num_files = num_rows = 0
-    for file in check(existing(run)):
+    for file in check(layout):
         num_files += 1
         num_rows += file.num_rows
         messages.say(f"sound: {file.path}, {file.num_rows} rows")
+    for name in strays(layout):
+        messages.say(f"stray: {name} belongs to no unit; readers go by index.json, remove it")
+    try:
+        keep_verified(layout)
+    except OutputError as error:
+        messages.say(f"the result is not kept: {error}")
     result.say(f"{num_files} files with {num_rows} rows are sound; every Segment is accounted for once")
 
 

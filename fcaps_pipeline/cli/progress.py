@@ -112,6 +112,10 @@ class ProgressBar(Bar, RunCallback):
         self._step = step
         self._bar.update(self._task, description=step)
 
+    def on_remark(self, remark: str) -> None:
+        """Says it above the bar."""
+        self._console.say(remark)
+
     def on_plan(self, plan: Plan, done: Totals, num_units_done: int) -> None:
         """Says what there is to do."""
         if num_units_done == plan.num_units:

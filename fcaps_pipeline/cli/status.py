@@ -102,6 +102,8 @@ def _add_progress(table: "Table", done: "RunStatus") -> None:
         table.add_row("", f"{count} {reason}")
     table.add_row("failed", f"{totals.num_segment_failures} segments, {totals.num_recordings_failed} recordings")
     table.add_row("index", "written: the dataset is complete" if done.indexed else "not yet: annotate again to finish")
+    unverified = "not since it was written: `fcaps verify` reads every file"
+    table.add_row("verified", unverified if done.verified_by is None else f"sound, by version {done.verified_by}")
 
 
 def _ago(at: datetime, now: datetime) -> str:

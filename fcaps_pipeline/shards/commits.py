@@ -72,6 +72,11 @@ def last_attempts(layout: RunLayout) -> dict[int, Path]:
     return {unit_index: found[unit_index][1] for unit_index in sorted(found)}
 
 
+def all_attempts(layout: RunLayout) -> list[Path]:
+    """Every record, those that no longer count included."""
+    return sorted(_records(layout))
+
+
 def next_attempt(layout: RunLayout, unit_index: int) -> tuple[int, str | None]:
     """Number of the attempt that comes next at a unit, and the sha256 of the record before it."""
     attempt = 1

@@ -124,6 +124,7 @@ class RunLayout:
         self.temporary = root / "tmp"
         self.index = root / "index.json"
         self.report = root / "report.json"
+        self.verified = root / "verified.json"
         self.log = root / "run.log.jsonl"
         self.lock = root / ".lock"
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,13 +18,13 @@ from fcaps_pipeline.shards.layout import TABLES, DatasetIndex, RunLayout, ShardF
 from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS, Row, missing_columns, version_mismatch
 
 
-def read_commits(layout: RunLayout) -> list[UnitCommit]:
-    """Commit records in unit order, the last attempt at each.
+def read_commits(layout: RunLayout, without: AbstractSet[int] = frozenset()) -> list[UnitCommit]:
+    """Commit records in unit order, the last attempt at each, leaving out units that are to be done again.
 
     Raises:
         CorruptRunError: a record is unreadable or changed, or a file it names is missing or of another size.
     """
-    commits = [read_commit(path) for path in last_attempts(layout).values()]
+    commits = [read_commit(path) for unit_index, path in last_attempts(layout).items() if unit_index not in without]
     for commit in commits:
         for file in commit.files:
             _check_size(layout, file)

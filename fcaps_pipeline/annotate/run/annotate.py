@@ -9,12 +9,15 @@ import time
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from fcaps_pipeline import __version__
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
 from fcaps_pipeline.annotate.run.callback import ANNOTATING, RunCallback, RunCallbacks
 from fcaps_pipeline.annotate.run.plan import Plan, check_audio_exists, load_or_make, load_units
 from fcaps_pipeline.annotate.run.preflight import check_before_start
 from fcaps_pipeline.annotate.run.report import LastCall, RunReport, make_report
+from fcaps_pipeline.annotate.run.soundness import damaged_units, drop_superseded
 from fcaps_pipeline.annotate.run.watch.metrics import build_metrics
 from fcaps_pipeline.annotate.run.watch.run_log import RunLog
 from fcaps_pipeline.annotate.run.watch.run_watch import RunWatch
@@ -29,13 +32,14 @@ from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS
 from fcaps_pipeline.storage.files import write_durably, writing
 
 
-def annotate(job: Job, out: Path, callback: RunCallback) -> RunReport:
+def annotate(job: Job, out: Path, callback: RunCallback, *, repair: bool = False) -> RunReport:
     """Runs a job to its end, or goes on where an earlier call stopped.
 
     Args:
         job: what to do.
         out: run folder; created, or one that the same job was started in.
         callback: told about progress.
+        repair: whether units whose files are no longer what was committed are done again; every file is read for it.
 
     Returns:
         What `report.json` says.
@@ -49,24 +53,53 @@ def annotate(job: Job, out: Path, callback: RunCallback) -> RunReport:
         RunLog(layout.log) as log,
         RunWatch(log, build_metrics(job.resources)) as watch,
     ):
-        report = _annotate(job, layout, RunCallbacks(callback, watch))
+        report = _annotate(job, layout, RunCallbacks(callback, watch), repair=repair)
         watch.concluded(report.state.value)
         return report
 
 
-def _annotate(job: Job, layout: RunLayout, callback: RunCallback) -> RunReport:
+def _annotate(job: Job, layout: RunLayout, callback: RunCallback, *, repair: bool) -> RunReport:
     callback.on_step("planning")
     plan = load_or_make(layout, job)
-    commits = read_commits(layout)
+    damaged = _damaged(layout, callback) if repair else frozenset()
+    commits = read_commits(layout, without=damaged)
+    _compare_versions(commits, callback)
     callback.on_plan(plan, total(commits), len(commits))
     done = frozenset(commit.unit_index for commit in commits)
     last_call = LastCall()
     check_audio_exists(plan)
     if len(done) < plan.num_units:
         last_call = _run_missing(job, layout, plan, done, callback)
-    elif layout.index.is_file() and layout.report.is_file():
-        return RunReport.model_validate_json(layout.report.read_bytes())
+    elif (report := _last_report(layout)) is not None:
+        return report
     return _finish(job, layout, plan, read_commits(layout), last_call)
+
+
+def _damaged(layout: RunLayout, callback: RunCallback) -> frozenset[int]:
+    callback.on_step("reading what was written")
+    found = damaged_units(layout)
+    for unit_index, cause in found.items():
+        callback.on_remark(f"unit {unit_index} is done again: {cause}")
+    return frozenset(found)
+
+
+def _compare_versions(commits: list[UnitCommit], callback: RunCallback) -> None:
+    others = sorted({commit.fcaps_version for commit in commits} - {__version__})
+    if others:
+        callback.on_remark(
+            f"units of this run were written by version {', '.join(others)} of this package, and version "
+            f"{__version__} goes on with it; each row says which wrote it"
+        )
+
+
+def _last_report(layout: RunLayout) -> RunReport | None:
+    """What a finished run says of itself; None where that is not there, or no longer what was written."""
+    if not layout.index.is_file() or not layout.report.is_file():
+        return None
+    try:
+        return RunReport.model_validate_json(layout.report.read_bytes())
+    except ValidationError:
+        return None
 
 
 class _Engines(Record):
@@ -146,5 +179,6 @@ def _finish(job: Job, layout: RunLayout, plan: Plan, commits: list[UnitCommit], 
     with writing(layout.report):
         write_durably(layout.report, report.model_dump_json(indent=1))
         if complete:
+            drop_superseded(layout, commits)
             write_durably(layout.index, index.model_dump_json(indent=1))
     return report

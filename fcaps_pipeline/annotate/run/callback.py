@@ -17,6 +17,9 @@ class RunCallback:
     def on_step(self, step: str) -> None:
         """Called at the beginning of each step that may take long, with its name."""
 
+    def on_remark(self, remark: str) -> None:
+        """Called with what a person should know before hours of work begin."""
+
     def on_plan(self, plan: Plan, done: Totals, num_units_done: int) -> None:
         """Called once, before anything starts."""
 
@@ -52,6 +55,11 @@ class RunCallbacks(RunCallback):
         """See `RunCallback`; so for the other calls."""
         for one in self._callbacks:
             one.on_step(step)
+
+    def on_remark(self, remark: str) -> None:
+        """Tells all."""
+        for one in self._callbacks:
+            one.on_remark(remark)
 
     def on_plan(self, plan: Plan, done: Totals, num_units_done: int) -> None:
         """Tells all."""

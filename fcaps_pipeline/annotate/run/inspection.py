@@ -8,12 +8,13 @@ from typing import Any
 import psutil
 
 from fcaps_pipeline.annotate.run.plan import Plan, load, load_units
+from fcaps_pipeline.annotate.run.soundness import last_verified
 from fcaps_pipeline.annotate.run.watch.activity import Activity, State, activity
 from fcaps_pipeline.annotate.run.watch.run_log import read_log, utc_now
-from fcaps_pipeline.errors import AccountingError, CorruptRunError, UsageError
+from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RunLayout, ShardFile, Table, Totals, UnitCommit
-from fcaps_pipeline.shards.reader import check_file, read_commits, read_index, read_rows, read_unit_rows, total
+from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RunLayout, Table, Totals, UnitCommit
+from fcaps_pipeline.shards.reader import read_commits, read_unit_rows, total
 from fcaps_pipeline.shards.schema import COLUMNS, Row
 
 
@@ -27,6 +28,8 @@ class RunStatus(Record):
     """Audio of the units that are not committed, as far as headers tell."""
     indexed: bool
     """Whether `index.json` says that the dataset is complete."""
+    verified_by: str | None
+    """Version of this package that verified the index as it is; None where none did."""
     rejection_reasons: dict[str, int]
     """Rejections by granularity and rules, most frequent first."""
 
@@ -67,6 +70,7 @@ def status(layout: RunLayout) -> RunStatus:
         num_units_done=len(commits),
         pending_s=sum(unit.duration_s for unit in load_units(layout, without=done)),
         indexed=layout.index.is_file(),
+        verified_by=last_verified(layout),
         rejection_reasons=dict(sum((Counter(one.rejection_reasons) for one in commits), Counter()).most_common()),
     )
 
@@ -84,25 +88,6 @@ def overview(layout: RunLayout) -> RunOverview:
 
 def _is_gone(host: str, pid: int) -> bool:
     return host == socket.gethostname() and not psutil.pid_exists(pid)
-
-
-def verify(layout: RunLayout) -> Iterator[ShardFile]:
-    """Reads every committed file whole and yields it when it is sound; checks the accounting at the end.
-
-    Raises:
-        CorruptRunError: a file is missing, changed or of another schema, or the index disagrees.
-        AccountingError: a Segment stands in no table, or twice.
-    """
-    index, commits = read_index(layout), read_commits(layout)
-    files = tuple(file for commit in commits for file in commit.files)
-    if index.shards != files or index.totals != total(commits):
-        raise CorruptRunError(f"{layout.index} disagrees with the commit records; run annotate again to write it anew")
-    for file in files:
-        check_file(layout, file)
-        yield file
-    _check_ids(layout, index.totals)
-    for commit in commits:
-        _check_candidates(layout, commit)
 
 
 def lines(layout: RunLayout, tables: Sequence[Table] = OUTCOME_TABLES) -> Iterator[Line]:
@@ -182,44 +167,3 @@ def _dropped(candidates: list[dict[str, Any]]) -> str:
         return ""
     reasons = Counter(reason for one in dropped for reason in one["reasons"])
     return f"{len(dropped)} of {len(candidates)} candidates: {', '.join(name for name, _ in reasons.most_common())}"
-
-
-def _check_candidates(layout: RunLayout, commit: UnitCommit) -> None:
-    """Every candidate belongs to a Segment of its unit, and the captions of the rows are those that were kept."""
-    columns = ["segment_id", "candidate_id"]
-    found = Counter(
-        (row["segment_id"], row["candidate_id"]) for row in read_unit_rows(layout, commit, "candidates", columns)
-    )
-    segments = {
-        row["segment_id"] for table in OUTCOME_TABLES for row in read_unit_rows(layout, commit, table, ["segment_id"])
-    }
-    captions = {
-        (row["segment_id"], one["candidate_id"])
-        for row in read_unit_rows(layout, commit, "data", ["segment_id", "captions"])
-        for one in row["captions"] or ()
-    }
-    faults = [
-        *(f"candidate {one} of Segment {key} stands twice" for (key, one), count in found.items() if count > 1),
-        *(f"candidate {one} is of Segment {key}, which is in no table" for key, one in found if key not in segments),
-        *(f"caption {one} of Segment {key} is no candidate" for key, one in sorted(captions - found.keys())),
-    ]
-    if faults:
-        raise AccountingError(f"{layout.root}, unit {commit.unit_index}: {faults[0]}; report this defect")
-
-
-def _check_ids(layout: RunLayout, totals: Totals) -> None:
-    seen = Counter(
-        row["segment_id"]
-        for table in OUTCOME_TABLES
-        for row in read_rows(layout, table, ["segment_id"])
-        if row["segment_id"] is not None
-    )
-    doubled = [segment_id for segment_id, count in seen.items() if count > 1]
-    if doubled:
-        raise AccountingError(
-            f"{layout.root}: Segment {doubled[0]} stands {seen[doubled[0]]} times; report this defect"
-        )
-    if len(seen) != totals.num_segments:
-        raise AccountingError(
-            f"{layout.root}: {totals.num_segments} Segments recorded, {len(seen)} found in the tables"
-        )

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from fcaps_pipeline.records.annotations import Annotation
 from fcaps_pipeline.records.audio import Segment, SegmentAudio, seconds_to_samples
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit
-from fcaps_pipeline.shards.reader import total
+from fcaps_pipeline.shards.reader import read_commits, total
 from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS, table_schema
 from fcaps_pipeline.shards.writer import UnitWriter
 from tests.outcomes import segmented
@@ -68,16 +68,19 @@ class RunWriter:
         """A finished run; each unit becomes one shard."""
         layout = RunLayout(root)
         starts = range(0, len(rows), unit_rows) if rows else [0]
-        commits = []
         for unit_index, start in enumerate(starts):
             with UnitWriter(layout, unit_index, row_group_bytes=row_group_bytes) as writer:
                 chosen = rows[start : start + unit_rows]
                 for index, spoken in enumerate(chosen, start):
                     audio = self.audio(spoken, index)
                     writer.add(change(self.annotate(audio)), audio)
-                commits.append(writer.commit((segmented(len(chosen)),), len(chosen), 1.0))
-        layout.index.write_text(_index(commits).model_dump_json())
+                writer.commit((segmented(len(chosen)),), len(chosen), 1.0)
+        self.index(layout)
         return root
+
+    def index(self, layout: RunLayout) -> None:
+        """Writes the index anew."""
+        layout.index.write_text(_index(read_commits(layout)).model_dump_json())
 
 
 def noise(spoken: Spoken, index: int) -> npt.NDArray[np.int16]:

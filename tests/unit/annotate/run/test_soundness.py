@@ -1,0 +1,97 @@
+"""What a run wrote is found changed or lost, named, and done again."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fcaps_pipeline.annotate.run.soundness import (
+    damaged_units,
+    drop_superseded,
+    keep_verified,
+    last_verified,
+    strays,
+    verify,
+)
+from fcaps_pipeline.errors import AccountingError, CorruptRunError
+from fcaps_pipeline.records.annotations import Annotation
+from fcaps_pipeline.records.audio import SegmentAudio
+from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.reader import read_commits
+from fcaps_pipeline.shards.writer import UnitWriter
+from tests.outcomes import segmented
+from tests.unit.learn.training.written_runs import RunWriter, corpus
+
+MakeAudio = Callable[..., SegmentAudio]
+Annotate = Callable[[SegmentAudio], Annotation]
+
+
+@pytest.fixture
+def run(tmp_path: Path, make_audio: MakeAudio, annotate: Annotate) -> RunLayout:
+    """Two units of three rows."""
+    return RunLayout(RunWriter(make_audio, annotate).write(tmp_path / "run", corpus(6), unit_rows=3))
+
+
+def test_a_sound_run_says_so_until_it_changes(run: RunLayout) -> None:
+    assert len(list(verify(run))) == 4
+    assert last_verified(run) is None
+    keep_verified(run)
+    assert last_verified(run) is not None
+    index = json.loads(run.index.read_text())
+    run.index.write_text(json.dumps({**index, "fcaps_version": "other"}))
+    assert last_verified(run) is None
+
+
+@pytest.mark.parametrize("table", ["data", "candidates"])
+@pytest.mark.parametrize(
+    "damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"!" + path.read_bytes()[1:])]
+)
+def test_only_the_unit_whose_file_changed_is_damaged(
+    run: RunLayout, table: str, damage: Callable[[Path], object]
+) -> None:
+    damage(run.root / table / "unit-00001-1.parquet")
+    found = damaged_units(run)
+    assert list(found) == [1]
+    assert f"{table}/unit-00001-1.parquet" in found[1]
+    assert [commit.unit_index for commit in read_commits(run, without=found.keys())] == [0]
+    with pytest.raises(CorruptRunError, match="--repair"):
+        list(verify(run))
+
+
+def test_a_unit_whose_record_is_damaged_is_done_again_beside_it(
+    run: RunLayout, make_audio: MakeAudio, annotate: Annotate
+) -> None:
+    run.commit(1).write_text("{}")
+    assert list(damaged_units(run)) == [1]
+    with UnitWriter(run, 1, row_group_bytes=1000) as writer:
+        writer.add(annotate(make_audio()), make_audio())
+        commit = writer.commit((segmented(1),), 1, 1.0)
+    assert commit.attempt == 2
+    assert damaged_units(run) == {}
+
+
+def test_what_a_later_attempt_replaced_goes_and_what_nobody_wrote_is_named(
+    run: RunLayout, make_audio: MakeAudio, annotate: Annotate
+) -> None:
+    with UnitWriter(run, 1, row_group_bytes=1000) as writer:
+        writer.add(annotate(make_audio()), make_audio())
+        writer.commit((segmented(1),), 1, 1.0)
+    (run.root / "data" / "copy of unit.parquet").write_text("?")
+    assert strays(run) == ["data/copy of unit.parquet"]
+    drop_superseded(run, read_commits(run))
+    assert sorted(path.name for path in (run.root / "data").iterdir()) == [
+        "copy of unit.parquet",
+        "unit-00000-1.parquet",
+        "unit-00001-2.parquet",
+    ]
+
+
+def test_a_segment_in_two_units_is_a_defect(run: RunLayout, make_audio: MakeAudio, annotate: Annotate) -> None:
+    for unit_index in (0, 1):
+        with UnitWriter(run, unit_index, row_group_bytes=1000) as writer:
+            writer.add(annotate(make_audio()), make_audio())
+            writer.commit((segmented(1),), 1, 1.0)
+    RunWriter(make_audio, annotate).index(run)
+    with pytest.raises(AccountingError, match="stands 2 times"):
+        list(verify(run))
