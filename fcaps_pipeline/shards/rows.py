@@ -12,7 +12,7 @@ import numpy.typing as npt
 from fcaps_pipeline import __version__
 from fcaps_pipeline.audio.flac import encode_flac
 from fcaps_pipeline.records.annotations import Annotation, Candidate, Failure, Rejection, SegmentOutcome
-from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, AudioWarning, Recording, Segment, SegmentAudio
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Recording, Segment, SegmentAudio
 from fcaps_pipeline.records.captions import GlobalCaption, Granularity, Profile
 from fcaps_pipeline.shards.layout import Table
 from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS, Row
@@ -81,7 +81,7 @@ def candidate_rows(outcome: SegmentOutcome) -> list[Row]:
         return []
     about = {
         "segment_id": outcome.segment.segment_id,
-        "warnings": _warnings(outcome.recording, outcome.segment),
+        "warnings": _warnings(outcome.recording),
         **versions("candidates"),
     }
     return [{**_candidate_row(one), **about} for found in outcome.caption_sets for one in found.candidates]
@@ -102,7 +102,7 @@ def recording_columns(recording: Recording) -> Row:
         "tags": list(recording.tags),
         "license": recording.license,
         "extra": recording.extra,
-        "warnings": _warnings(recording, None),
+        "warnings": _warnings(recording),
     }
 
 
@@ -120,7 +120,6 @@ def segment_columns(segment: Segment, recording: Recording) -> Row:
         "speaker": segment.speaker or recording.speaker,
         "speaker_gender": recording.speaker_gender,
         "transcript": segment.transcript,
-        "warnings": _warnings(recording, segment),
     }
 
 
@@ -146,14 +145,9 @@ def global_caption_of(row: Row) -> GlobalCaption | None:
     return GlobalCaption(caption=row["text"], **{name: row[name] for name in Profile.model_fields})
 
 
-def _warnings(recording: Recording, segment: Segment | None) -> list[Row]:
-    return [one.model_dump() for one in recording.warnings if segment is None or _concerns(one, segment)]
-
-
-def _concerns(warning: AudioWarning, segment: Segment) -> bool:
-    starts_before_its_end = warning.start_samples is None or warning.start_samples < segment.end_samples
-    ends_after_its_start = warning.end_samples is None or warning.end_samples > segment.start_samples
-    return starts_before_its_end and ends_after_its_start
+def _warnings(recording: Recording) -> list[Row]:
+    """Those that its copy of the Recording brings a Segment bear on it."""
+    return [one.model_dump() for one in recording.warnings]
 
 
 def _candidate_row(candidate: Candidate) -> Row:

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from fcaps_pipeline.annotate.run.border import Border
 from fcaps_pipeline.audio.location import is_url, local_path, printable
 from fcaps_pipeline.audio.probe import AudioHeader, probe
+from fcaps_pipeline.audio.stamp import take_stamp
 from fcaps_pipeline.errors import StorageError
-from fcaps_pipeline.records.audio import Recording
+from fcaps_pipeline.records.audio import FileStamp, Recording
 
 _BATCH = 1024
 _THREADS = 16
@@ -112,8 +113,9 @@ def _look(numbered: tuple[int, Recording]) -> _Look:
         return _Look(Seen(recording, stated_s), looked_at=False, is_missing=False, header=None)
     num_bytes = _size(recording)
     header = None if num_bytes is None else _header(recording)
-    if stated_s is None and header is not None:
-        recording = recording.model_copy(update={"duration_s": header.duration_s})
+    if header is not None:
+        length_s = header.duration_s if stated_s is None else stated_s
+        recording = recording.model_copy(update={"duration_s": length_s, "stamp": _stamp(recording)})
     seen = Seen(recording, _length_s(recording, header, num_bytes or 0))
     return _Look(seen, looked_at=True, is_missing=num_bytes is None, header=header)
 
@@ -124,6 +126,16 @@ def _header(recording: Recording) -> AudioHeader | None:
     with Border(holds_unforeseen=True), suppress(StorageError):
         header = probe(recording.location)
     return header
+
+
+def _stamp(recording: Recording) -> FileStamp | None:
+    """None where there are several files, or the one cannot be read."""
+    if recording.files is not None:
+        return None
+    stamp: FileStamp | None = None
+    with Border(holds_unforeseen=True), suppress(StorageError):
+        stamp = take_stamp(local_path(recording.location))
+    return stamp
 
 
 def _length_s(recording: Recording, header: AudioHeader | None, num_bytes: int) -> float:

@@ -52,7 +52,7 @@ def cut_out(
     channels: tuple[Channel, ...] = tuple(dict.fromkeys(cut.channel for cut in wanted))
     waiting = sorted(wanted, key=lambda cut: (cut.end_samples, cut.start_samples))
     with open_recording(recording, channels) as stream:
-        tally.open(stream)
+        tally.open(recording, stream)
         buffers = {channel: PcmBuffer() for channel in channels}
 
         def take(cut: Cut) -> CutAudio:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fcaps_pipeline.annotate.segmentation.opening import SoundStream
+from fcaps_pipeline.audio.location import local_path
+from fcaps_pipeline.audio.stamp import compare_stamps, take_stamp
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, AudioWarning, Interval, Recording
 from fcaps_pipeline.records.base import Record
 
@@ -43,16 +45,26 @@ class SegmentationTally:
     num_forced_cuts: int = 0
     notes: list[str] = field(default_factory=list)
     sha256: str | None = None
+    since_planning: tuple[AudioWarning, ...] = ()
+    """What happened to the file."""
     stream: SoundStream | None = None
     """What is being read; None until it is open."""
 
-    def open(self, stream: SoundStream) -> None:
-        """Remembers what is read, and reads it once for its checksum, whatever the number of passes.
+    def open(self, recording: Recording, stream: SoundStream) -> None:
+        """Remembers what is read, compares it with what was planned, and reads it for its checksum.
+
+        However many passes there are, this is done in the first.
 
         Raises:
+            RecordingError: the file is another than the planned one.
             StorageError: the storage fails.
         """
-        self.stream, self.sha256 = stream, self.sha256 or stream.sha256
+        self.stream = stream
+        if self.sha256 is None:
+            if recording.stamp is not None:
+                path = local_path(recording.location)
+                self.since_planning = compare_stamps(path, recording.stamp, take_stamp(path))
+            self.sha256 = stream.sha256
 
     def as_heard(self, recording: Recording, interval: Interval | None = None) -> Recording:
         """The Recording with what was found out about it, of an interval where one is given.
@@ -61,12 +73,13 @@ class SegmentationTally:
         """
         if self.stream is None:
             return recording.model_copy(update={"cuts": None})
+        warnings = (*self.since_planning, *self.stream.warnings)
         found = {
             "cuts": None,
             "sha256": self.sha256,
             "source_rate_hz": self.stream.source_rate_hz,
             "num_channels": self.stream.num_channels,
-            "warnings": tuple(one for one in self.stream.warnings if interval is None or _bears_on(one, interval)),
+            "warnings": tuple(one for one in warnings if interval is None or _bears_on(one, interval)),
         }
         return recording.model_copy(update=found)
 

@@ -159,7 +159,7 @@ class Segmenter:
                 if rule == "first" and not tally.speech_samples:
                     self._say_where_speech_is(recording, tally)
                 return
-            tally.open(stream)
+            tally.open(recording, stream)
             survey = survey_channels(stream, None if rule == "mix" else self._detector)
         if rule == "auto" or rule == "each":
             yield from self._chosen(recording, tally, survey, choose_channels(survey, rule))
@@ -201,7 +201,7 @@ class Segmenter:
         stream: SoundStream,
         listeners: Sequence[SpeechStream],
     ) -> Iterator[_Piece]:
-        tally.open(stream)
+        tally.open(recording, stream)
         passes = [_ChannelPass(stream, row, speech, self._rules) for row, speech in enumerate(listeners)]
         for pcm_CT in stream.blocks():
             tally.num_samples += pcm_CT.shape[1]
