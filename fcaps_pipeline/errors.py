@@ -62,6 +62,14 @@ class MissingFileError(StorageError):
     """A file does not exist where its source says it lies."""
 
 
+class SourceGoneError(StorageError):
+    """No Recording of a whole WorkUnit can be opened: going on would only say so of all the others."""
+
+
+class MemoryShortageError(FcapsError):
+    """A process has too little memory for the moment; a fresh one tries again."""
+
+
 class EngineRequestError(FcapsError):
     """The engine refused one request; asking again would be refused again."""
 

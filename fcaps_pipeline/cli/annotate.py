@@ -2,24 +2,29 @@
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fcaps_pipeline.cli.console import LISTED, messages, result
 from fcaps_pipeline.cli.paths import local_path
 
+if TYPE_CHECKING:
+    from fcaps_pipeline.jobs.annotate_job import Job
+
 Source = Annotated[str, typer.Argument(help="A job (.yaml), or a folder, audio file, manifest or Lhotse JSONL.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one key of the job; may be repeated.")
 ]
-
 _EXIT_NOT_WHOLE = 3
 _EXIT_INTERRUPTED = 130
 
 
 def annotate(
-    source: Source,
+    source: Annotated[
+        str | None,
+        typer.Argument(help="As for plan; left out where --out is a run folder, whose own job is taken then."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -31,22 +36,23 @@ def annotate(
     repair: Annotated[
         bool, typer.Option("--repair", help="Do again the units whose files were changed or lost.")
     ] = False,
+    retry_failures: Annotated[
+        bool, typer.Option("--retry-failures", help="Do again the recordings and segments that failed, nothing else.")
+    ] = False,
 ) -> None:
     """Annotate speech: write validated caption shards into a run folder. Run again to go on."""
     from fcaps_pipeline.annotate.run.annotate import annotate as run
     from fcaps_pipeline.annotate.run.inspection import lines
     from fcaps_pipeline.annotate.run.report import State
-    from fcaps_pipeline.cli.jobs import resolve_job
     from fcaps_pipeline.cli.progress import ProgressBar
     from fcaps_pipeline.cli.segments import print_segments
     from fcaps_pipeline.cli.tables import print_report
     from fcaps_pipeline.shards.layout import RunLayout
 
-    job = resolve_job(source, overrides or [])
-    out = out or default_run_folder(source)
+    job, out = _job_and_folder(source, out, overrides or [])
     try:
         with ProgressBar(messages) as bar:
-            report = run(job, out, bar, repair=repair)
+            report = run(job, out, bar, repair=repair, retry_failures=retry_failures)
     except KeyboardInterrupt:
         messages.say(f"interrupted; the same command goes on where {out} stopped")
         raise typer.Exit(_EXIT_INTERRUPTED) from None
@@ -54,6 +60,22 @@ def annotate(
     print_report(result, report, out)
     if report.state is not State.WHOLE:
         raise typer.Exit(_EXIT_NOT_WHOLE)
+
+
+def _job_and_folder(source: str | None, out: Path | None, overrides: list[str]) -> tuple["Job", Path]:
+    """The job of the command line, or the one that the run folder was started with."""
+    from fcaps_pipeline.cli.jobs import resolve_job
+    from fcaps_pipeline.errors import UsageError
+    from fcaps_pipeline.jobs.started import recall
+    from fcaps_pipeline.shards.run_folder import existing
+
+    if source is not None:
+        return resolve_job(source, overrides), out or default_run_folder(source)
+    if out is None:
+        raise UsageError("give a job or audio to annotate, or the --out folder of a run to go on with")
+    if overrides:
+        raise UsageError("--set changes a job that is given; without one the run goes on with its own as it is")
+    return recall(existing(out).started), out
 
 
 def default_run_folder(source: str) -> Path:

@@ -136,6 +136,10 @@ class ProgressBar(Bar, RunCallback):
         """Says what was lost; the run goes on with the others."""
         self._console.say(f"engine {engine}: replica {replica} is down: {cause}", style="yellow")
 
+    def on_waiting(self, message: str) -> None:
+        """Says what a run waits for that does not get on."""
+        self._console.say(message, style="yellow")
+
     def on_engines_ready(self, engines: dict[str, EngineIdentity], startup_s: float) -> None:
         """Starts the clock of the rates."""
         names = ", ".join(f"{name} ({one.engine} {one.engine_version})" for name, one in engines.items())

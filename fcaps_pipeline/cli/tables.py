@@ -39,6 +39,8 @@ def print_report(console: Stream, report: RunReport, out: Path) -> None:
     if report.state is State.UNFINISHED:
         console.say(f"{report.num_units_done} of {report.num_units} units done; the same command does the others")
     else:
+        if report.state is State.WITH_FAILURES:
+            console.say(f"`fcaps annotate --out {out} --retry-failures` does again what failed, and nothing else")
         console.say(f"shards: {out / 'data'}/*.parquet, described by {out / 'index.json'}")
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AliasChoices, Field, JsonValue, field_validator, model_validator
 
 from fcaps_pipeline.jobs.addresses import plain_address
+from fcaps_pipeline.jobs.capacity import ReplicaRange, Replicas, ResourceConfig
 from fcaps_pipeline.jobs.engine_args import check_engine_args, deciding
 from fcaps_pipeline.jobs.job_file import JobText, Section, read_job_file, validate_job
 from fcaps_pipeline.jobs.mistakes import suggestion
@@ -110,8 +111,8 @@ class VllmEngineConfig(PatientEngineConfig):
     """Commit of a model on the hub, 40 hex digits; None for folders, whose weights are hashed instead."""
     device: Literal["cpu", "gpu"] = "cpu"
     """Where the engine runs."""
-    num_replicas: Annotated[int, Field(gt=0)] = 1
-    """Independent engines, one actor each."""
+    num_replicas: Replicas = ReplicaRange()
+    """Independent engines, one actor each: a number, or `{min, max}`. The run begins with the first that answers."""
     gpus_per_replica: Annotated[int, Field(gt=0)] = 1
     """Tensor parallel size; on a CPU it stays 1."""
     cpus_per_replica: Annotated[float, Field(gt=0)] = 1
@@ -258,26 +259,6 @@ class ShardConfig(Section):
     """Recordings per WorkUnit, at most: bounds what is done again after an interruption, whatever headers tell."""
     row_group_bytes: Annotated[int, Field(gt=0, le=100_000_000)] = 64_000_000
     """Bytes per Parquet row group, over all columns."""
-
-
-class ResourceConfig(Section):
-    """What the run may use."""
-
-    ray_address: str | None = None
-    """Address of a running cluster; None starts Ray on this machine."""
-    num_segmenters: Annotated[int, Field(gt=0)] = 2
-    """Actors that decode, segment, measure and write; each has one WorkUnit in flight."""
-    cpus_per_segmenter: Annotated[float, Field(gt=0)] = 0.5
-    """Cores that Ray reserves for one of them."""
-    segments_in_flight: Annotated[int, Field(gt=0)] = 48
-    """Segments that one segmenter has waiting for captions, at most. Bounds memory."""
-    log_to_driver: bool = False
-    """Show on stderr what the actors print, wherever they run."""
-    metrics_port: Annotated[int, Field(gt=0, lt=65536)] | None = None
-    """Port of this machine at which a Ray that we start exports metrics to Prometheus; None exports nothing.
-    A running cluster exports them at its own ports."""
-    unit_attempts: Annotated[int, Field(gt=0)] = 3
-    """Times a WorkUnit is tried when an actor dies under it."""
 
 
 class Job(Section):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.jobs.resources import shipped_folder
+from fcaps_pipeline.jobs.resources import resolve_path, shipped_folder
 from fcaps_pipeline.records.base import Record
 
 _SUFFIX = ".txt"
@@ -82,7 +82,7 @@ def shipped_prompts() -> tuple[str, ...]:
 
 def _path_of(reference: str) -> Path:
     if reference.endswith(_SUFFIX) or Path(reference).name != reference:
-        return Path(reference).expanduser()
+        return resolve_path(reference)
     return shipped_folder("prompts") / f"{reference}{_SUFFIX}"
 
 

@@ -10,6 +10,13 @@ from fcaps_pipeline.errors import UsageError
 
 _PACKAGE = Path(__file__).parents[1]
 _SCHEME = "package:"
+WORKING_FOLDER = "FCAPS_WORKING_FOLDER"
+"""Variable that tells the processes of a run where relative paths start: in the working folder of the command."""
+
+
+def working_folder() -> Path:
+    """Where relative paths of a job start: in the working folder of the command, also in processes on other nodes."""
+    return Path(os.environ.get(WORKING_FOLDER) or Path.cwd())
 
 
 def resolve_path(location: str) -> Path:
@@ -19,7 +26,7 @@ def resolve_path(location: str) -> Path:
         UsageError: the package ships nothing of that name.
     """
     if not location.startswith(_SCHEME):
-        return Path(os.path.normpath(Path.cwd() / Path(location).expanduser()))
+        return Path(os.path.normpath(working_folder() / Path(location).expanduser()))
     name = location.removeprefix(_SCHEME)
     path = _PACKAGE / "assets" / name
     if not path.exists():

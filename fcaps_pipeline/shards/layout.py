@@ -1,8 +1,8 @@
 """Where the files of a run are, and what its commit records and its index say.
 
-A run folder: `job.json`, `plan/`, `data/`, `rejections/`, `failures/`, `candidates/`, `commits/`, `tmp/`,
-`engines.json`, `run.log.jsonl`, `index.json` and `report.json`. A unit is done when its commit record exists; the
-dataset is done when `index.json` exists. What is done again is a further attempt at its unit, with files and a
+A run folder: `job.json`, `started.json`, `plan/`, `data/`, `rejections/`, `failures/`, `candidates/`, `commits/`,
+`tmp/`, `engines.json`, `run.log.jsonl`, `index.json` and `report.json`. A unit is done when its commit record exists;
+the dataset is done when `index.json` exists. What is done again is a further attempt at its unit, with files and a
 record of its own; the last attempt counts.
 """
 
@@ -117,6 +117,7 @@ class RunLayout:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.job = root / "job.json"
+        self.started = root / "started.json"
         self.engines = root / "engines.json"
         self.plan = root / "plan" / "plan.json"
         self.units = root / "plan" / "units.jsonl"
@@ -135,7 +136,3 @@ class RunLayout:
     def commit(self, unit_index: int, attempt: int = 1) -> Path:
         """Path of the commit record of one attempt at a unit."""
         return self.commits / f"{unit_index:05d}.{attempt}.json"
-
-    def in_progress(self, unit_index: int) -> Path:
-        """Names the Recording that a process works on; it stays where the process dies."""
-        return self.temporary / f"{unit_index:05d}.recording"

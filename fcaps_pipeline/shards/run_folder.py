@@ -16,6 +16,8 @@ from fcaps_pipeline.shards.reader import read_json
 from fcaps_pipeline.storage.files import write_durably, writing
 from fcaps_pipeline.storage.job_folder import locked, refuse_strangers, require_same_job
 
+_MARK_SUFFIX = ".recording"
+
 
 @contextmanager
 def opened(root: Path, identity: dict[str, Any]) -> Iterator[RunLayout]:
@@ -29,7 +31,7 @@ def opened(root: Path, identity: dict[str, Any]) -> Iterator[RunLayout]:
 
     Raises:
         JobError: the folder holds a run of a different Job.
-        UsageError: the folder holds something else, or another process works in it.
+        UsageError: the folder holds something else or what an earlier version began, or another process works in it.
         OutputError: the folder cannot be written.
     """
     layout = RunLayout(root.absolute())
@@ -42,8 +44,19 @@ def opened(root: Path, identity: dict[str, Any]) -> Iterator[RunLayout]:
                 write_durably(layout.job, json.dumps(identity, indent=1))
         else:
             require_same_job(stored, identity, layout.job)
+        _refuse_marks(layout)
         shutil.rmtree(layout.temporary, ignore_errors=True)
         yield layout
+
+
+def _refuse_marks(layout: RunLayout) -> None:
+    """Versions before 2 left a file in `tmp/` that named the Recording at which a process had died."""
+    mark = next(layout.temporary.glob(f"*{_MARK_SUFFIX}"), None)
+    if mark is not None:
+        raise UsageError(
+            f"{layout.root} was begun by an earlier version, whose mark {mark.relative_to(layout.root)} means nothing "
+            "to this one; finish it with that version, or choose another --out"
+        )
 
 
 def existing(root: Path) -> RunLayout:

@@ -13,7 +13,7 @@ from fcaps_pipeline.errors import AccountingError
 from fcaps_pipeline.records.annotations import Annotation, Failure, Rejection, SegmentOutcome
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.shards.commits import next_attempt, write_commit
-from fcaps_pipeline.shards.layout import TABLES, RecordingOutcome, RunLayout, UnitCommit
+from fcaps_pipeline.shards.layout import TABLES, RecordingOutcome, RunLayout, Table, UnitCommit
 from fcaps_pipeline.shards.rows import annotation_row, candidate_rows, failure_row, rejection_row
 from fcaps_pipeline.shards.schema import Row
 from fcaps_pipeline.shards.table_writer import TableWriter
@@ -86,6 +86,26 @@ class UnitWriter:
         self._count_once(row["segment_id"])
         self._annotated_s += row["duration_s"]
         self._tables["data"].add(row)
+
+    def carry(self, table: Table, row: Row) -> None:
+        """Takes a row of an earlier attempt as it is.
+
+        Raises:
+            OutputError: the run folder cannot be written.
+            AccountingError: the Segment was taken before.
+        """
+        match table:
+            case "data":
+                self.add_annotated(row)
+                return
+            case "rejections":
+                self._count_once(row["segment_id"])
+                self._rejection_reasons[row["reason"]] += 1
+            case "candidates":
+                self._num_output_tokens += row["num_output_tokens"]
+            case "failures":
+                raise AccountingError(f"unit {self._unit_index}: a Failure is done again, never carried over")
+        self._tables[table].add(row)
 
     def add_recording_failure(self, failure: Failure) -> None:
         """Takes a Failure that concerns a whole Recording."""

@@ -6,21 +6,16 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import psutil
 import pytest
-import soundfile
 
 from fcaps_pipeline.shards.layout import RunLayout
-from fcaps_pipeline.shards.reader import read_rows
 from tests.integration.conftest import FCAPS, Fcaps
 
 # Units of a few seconds, so that a run has many commits to be killed between.
 SETTINGS = ("--set", "shards.unit_hours=0.001", "--set", "resources.num_segmenters=1")
-
-
+CASCADE = (*SETTINGS, "--set", "engines={embedded: {kind: cascade}}")
 NUM_COPIES = 8
 
 
@@ -34,15 +29,7 @@ def corpus(demo_files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(fcaps: Fcaps, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("uninterrupted") / "run"
-    done = fcaps("annotate", corpus, "--out", run, *SETTINGS)
-    assert done.returncode == 0, done.stderr
-    return run
-
-
-def _start(what: Path, run: Path, settings: tuple[str, ...] = SETTINGS) -> "subprocess.Popen[str]":
+def _start(what: Path, run: Path, settings: tuple[str, ...]) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [*FCAPS, "annotate", str(what), "--out", str(run), *settings],
         stdout=subprocess.PIPE,
@@ -62,9 +49,12 @@ def _wait_for_commits(process: "subprocess.Popen[str]", run: Path, count: int) -
         time.sleep(0.05)
 
 
-def _texts(run: Path) -> dict[str, Any]:
-    columns = ["segment_id", "fine_captions", "global_captions", "audio_sha256"]
-    return {str(row.pop("segment_id")): row for row in read_rows(RunLayout(run), "data", columns)}
+def _shards(run: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(run).as_posix(): path.read_bytes()
+        for table in ("data", "rejections", "failures")
+        for path in (run / table).glob("*.parquet")
+    }
 
 
 def _wait_for_descendants(process: "subprocess.Popen[str]", name: str) -> list[psutil.Process]:
@@ -84,87 +74,61 @@ def _wait_for_descendants(process: "subprocess.Popen[str]", name: str) -> list[p
     return [child for child, title in titles.items() if title.startswith(name)]
 
 
-def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one(
-    fcaps: Fcaps, corpus: Path, uninterrupted: Path, tmp_path: Path
+def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one_byte_for_byte(
+    fcaps: Fcaps, corpus: Path, tmp_path: Path
+) -> None:
+    uninterrupted, run = tmp_path / "uninterrupted", tmp_path / "run"
+    done = fcaps("annotate", corpus, "--out", uninterrupted, *CASCADE)
+    assert done.returncode == 0, done.stderr
+    process = _start(corpus, run, CASCADE)
+    _wait_for_commits(process, run, 3)
+    process.kill()
+    process.communicate()
+    assert not RunLayout(run).index.exists()
+    committed = {path: path.stat().st_mtime_ns for path in RunLayout(run).commits.iterdir()}
+    resumed = fcaps("annotate", corpus, "--out", run, *CASCADE, "--set", "resources.num_segmenters=2")
+    assert resumed.returncode == 0, resumed.stderr
+    assert {path: path.stat().st_mtime_ns for path in committed} == committed
+    assert _shards(run) == _shards(uninterrupted)
+    assert not RunLayout(run).temporary.exists() or not list(RunLayout(run).temporary.iterdir())
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGTERM,), (signal.SIGINT, signal.SIGINT), (signal.SIGHUP,)])
+def test_an_interrupted_run_says_that_it_can_go_on_and_leaves_no_process(
+    corpus: Path, tmp_path: Path, signals: tuple[signal.Signals, ...]
+) -> None:
+    process = _start(corpus, tmp_path / "run", CASCADE)
+    _wait_for_commits(process, tmp_path / "run", 1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    for number in signals:
+        process.send_signal(number)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 130, messages
+    assert "the same command goes on" in messages.replace("\n", " ")
+    assert "Traceback" not in messages
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
+
+
+def test_a_dead_engine_is_replaced_and_none_outlives_a_killed_run(
+    fcaps: Fcaps, demo_files: list[Path], tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    process = _start(corpus, run)
+    process = _start(demo_files[0].parent, run, SETTINGS)
     _wait_for_commits(process, run, 1)
+    for one in _wait_for_descendants(process, "VLLM::EngineCore"):
+        one.kill()
+    num_committed = len(list(RunLayout(run).commits.iterdir()))
+    _wait_for_commits(process, run, num_committed + 2)
     engines = _wait_for_descendants(process, "VLLM::")
     process.kill()
     process.communicate()
     _, alive = psutil.wait_procs(engines, timeout=30)
     assert alive == [], "vLLM outlived the run"
-    assert not RunLayout(run).index.exists()
-    committed = {path: path.stat().st_mtime_ns for path in RunLayout(run).commits.iterdir()}
-    resumed = fcaps("annotate", corpus, "--out", run, *SETTINGS)
+    resumed = fcaps("annotate", demo_files[0].parent, "--out", run, *SETTINGS)
     assert resumed.returncode == 0, resumed.stderr
-    assert {path: path.stat().st_mtime_ns for path in committed} == committed
-    assert _texts(run) == _texts(uninterrupted)
-    assert not RunLayout(run).temporary.exists() or not list(RunLayout(run).temporary.iterdir())
-
-
-def test_an_interrupted_run_says_that_it_can_go_on(corpus: Path, tmp_path: Path) -> None:
-    process = _start(corpus, tmp_path / "run")
-    _wait_for_commits(process, tmp_path / "run", 1)
-    process.send_signal(signal.SIGINT)
-    _, messages = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "the same command goes on" in messages.replace("\n", " ")
-    assert "Traceback" not in messages
-
-
-@pytest.mark.parametrize("victim", ["ray::_CaptioningActor", "VLLM::EngineCore"])
-def test_a_killed_engine_is_replaced_and_nothing_is_lost(
-    corpus: Path, uninterrupted: Path, tmp_path: Path, victim: str
-) -> None:
-    run = tmp_path / "run"
-    process = _start(corpus, run)
-    _wait_for_commits(process, run, 1)
-    for one in _wait_for_descendants(process, victim):
-        one.kill()
-    _, messages = process.communicate(timeout=240)
-    assert process.returncode == 0, messages
-    assert _texts(run).keys() == _texts(uninterrupted).keys()
-
-
-_CASCADE_JOB = """
-source: {{kind: folder, path: {folder}}}
-engines:
-  rules: {{kind: cascade}}
-captions:
-  fine: {{engine: rules, prompt: embedded_fine.v1}}
-resources: {{num_segmenters: 1}}
-"""
-_LONG_S = 600
-
-
-def test_a_recording_that_kills_its_process_every_time_fails_alone(demo_files: list[Path], tmp_path: Path) -> None:
-    folder, run = tmp_path / "speech", tmp_path / "run"
-    folder.mkdir()
-    shutil.copy(demo_files[0], folder / "a.flac")
-    shutil.copy(demo_files[1], folder / "z.flac")
-    audio_T, rate_hz = soundfile.read(demo_files[0], dtype="int16")
-    soundfile.write(folder / "deadly.flac", np.resize(audio_T, rate_hz * _LONG_S), rate_hz)
-    job = tmp_path / "job.yaml"
-    job.write_text(_CASCADE_JOB.format(folder=folder))
-    process = _start(job, run, ())
-    mark, begun = RunLayout(run).in_progress(0), [0]
-    while process.poll() is None:
-        with suppress(FileNotFoundError):
-            # The mark of a dead process stays until the next one begins.
-            if mark.stat().st_mtime_ns > begun[-1] and mark.read_text().startswith("deadly"):
-                begun.append(mark.stat().st_mtime_ns)
-                (victim,) = _wait_for_descendants(process, "ray::_SegmentingActor")
-                victim.kill()
-        time.sleep(0.02)
-    _, messages = process.communicate()
-    assert process.returncode == 3, messages
-    assert len(begun) - 1 == 2
-    assert {str(row["source"]) for row in read_rows(RunLayout(run), "data")} == {"a.flac", "z.flac"}
-    (failure,) = read_rows(RunLayout(run), "failures")
-    assert failure["source"] == "deadly.flac"
-    assert "every process that came to it died" in str(failure["message"])
+    verified = fcaps("verify", run)
+    assert verified.returncode == 0, verified.stderr
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ last, says that the dataset is complete.
 
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from fcaps_pipeline.annotate.run.callback import ANNOTATING, RunCallback, RunCal
 from fcaps_pipeline.annotate.run.plan import Plan, check_audio_exists, load_or_make, load_units
 from fcaps_pipeline.annotate.run.preflight import check_before_start
 from fcaps_pipeline.annotate.run.report import LastCall, RunReport, make_report
+from fcaps_pipeline.annotate.run.signals import Signals
 from fcaps_pipeline.annotate.run.soundness import damaged_units, drop_superseded
 from fcaps_pipeline.annotate.run.watch.metrics import build_metrics
 from fcaps_pipeline.annotate.run.watch.run_log import RunLog
@@ -24,6 +26,8 @@ from fcaps_pipeline.annotate.run.watch.run_watch import RunWatch
 from fcaps_pipeline.errors import AccountingError, JobError, OutputError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.identity import job_identity, job_sha256
+from fcaps_pipeline.jobs.started import remember
+from fcaps_pipeline.records.annotations import WorkUnit
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_commits, total
@@ -32,7 +36,9 @@ from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS
 from fcaps_pipeline.storage.files import write_durably, writing
 
 
-def annotate(job: Job, out: Path, callback: RunCallback, *, repair: bool = False) -> RunReport:
+def annotate(
+    job: Job, out: Path, callback: RunCallback, *, repair: bool = False, retry_failures: bool = False
+) -> RunReport:
     """Runs a job to its end, or goes on where an earlier call stopped.
 
     Args:
@@ -40,36 +46,46 @@ def annotate(job: Job, out: Path, callback: RunCallback, *, repair: bool = False
         out: run folder; created, or one that the same job was started in.
         callback: told about progress.
         repair: whether units whose files are no longer what was committed are done again; every file is read for it.
+        retry_failures: does again the Recordings and Segments of committed units that failed, and nothing else.
 
     Returns:
         What `report.json` says.
 
     Raises:
         FcapsError: with the class that says how to handle it; finished units stay finished.
+        KeyboardInterrupt: a signal stopped it; the same call goes on later.
     """
     check_before_start(job)
     with (
+        Signals() as signals,
         opened(out, job_identity(job)) as layout,
         RunLog(layout.log) as log,
         RunWatch(log, build_metrics(job.resources)) as watch,
     ):
-        report = _annotate(job, layout, RunCallbacks(callback, watch), repair=repair)
+        remember(layout.started, job)
+        callbacks = RunCallbacks(callback, watch)
+        report = _annotate(job, layout, callbacks, signals, repair=repair, retry_failures=retry_failures)
         watch.concluded(report.state.value)
         return report
 
 
-def _annotate(job: Job, layout: RunLayout, callback: RunCallback, *, repair: bool) -> RunReport:
+def _annotate(
+    job: Job, layout: RunLayout, callback: RunCallback, signals: Signals, *, repair: bool, retry_failures: bool
+) -> RunReport:
     callback.on_step("planning")
     plan = load_or_make(layout, job)
     damaged = _damaged(layout, callback) if repair else frozenset()
     commits = read_commits(layout, without=damaged)
     _compare_versions(commits, callback)
-    callback.on_plan(plan, total(commits), len(commits))
-    done = frozenset(commit.unit_index for commit in commits)
+    again = {one.unit_index: one for one in commits if retry_failures and _has_failures(one)}
+    units = frozenset(range(plan.num_units))
+    missing = damaged if retry_failures else units.difference(one.unit_index for one in commits)
+    done = units - missing - again.keys()
+    callback.on_plan(plan, total(commits), len(done))
     last_call = LastCall()
     check_audio_exists(plan)
     if len(done) < plan.num_units:
-        last_call = _run_missing(job, layout, plan, done, callback)
+        last_call = _run(job, layout, load_units(layout, without=done), again, callback, signals)
     elif (report := _last_report(layout)) is not None:
         return report
     return _finish(job, layout, plan, read_commits(layout), last_call)
@@ -108,22 +124,34 @@ class _Engines(Record):
     engines: dict[str, EngineIdentity]
 
 
-def _run_missing(job: Job, layout: RunLayout, plan: Plan, done: frozenset[int], callback: RunCallback) -> LastCall:
-    from fcaps_pipeline.annotate.run.ray_runtime import RayRuntime, UnitFailure
+def _has_failures(commit: UnitCommit) -> bool:
+    return commit.num_recording_failures + commit.num_segment_failures > 0
+
+
+def _run(
+    job: Job,
+    layout: RunLayout,
+    units: Iterator[WorkUnit],
+    again: dict[int, UnitCommit],
+    callback: RunCallback,
+    signals: Signals,
+) -> LastCall:
+    from fcaps_pipeline.annotate.run.ray_runtime.runtime import RayRuntime
+    from fcaps_pipeline.annotate.run.ray_runtime.segmenters import UnitFailure
 
     layout.index.unlink(missing_ok=True)
     begun_s = time.monotonic()
     failed_units = []
     callback.on_step("starting Ray")
     # Ray prints on stdout what actors print there, but stdout is the result of a command.
-    with redirect_stdout(sys.stderr), RayRuntime(job, layout) as runtime:
+    with redirect_stdout(sys.stderr), RayRuntime(job, layout, signals) as runtime:
         callback.on_step("starting the engines")
         engines = runtime.start_engines(callback)
         _remember(layout, engines)
         ready_s = time.monotonic()
         callback.on_engines_ready(engines, ready_s - begun_s)
         callback.on_step(ANNOTATING)
-        for outcome in runtime.run(load_units(layout, without=done), callback):
+        for outcome in runtime.run(units, callback, again):
             if isinstance(outcome, UnitFailure):
                 failed_units.append(f"unit {outcome.unit_index}: {outcome.message}")
                 callback.on_unit_failed(outcome.unit_index, outcome.message)

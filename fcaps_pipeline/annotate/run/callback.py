@@ -35,6 +35,9 @@ class RunCallback:
     def on_engines(self, states: Sequence[EngineState]) -> None:
         """Called once a second, with all engines of the job."""
 
+    def on_waiting(self, message: str) -> None:
+        """Called once a minute while processes of the run have no place, with what is waited for."""
+
     def on_progress(self, progress: Progress) -> None:
         """Called once a second, with what was reported meanwhile."""
 
@@ -85,6 +88,11 @@ class RunCallbacks(RunCallback):
         """Tells all."""
         for one in self._callbacks:
             one.on_engines(states)
+
+    def on_waiting(self, message: str) -> None:
+        """Tells all."""
+        for one in self._callbacks:
+            one.on_waiting(message)
 
     def on_progress(self, progress: Progress) -> None:
         """Tells all."""

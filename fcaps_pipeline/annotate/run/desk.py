@@ -119,11 +119,11 @@ class Desk:
         with self._changed:
             self._changed.wait(timeout_s)
 
-    def added(self, tray: "Tray") -> None:
-        """Counts one more Segment, unanswered and held."""
+    def added(self, tray: "Tray", *, is_open: bool) -> None:
+        """Counts one more Segment that is held, and whether it is unanswered."""
         with self._changed:
-            tray.num_open += 1
-            self._num_open += 1
+            tray.num_open += is_open
+            self._num_open += is_open
             self._num_held += 1
 
     def popped(self) -> None:
@@ -167,13 +167,20 @@ class Tray:
         held = _Held(segment, set(self._desk.engines))
         self._held.append(held)
         self._by_id[segment.segment.segment_id] = held
-        self._desk.added(self)
+        self._desk.added(self, is_open=True)
         if not self._filling:
             self._filling_since_s = time.monotonic()
         self._filling.append(held)
         is_old = time.monotonic() - self._filling_since_s > _BLOCK_OPEN_S
         if is_old or len(self._filling) >= self._desk.block_segments:
             self.flush()
+
+    def add_known(self, segment: SegmentAudio) -> None:
+        """Takes a Segment about which nothing is to be asked; it leaves in its turn, without answers."""
+        held = _Held(segment, set())
+        self._held.append(held)
+        self._by_id[segment.segment.segment_id] = held
+        self._desk.added(self, is_open=False)
 
     def flush(self) -> None:
         """Offers what waits for its block to fill."""

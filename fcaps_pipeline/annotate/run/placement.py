@@ -1,11 +1,22 @@
-"""Whether a job has room on the nodes of a cluster: what its processes need, against what the nodes have.
+"""What the processes of a job need and hold: cores and GPUs, Segments in hand, time to answer, shared memory.
 
-Enters: a Job and the resources of the nodes, as Ray names them. Leaves: nothing, or a `ResourceError` that
-says what to lower. What only Ray can tell, whether all processes fit at once, is asked in `ray_runtime`.
+Enters: a Job and the resources of the nodes, as Ray names them. Leaves: numbers for `ray_runtime`, or a
+`ResourceError` that says what to lower. Whether a cluster will grow is not known here.
 """
 
+import math
+
 from fcaps_pipeline.errors import ResourceError
-from fcaps_pipeline.jobs.annotate_job import EngineConfig, Job, VllmEngineConfig
+from fcaps_pipeline.jobs.annotate_job import (
+    CaptionConfig,
+    EndpointEngineConfig,
+    EngineConfig,
+    Job,
+    VllmEngineConfig,
+)
+from fcaps_pipeline.jobs.capacity import ReplicaRange
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
+from fcaps_pipeline.records.captions import Granularity
 
 _KEYS = {
     "GPU": "engines.*.num_replicas or gpus_per_replica",
@@ -13,10 +24,56 @@ _KEYS = {
 }
 """What to lower where one of the two is short; GPUs, which are dearer, are named first."""
 
+_SPARE_ROOM = 1.5
+"""Segments a replica holds, for each that its engine works on: the next one is there when one is done."""
+_CASCADE_ROOM = 16
+_SHORTEST_DEADLINE_S = 60.0
+_BYTES_PER_SAMPLE = 2
+_BLOCKS_SHARE = 1.5
+"""A block stays in shared memory until its last Segment is answered."""
+_SMALLEST_STORE_BYTES = 128 * 2**20
+_LARGEST_STORE_SHARE = 0.3
 
-def num_replicas(engine: EngineConfig) -> int:
+
+def num_replicas(engine: EngineConfig) -> ReplicaRange:
     """Processes that one engine has."""
-    return engine.num_replicas if isinstance(engine, VllmEngineConfig) else 1
+    return engine.num_replicas if isinstance(engine, VllmEngineConfig) else ReplicaRange()
+
+
+def captions_of(job: Job, engine_name: str) -> dict[Granularity, CaptionConfig]:
+    """What one engine of a job is asked."""
+    return {granularity: one for granularity, one in job.captions.items() if one.engine == engine_name}
+
+
+def room_of(job: Job, engine_name: str) -> int:
+    """Segments that one replica has in hand."""
+    engine, captions = job.engines[engine_name], captions_of(job, engine_name).values()
+    match engine:
+        case VllmEngineConfig():
+            at_work = engine.max_num_seqs / sum(one.num_candidates for one in captions)
+        case EndpointEngineConfig():
+            at_work = engine.max_concurrency / len(captions)
+        case _:
+            at_work = _CASCADE_ROOM
+    return max(2, math.ceil(_SPARE_ROOM * at_work))
+
+
+def deadlines_s(job: Job, engine_name: str) -> tuple[float, float]:
+    """How soon and how late an unanswered Segment is taken back from a replica; see `SegmentQueue`."""
+    engine = job.engines[engine_name]
+    if isinstance(engine, EndpointEngineConfig):
+        # A server that is ill is waited for inside the request; only what exceeds that hangs.
+        patience_s = job.verification.max_attempts * (engine.patience_s + engine.timeout_s)
+        return patience_s, max(patience_s, job.resources.hang_timeout_s)
+    return _SHORTEST_DEADLINE_S, job.resources.hang_timeout_s
+
+
+def object_store_bytes(job: Job, memory_bytes: int) -> int:
+    """Shared memory for the audio that the job has in flight, as far as the machine has room for it."""
+    segment_bytes = job.segmentation.max_segment_s * SAMPLE_RATE_HZ * _BYTES_PER_SAMPLE
+    in_flight = job.resources.num_segmenters * job.resources.segments_in_flight
+    wanted = _SMALLEST_STORE_BYTES + _BLOCKS_SHARE * in_flight * segment_bytes
+    return max(_SMALLEST_STORE_BYTES, int(min(wanted, _LARGEST_STORE_SHARE * memory_bytes)))
 
 
 def bundle_of(engine: EngineConfig) -> dict[str, float]:
@@ -28,9 +85,9 @@ def bundle_of(engine: EngineConfig) -> dict[str, float]:
 
 
 def bundles(job: Job) -> list[dict[str, float]]:
-    """What every process of a job needs on its node, those left out that need nothing."""
+    """What every process that a job must have needs on its node, those left out that need nothing."""
     segmenters = [{"CPU": job.resources.cpus_per_segmenter}] * job.resources.num_segmenters
-    replicas = [bundle_of(engine) for engine in job.engines.values() for _ in range(num_replicas(engine))]
+    replicas = [bundle_of(engine) for engine in job.engines.values() for _ in range(num_replicas(engine).min)]
     return [bundle for bundle in [*segmenters, *replicas] if bundle]
 
 
@@ -66,12 +123,15 @@ def _no_gpu(job: Job) -> ResourceError:
     )
 
 
-def no_room(job: Job) -> ResourceError:
-    """The error where the sums are right and the processes still find no place."""
-    return ResourceError(
-        f"the {_place(job)} has what the job wants, but no room for its {len(bundles(job))} processes together: each "
-        f"must fit on one node beside what already runs there; lower {' or '.join(_KEYS.values())}, or wait for other "
-        "work to end"
+def what_is_missing(job: Job, nodes: list[dict[str, float]]) -> str:
+    """Why processes of a job have no place yet, for somebody who waits for a cluster to grow."""
+    try:
+        check_room(job, nodes)
+    except ResourceError as error:
+        return f"{error}, or add nodes"
+    return (
+        "the nodes have what the job wants, but no room for a process beside what runs there: each must fit on one "
+        f"node; lower {' or '.join(_KEYS.values())}, or wait for other work to end"
     )
 
 

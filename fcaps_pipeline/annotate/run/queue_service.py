@@ -46,7 +46,7 @@ class QueueService:
         self,
         queue: SegmentQueue,
         epoch: str,
-        deliver: Callable[[str, tuple[Answer, ...]], None],
+        deliver: Callable[[str, str, tuple[Answer, ...]], None],
         clock: Callable[[], float],
     ) -> None:
         """Starts with nothing.
@@ -54,7 +54,7 @@ class QueueService:
         Args:
             queue: of one engine, empty.
             epoch: name of this life of the queue; segmenters that meet another offer all they have open again.
-            deliver: sends answers to a desk, without waiting for it.
+            deliver: sends answers to desk and owner, without waiting for them.
             clock: monotonic seconds.
         """
         self._queue = queue
@@ -126,7 +126,7 @@ class QueueService:
             else:
                 self._waiting.append((report, future))
         for conviction in self._queue.pop_convictions():
-            self._deliver(conviction.desk, (_refusal(conviction),))
+            self._deliver(conviction.desk, conviction.owner, (_refusal(conviction),))
 
     async def _wait(self, report: ReplicaReport, wait_s: float) -> tuple[Lot, ...]:
         future: asyncio.Future[tuple[Lot, ...]] = asyncio.get_running_loop().create_future()

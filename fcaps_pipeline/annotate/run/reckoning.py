@@ -106,12 +106,12 @@ def _assumed_tokens_per_s(engine: EngineConfig) -> float:
 def _num_gpus(engine: EngineConfig) -> int:
     if not isinstance(engine, VllmEngineConfig) or engine.device != "gpu":
         return 0
-    return num_replicas(engine) * engine.gpus_per_replica
+    return num_replicas(engine).max * engine.gpus_per_replica
 
 
 def _split(job: Job, hours: dict[str, float]) -> dict[str, int]:
     """One replica each, then always one more for the engine that would be done last, while GPUs are left."""
-    each = {name: _num_gpus(job.engines[name]) // num_replicas(job.engines[name]) for name in hours}
+    each = {name: _num_gpus(job.engines[name]) // num_replicas(job.engines[name]).max for name in hours}
     split, left = dict(each), sum(_num_gpus(job.engines[name]) for name in hours) - sum(each.values())
     while waiting := [name for name in split if each[name] <= left]:
         last = max(waiting, key=lambda name: hours[name] / split[name])

@@ -23,6 +23,8 @@ _FLUSH_EVERY_S = 0.5
 """Answers wait at most so long for others on the same way."""
 _FLUSHES_PER_REPORT = 4
 """The next request for work carries what was delivered; where none comes, a report of its own does."""
+_MOST_IN_VAIN = 32
+"""Segments in a row that stumble: then it is not they who are at fault."""
 
 AskCaptions = Callable[[SegmentAudio], Awaitable[tuple[CaptionSet, ...]]]
 
@@ -72,7 +74,7 @@ class Replica:
         self._answers: dict[tuple[str, str], list[Answer]] = defaultdict(list)
         self._delivered: dict[str, list[str]] = defaultdict(list)
         self._stumbles: list[Stumble] = []
-        self._num_held = 0
+        self._num_held = self._num_in_vain = 0
         self._changed = asyncio.Event()
         self._end = asyncio.Event()
         self._dead: EngineDeadError | None = None
@@ -130,7 +132,12 @@ class Replica:
             cause = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}; please report it"
             self._stumbles.append(Stumble(lot.owner, segment_id, cause))
             self._num_held -= 1
+            self._num_in_vain += 1
+            if self._num_in_vain >= _MOST_IN_VAIN:
+                self._dead = EngineDeadError(f"the last {_MOST_IN_VAIN} Segments all failed: {cause}")
+                self._end.set()
         else:
+            self._num_in_vain = 0
             self._answers[lot.desk, lot.owner].append(Answer(segment_id, caption_sets))
         self._changed.set()
         if 4 * sum(map(len, self._answers.values())) >= self._num_held:

@@ -7,7 +7,6 @@ examples. A file whose length is told is looked at too: the first ten thousand, 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -16,7 +15,6 @@ from fcaps_pipeline.annotate.run.border import Border
 from fcaps_pipeline.audio.location import is_url, local_path, printable
 from fcaps_pipeline.audio.probe import AudioHeader, probe
 from fcaps_pipeline.audio.stamp import take_stamp
-from fcaps_pipeline.errors import StorageError
 from fcaps_pipeline.records.audio import FileStamp, Recording
 
 _BATCH = 1024
@@ -122,20 +120,18 @@ def _look(numbered: tuple[int, Recording]) -> _Look:
 
 def _header(recording: Recording) -> AudioHeader | None:
     """None where it cannot be read: decoding finds the same error again, and tells it."""
-    header: AudioHeader | None = None
-    with Border(holds_unforeseen=True), suppress(StorageError):
-        header = probe(recording.location)
-    return header
+    with Border():
+        return probe(recording.location)
+    return None
 
 
 def _stamp(recording: Recording) -> FileStamp | None:
     """None where there are several files, or the one cannot be read."""
     if recording.files is not None:
         return None
-    stamp: FileStamp | None = None
-    with Border(holds_unforeseen=True), suppress(StorageError):
-        stamp = take_stamp(local_path(recording.location))
-    return stamp
+    with Border():
+        return take_stamp(local_path(recording.location))
+    return None
 
 
 def _length_s(recording: Recording, header: AudioHeader | None, num_bytes: int) -> float:

@@ -1,47 +1,62 @@
-"""Turns one WorkUnit into one committed Shard. A plain class; `ray_runtime` makes it an actor.
+"""Turns WorkUnits into committed Shards. A plain class; `ray_workers` makes it an actor.
 
-Segments stream through: while the engines caption one window of Segments the worker decodes,
-segments and measures the next. Outcomes are written in Segment order, so the Shard does not
-depend on which answer came first.
+Segments stream through: while the engines caption, the worker decodes, segments and measures the next. A unit
+is done in two calls, so that the worker can begin the next one while the last answers of the former are out:
+`segment` offers everything, `finish` waits for what is missing and commits. Outcomes are written in Segment
+order, so the Shard does not depend on which answer came first.
 """
 
+import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Protocol
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 
-from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
-from fcaps_pipeline.annotate.run.border import Border
+from fcaps_pipeline.annotate.run.border import Prepare, Visit, failure_of
+from fcaps_pipeline.annotate.run.desk import Desk, Tray
+from fcaps_pipeline.annotate.run.earlier import EarlierAttempt
 from fcaps_pipeline.annotate.run.watch.progress import Progress
 from fcaps_pipeline.annotate.run.watch.tally import tally
-from fcaps_pipeline.annotate.segmentation.opening import OpenRecording, open_recording
-from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
-from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 from fcaps_pipeline.annotate.verification.decision import decide
-from fcaps_pipeline.errors import RecordingError
+from fcaps_pipeline.errors import FcapsError, RecordingError, SourceGoneError, StorageError
 from fcaps_pipeline.jobs.annotate_job import Job
-from fcaps_pipeline.records.annotations import CaptionSet, SegmentOutcome, WorkUnit
-from fcaps_pipeline.records.audio import Recording, SegmentAudio
+from fcaps_pipeline.records.annotations import WorkUnit
+from fcaps_pipeline.records.audio import Recording
 from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout, UnitCommit
 from fcaps_pipeline.shards.writer import UnitWriter
-from fcaps_pipeline.storage.files import writing
-
-PendingCaptions = Callable[[], tuple[CaptionSet, ...]]
-"""Blocks until the engines have answered."""
 
 
-class CaptioningPool(Protocol):
-    """The engines as a unit worker sees them."""
+@dataclass(frozen=True)
+class UnitTry:
+    """A unit as a worker gets it."""
 
-    def submit(self, segment: SegmentAudio) -> PendingCaptions:
-        """Starts captioning a Segment at every granularity of the job."""
-        ...
+    unit: WorkUnit
+    is_careful: bool = False
+    """Whether each Recording is told before it is begun, because an earlier process died in this unit."""
+    alone: frozenset[str] = frozenset()
+    """Recordings begun only when nothing else is in hand."""
+    earlier: UnitCommit | None = None
+    """Attempt from which everything that did not fail is taken over; None does the whole unit."""
+    convicted: dict[str, str] = field(default_factory=dict)
+    """Recordings that took down their process every time, with what happened: Failures, not touched again."""
 
-    def forget(self) -> None:
-        """Gives up all answers that were not waited for."""
-        ...
+
+class HandedBackError(FcapsError):
+    """The worker was told to stop; the unit is left to the next run."""
+
+
+@dataclass
+class _InHand:
+    """A unit between its first Segment and its commit."""
+
+    stack: ExitStack
+    writer: UnitWriter
+    tray: Tray
+    earlier: EarlierAttempt | None
+    started_s: float
+    outcomes: list[RecordingOutcome] = field(default_factory=list)
+    num_segments: int = 0
 
 
 class UnitWorker:
@@ -51,103 +66,168 @@ class UnitWorker:
         self,
         job: Job,
         layout: RunLayout,
-        pool: CaptioningPool,
+        desk: Desk,
+        prepare: Prepare,
         report: Callable[[Progress], None],
-        opening: OpenRecording = open_recording,
+        announce: Callable[[int, str, bool], None],
     ) -> None:
-        self._job = job
-        self._layout = layout
-        self._pool = pool
-        self._report = report
-        self._engines = {granularity: one.engine for granularity, one in job.captions.items()}
-        self._segmenter = Segmenter(job.segmentation, SileroDetector(job.segmentation), measure_acoustics, opening)
-        self._waiting: deque[tuple[SegmentAudio, PendingCaptions]] = deque()
-        self._num_segments = 0
-        self._isolate = False
-
-    def run(self, unit: WorkUnit, *, isolate: bool = False, deadly: str | None = None) -> UnitCommit:
-        """Processes a unit to its commit.
+        """Starts with nothing in hand.
 
         Args:
-            unit: what to process.
-            isolate: whether an unexpected error in one Recording becomes its Failure, so that the
-                others are not lost with it. For the last of several tries.
-            deadly: id of the Recording at which every try so far took its process down; it becomes a
-                Failure without being touched again.
+            job: what is asked.
+            layout: where it is written.
+            desk: to the engines.
+            prepare: starts a pass over a Recording; `Segmenter.prepare`.
+            report: takes what happened.
+            announce: told unit and Recording before it is begun, and whether to make sure that this is noted.
+        """
+        self._job = job
+        self._layout = layout
+        self._desk = desk
+        self._prepare = prepare
+        self._report = report
+        self._announce = announce
+        self._engines = {granularity: one.engine for granularity, one in job.captions.items()}
+        self._in_hand: dict[int, _InHand] = {}
+        self._is_stopping = threading.Event()
+        self.last_step_s = time.monotonic()
+        """When this worker last got on, by the monotonic clock."""
+
+    def segment(self, one: UnitTry) -> None:
+        """Decodes and segments a unit, and offers all of its Segments.
+
+        Raises:
+            StorageError: a Recording cannot be read for the moment.
+            SourceGoneError: none of the unit can.
+            MemoryShortageError: this process has too little memory.
+            OutputError: the run folder cannot be written.
+            HandedBackError: `stop` was called.
+        """
+        index = one.unit.unit_index
+        hand = self._open(index, one.earlier)
+        try:
+            for recording in one.unit.recordings:
+                hand.outcomes.append(self._process(recording, hand, one))
+            hand.tray.flush()
+        except StorageError as error:
+            self._drop(index)
+            if len(one.unit.recordings) > 1 and not any(map(self._opens, one.unit.recordings)):
+                raise SourceGoneError(f"unit {index}: none of its recordings can be opened: {error}") from error
+            raise
+        except BaseException:
+            self._drop(index)
+            raise
+
+    def finish(self, unit_index: int) -> UnitCommit:
+        """Waits for the answers that a segmented unit still lacks, and commits it.
 
         Raises:
             OutputError: the run folder cannot be written.
-            EngineDeadError: the engines cannot answer any more.
             AccountingError: Segments were lost or doubled.
         """
-        started_s = time.monotonic()
-        self._waiting.clear()
-        self._pool.forget()
-        self._num_segments = 0
-        self._isolate = isolate
-        with UnitWriter(
-            self._layout,
-            unit.unit_index,
-            row_group_bytes=self._job.shards.row_group_bytes,
-            embed_audio=self._job.audio == "embed",
-        ) as writer:
-            with self._marked(unit) as mark:
-                outcomes = tuple(self._process(recording, writer, mark, deadly) for recording in unit.recordings)
-            self._drain(writer, down_to=0)
-            return writer.commit(outcomes, self._num_segments, time.monotonic() - started_s)
-
-    @contextmanager
-    def _marked(self, unit: WorkUnit) -> Iterator[Path]:
-        """The file that names the Recording in progress; only a process that dies leaves it behind."""
-        mark = self._layout.in_progress(unit.unit_index)
-        with writing(mark):
-            mark.parent.mkdir(parents=True, exist_ok=True)
+        hand = self._in_hand[unit_index]
         try:
-            yield mark
+            while hand.tray.num_held:
+                self._write_ready(hand)
+                if hand.tray.num_held:
+                    hand.tray.wait()
+            taken_s = time.monotonic() - hand.started_s
+            return hand.writer.commit(tuple(hand.outcomes), hand.num_segments, taken_s)
         finally:
-            mark.unlink(missing_ok=True)
+            self._drop(unit_index)
 
-    def _process(self, recording: Recording, writer: UnitWriter, mark: Path, deadly: str | None) -> RecordingOutcome:
-        preparation = self._segmenter.prepare(recording)
-        before = self._num_segments
-        with Border(holds_unforeseen=self._isolate) as border:
-            _begin(recording, mark, deadly)
-            for segment in preparation:
-                self._waiting.append((segment, self._pool.submit(segment)))
-                self._num_segments += 1
-                self._drain(writer, down_to=self._job.resources.segments_in_flight)
-        failure = border.failure(preparation.recording)
-        if failure is not None:
-            writer.add_recording_failure(failure)
-        found = preparation.report
-        self._report(Progress(audio_s=found.duration_s, num_recording_failures=int(failure is not None)))
+    def stop(self) -> None:
+        """Leaves what is being segmented to the next run; what is only waited for can be finished."""
+        self._is_stopping.set()
+
+    def _open(self, unit_index: int, earlier: UnitCommit | None) -> _InHand:
+        stack = ExitStack()
+        writer = stack.enter_context(
+            UnitWriter(
+                self._layout,
+                unit_index,
+                row_group_bytes=self._job.shards.row_group_bytes,
+                embed_audio=self._job.audio == "embed",
+            )
+        )
+        tray = stack.enter_context(closing(self._desk.tray(unit_index)))
+        attempt = None if earlier is None else EarlierAttempt(self._layout, earlier)
+        self._in_hand[unit_index] = _InHand(stack, writer, tray, attempt, time.monotonic())
+        return self._in_hand[unit_index]
+
+    def _drop(self, unit_index: int) -> None:
+        self._in_hand.pop(unit_index).stack.close()
+
+    def _process(self, recording: Recording, hand: _InHand, one: UnitTry) -> RecordingOutcome:
+        whole = hand.earlier and hand.earlier.whole(recording.recording_id)
+        if whole or recording.recording_id in one.alone:
+            self._empty_hands(hand)
+        if hand.earlier and whole:
+            hand.earlier.carry_recording(recording.recording_id, hand.writer)
+            hand.num_segments += whole.num_segments
+            return whole
+        self._announce(one.unit.unit_index, recording.recording_id, one.is_careful)
+        visit = Visit(recording, self._prepare, self._job.resources.storage_patience_s)
+        before = hand.num_segments
+        reason = one.convicted.get(recording.recording_id)
+        if reason is not None:
+            visit.failure = failure_of(
+                visit.recording, RecordingError(f"{reason}; look at the file, or give more memory")
+            )
+        else:
+            self._offer(visit, hand)
+        if visit.failure is not None:
+            hand.writer.add_recording_failure(visit.failure)
+        found = visit.report
+        self._report(Progress(audio_s=found.duration_s, num_recording_failures=int(visit.failure is not None)))
         return RecordingOutcome(
             recording_id=recording.recording_id,
             source=recording.source,
-            outcome="failed" if failure is not None else found.outcome,
-            num_segments=self._num_segments - before,
-            sha256=preparation.recording.sha256,
-            warnings=dict(Counter(one.name for one in preparation.recording.warnings)),
+            outcome="failed" if visit.failure is not None else found.outcome,
+            num_segments=hand.num_segments - before,
+            sha256=visit.recording.sha256,
+            warnings=dict(Counter(one.name for one in visit.recording.warnings)),
             **found.model_dump(exclude={"recording_id", "outcome", "num_segments"}),
         )
 
-    def _drain(self, writer: UnitWriter, down_to: int) -> None:
-        while len(self._waiting) > down_to:
-            segment, pending = self._waiting.popleft()
-            outcome = self._outcome(segment, pending)
-            writer.add(outcome, segment)
+    def _opens(self, recording: Recording) -> bool:
+        try:
+            next(iter(Visit(recording, self._prepare, patience_s=0)), None)
+        except StorageError:
+            return False
+        return True
+
+    def _offer(self, visit: Visit, hand: _InHand) -> None:
+        for segment in visit:
+            if hand.earlier and hand.earlier.has(segment.segment.segment_id):
+                hand.tray.add_known(segment)
+            else:
+                hand.tray.add(segment)
+            hand.num_segments += 1
+            self._step()
+            self._write_ready(hand)
+            while self._desk.is_full():
+                hand.tray.wait()
+                self._step()
+                self._write_ready(hand)
+
+    def _empty_hands(self, hand: _InHand) -> None:
+        """Waits until every Segment of this unit is written."""
+        while hand.tray.num_held:
+            hand.tray.wait()
+            self._step()
+            self._write_ready(hand)
+
+    def _step(self) -> None:
+        self.last_step_s = time.monotonic()
+        if self._is_stopping.is_set():
+            raise HandedBackError("told to stop")
+
+    def _write_ready(self, hand: _InHand) -> None:
+        for segment, caption_sets in hand.tray.pop_ready():
+            if hand.earlier and hand.earlier.has(segment.segment.segment_id):
+                hand.earlier.carry(segment.segment.segment_id, hand.writer)
+                continue
+            outcome = decide(segment, caption_sets, self._job)
+            hand.writer.add(outcome, segment)
             self._report(tally(outcome, self._engines))
-
-    def _outcome(self, segment: SegmentAudio, pending: PendingCaptions) -> SegmentOutcome:
-        with Border(holds_unforeseen=self._isolate) as border:
-            return decide(segment, pending(), self._job)
-        failure = border.failure(segment.recording, segment)
-        assert failure is not None
-        return failure
-
-
-def _begin(recording: Recording, mark: Path, deadly: str | None) -> None:
-    if recording.recording_id == deadly:
-        raise RecordingError("every process that came to it died; look at the file, or give the machine more memory")
-    with writing(mark):
-        mark.write_text(recording.recording_id, encoding="utf-8")

@@ -86,7 +86,7 @@ def bench_annotate(job: Job, callback: RunCallback) -> AnnotateBench:
         FcapsError: as `annotate` raises.
     """
     engine = next(iter(job.engines.values()))
-    if len(job.engines) != 1 or num_replicas(engine) != 1:
+    if len(job.engines) != 1 or num_replicas(engine).max != 1:
         raise UsageError("the benchmark compares with one bare engine; give a job with a single one, of one replica")
     job = job.model_copy(update={"verification": job.verification.model_copy(update={"max_attempts": 1})})
     recordings = list(list_recordings(job.source))

@@ -22,7 +22,7 @@ from ray.train.torch import TorchTrainer
 from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from fcaps_pipeline.annotate.run.ray_runtime import RAY_SETTINGS
+from fcaps_pipeline.annotate.run.ray_runtime.cluster import RAY_SETTINGS
 from fcaps_pipeline.errors import FcapsError, OutputError, ResourceError, TrainingError
 from fcaps_pipeline.learn.data.batches import BadRow
 from fcaps_pipeline.learn.training.job import TrainJob

@@ -90,3 +90,16 @@ def test_two_processes_cannot_annotate_into_one_folder(tmp_path: Path) -> None:
         other.join()
     with opened(tmp_path, job_identity(JOB)):
         pass
+
+
+def test_a_folder_with_marks_of_an_earlier_version_is_refused_in_one_line(tmp_path: Path) -> None:
+    with opened(tmp_path / "run", {"a": 1}) as layout:
+        mark = layout.temporary / "00003.recording"
+    mark.parent.mkdir()
+    mark.write_text("tale_wav")
+    with (
+        pytest.raises(UsageError, match=r"begun by an earlier version, whose mark tmp/00003\.recording"),
+        opened(tmp_path / "run", {"a": 1}),
+    ):
+        pass
+    assert mark.exists()

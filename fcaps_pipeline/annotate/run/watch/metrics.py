@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from fcaps_pipeline.errors import ResourceError
-from fcaps_pipeline.jobs.annotate_job import ResourceConfig
+from fcaps_pipeline.jobs.capacity import ResourceConfig
 
 
 @dataclass(frozen=True)

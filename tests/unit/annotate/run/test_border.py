@@ -9,16 +9,19 @@ import pytest
 import soundfile
 
 from fcaps_pipeline import errors
+from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
 from fcaps_pipeline.annotate.run.border import Border
-from fcaps_pipeline.annotate.run.unit_worker import UnitWorker
+from fcaps_pipeline.annotate.run.unit_worker import UnitTry
 from fcaps_pipeline.annotate.segmentation.opening import SoundStream, open_recording
+from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
+from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 from fcaps_pipeline.audio.stream import ChannelChoice
-from fcaps_pipeline.errors import FcapsError, MissingFileError, RecordingError
+from fcaps_pipeline.errors import FcapsError, MissingFileError, RecordingError, StorageError
 from fcaps_pipeline.records.annotations import Annotation, WorkUnit
 from fcaps_pipeline.records.audio import Cut, Recording, SegmentAudio
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_rows
-from tests.unit.annotate.run.test_unit_worker import JOB, ScriptedPool
+from tests.unit.annotate.run.test_unit_worker import JOB, Bench
 
 
 class UnspeakableError(Exception):
@@ -31,7 +34,7 @@ class UnspeakableError(Exception):
 def _of_python() -> list[Exception]:
     made: list[Exception] = []
     for kind in vars(builtins).values():
-        if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, Warning):
+        if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, (Warning, MemoryError)):
             try:
                 made.append(kind("by chance"))
             except TypeError:
@@ -48,7 +51,9 @@ OF_ONE_RECORDING = (RecordingError, MissingFileError)
 OF_THE_RUN = [
     kind("by chance")
     for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, FcapsError) and not issubclass(kind, OF_ONE_RECORDING)
+    if isinstance(kind, type)
+    and issubclass(kind, FcapsError)
+    and not issubclass(kind, (*OF_ONE_RECORDING, StorageError))
 ]
 
 
@@ -70,9 +75,9 @@ def run(tmp_path: Path, annotate: Callable[[SegmentAudio], Annotation]) -> Calla
                 raise raised[int(recording.recording_id)]
             return open_recording(recording, channels)
 
-        pool = ScriptedPool(lambda segment: annotate(segment).caption_sets)
-        worker = UnitWorker(JOB, RunLayout(tmp_path / "run"), pool, lambda _: None, opening)
-        return worker.run(WorkUnit(unit_index=0, recordings=recordings), isolate=True)
+        segmenter = Segmenter(JOB.segmentation, SileroDetector(JOB.segmentation), measure_acoustics, opening)
+        bench = Bench(tmp_path / "run", lambda segment: annotate(segment).caption_sets, segmenter.prepare)
+        return bench.run(UnitTry(WorkUnit(unit_index=0, recordings=recordings)))
 
     return work
 
@@ -95,5 +100,5 @@ def test_whatever_a_reader_raises_costs_its_recording_alone(
 
 @pytest.mark.parametrize("error", OF_THE_RUN, ids=lambda error: type(error).__name__)
 def test_what_concerns_more_than_one_recording_goes_through(error: Exception) -> None:
-    with pytest.raises(type(error)), Border(holds_unforeseen=True):
+    with pytest.raises(type(error)), Border():
         raise error

@@ -38,9 +38,10 @@ class House:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(_DEADLINE_S)
 
     def open_queue(self, engine: str, epoch: str = "first") -> None:
-        def deliver(_desk: str, answers: tuple[Answer, ...]) -> None:
+        def deliver(desk: str, owner: str, answers: tuple[Answer, ...]) -> None:
             assert self.desk is not None
-            self.desk.deliver(engine, f"{self.desk.name}/0/1", answers)
+            assert desk == self.desk.name
+            self.desk.deliver(engine, owner, answers)
 
         async def make() -> QueueService:
             return QueueService(SegmentQueue(5.0, 30.0), epoch, deliver, time.monotonic)

@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from fcaps_pipeline.annotate.run.placement import bundles, check_room, no_room
+from fcaps_pipeline.annotate.run.placement import (
+    bundles,
+    check_room,
+    deadlines_s,
+    object_store_bytes,
+    room_of,
+    what_is_missing,
+)
 from fcaps_pipeline.errors import ResourceError
 from fcaps_pipeline.jobs.annotate_job import Job, parse_job
 
@@ -51,5 +58,42 @@ def test_what_does_not_fit_is_refused_with_what_to_lower(changes: dict[str, Any]
         check_room(_job(**changes), _NODES)
 
 
-def test_where_only_the_places_are_lacking_it_is_said_so() -> None:
-    assert "no room for its 6 processes together" in str(no_room(_job()))
+def test_only_what_a_job_must_have_counts_against_it() -> None:
+    check_room(_job(num_replicas={"min": 2, "max": 64}), _NODES)
+
+
+def test_who_waits_for_a_cluster_is_told_what_is_missing() -> None:
+    assert "the cluster has 8; lower engines" in what_is_missing(_job(num_replicas=3), _NODES)
+    assert "no room for a process beside what runs there" in what_is_missing(_job(), _NODES)
+
+
+def test_a_replica_holds_what_its_engine_works_on_and_half_as_much_again() -> None:
+    job = _job(max_num_seqs=512)
+    asked = job.captions["fine"].model_copy(update={"num_candidates": 5})  # type: ignore[index]
+    job = job.model_copy(update={"captions": {**job.captions, "fine": asked}})
+    assert (room_of(job, "large"), room_of(job, "rules")) == (154, 24)
+
+
+def test_a_server_is_given_the_time_that_its_own_waiting_takes() -> None:
+    job = _job()
+    server = parse_job(
+        {
+            **job.model_dump(mode="json"),
+            "engines": {
+                "large": {"kind": "endpoint", "base_url": "http://x/v1", "model": "m"},
+                "rules": {"kind": "cascade"},
+            },
+        },
+        "the test",
+    )
+    assert deadlines_s(job, "rules") == (60.0, 1800.0)
+    shortest_s, longest_s = deadlines_s(server, "large")
+    assert shortest_s == longest_s == 3 * 720.0
+
+
+def test_shared_memory_follows_from_what_is_in_flight_and_never_takes_the_machine() -> None:
+    job = _job()
+    in_flight_bytes = 4 * 48 * 30 * 32_000
+    assert object_store_bytes(job, 2**40) == 128 * 2**20 + 1.5 * in_flight_bytes
+    assert object_store_bytes(job, 10**9) == 300_000_000
+    assert object_store_bytes(job, 10**6) == 128 * 2**20

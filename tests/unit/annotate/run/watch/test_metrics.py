@@ -8,7 +8,7 @@ import pytest
 
 from fcaps_pipeline.annotate.run.watch.metrics import ALL, NullMetrics, build_metrics
 from fcaps_pipeline.errors import ResourceError
-from fcaps_pipeline.jobs.annotate_job import ResourceConfig
+from fcaps_pipeline.jobs.capacity import ResourceConfig
 from fcaps_pipeline.jobs.resources import shipped_folder
 
 

@@ -1,0 +1,122 @@
+"""One replica of an engine as an actor: starts, then pulls from its queue until the engine dies or it is stopped."""
+
+import asyncio
+import os
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
+
+from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
+from fcaps_pipeline.annotate.engines.build import build_engine
+from fcaps_pipeline.annotate.engines.engine import Engine, EngineIdentity
+from fcaps_pipeline.annotate.run.dispatch import Answer, Lot
+from fcaps_pipeline.annotate.run.queue_service import ReplicaReport
+from fcaps_pipeline.annotate.run.ray_runtime.queues import ANSWERS, queue_name
+from fcaps_pipeline.annotate.run.replica import Replica
+from fcaps_pipeline.jobs.annotate_job import CaptionConfig, EngineConfig, VerificationConfig
+from fcaps_pipeline.jobs.prompts import Prompt
+from fcaps_pipeline.records.audio import SegmentAudio
+from fcaps_pipeline.records.captions import Granularity
+
+_CALL_S = 60.0
+"""After this a call to another actor counts as failed; what it was about is done again, never lost."""
+
+
+@dataclass(frozen=True)
+class CaptioningSetup:
+    """Everything the driver knows that a replica needs; content, never a path that only the driver has."""
+
+    engine_name: str
+    engine: EngineConfig
+    captions: dict[Granularity, CaptionConfig]
+    verification: VerificationConfig
+    prompts: dict[str, Prompt]
+    room: int
+    """Segments in hand at once."""
+    environment: dict[str, str]
+    """Variables of the driver's environment. They travel as an argument, because Ray logs a runtime_env."""
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """Where an actor runs."""
+
+    host: str
+    node_id: str
+
+
+class CaptioningActor:
+    """One engine, asked by one `Replica`."""
+
+    def __init__(self, setup: CaptioningSetup) -> None:
+        os.environ.update(setup.environment)
+        self._setup = setup
+        self._annotator: SegmentAnnotator | None = None
+        self._replica: Replica | None = None
+
+    async def hello(self) -> Whereabouts:
+        """Answers as soon as there is a process."""
+        return Whereabouts(socket.gethostname(), ray.get_runtime_context().get_node_id())
+
+    async def start(self) -> EngineIdentity:
+        """Starts the engine. It is built here, where an error reaches the driver whole."""
+        setup = self._setup
+        self._annotator = SegmentAnnotator(self.build(), setup.captions, setup.verification, setup.prompts)
+        return await self._annotator.start()
+
+    def build(self) -> Engine:
+        """The engine of the job, not started."""
+        return build_engine(self._setup.engine)
+
+    async def serve(self, name: str) -> None:
+        """Pulls and answers until `stop`.
+
+        Raises:
+            EngineDeadError: the engine can answer nothing any more. A dead one stays dead: the driver ends the process.
+        """
+        assert self._annotator is not None
+        links = _RayLinks(self._setup.engine_name)
+        self._replica = Replica(name, self._annotator.caption, self._setup.room, links)
+        await self._replica.serve()
+
+    async def stop(self) -> None:
+        """Ends `serve` and the engine."""
+        if self._replica is not None:
+            self._replica.stop()
+        if self._annotator is not None:
+            await self._annotator.stop()
+
+
+class _RayLinks:
+    """See `ReplicaLinks`."""
+
+    def __init__(self, engine_name: str) -> None:
+        self._engine_name = engine_name
+        self._queue = ray.get_actor(queue_name(engine_name))
+        self._desks: dict[str, Any] = {}
+
+    async def take(self, report: ReplicaReport, wait_s: float) -> tuple[Lot, ...] | None:
+        try:
+            lots: tuple[Lot, ...] = await asyncio.wait_for(self._queue.take.remote(report, wait_s), wait_s + _CALL_S)
+        except (RayActorError, TimeoutError):
+            await asyncio.sleep(1.0)
+            return None
+        return lots
+
+    async def fetch(self, block: Any) -> list[SegmentAudio] | None:
+        try:
+            segments: list[SegmentAudio] = await asyncio.wait_for(block, _CALL_S)
+        except (ObjectLostError, RayTaskError, TimeoutError):
+            return None
+        return segments
+
+    async def deliver(self, desk: str, owner: str, answers: tuple[Answer, ...]) -> None:
+        try:
+            if desk not in self._desks:
+                self._desks[desk] = ray.get_actor(desk).deliver.options(concurrency_group=ANSWERS)
+            await asyncio.wait_for(self._desks[desk].remote(self._engine_name, owner, answers), _CALL_S)
+        except (RayActorError, ValueError, TimeoutError):
+            self._desks.pop(desk, None)

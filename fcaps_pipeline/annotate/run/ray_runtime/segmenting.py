@@ -1,0 +1,104 @@
+"""One unit worker as an actor: it segments one unit while it finishes others, and answers come in beside both."""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError
+
+from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
+from fcaps_pipeline.annotate.run.border import Prepare
+from fcaps_pipeline.annotate.run.desk import Desk, EngineLink
+from fcaps_pipeline.annotate.run.dispatch import Answer, Lot
+from fcaps_pipeline.annotate.run.ray_runtime.queues import BOARD, queue_name
+from fcaps_pipeline.annotate.run.unit_worker import UnitTry, UnitWorker
+from fcaps_pipeline.annotate.run.watch.board import Reporter
+from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
+from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
+from fcaps_pipeline.jobs.annotate_job import Job
+from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
+
+_CALL_S = 60.0
+_ANNOUNCE_EVERY_S = 0.05
+"""Recordings shorter than this to process are not all told; where a process died, every one is."""
+
+
+class SegmentingActor:
+    """One `UnitWorker`, connected to queues and board by their names."""
+
+    def __init__(self, name: str, job: Job, layout: RunLayout) -> None:
+        self._board = ray.get_actor(BOARD)
+        self._reporter = Reporter(self._board.add.remote)
+        self._announced_s = 0.0
+        engines = {
+            engine: EngineLink(
+                _QueueLink(engine), tuple(key for key, one in job.captions.items() if one.engine == engine)
+            )
+            for engine in job.engines
+        }
+        self._desk = Desk(name, engines, job.resources.segments_in_flight, _publish)
+        prepare = self.prepare_with(job)
+        self._worker = UnitWorker(job, layout, self._desk, prepare, self._reporter.report, self._announce)
+
+    def prepare_with(self, job: Job) -> Prepare:
+        """How Recordings are segmented."""
+        return Segmenter(job.segmentation, SileroDetector(job.segmentation), measure_acoustics).prepare
+
+    def hello(self) -> str:
+        """Answers as soon as there is a process, with the node it runs on."""
+        return str(ray.get_runtime_context().get_node_id())
+
+    def segment(self, one: UnitTry) -> None:
+        """See `UnitWorker.segment`."""
+        self._worker.last_step_s = time.monotonic()
+        self._worker.segment(one)
+
+    def finish(self, unit_index: int) -> UnitCommit:
+        """See `UnitWorker.finish`."""
+        try:
+            return self._worker.finish(unit_index)
+        finally:
+            self._reporter.flush()
+
+    def deliver(self, engine: str, owner: str, answers: Sequence[Answer]) -> None:
+        """Takes answers from a replica or its queue."""
+        self._desk.deliver(engine, owner, answers)
+
+    def idle_s(self) -> float:
+        """How long ago the worker last got on."""
+        return time.monotonic() - self._worker.last_step_s
+
+    def stop(self) -> None:
+        """See `UnitWorker.stop`."""
+        self._worker.stop()
+
+    def _announce(self, unit_index: int, recording_id: str, is_careful: bool) -> None:  # noqa: FBT001 - a callback
+        now_s = time.monotonic()
+        if is_careful:
+            with suppress(RayActorError, GetTimeoutError):
+                ray.get(self._board.announce.remote(unit_index, recording_id), timeout=_CALL_S)
+        elif now_s - self._announced_s > _ANNOUNCE_EVERY_S:
+            self._board.announce.remote(unit_index, recording_id)
+            self._announced_s = now_s
+
+
+class _QueueLink:
+    """See `QueueLink`."""
+
+    def __init__(self, engine: str) -> None:
+        self._queue = ray.get_actor(queue_name(engine))
+
+    def offer(self, lots: tuple[Lot, ...]) -> str | None:
+        try:
+            return str(ray.get(self._queue.offer.remote(lots), timeout=_CALL_S))
+        except (RayActorError, GetTimeoutError):
+            return None
+
+    def withdraw(self, owner: str) -> None:
+        self._queue.withdraw.remote(owner)
+
+
+def _publish(segments: Sequence[Any]) -> Any:
+    return ray.put(list(segments))

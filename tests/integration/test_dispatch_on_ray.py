@@ -1,0 +1,293 @@
+"""Real Ray, fake engines behind the Engine protocol: replicas that die, hang, leave and come late lose no Segment."""
+
+import asyncio
+import hashlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+import soundfile
+from ray import cloudpickle
+from ray.cluster_utils import Cluster
+
+from fcaps_pipeline.annotate.engines.cascade_engine import CascadeEngine
+from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine
+from fcaps_pipeline.annotate.run.border import Prepare
+from fcaps_pipeline.annotate.run.callback import RunCallback
+from fcaps_pipeline.annotate.run.ray_runtime.captioning import CaptioningActor
+from fcaps_pipeline.annotate.run.ray_runtime.runtime import RayRuntime
+from fcaps_pipeline.annotate.run.ray_runtime.segmenters import UnitFailure
+from fcaps_pipeline.annotate.run.ray_runtime.segmenting import SegmentingActor
+from fcaps_pipeline.annotate.run.signals import Signals
+from fcaps_pipeline.annotate.segmentation.segmenter import Preparation
+from fcaps_pipeline.jobs.annotate_job import Job, parse_job
+from fcaps_pipeline.records.annotations import Completion, WorkUnit
+from fcaps_pipeline.records.audio import Cut, Recording
+from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
+from fcaps_pipeline.shards.reader import read_rows
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+CUT_SAMPLES = 32_000
+CUTS_PER_RECORDING = 12
+NUM_UNITS = 4
+
+
+class TroubledEngine(CascadeEngine):
+    """Answers like the cascade, after a moment; files in a folder say what it does instead."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
+        """Answers, hangs for ever, or takes its process down."""
+        await asyncio.sleep(0.1)
+        if _hash(request.audio_T) in self._names("poison-"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        for name in self._names("hang-"):
+            (self._folder / f"hang-{name}").rename(self._folder / f"hanging-{name}-{os.getpid()}")
+        if any(name.endswith(f"-{os.getpid()}") for name in self._names("hanging-")):
+            await asyncio.Event().wait()
+        return await super().complete(request)
+
+    def _names(self, prefix: str) -> set[str]:
+        return {path.name.removeprefix(prefix) for path in self._folder.glob(f"{prefix}*")}
+
+
+def _hash(audio_T: Any) -> str:
+    return hashlib.sha256(np.asarray(audio_T, np.float32).tobytes()).hexdigest()[:16]
+
+
+def _captioning(folder: Path) -> type[CaptioningActor]:
+    class Troubled(CaptioningActor):
+        """A replica with a troubled engine."""
+
+        def build(self) -> Engine:
+            return TroubledEngine(folder)
+
+    return Troubled
+
+
+def _segmenting(deadly: str) -> type[SegmentingActor]:
+    class Deadly(SegmentingActor):
+        """A segmenter that one Recording takes down."""
+
+        def prepare_with(self, job: Job) -> Prepare:
+            inner = super().prepare_with(job)
+
+            def prepare(recording: Recording) -> Preparation:
+                if recording.recording_id == deadly:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return inner(recording)
+
+            return prepare
+
+    return Deadly
+
+
+@dataclass
+class Heard(RunCallback):
+    """What a run told, with something to do at a certain number of annotated Segments."""
+
+    ups: list[str] = field(default_factory=list)
+    downs: dict[str, str] = field(default_factory=dict)
+    waiting: list[str] = field(default_factory=list)
+    num_segments: int = 0
+    at: dict[int, Callable[[], None]] = field(default_factory=dict)
+
+    def on_engine_up(self, engine: str, replica: str, host: str) -> None:
+        self.ups.append(replica)
+
+    def on_engine_down(self, engine: str, replica: str, cause: str) -> None:
+        self.downs[replica] = cause
+
+    def on_waiting(self, message: str) -> None:
+        self.waiting.append(message)
+
+    def on_progress(self, progress: Any) -> None:
+        self.num_segments += progress.num_segments
+        for count in [count for count in self.at if self.num_segments >= count]:
+            self.at.pop(count)()
+
+
+@pytest.fixture(scope="module")
+def units(tmp_path_factory: pytest.TempPathFactory) -> list[WorkUnit]:
+    """Noise of changing level in declared segments, two recordings a unit."""
+    folder = tmp_path_factory.mktemp("speech")
+    rng = np.random.default_rng(0)
+    recordings = []
+    for index in range(2 * NUM_UNITS):
+        path = folder / f"{index}.wav"
+        soundfile.write(path, rng.normal(0, 0.1, CUT_SAMPLES * CUTS_PER_RECORDING), 16_000)
+        cuts = tuple(
+            Cut(start_samples=CUT_SAMPLES * one, end_samples=CUT_SAMPLES * (one + 1))
+            for one in range(CUTS_PER_RECORDING)
+        )
+        recordings.append(
+            Recording(
+                recording_id=f"r{index}",
+                location=str(path),
+                source=path.name,
+                duration_s=CUT_SAMPLES * CUTS_PER_RECORDING / 16_000,
+                cuts=cuts,
+            )
+        )
+    return [
+        WorkUnit(unit_index=index, recordings=tuple(recordings[2 * index : 2 * index + 2]))
+        for index in range(NUM_UNITS)
+    ]
+
+
+def _job(num_replicas: Any = 2, address: str | None = None, **resources: Any) -> Job:
+    engine = {"kind": "vllm", "num_replicas": num_replicas, "cpus_per_replica": 0.5, "max_num_seqs": 4}
+    content = {
+        "source": {"kind": "folder", "path": "speech"},
+        "engines": {"fake": engine},
+        "captions": {"fine": {"engine": "fake", "prompt": "embedded_fine.v1"}},
+        "resources": {"ray_address": address, "cpus_per_segmenter": 0.2, "segments_in_flight": 16, **resources},
+    }
+    return parse_job(content, "the test")
+
+
+def _run(
+    job: Job,
+    root: Path,
+    units: Sequence[WorkUnit],
+    heard: Heard,
+    captioning: type[CaptioningActor],
+    segmenting: type[SegmentingActor] = SegmentingActor,
+) -> list[UnitCommit | UnitFailure]:
+    with (
+        Signals() as signals,
+        RayRuntime(job, RunLayout(root), signals, captioning, segmenting) as runtime,
+    ):
+        runtime.start_engines(heard)
+        return list(runtime.run(units, heard))
+
+
+def _ids(root: Path) -> Counter[str]:
+    """How often each Segment stands in the tables."""
+    return Counter(
+        str(row["segment_id"])
+        for table in ("data", "rejections", "failures")
+        for row in read_rows(RunLayout(root), table, ["segment_id"])
+    )
+
+
+def _failed(root: Path) -> dict[str, str]:
+    return {str(row["segment_id"]): str(row["message"]) for row in read_rows(RunLayout(root), "failures")}
+
+
+def _expected(units: Sequence[WorkUnit]) -> set[str]:
+    return {
+        f"{one.recording_id}-c0-{cut.start_samples:09d}-{cut.end_samples:09d}"
+        for unit in units
+        for one in unit.recordings
+        for cut in one.cuts or ()
+    }
+
+
+def _poison(units: Sequence[WorkUnit], folder: Path) -> str:
+    """Marks one Segment whose audio kills every engine; its id."""
+    recording = units[-1].recordings[0]
+    pcm_T, _ = soundfile.read(recording.location, dtype="int16", start=CUT_SAMPLES, stop=2 * CUT_SAMPLES)
+    (folder / f"poison-{_hash(pcm_T.astype(np.float32) / 32768)}").touch()
+    return f"{recording.recording_id}-c0-{CUT_SAMPLES:09d}-{2 * CUT_SAMPLES:09d}"
+
+
+def _kill(prefix: str) -> Callable[[], None]:
+    """Ends one process of the present run, by its title."""
+
+    def kill() -> None:
+        import psutil
+
+        victims = [one for one in psutil.Process().children(recursive=True) if one.cmdline()[:1] == [prefix]]
+        victims[0].kill()
+
+    return kill
+
+
+def test_a_killed_a_hung_and_a_poisoned_replica_cost_one_segment(units: list[WorkUnit], tmp_path: Path) -> None:
+    folder = tmp_path / "switches"
+    folder.mkdir()
+    undisturbed = tmp_path / "undisturbed"
+    captioning = _captioning(folder)
+    _run(_job(), undisturbed, units, Heard(), captioning)
+    assert not _failed(undisturbed)
+    poison = _poison(units, folder)
+    heard = Heard(at={5: lambda: (folder / "hang-once").touch(), 15: _kill("ray::Troubled.serve")})
+    outcomes = _run(_job(hang_timeout_s=6), tmp_path / "run", units, heard, captioning)
+    assert all(isinstance(one, UnitCommit) for one in outcomes)
+    assert _ids(tmp_path / "run") == Counter(_expected(units))
+    failed = _failed(tmp_path / "run")
+    assert list(failed) == [poison]
+    assert "tried 3 times, the last time alone, and each time: its captioning process died" in failed[poison]
+    assert "its engine hung" in heard.downs.values()
+    assert len(heard.downs) >= 5, "three times the poison, once by hand, once hung"
+    shards = sorted((undisturbed / "data").iterdir())
+    same = [one.name for one in shards if one.read_bytes() == (tmp_path / "run" / "data" / one.name).read_bytes()]
+    assert len(same) == NUM_UNITS - 1, "all but the unit with the poisoned Segment, byte for byte"
+
+
+def test_a_recording_that_kills_its_process_every_time_fails_alone(units: list[WorkUnit], tmp_path: Path) -> None:
+    heard = Heard()
+    deadly = units[0].recordings[0]
+    outcomes = _run(_job(1), tmp_path / "run", units[:2], heard, _captioning(tmp_path), _segmenting("r0"))
+    assert all(isinstance(one, UnitCommit) for one in outcomes)
+    (failure,) = read_rows(RunLayout(tmp_path / "run"), "failures")
+    assert failure["source"] == deadly.source
+    assert "tried 3 times, the last time alone, and each time: its segmenting process died" in str(failure["message"])
+    others = [unit.model_copy(update={"recordings": unit.recordings[1:]}) for unit in units[:1]]
+    assert set(_ids(tmp_path / "run")) - {"None"} == _expected([*others, units[1]])
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A head with the small actors and a segmenter; engines find no room there."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0.5})
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def test_a_lost_node_counts_against_nobody_and_a_late_one_is_used(
+    cluster: Cluster, units: list[WorkUnit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fcaps_pipeline.annotate.run.ray_runtime.runtime._SAY_EVERY_S", 2.0)
+    nodes: list[Any] = []
+
+    def lose_and_replace() -> None:
+        cluster.remove_node(nodes.pop(0), allow_graceful=False)
+        nodes.append(cluster.add_node(num_cpus=0.5))
+
+    heard = Heard(at={30: lose_and_replace})
+    # The cluster grows only after the run has said that it waits.
+    grow = threading.Thread(target=lambda: _grow(cluster, nodes, heard))
+    grow.start()
+    job = _job({"min": 1, "max": 2}, cluster.address, num_segmenters=1)
+    outcomes = _run(job, tmp_path / "run", units, heard, _captioning(tmp_path))
+    grow.join()
+    assert all(isinstance(one, UnitCommit) for one in outcomes)
+    assert _ids(tmp_path / "run") == Counter(_expected(units))
+    assert not _failed(tmp_path / "run")
+    assert "engine fake (0 of 1 up)" in heard.waiting[0]
+    assert "lower engines" in heard.waiting[0]
+    assert "its node is gone" in heard.downs.values()
+    assert len(heard.ups) >= 2, "one of the first node, one of the late one"
+
+
+def _grow(cluster: Cluster, nodes: list[Any], heard: Heard) -> None:
+    deadline_s = time.monotonic() + 60
+    while not heard.waiting and time.monotonic() < deadline_s:
+        time.sleep(0.1)
+    nodes.append(cluster.add_node(num_cpus=0.5))
