@@ -23,7 +23,11 @@ class ReplicaRange(Section):
 
 
 def _as_range(count: object) -> object:
-    return {"min": count, "max": count} if isinstance(count, int) else count
+    if isinstance(count, dict | ReplicaRange):
+        return count
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise ValueError("expected a number from 1 on, or {min: 1, max: 8}")
+    return {"min": count, "max": count}
 
 
 Replicas = Annotated[ReplicaRange, BeforeValidator(_as_range, json_schema_input_type=int | ReplicaRange)]

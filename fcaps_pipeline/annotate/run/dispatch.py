@@ -134,7 +134,8 @@ class SegmentQueue:
         self._waiting: deque[_Asked] = deque()
         self._alone: deque[_Asked] = deque()
         self._replicas: dict[str, _Replica] = {}
-        self._gone: set[str] = set()
+        self._gone: dict[str, bool] = {}
+        """Replicas that get nothing any more, and whether they had answered anything."""
         self._hung: list[str] = []
         self._convictions: list[Conviction] = []
         self._num_waiting = self._num_answered = self._num_late = self._num_deaths = self._num_convicted = 0
@@ -202,14 +203,14 @@ class SegmentQueue:
         Returns:
             Whether it had answered anything.
         """
-        self._gone.add(replica)
         one = self._replicas.pop(replica, None)
         if one is None:
-            return False
+            return self._gone.setdefault(replica, False)
+        self._gone[replica] = one.num_answered > 0
         # Asked again first, in their order: the rows after them wait to be written.
         for asked in reversed(one.leases.values()):
             self._take_back(asked, cause)
-        return one.num_answered > 0
+        return self._gone[replica]
 
     def withdraw(self, owner: str) -> None:
         """Forgets what one owner offered."""

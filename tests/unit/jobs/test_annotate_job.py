@@ -46,6 +46,32 @@ def test_a_mistake_is_named_in_one_line(changes: dict[str, Any], expected: str) 
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"), [(3, (3, 3)), ({"min": 1, "max": 8}, (1, 8)), ({"max": 4}, (1, 4)), (None, (1, 1))]
+)
+def test_replicas_are_a_number_or_a_range(given: Any, expected: tuple[int, int]) -> None:
+    engine = {"kind": "vllm"} if given is None else {"kind": "vllm", "num_replicas": given}
+    engines = Job.model_validate(_content(engines={"small": engine})).engines
+    found = engines["small"].num_replicas  # type: ignore[union-attr]
+    assert (found.min, found.max) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (0, r"num_replicas: expected a number from 1 on, or \{min: 1, max: 8\}, found 0"),
+        ("many", "expected a number from 1 on"),
+        ({"min": 4, "max": 2}, "min 4 must not exceed max 2"),
+        ({"min": 0, "max": 2}, "num_replicas.min: Input should be greater than 0, found 0"),
+        ({"most": 2}, "num_replicas.most: unknown key"),
+    ],
+)
+def test_replicas_that_make_no_sense_are_one_line(given: Any, expected: str) -> None:
+    with pytest.raises(JobError, match=expected) as raised:
+        parse_job(_content(engines={"small": {"kind": "vllm", "num_replicas": given}}), "the test")
+    assert str(raised.value).count("num_replicas") == 1
+
+
 def test_overrides_replace_single_keys(tmp_path: Path) -> None:
     path = tmp_path / "job.yaml"
     path.write_text(

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import fcaps_pipeline
@@ -86,7 +86,8 @@ def death_of(error: BaseException, node_id: str | None, kind: str) -> str | None
         node_id: where it ran; None where it never ran.
         kind: what the process was for.
     """
-    if isinstance(error, RayActorError) and (error.preempted or (node_id is not None and not is_alive(node_id))):
+    is_lost = node_id is not None and not is_alive(node_id)
+    if isinstance(error, ActorUnavailableError) or (isinstance(error, RayActorError) and (error.preempted or is_lost)):
         return None
     return f"its {kind} process died"
 
