@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fcaps_pipeline import __version__
-from fcaps_pipeline.cli import annotate, bench, captioner, evaluate, init, inspect, report, status, synth, train
+from fcaps_pipeline.cli import annotate, audio, bench, captioner, evaluate, init, inspect, report, status, synth, train
 from fcaps_pipeline.cli.console import messages, result
 from fcaps_pipeline.errors import FcapsError
 
@@ -29,6 +29,7 @@ for _panel, _commands in {
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
+app.add_typer(audio.app, name="audio", help="Check or embed audio that rows refer to.", rich_help_panel=_ANNOTATE)
 app.add_typer(bench.app, name="bench", help="Measure speed and quality on this machine.", rich_help_panel=_LAB)
 app.add_typer(captioner.app, name="captioner", help="Train and evaluate the embedded captioner.", rich_help_panel=_LAB)
 
