@@ -11,6 +11,7 @@ import typer
 from fcaps_pipeline.cli import bench_train
 from fcaps_pipeline.cli.annotate import Overrides, Source
 from fcaps_pipeline.cli.console import messages, result
+from fcaps_pipeline.cli.paths import local_path
 
 app = typer.Typer(no_args_is_help=True)
 app.command("train")(bench_train.train)
@@ -57,9 +58,10 @@ def _cores(number: int) -> str:
 
 @app.command("rules")
 def bench_rules(
-    work: Annotated[Path, typer.Option(help="Where clips are kept; a killed benchmark goes on there.")] = Path(
-        "bench-rules"
-    ),
+    work: Annotated[
+        Path,
+        typer.Option(parser=local_path, metavar="PATH", help="Where clips are kept; a killed benchmark goes on there."),
+    ] = Path("bench-rules"),
     clips: Annotated[int, typer.Option(min=1, help="Synthetic clips of held-out voices.")] = 480,
     seed: Annotated[int, typer.Option(min=0, help="Decides the clips.")] = 3,
     workers: Annotated[int, typer.Option(min=1, help="Processes of the synthesis.")] = 2,
@@ -122,9 +124,12 @@ def _share(part: int, whole: int) -> str:
 
 @app.command("captions")
 def bench_captions(
-    work: Annotated[Path, typer.Option(help="Where clips and runs are kept; a killed benchmark goes on there.")] = Path(
-        "bench-captions"
-    ),
+    work: Annotated[
+        Path,
+        typer.Option(
+            parser=local_path, metavar="PATH", help="Where clips and runs are kept; a killed benchmark goes on there."
+        ),
+    ] = Path("bench-captions"),
     clips: Annotated[int, typer.Option(min=1, help="Synthetic clips of held-out voices.")] = 480,
     seed: Annotated[int, typer.Option(min=0, help="Decides the clips.")] = 3,
     workers: Annotated[int, typer.Option(min=1, help="Processes of the synthesis.")] = 2,
@@ -163,7 +168,12 @@ def bench_captions(
 @app.command("retrieval")
 def bench_retrieval(
     work: Annotated[
-        Path, typer.Option(help="Where corpus, training runs and the page are kept; a killed benchmark goes on there.")
+        Path,
+        typer.Option(
+            parser=local_path,
+            metavar="PATH",
+            help="Where corpus, training runs and the page are kept; a killed benchmark goes on there.",
+        ),
     ] = Path("bench-retrieval"),
     steps: Annotated[int | None, typer.Option(min=2, help="Batches of each way; less is a quick look.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides corpus, weights and batches.")] = None,

@@ -8,6 +8,7 @@ from rich.progress import MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from fcaps_pipeline.cli.bars import Bar
 from fcaps_pipeline.cli.console import Stream, messages, result
+from fcaps_pipeline.cli.paths import local_path
 from fcaps_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-Work = Annotated[Path, typer.Option(help="Where the corpus, its features and the checkpoint are kept.")]
+Work = Annotated[
+    Path,
+    typer.Option(parser=local_path, metavar="PATH", help="Where the corpus, its features and the checkpoint are kept."),
+]
 Workers = Annotated[int, typer.Option(min=1, help="Processes for synthesis and threads for training.")]
 Clips = Annotated[int, typer.Option(min=1, help="Synthetic clips to train on.")]
 TestClips = Annotated[int, typer.Option(min=1, help="Synthetic clips of held-out voices to measure on.")]
@@ -44,7 +48,7 @@ _WORK = Path("captioner-work")
 
 @app.command("train")
 def train(
-    out: Annotated[Path, typer.Option(help="Model folder to write.")],
+    out: Annotated[Path, typer.Option(parser=local_path, metavar="PATH", help="Model folder to write.")],
     work: Work = _WORK,
     clips: Clips = 12960,
     test_clips: TestClips = 480,
@@ -124,7 +128,9 @@ def evaluate(
 
 @app.command("demo-speech")
 def demo_speech(
-    out: Annotated[Path, typer.Option(help="Folder to write FLAC files and manifest.jsonl to.")],
+    out: Annotated[
+        Path, typer.Option(parser=local_path, metavar="PATH", help="Folder to write FLAC files and manifest.jsonl to.")
+    ],
     seed: Seed = 7,
 ) -> None:
     """Make the demo speech: short files of held-out voices, one talk, one file without speech."""

@@ -1,13 +1,11 @@
 """`fcaps report`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fcaps_pipeline.cli.console import result
-
-Run = Annotated[Path, typer.Argument(help="Run folder of `fcaps annotate`.")]
+from fcaps_pipeline.cli.status import Run
 
 
 def report(

@@ -3,13 +3,17 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from fcaps_pipeline import __version__
 from fcaps_pipeline.cli.annotate import default_run_folder
 from fcaps_pipeline.cli.kinds import JOBS
+from fcaps_pipeline.cli.main import app
 from fcaps_pipeline.jobs.job_file import read_job_file, validate_job
 from fcaps_pipeline.jobs.resources import resolve_path, shipped_folder
 from tests.conftest import Typed
@@ -137,27 +141,29 @@ def test_the_run_folder_bears_the_name_of_what_is_annotated(tmp_path: Path, monk
     assert names == [Path("runs") / name for name in ("emilia.v1", "emilia.v2", "job", "cuts", "package:demo_speech")]
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("annotate", "package:demo_speech", "--out", "s3://bucket/run"),
-        ("annotate", "s3://bucket/speech"),
-        ("plan", "package:demo_speech", "--out", "s3://bucket/run"),
-        ("show", "s3://bucket/run"),
-        ("train", "job.yaml", "--out", "s3://bucket/run"),
-        ("evaluate", "job.yaml", "--out", "s3://bucket/run"),
-        ("synth", "--out", "s3://bucket/run", "--hours", "1", "--seed", "1"),
-    ],
-    ids=" ".join,
-)
+def _options_for_folders(command: Any, *names: str) -> Iterator[tuple[str, ...]]:
+    """Every command with an option that names a folder to write to."""
+    yield from ((*names, f"--{one.name}") for one in command.params if one.name in {"out", "work"})
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _options_for_folders(inner, *names, name)
+
+
+@pytest.mark.parametrize("arguments", list(_options_for_folders(get_command(app))), ids=" ".join)
 def test_addresses_are_not_taken_for_folders(
     arguments: tuple[str, ...], typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, _, err = typed(*arguments)
+    code, _, err = typed(*arguments, "s3://bucket/run")
     assert code == 2
     assert "is an address" in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["annotate", "plan", "status", "show", "verify"])
+def test_nothing_is_read_from_addresses(command: str, typed: Typed) -> None:
+    code, _, err = typed(command, "s3://bucket/speech")
+    assert code == 2
+    assert "is an address" in err
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,9 @@ class Clock:
 
 
 def _plan(hours: float) -> Plan:
-    fields = dict.fromkeys(Plan.model_fields, 0) | {"num_units": 3, "num_recordings": 9, "duration_s": 3600 * hours}
-    return Plan.model_validate(fields | {"num_ignored_files": {}, "remarks": (), "sha256": "0"})
+    return Plan.model_construct(
+        num_units=3, num_recordings=9, duration_s=3600 * hours, num_ignored_files={}, warnings={}, remarks=()
+    )
 
 
 def _half_way(bar: ProgressBar, clock: Clock) -> None:
