@@ -5,6 +5,7 @@ import re
 import threading
 from collections import Counter
 from datetime import UTC, datetime
+from typing import get_origin
 
 import pytest
 
@@ -50,9 +51,8 @@ class Clock:
 
 
 def _plan(hours: float) -> Plan:
-    return Plan.model_construct(
-        num_units=3, num_recordings=9, duration_s=3600 * hours, num_ignored_files={}, warnings={}, remarks=()
-    )
+    empty = {name: (get_origin(field.annotation) or field.annotation)() for name, field in Plan.model_fields.items()}  # type: ignore[misc]
+    return Plan.model_validate(empty | {"num_units": 3, "num_recordings": 9, "duration_s": 3600 * hours})
 
 
 def _half_way(bar: ProgressBar, clock: Clock) -> None:
