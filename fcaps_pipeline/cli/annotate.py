@@ -1,6 +1,5 @@
 """`fcaps annotate` and `fcaps plan`."""
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,13 +102,14 @@ def plan(
     from fcaps_pipeline.annotate.run.inspection import status
     from fcaps_pipeline.annotate.run.plan import load_or_make
     from fcaps_pipeline.annotate.run.preflight import shortcomings
+    from fcaps_pipeline.annotate.run.surroundings import scratch_folder
     from fcaps_pipeline.cli.jobs import resolve_job
     from fcaps_pipeline.cli.tables import print_plan
     from fcaps_pipeline.jobs.identity import job_identity
     from fcaps_pipeline.shards.run_folder import opened
 
     job = resolve_job(source, overrides or [])
-    with tempfile.TemporaryDirectory() as scratch, opened(out or Path(scratch), job_identity(job)) as layout:
+    with scratch_folder() as scratch, opened(out or scratch, job_identity(job)) as layout:
         load_or_make(layout, job)
         print_plan(result, job, status(layout), tokens_per_s)
     for line in shortcomings(job):

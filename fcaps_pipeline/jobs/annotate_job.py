@@ -239,6 +239,10 @@ class VerificationConfig(Section):
     max_attempts: Annotated[int, Field(gt=0, le=3)] = 3
     """Requests per Segment and granularity while too few candidates pass, whatever rule dropped the others."""
 
+    max_clipped_share: Annotated[float, Field(ge=0, le=1)] = 0.02
+    """Share of clipped samples above which a Segment is rejected unasked. Speech driven 6 dB into the limit has .002
+    to .027, 9 dB .01 to .09; whole speech has none."""
+
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
         for name, low, high in (

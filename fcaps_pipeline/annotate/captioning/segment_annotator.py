@@ -15,6 +15,7 @@ from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine, Engin
 from fcaps_pipeline.annotate.verification.parsing import parse_answer
 from fcaps_pipeline.annotate.verification.rules import Answer, condemned_by, judge
 from fcaps_pipeline.annotate.verification.selection import select
+from fcaps_pipeline.annotate.verification.sound import unfit_sound
 from fcaps_pipeline.errors import EngineRequestError, EngineRetryableError, JobError
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig, VerificationConfig
 from fcaps_pipeline.jobs.prompts import Prompt
@@ -77,9 +78,13 @@ class SegmentAnnotator:
     async def caption(self, segment: SegmentAudio) -> tuple[CaptionSet, ...]:
         """All granularities of one Segment, asked together so that they share the encoded audio.
 
+        A Segment whose sound is unfit is not asked about: its sets are empty, and `decide` says why.
+
         Raises:
             EngineDeadError: the engine is gone; nothing is known about this Segment.
         """
+        if unfit_sound(segment.acoustics, self._verification) is not None:
+            return tuple(CaptionSet(granularity=one, candidates=(), attempts=0) for one in self._captions)
         identity = await self.start()
         questions = [self._question(granularity, segment, identity) for granularity in self._captions]
         return tuple(await _gather(self._ask(question) for question in questions))

@@ -10,6 +10,7 @@ from fcaps_pipeline.annotate.verification.consistency import find_inconsistencie
 from fcaps_pipeline.annotate.verification.profile import vote
 from fcaps_pipeline.annotate.verification.rules import condemned_by
 from fcaps_pipeline.annotate.verification.selection import drop, select
+from fcaps_pipeline.annotate.verification.sound import unfit_sound
 from fcaps_pipeline.errors import AccountingError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.annotations import Annotation, CaptionSet, Failure, Missing, Rejection, SegmentOutcome
@@ -23,7 +24,7 @@ def decide(segment: SegmentAudio, caption_sets: tuple[CaptionSet, ...], job: Job
     """Annotation, Rejection or Failure.
 
     An Annotation has a kept caption at every granularity that the job requires. Short of that, a Segment that its
-    captions condemn, or whose questions were all answered, is a Rejection; otherwise it is a Failure.
+    sound or its captions condemn, or whose questions were all answered, is a Rejection; otherwise it is a Failure.
 
     Args:
         segment: what was asked about.
@@ -40,7 +41,9 @@ def decide(segment: SegmentAudio, caption_sets: tuple[CaptionSet, ...], job: Job
             f"found {sorted(one.granularity for one in caption_sets)}"
         )
     ordered = _selected(tuple(found[granularity] for granularity in job.captions), segment.recording, job)
-    condemned = condemned_by([candidate for one in ordered for candidate in one.candidates])
+    condemned = unfit_sound(segment.acoustics, job.verification) or condemned_by(
+        [candidate for one in ordered for candidate in one.candidates]
+    )
     missing = [one for one in ordered if not one.kept and one.granularity in job.required]
     unanswered = [one for one in missing if one.error]
     if unanswered and not condemned:

@@ -15,6 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import fcaps_pipeline
 from fcaps_pipeline.annotate.run.placement import check_room, object_store_bytes
+from fcaps_pipeline.annotate.run.surroundings import raise_file_limit, ray_folder
 from fcaps_pipeline.errors import EngineDeadError, ResourceError
 from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, Job
 from fcaps_pipeline.jobs.resources import WORKING_FOLDER, working_folder
@@ -33,7 +34,8 @@ def connect(job: Job) -> None:
     """Starts or joins Ray.
 
     Raises:
-        ResourceError: no cluster answers at the address, or the job wants more than this machine has.
+        ResourceError: no cluster answers at the address, the job wants more than this machine has, or Ray has no
+            place for its sockets or too few open files here.
     """
     for name, value in RAY_SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -44,7 +46,8 @@ def connect(job: Job) -> None:
     else:
         memory_bytes = min(psutil.virtual_memory().total, _shared_memory_bytes())
         options |= {"include_dashboard": False, "_metrics_export_port": resources.metrics_port}
-        options |= {"object_store_memory": object_store_bytes(job, memory_bytes)}
+        options |= {"object_store_memory": object_store_bytes(job, memory_bytes), "_temp_dir": str(ray_folder())}
+        raise_file_limit()
     try:
         ray.init(address=resources.ray_address or "local", **options)
     except (ConnectionError, ValueError) as error:

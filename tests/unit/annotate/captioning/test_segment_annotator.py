@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from fcaps_pipeline.jobs.annotate_job import CaptionConfig, VerificationConfig
 from fcaps_pipeline.jobs.prompts import load_prompts
 from fcaps_pipeline.records.annotations import CaptionSet, Completion, FinishReason, Sampling
 from fcaps_pipeline.records.captions import Granularity
-from tests.unit.annotate.captioning.building import GOOD_FINE, GOOD_GLOBAL, OTHER_FINE, segment_audio
+from tests.unit.annotate.captioning.building import GOOD_FINE, GOOD_GLOBAL, OTHER_FINE, acoustics, segment_audio
 
 Draw = tuple[str, FinishReason]
 Step = Exception | list[Draw]
@@ -240,3 +241,16 @@ def test_the_root_seed_of_the_job_changes_all_seeds() -> None:
         _ask(engine, {Granularity.FINE: _fine()[Granularity.FINE].model_copy(update={"seed": seed})})
     first, second = _seeds(engines)
     assert first != second
+
+
+def test_clipped_sound_is_not_asked_about() -> None:
+    engine = ScriptedEngine([_GOOD])
+    annotator = SegmentAnnotator(
+        engine,
+        {Granularity.FINE: CaptionConfig(engine="e", prompt="embedded_fine.v1")},
+        VerificationConfig(),
+        load_prompts(["embedded_fine.v1"]),
+    )
+    clipped = replace(segment_audio(), acoustics=acoustics(clipped_share=0.5))
+    (found,) = asyncio.run(annotator.caption(clipped))
+    assert (found.candidates, found.attempts, engine.requests) == ((), 0, [])

@@ -1,5 +1,7 @@
 """Every Segment ends as exactly one of Annotation, Rejection and Failure, and a row says one thing of its speaker."""
 
+from dataclasses import replace
+
 import pytest
 
 from fcaps_pipeline.annotate.verification.decision import decide
@@ -7,7 +9,7 @@ from fcaps_pipeline.errors import AccountingError, JobError
 from fcaps_pipeline.jobs.annotate_job import Job, parse_job
 from fcaps_pipeline.records.annotations import Annotation, Candidate, CaptionSet, Failure, Missing, Rejection
 from fcaps_pipeline.records.captions import Granularity
-from tests.unit.annotate.captioning.building import GOOD_FINE, OTHER_FINE, candidate, segment_audio
+from tests.unit.annotate.captioning.building import GOOD_FINE, OTHER_FINE, acoustics, candidate, segment_audio
 
 _FINE, _GLOBAL = Granularity.FINE, Granularity.GLOBAL
 _MAN = "A man with a calm voice speaks slowly and evenly from the first word to the last of his phrase."
@@ -147,3 +149,13 @@ def test_human_tags_are_known_of_the_speaker() -> None:
     outcome = decide(segment_audio(tags=("a male voice",)), (fine,), _job(only_fine=True, keep=3))
     assert isinstance(outcome, Annotation)
     assert [one.completion.seed for one in outcome.caption_sets[0].kept] == [2]
+
+
+def test_clipped_sound_is_rejected_by_name_whatever_was_answered() -> None:
+    audio = segment_audio()
+    clipped = replace(audio, acoustics=acoustics(clipped_share=0.03))
+    outcome = decide(clipped, (_set(_FINE), _set(_GLOBAL)), _job())
+    assert isinstance(outcome, Rejection)
+    assert outcome.reason == "clipped"
+    lightly = replace(audio, acoustics=acoustics(clipped_share=0.01))
+    assert isinstance(decide(lightly, (_set(_FINE, _GOOD), _set(_GLOBAL, _GOOD)), _job()), Annotation)
