@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.reader import read_rows
 from tests.integration.conftest import FCAPS, Fcaps
 
 # Units of a few seconds, so that a run has many commits to be killed between.
@@ -146,3 +147,30 @@ def test_a_job_too_large_for_the_machine_is_refused_at_once(
     assert refused.returncode == 2
     assert expected in refused.stderr.replace("\n", " ")
     assert "Traceback" not in refused.stderr
+
+
+def test_what_failed_is_done_again_by_the_folder_alone_and_the_rest_stays_as_it_is(
+    fcaps: Fcaps, demo_files: list[Path], tmp_path: Path
+) -> None:
+    folder, run = tmp_path / "speech", tmp_path / "run"
+    folder.mkdir()
+    for path in demo_files[:3]:
+        shutil.copy(path, folder / path.name)
+    whole = (folder / demo_files[1].name).read_bytes()
+    (folder / demo_files[1].name).write_bytes(whole[: len(whole) // 2])
+    first = fcaps("annotate", folder, "--out", run, *CASCADE, "--set", "shards.unit_hours=1")
+    assert first.returncode == 3, first.stderr
+    assert "--retry-failures" in first.stdout.replace("\n", " ")
+    (folder / demo_files[1].name).write_bytes(whole)
+    rows = {row["segment_id"]: row for row in read_rows(RunLayout(run), "data")}
+    again = fcaps("annotate", "--out", run, "--retry-failures")
+    assert again.returncode == 0, again.stdout + again.stderr
+    found = list(read_rows(RunLayout(run), "data"))
+    assert [row for row in found if row["segment_id"] in rows] == list(rows.values())
+    assert len({row["source"] for row in found}) > len({row["source"] for row in rows.values()})
+    assert RunLayout(run).commit(0, 2).exists()
+    verified = fcaps("verify", run)
+    assert verified.returncode == 0, verified.stderr
+    nothing = fcaps("annotate", "--out", run, "--retry-failures")
+    assert nothing.returncode == 0
+    assert "nothing to do" in nothing.stderr

@@ -192,6 +192,11 @@ class SegmentQueue:
         if asked is not None and asked.replica == replica:
             self._take_back(asked, cause)
 
+    def dropped(self, owner: str, segment_ids: Iterable[str]) -> None:
+        """The audio of these is gone, with whoever offered it; where it still lives, it offers them again."""
+        for segment_id in segment_ids:
+            self._forget(owner, segment_id)
+
     def lost(self, replica: str, cause: str | None) -> bool:
         """A replica is gone with all it held.
 

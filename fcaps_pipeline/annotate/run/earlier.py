@@ -21,9 +21,13 @@ class EarlierAttempt:
     def __init__(self, layout: RunLayout, commit: UnitCommit) -> None:
         """Reads which Segments were answered, and what failed."""
         ids = ["segment_id", "recording_id"]
+        failures = list(read_unit_rows(layout, commit, "failures", ids))
+        self._failed = {row["recording_id"] for row in failures}
+        self._unreadable = {row["recording_id"] for row in failures if row["segment_id"] is None}
         answered = [row for table in _ANSWERED for row in read_unit_rows(layout, commit, table, ids)]
-        self._answered = {row["segment_id"]: row["recording_id"] for row in answered}
-        self._failed = {row["recording_id"] for row in read_unit_rows(layout, commit, "failures", ids)}
+        self._answered = {
+            row["segment_id"]: row["recording_id"] for row in answered if row["recording_id"] not in self._unreadable
+        }
         self._outcomes = {one.recording_id: one for one in commit.recordings}
         self._tables = [_Rows(layout, commit, table) for table in (*_ANSWERED, "candidates")]
 
@@ -31,8 +35,12 @@ class EarlierAttempt:
         """What became of a Recording of which nothing failed; None of any other."""
         return None if recording_id in self._failed else self._outcomes.get(recording_id)
 
+    def was_unreadable(self, recording_id: str) -> bool:
+        """Whether the Recording itself failed: all of it is done again, from the file as it is now."""
+        return recording_id in self._unreadable
+
     def has(self, segment_id: str) -> bool:
-        """Whether a Segment was answered."""
+        """Whether a Segment was answered and stays as it is."""
         return segment_id in self._answered
 
     def carry(self, segment_id: str, writer: UnitWriter) -> None:

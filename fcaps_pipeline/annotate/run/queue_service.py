@@ -34,6 +34,8 @@ class ReplicaReport:
     """Segments it can take now."""
     answered: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Owner and ids of what the desks have the answers to since the last report."""
+    dropped: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Owner and ids of those whose audio was gone."""
     stumbles: tuple[Stumble, ...] = ()
     statistics: Any = None
     """What the engine says of itself, for whoever watches."""
@@ -69,6 +71,8 @@ class QueueService:
         now_s = self._clock()
         for owner, segment_ids in report.answered:
             self._queue.answered(report.replica, owner, segment_ids, now_s)
+        for owner, segment_ids in report.dropped:
+            self._queue.dropped(owner, segment_ids)
         for one in report.stumbles:
             self._queue.stumbled(report.replica, one.owner, one.segment_id, one.cause)
         if report.statistics is not None:

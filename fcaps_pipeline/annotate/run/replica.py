@@ -73,6 +73,7 @@ class Replica:
         self._at_work: set[asyncio.Task[None]] = set()
         self._answers: dict[tuple[str, str], list[Answer]] = defaultdict(list)
         self._delivered: dict[str, list[str]] = defaultdict(list)
+        self._dropped: list[tuple[str, tuple[str, ...]]] = []
         self._stumbles: list[Stumble] = []
         self._num_held = self._num_in_vain = 0
         self._changed = asyncio.Event()
@@ -113,7 +114,7 @@ class Replica:
     async def _begin(self, lot: Lot) -> None:
         block = await self._links.fetch(lot.block)
         if block is None:
-            self._delivered[lot.owner].extend(lot.segment_ids)
+            self._dropped.append((lot.owner, lot.segment_ids))
             return
         self._num_held += len(lot.segment_ids)
         for segment_id, place in zip(lot.segment_ids, lot.places, strict=True):
@@ -161,11 +162,13 @@ class Replica:
 
     async def _take(self, room: int, wait_s: float) -> tuple[Lot, ...]:
         delivered, self._delivered = self._delivered, defaultdict(list)
+        dropped, self._dropped = self._dropped, []
         stumbles, self._stumbles = self._stumbles, []
         report = ReplicaReport(
             replica=self._name,
             room=room,
             answered=tuple((owner, tuple(ids)) for owner, ids in delivered.items()),
+            dropped=tuple(dropped),
             stumbles=tuple(stumbles),
             statistics=self._statistics(),
         )
@@ -174,5 +177,6 @@ class Replica:
             return lots
         for owner, segment_ids in report.answered:
             self._delivered[owner].extend(segment_ids)
+        self._dropped.extend(dropped)
         self._stumbles.extend(stumbles)
         return ()

@@ -166,6 +166,8 @@ class UnitWorker:
             hand.earlier.carry_recording(recording.recording_id, hand.writer)
             hand.num_segments += whole.num_segments
             return whole
+        if hand.earlier and hand.earlier.was_unreadable(recording.recording_id):
+            recording = recording.model_copy(update={"stamp": None})
         self._announce(one.unit.unit_index, recording.recording_id, one.is_careful)
         visit = Visit(recording, self._prepare, self._job.resources.storage_patience_s)
         before = hand.num_segments

@@ -155,6 +155,16 @@ def test_a_stumble_counts_for_one_segment_alone() -> None:
     assert [one.segment_id for one in queue.pop_convictions()] == ["s0"]
 
 
+def test_what_has_lost_its_audio_is_forgotten_and_proves_nothing() -> None:
+    queue = _queue()
+    queue.offer(_lot(0, 2))
+    queue.take("a", 2, 0.0)
+    queue.dropped("u0", ["s0", "s1"])
+    assert (queue.state().num_answered, queue.state().held) == (0, {"a": 0})
+    queue.offer(_lot(0, 2))
+    assert _ids(queue.take("a", 2, 0.0)) == ["s0", "s1"]
+
+
 @dataclass
 class _World:
     """Replicas with what they hold, and what became of every Segment."""
