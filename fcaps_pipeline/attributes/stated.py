@@ -5,9 +5,9 @@ None or an empty tuple always means that the caption says nothing about it.
 
 from typing import Literal
 
+from fcaps_pipeline.records.audio import Gender
 from fcaps_pipeline.records.base import Record
 
-Gender = Literal["female", "male"]
 AgeGroup = Literal["child", "young adult", "middle-aged", "elderly"]
 PitchClass = Literal["low", "medium", "high"]
 RateClass = Literal["slow", "measured", "fast"]

@@ -1,6 +1,7 @@
 """The wings and rooms of the package, and the one owner of each heavy library."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,6 +67,17 @@ def test_every_wing_and_room_has_its_place() -> None:
     for wing, levels in ROOMS.items():
         rooms = {_parts(path)[1] for path in FILES if _parts(path)[0] == wing}
         assert rooms - {"__init__"} == set().union(*levels), wing
+
+
+@pytest.mark.parametrize("wing", ["annotate", "attributes", "audio", "jobs", "lab", "learn", "storage"])
+def test_every_wing_tells_its_story_on_one_screen(wing: str) -> None:
+    page = PACKAGE / wing / "README.md"
+    text = page.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 50
+    links = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target]
+    assert all((page.parent / link).exists() for link in links), links
+    rooms = re.findall(r"^\| `(\w+)/` ", text, flags=re.M)
+    assert all((page.parent / room).is_dir() for room in rooms), rooms
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())

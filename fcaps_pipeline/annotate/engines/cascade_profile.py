@@ -7,6 +7,7 @@ was not measured has no class.
 import math
 from typing import Literal
 
+from fcaps_pipeline.attributes.borders import PITCH_BORDERS_HZ, RATE_BORDERS_PHONES_PER_S
 from fcaps_pipeline.records.audio import Acoustics
 from fcaps_pipeline.records.base import Record
 
@@ -20,12 +21,10 @@ Pauses = Literal["none", "one short", "one long", "several"]
 
 _FEMALE_FROM_HZ = 165.0
 """Median F0 from which a voice counts as female: halfway between common means of men and women."""
-_PITCH_BORDERS_HZ: dict[Gender, tuple[float, float]] = {"male": (115.7, 149.7), "female": (141.6, 184.5)}
-"""Source: ParaSpeechCaps bins, arXiv 2503.04713."""
 _PHONES_PER_SYLLABLE = 2.6
 """English prose by the phonemes of espeak-ng: 1,517 phones over 579 syllables of the captioning prompts."""
-_RATE_BORDERS_SYLLABLES_PER_S = (11.48 / _PHONES_PER_SYLLABLE, 19.13 / _PHONES_PER_SYLLABLE)
-"""Source: ParaSpeechCaps bins in phones per second, as above, over phones per syllable."""
+_SLOW_PHONES_PER_S, _FAST_PHONES_PER_S = RATE_BORDERS_PHONES_PER_S
+_RATE_BORDERS_SYLLABLES_PER_S = (_SLOW_PHONES_PER_S / _PHONES_PER_SYLLABLE, _FAST_PHONES_PER_S / _PHONES_PER_SYLLABLE)
 _VOLUME_BORDERS_LUFS = (-30.0, -20.0)
 """As though every gain were the same; a listener goes by effort instead."""
 _SPAN_BORDERS_SEMITONES = (5.0, 14.0)
@@ -78,9 +77,9 @@ def _gender(f0_hz: float | None) -> Gender:
 
 
 def _pitch(f0_hz: float | None, gender: Gender) -> Pitch:
-    if f0_hz is None:
+    if f0_hz is None or gender == "unknown":
         return "unknown"
-    low_hz, high_hz = _PITCH_BORDERS_HZ[gender]
+    low_hz, high_hz = PITCH_BORDERS_HZ[gender]
     return "low" if f0_hz < low_hz else "high" if f0_hz >= high_hz else "medium"
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
-from fcaps_pipeline.attributes.stated import Gender
+from fcaps_pipeline.records.audio import Gender
 from fcaps_pipeline.records.base import Record
 
 BOUNDS_FILE = "bounds.json"

@@ -15,9 +15,9 @@ from fcaps_pipeline.annotate.verification.bounds import Attribute, Bound, BoundT
 from fcaps_pipeline.attributes.mentions import Mention
 from fcaps_pipeline.attributes.places import find_place
 from fcaps_pipeline.attributes.reading import read_both
-from fcaps_pipeline.attributes.stated import Gender, StatedAttributes
+from fcaps_pipeline.attributes.stated import StatedAttributes
 from fcaps_pipeline.records.annotations import EvidenceScore
-from fcaps_pipeline.records.audio import Acoustics
+from fcaps_pipeline.records.audio import Acoustics, Gender
 from fcaps_pipeline.records.captions import GlobalCaption
 
 _VOICED_AT_LEAST = 0.25

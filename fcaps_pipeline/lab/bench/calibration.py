@@ -13,9 +13,8 @@ import numpy as np
 
 from fcaps_pipeline.annotate.verification.bounds import Attribute, Bound, BoundTable, Measure
 from fcaps_pipeline.annotate.verification.evidence import StatementsOfCaption, can_be_measured, read_statements
-from fcaps_pipeline.attributes.stated import Gender
 from fcaps_pipeline.lab.synthesis.truth import SpeechTruth
-from fcaps_pipeline.records.audio import Acoustics
+from fcaps_pipeline.records.audio import Acoustics, Gender
 
 TAIL = 0.02
 """Share of true statements that lie beyond a bound, as far as known truth tells."""

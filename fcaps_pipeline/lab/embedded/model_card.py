@@ -6,6 +6,7 @@ Enters: scores and what is known of the training run. Leaves: `README.md` in the
 import json
 from pathlib import Path
 
+from fcaps_pipeline.attributes.borders import PITCH_BORDERS_HZ
 from fcaps_pipeline.errors import ModelError
 from fcaps_pipeline.lab.embedded.scores import Score
 from fcaps_pipeline.lab.synthesis import classes
@@ -109,7 +110,7 @@ def write_model_card(folder: Path, run: TrainingRun, scores: list[Score]) -> Non
     fields = run.model_dump()
     fields["parameters"] = run.parameters / 1e6
     fields["rows"] = "\n".join(f"| {' | '.join(score_cells(score))} |" for score in scores)
-    fields["men_hz"], fields["women_hz"] = (classes.PITCH_BORDERS_HZ[gender] for gender in ("male", "female"))
+    fields["men_hz"], fields["women_hz"] = (PITCH_BORDERS_HZ[gender] for gender in ("male", "female"))
     fields["paces"], fields["volumes"] = classes.RATE_BORDERS_HZ, classes.VOLUME_BORDERS_LUFS
     fields["pause_s"] = classes.PAUSE_S[1]
     fields["real"], fields["real_options"], fields["licence"] = _SYNTHETIC_ONLY, "", _LICENCE_OF_SYNTHETIC

@@ -17,9 +17,8 @@ from fcaps_pipeline.annotate.acoustics.frames import FRAME_STEP_S, make_frames
 from fcaps_pipeline.audio.flac import encode_flac
 from fcaps_pipeline.audio.stream import decode_all
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.lab.synthesis.classes import Gender
 from fcaps_pipeline.lab.synthesis.recorded import BANK_FILE, RecordedPhrase
-from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Gender
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.storage.files import write_durably, writing
 from fcaps_pipeline.storage.job_folder import claim

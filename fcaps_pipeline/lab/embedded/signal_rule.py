@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from fcaps_pipeline.annotate.acoustics.activity import Activity, find_activity
 from fcaps_pipeline.annotate.acoustics.frames import FRAME_STEP_S, Frames, make_frames
+from fcaps_pipeline.attributes.borders import PITCH_BORDERS_HZ
 from fcaps_pipeline.lab.embedded.caption_facts import ReadFacts
 from fcaps_pipeline.lab.synthesis import classes, measure
-from fcaps_pipeline.lab.synthesis.classes import Gender
+from fcaps_pipeline.records.audio import Gender
 
 GENDER_BORDER_HZ = 165.0
 """Median F0 above which the rule says female."""
@@ -43,7 +44,7 @@ def read_signal(audio_T: npt.NDArray[np.float32]) -> ReadFacts:
         speech=True,
         gender=gender,
         voice_quality=_voice_quality(frames, activity),
-        pitch=None if f0_hz is None or gender is None else _class(f0_hz, classes.PITCH_BORDERS_HZ[gender], _PITCHES),
+        pitch=None if f0_hz is None or gender is None else _class(f0_hz, PITCH_BORDERS_HZ[gender], _PITCHES),
         rate=_class(_rate_hz(activity), classes.RATE_BORDERS_HZ, _RATES),
         volume=_class(measure.rms_db(audio_T.astype(np.float64)), classes.VOLUME_BORDERS_LUFS, _VOLUMES),
         loudness=_direction(measure.level_change_db(audio_T.astype(np.float64)), _LOUDNESS_DB),

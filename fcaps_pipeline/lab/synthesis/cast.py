@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from fcaps_pipeline.lab.synthesis import espeak, festival, flite
-from fcaps_pipeline.lab.synthesis.classes import Gender
 from fcaps_pipeline.lab.synthesis.recorded import PhraseBank
 from fcaps_pipeline.lab.synthesis.speaking import Knobs, SpokenPhrase
 from fcaps_pipeline.lab.synthesis.texts import draw_phrase
 from fcaps_pipeline.lab.synthesis.truth import Split
 from fcaps_pipeline.lab.synthesis.voices import Voice, voices_of
+from fcaps_pipeline.records.audio import Gender
 
 RECORDED_SHARE = 0.45
 """Of clips whose voice is a recorded one, in training."""

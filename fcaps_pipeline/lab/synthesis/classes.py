@@ -6,7 +6,9 @@ every label in a corpus would survive a slightly different measurement.
 
 from typing import Literal
 
-Gender = Literal["female", "male"]
+from fcaps_pipeline.attributes.borders import PITCH_BORDERS_HZ
+from fcaps_pipeline.records.audio import Gender
+
 PitchClass = Literal["low", "medium", "high"]
 RateClass = Literal["slow", "measured", "fast"]
 VolumeClass = Literal["soft", "moderate", "loud"]
@@ -14,8 +16,6 @@ Direction = Literal["rising", "falling", "steady"]
 PausePlace = Literal["beginning", "middle", "end"]
 VoiceQuality = Literal["modal", "whisper", "breathy", "creaky"]
 
-PITCH_BORDERS_HZ: dict[Gender, tuple[float, float]] = {"male": (115.7, 149.7), "female": (141.6, 184.5)}
-"""Source: ParaSpeechCaps (Diwan et al. 2025), bins of the speaker mean per gender."""
 RATE_BORDERS_HZ = (3.7, 5.5)
 """Syllables per second of speech, pauses left out."""
 VOLUME_BORDERS_LUFS = (-30.0, -20.0)

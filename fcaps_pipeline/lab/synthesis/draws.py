@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fcaps_pipeline.lab.synthesis.classes import Gender
+from fcaps_pipeline.records.audio import Gender
 
 FORMANT_SCALES: dict[Gender, tuple[float, float]] = {"male": (0.92, 1.04), "female": (0.97, 1.09)}
 """What the formants of a voice are multiplied by. A man's vocal tract is hardly made shorter and a woman's hardly

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from fcaps_pipeline.lab.synthesis.classes import Gender
 from fcaps_pipeline.lab.synthesis.praat import change_voice
 from fcaps_pipeline.lab.synthesis.speaking import Knobs, SpokenPhrase
+from fcaps_pipeline.records.audio import Gender
 from fcaps_pipeline.records.base import Record
 
 BANK_FILE = "phrases.jsonl"

@@ -11,10 +11,11 @@ import numpy as np
 
 from fcaps_pipeline.errors import DependencyError
 from fcaps_pipeline.lab.synthesis import espeak, festival, flite
-from fcaps_pipeline.lab.synthesis.classes import GENDER_F0_HZ, Gender
+from fcaps_pipeline.lab.synthesis.classes import GENDER_F0_HZ
 from fcaps_pipeline.lab.synthesis.draws import FORMANT_SCALES
 from fcaps_pipeline.lab.synthesis.truth import Split
 from fcaps_pipeline.lab.synthesis.voices import Voice, all_voices
+from fcaps_pipeline.records.audio import Gender
 from fcaps_pipeline.records.base import Record
 
 NUM_SPEAKERS = 1000

@@ -2,15 +2,8 @@
 
 from typing import Literal
 
-from fcaps_pipeline.lab.synthesis.classes import (
-    Direction,
-    Gender,
-    PausePlace,
-    PitchClass,
-    RateClass,
-    VoiceQuality,
-    VolumeClass,
-)
+from fcaps_pipeline.lab.synthesis.classes import Direction, PausePlace, PitchClass, RateClass, VoiceQuality, VolumeClass
+from fcaps_pipeline.records.audio import Gender
 from fcaps_pipeline.records.base import Record
 
 Split = Literal["train", "validation", "test"]

@@ -5,8 +5,8 @@ A voice belongs to exactly one split, so that a figure on the test split speaks 
 
 from typing import Literal
 
-from fcaps_pipeline.lab.synthesis.classes import Gender
 from fcaps_pipeline.lab.synthesis.truth import Split
+from fcaps_pipeline.records.audio import Gender
 from fcaps_pipeline.records.base import Record
 
 Synthesizer = Literal["espeak", "flite", "festival", "recorded"]

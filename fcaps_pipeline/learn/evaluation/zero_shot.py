@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from fcaps_pipeline.jobs.resources import resolve_path
-from fcaps_pipeline.learn.evaluation.corpora.corpora import CREMA_D_EMOTIONS, RAVDESS_EMOTIONS, READERS
+from fcaps_pipeline.learn.evaluation.corpora.crema_d import CREMA_D_EMOTIONS
 from fcaps_pipeline.learn.evaluation.corpora.iemocap import IEMOCAP_4_EMOTIONS, IEMOCAP_4_MERGES
 from fcaps_pipeline.learn.evaluation.corpora.labelled_clips import (
     AGE_GROUPS,
@@ -20,6 +20,8 @@ from fcaps_pipeline.learn.evaluation.corpora.labelled_clips import (
     with_emotions,
 )
 from fcaps_pipeline.learn.evaluation.corpora.published import Comparison, compare, zero_shot_protocol
+from fcaps_pipeline.learn.evaluation.corpora.ravdess import RAVDESS_EMOTIONS
+from fcaps_pipeline.learn.evaluation.corpora.readers import READERS
 from fcaps_pipeline.learn.evaluation.embedder import EmbeddedFiles, EmbeddedTexts, Embedder
 from fcaps_pipeline.learn.evaluation.job import ZeroShotTask
 from fcaps_pipeline.learn.evaluation.metrics.classification import ClassificationScores, score_classification

@@ -14,8 +14,8 @@ import numpy as np
 from fcaps_pipeline.attributes.flipping import flip_attribute
 from fcaps_pipeline.learn.data.batches import TrainingRow
 from fcaps_pipeline.learn.data.randomness import Stream, seed_sequence
+from fcaps_pipeline.learn.training.caption_pairs import draw_pair, draw_task, global_and_fine_share
 from fcaps_pipeline.learn.training.collectives import gather_texts
-from fcaps_pipeline.learn.training.lr_schedule import RowCaptions, draw_task, draw_texts, global_and_fine_share
 from fcaps_pipeline.learn.training.objective_config import OneEach, TwoTexts
 from fcaps_pipeline.learn.training.phrase_clusters import phrase_cluster
 from fcaps_pipeline.learn.training.targets import draw_negative_phrases
@@ -104,16 +104,11 @@ def _draw_two(rows: Sequence[TrainingRow], captions: TwoTexts, context: StepCont
         context.step, num_steps=context.num_steps, first=captions.first_share, last=captions.last_share
     )
     task = draw_task(share, np.random.default_rng(seed_sequence(context.seed, Stream.TASK, step=context.step)))
-    drawn = [
-        draw_texts(
-            [RowCaptions(row.global_captions, row.fine_captions)], task, context.row_generator(Stream.CAPTIONS, row.row)
-        )
-        for row in rows
-    ]
+    pairs = [draw_pair(row, task, context.row_generator(Stream.CAPTIONS, row.row)) for row in rows]
     return DrawnCaptions(
-        (tuple(one.first[0] for one in drawn), tuple(one.second[0] for one in drawn)),
+        (tuple(pair.first for pair in pairs), tuple(pair.second for pair in pairs)),
         (captions.first_weight, 1 - captions.first_weight),
-        sum(one.num_substituted for one in drawn),
+        sum(pair.is_substituted for pair in pairs),
     )
 
 

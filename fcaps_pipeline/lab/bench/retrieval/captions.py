@@ -12,10 +12,12 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from fcaps_pipeline.attributes.borders import PITCH_BORDERS_HZ
 from fcaps_pipeline.lab.embedded import wordings
 from fcaps_pipeline.lab.synthesis import classes
-from fcaps_pipeline.lab.synthesis.classes import Gender, PausePlace, VoiceQuality
+from fcaps_pipeline.lab.synthesis.classes import PausePlace, VoiceQuality
 from fcaps_pipeline.lab.synthesis.recording_truth import EventPhrase, EventTruth, RecordingTruth
+from fcaps_pipeline.records.audio import Gender
 
 _Happening = EventPhrase | Literal["stops whispering", "stops being breathy", "stops being creaky"]
 
@@ -155,7 +157,7 @@ def manner_overall(truth: RecordingTruth) -> Manner:
 def _pitch(f0_hz: float | None, gender: Gender) -> Trait | None:
     if f0_hz is None:
         return None
-    low_hz, high_hz = classes.PITCH_BORDERS_HZ[gender]
+    low_hz, high_hz = PITCH_BORDERS_HZ[gender]
     very = f0_hz < low_hz / _VERY_FACTOR or f0_hz > high_hz * _VERY_FACTOR
     return _trait(classes.pitch_class(f0_hz, gender), very=very)
 

@@ -7,12 +7,10 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 from fcaps_pipeline.errors import SourceError
+from fcaps_pipeline.records.audio import Gender
 from fcaps_pipeline.records.base import Record
-
-Gender = Literal["female", "male"]
 
 
 class LabelledClip(Record):

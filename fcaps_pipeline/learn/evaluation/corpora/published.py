@@ -9,8 +9,9 @@ Pre-training, ACL 2026, arXiv 2601.03065; sentences and age limits from the auth
 from collections.abc import Sequence
 from typing import Literal
 
-from fcaps_pipeline.learn.evaluation.corpora.corpora import CREMA_D_EMOTIONS, RAVDESS_EMOTIONS
+from fcaps_pipeline.learn.evaluation.corpora.crema_d import CREMA_D_EMOTIONS
 from fcaps_pipeline.learn.evaluation.corpora.labelled_clips import AGE_GROUPS
+from fcaps_pipeline.learn.evaluation.corpora.ravdess import RAVDESS_EMOTIONS
 from fcaps_pipeline.learn.evaluation.metrics.confidence import Estimate
 from fcaps_pipeline.learn.evaluation.metrics.retrieval import GranularityScores
 from fcaps_pipeline.learn.evaluation.metrics.zero_shot import LabelSentences, load_label_sentences

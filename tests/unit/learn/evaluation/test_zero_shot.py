@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fcaps_pipeline.errors import RecordingError, SourceError, UsageError
-from fcaps_pipeline.learn.evaluation.corpora.corpora import CREMA_D_EMOTIONS, RAVDESS_EMOTIONS
+from fcaps_pipeline.learn.evaluation.corpora.crema_d import CREMA_D_EMOTIONS
 from fcaps_pipeline.learn.evaluation.corpora.published import (
     CREMA_D_6,
     CREMA_D_AGE,
@@ -15,6 +15,7 @@ from fcaps_pipeline.learn.evaluation.corpora.published import (
     RAVDESS_8,
     RAVDESS_GENDER,
 )
+from fcaps_pipeline.learn.evaluation.corpora.ravdess import RAVDESS_EMOTIONS
 from fcaps_pipeline.learn.evaluation.embedder import Embedder
 from fcaps_pipeline.learn.evaluation.job import ZeroShotTask
 from fcaps_pipeline.learn.evaluation.zero_shot import measure_zero_shot

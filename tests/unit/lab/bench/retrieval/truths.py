@@ -10,6 +10,7 @@ from fcaps_pipeline.lab.synthesis.recording_truth import (
     SpeakerTruth,
     StretchTruth,
 )
+from fcaps_pipeline.records.audio import Gender
 
 _STRETCH_S = 2.5
 _JOINT_S = 0.1
@@ -37,7 +38,7 @@ def make_truth(seed: int, *, num_stretches: int | None = None) -> RecordingTruth
     """One turn of one speaker; some changes begin with a stretch, some stretches come after a pause."""
     rng = np.random.default_rng(seed)
     count = num_stretches or int(rng.integers(1, 5))
-    gender: classes.Gender = "female" if rng.random() < 0.5 else "male"
+    gender: Gender = "female" if rng.random() < 0.5 else "male"
     at_s = float(rng.uniform(0.05, 0.4))
     starts_s: list[float] = []
     events: list[EventTruth] = []
@@ -92,9 +93,7 @@ def _event(phrase: EventPhrase, start_s: float, end_s: float) -> EventTruth:
     return EventTruth(phrase=phrase, speaker="somebody", start_s=round(start_s, 4), end_s=round(end_s, 4))
 
 
-def _stretch(
-    start_s: float, gender: classes.Gender, rng: np.random.Generator, quality: classes.VoiceQuality
-) -> StretchTruth:
+def _stretch(start_s: float, gender: Gender, rng: np.random.Generator, quality: classes.VoiceQuality) -> StretchTruth:
     f0_hz, rate_hz = float(rng.uniform(90.0, 240.0)), float(rng.uniform(2.8, 8.0))
     has_pitch = quality in ("modal", "breathy")
     return StretchTruth(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fcaps_pipeline.learn.evaluation.corpora.corpora import CREMA_D_EMOTIONS, RAVDESS_EMOTIONS
+from fcaps_pipeline.learn.evaluation.corpora.crema_d import CREMA_D_EMOTIONS
 from fcaps_pipeline.learn.evaluation.corpora.labelled_clips import AGE_GROUPS
 from fcaps_pipeline.learn.evaluation.corpora.published import (
     CLSP_TEST,
@@ -17,6 +17,7 @@ from fcaps_pipeline.learn.evaluation.corpora.published import (
     retrieval_protocol,
     zero_shot_protocol,
 )
+from fcaps_pipeline.learn.evaluation.corpora.ravdess import RAVDESS_EMOTIONS
 from fcaps_pipeline.learn.evaluation.metrics.confidence import Estimate
 from fcaps_pipeline.learn.evaluation.metrics.retrieval import DirectionScores, GranularityScores
 from fcaps_pipeline.learn.evaluation.metrics.zero_shot import load_label_sentences

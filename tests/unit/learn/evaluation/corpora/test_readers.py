@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.learn.evaluation.corpora.corpora import READERS, read_crema_d, read_ravdess
+from fcaps_pipeline.learn.evaluation.corpora.crema_d import read_crema_d
 from fcaps_pipeline.learn.evaluation.corpora.iemocap import IEMOCAP_4_EMOTIONS, IEMOCAP_4_MERGES, read_iemocap
 from fcaps_pipeline.learn.evaluation.corpora.labelled_clips import LabelledClip, with_emotions
+from fcaps_pipeline.learn.evaluation.corpora.ravdess import read_ravdess
+from fcaps_pipeline.learn.evaluation.corpora.readers import READERS
 
 _TURNS = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
 
