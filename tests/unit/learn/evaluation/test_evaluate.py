@@ -135,7 +135,8 @@ def test_what_cannot_be_measured_is_one_clear_error(content: dict[str, Any], tmp
 
 def test_another_schema_version_is_refused(content: dict[str, Any], tmp_path: Path) -> None:
     index = RunLayout(tmp_path / "run").index
-    index.write_text(json.dumps(json.loads(index.read_text()) | {"schema_version": 99}))
+    stored = json.loads(index.read_text())
+    index.write_text(json.dumps(stored | {"schema_versions": stored["schema_versions"] | {"data": 99}}))
     with pytest.raises(CorruptRunError, match="schema version 99"):
         evaluate(_task(content, "release"), tmp_path / "out", Notes())
 

@@ -79,11 +79,15 @@ class Asked:
     true: list[tuple[float, float]]
 
 
+def _span_s(event: dict[str, Any]) -> tuple[float, float]:
+    return event["start_samples"] / SAMPLE_RATE_HZ, event["end_samples"] / SAMPLE_RATE_HZ
+
+
 def _ask(embedder: Embedder, run: Path) -> list[Asked]:
     return [
         Asked(
             _frame_scores(embedder, row, phrase),
-            [(event["start_s"], event["end_s"]) for event in row["events"] if event["phrase"] == phrase],
+            [_span_s(event) for event in row["events"] if event["phrase"] == phrase],
         )
         for row in stored_rows(run)
         for phrase in sorted({event["phrase"] for event in row["events"] or ()})
