@@ -55,7 +55,8 @@ def annotate(
         FcapsError: with the class that says how to handle it; finished units stay finished.
         KeyboardInterrupt: a signal stopped it; the same call goes on later.
     """
-    check_before_start(job)
+    if not RunLayout(out).plan.is_file():  # listing a large source takes long
+        check_before_start(job)
     with (
         Signals() as signals,
         opened(out, job_identity(job)) as layout,
@@ -73,6 +74,7 @@ def _annotate(
     job: Job, layout: RunLayout, callback: RunCallback, signals: Signals, *, repair: bool, retry_failures: bool
 ) -> RunReport:
     callback.on_step("planning")
+    was_planned = layout.plan.is_file()
     plan = load_or_make(layout, job)
     damaged = _damaged(layout, callback) if repair else frozenset()
     commits = read_commits(layout, without=damaged)
@@ -85,6 +87,8 @@ def _annotate(
     last_call = LastCall()
     check_audio_exists(plan)
     if len(done) < plan.num_units:
+        if was_planned:
+            check_before_start(job)
         last_call = _run(job, layout, load_units(layout, without=done), again, callback, signals)
     elif (report := _last_report(layout)) is not None:
         return report

@@ -1,11 +1,9 @@
 """Wrong usage: one line, the right exit code, and quickly."""
 
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from typer.main import get_command
@@ -18,11 +16,21 @@ from fcaps_pipeline.jobs.job_file import read_job_file, validate_job
 from fcaps_pipeline.jobs.resources import resolve_path, shipped_folder
 from tests.conftest import Typed
 
-FCAPS = [sys.executable, "-c", "from fcaps_pipeline.cli.main import main; main()"]
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def _run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([*FCAPS, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60)
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def run(typed: Typed) -> Run:
+    return lambda *arguments: Ended(*typed(*arguments))
 
 
 @pytest.mark.parametrize(
@@ -43,38 +51,38 @@ def _run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
         "verify",
     ],
 )
-def test_help_of_every_command(command: str) -> None:
-    done = _run(command, "--help")
+def test_help_of_every_command(run: Run, command: str) -> None:
+    done = run(command, "--help")
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
 
 
-def test_a_path_that_does_not_exist(tmp_path: Path) -> None:
-    done = _run("annotate", tmp_path / "nowhere", "--out", tmp_path / "run")
+def test_a_path_that_does_not_exist(run: Run, tmp_path: Path) -> None:
+    done = run("annotate", tmp_path / "nowhere", "--out", tmp_path / "run")
     assert done.returncode == 2
     assert done.stderr.replace("\n", "").startswith(f"error: {tmp_path}/nowhere does not exist")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_folder_without_audio(tmp_path: Path) -> None:
+def test_a_folder_without_audio(run: Run, tmp_path: Path) -> None:
     (tmp_path / "speech").mkdir()
     (tmp_path / "speech" / "notes.txt").write_text("hello")
-    done = _run("annotate", tmp_path / "speech", "--out", tmp_path / "run")
+    done = run("annotate", tmp_path / "speech", "--out", tmp_path / "run")
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
 
 
-def test_a_missing_prompt(tmp_path: Path) -> None:
-    done = _run("annotate", "package:demo_speech", "--out", tmp_path / "run", "--set", "captions.fine.prompt=poem.v9")
+def test_a_missing_prompt(run: Run, tmp_path: Path) -> None:
+    done = run("annotate", "package:demo_speech", "--out", tmp_path / "run", "--set", "captions.fine.prompt=poem.v9")
     assert done.returncode == 2
     assert "poem.v9" in done.stderr
     assert "embedded_fine.v1" in done.stderr
 
 
-def test_a_model_folder_without_weights(tmp_path: Path) -> None:
+def test_a_model_folder_without_weights(run: Run, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
-    done = _run(
+    done = run(
         "annotate",
         "package:demo_speech",
         "--out",
@@ -87,48 +95,48 @@ def test_a_model_folder_without_weights(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_folder_of_sounds_that_is_not_there(tmp_path: Path) -> None:
-    done = _run("captioner", "evaluate", tmp_path, "--real-sounds", tmp_path / "nowhere")
+def test_a_folder_of_sounds_that_is_not_there(run: Run, tmp_path: Path) -> None:
+    done = run("captioner", "evaluate", tmp_path, "--real-sounds", tmp_path / "nowhere")
     assert done.returncode == 2
     assert done.stderr.replace("\n", " ").startswith(f"error: --real-sounds {tmp_path}/nowhere is no folder")
 
 
-def test_training_without_a_step_for_captions(tmp_path: Path) -> None:
+def test_training_without_a_step_for_captions(run: Run, tmp_path: Path) -> None:
     options = ("--steps", "40", "--hearing-steps", "30", "--agreeing-steps", "10")
-    done = _run("captioner", "train", "--out", tmp_path / "model", "--work", tmp_path / "work", *options)
+    done = run("captioner", "train", "--out", tmp_path / "model", "--work", tmp_path / "work", *options)
     assert done.returncode == 2
     stderr = done.stderr.replace("\n", " ")
     assert stderr.startswith("error: --steps 40 leaves none to learn captions in beside --hearing-steps 30")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_captioner_of_unknown_origin_is_not_measured(tmp_path: Path) -> None:
+def test_a_captioner_of_unknown_origin_is_not_measured(run: Run, tmp_path: Path) -> None:
     model = tmp_path / "model"
     shutil.copytree(resolve_path("package:captioner"), model)
     (model / "training.json").unlink()
-    done = _run("captioner", "evaluate", model, "--work", tmp_path / "work")
+    done = run("captioner", "evaluate", model, "--work", tmp_path / "work")
     assert done.returncode == 2
     assert f"{model}/training.json does not tell how the captioner was trained" in done.stderr.replace("\n", "")
     assert not (tmp_path / "work").exists()
 
 
-def test_a_benchmark_goes_on_with_the_same_clips_only(tmp_path: Path) -> None:
+def test_a_benchmark_goes_on_with_the_same_clips_only(run: Run, tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text('{"num_clips": 480, "seed": 3}')
-    done = _run("bench", "captions", "--work", tmp_path, "--seed", "4")
+    done = run("bench", "captions", "--work", tmp_path, "--seed", "4")
     assert done.returncode == 2
     assert "differs in seed (was 3, is 4)" in done.stderr.replace("\n", " ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["settings.json"]
 
 
-def test_plan_needs_no_engine_and_no_run_folder() -> None:
-    done = _run("plan", "jobs/annotate_qwen3omni_h100.yaml", "--set", "source.path=package:demo_speech")
+def test_plan_needs_no_engine_and_no_run_folder(run: Run) -> None:
+    done = run("plan", "jobs/annotate_qwen3omni_h100.yaml", "--set", "source.path=package:demo_speech")
     assert done.returncode == 0, done.stderr
     assert "GPU-hours" in done.stdout
     assert "pending" in done.stdout
 
 
-def test_status_of_something_else(tmp_path: Path) -> None:
-    done = _run("status", tmp_path)
+def test_status_of_something_else(run: Run, tmp_path: Path) -> None:
+    done = run("status", tmp_path)
     assert (done.returncode, "is not a run folder" in done.stderr) == (2, True)
 
 
