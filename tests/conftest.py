@@ -11,7 +11,8 @@ pytest_plugins = ["tests.outcomes"]
 Typed = Callable[..., tuple[int, str, str]]
 """Exit code, stdout and stderr of a command."""
 
-_SHARED_AUDIO = Path(__file__).resolve().parents[1].parent / "shared" / "audio"
+_SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+_SHARED_AUDIO, _SHARED_CASES = _SHARED / "audio", _SHARED / "cases"
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +21,14 @@ def shared_audio() -> Path:
     if not _SHARED_AUDIO.is_dir():
         pytest.skip(f"the folder of real recordings {_SHARED_AUDIO} is not here")
     return _SHARED_AUDIO
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """Folder of small inputs that once went wrong; the test is skipped where it is absent."""
+    if not _SHARED_CASES.is_dir():
+        pytest.skip(f"the folder of inputs that once went wrong {_SHARED_CASES} is not here")
+    return _SHARED_CASES
 
 
 @pytest.fixture

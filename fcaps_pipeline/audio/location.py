@@ -44,7 +44,7 @@ def is_url(location: str) -> bool:
     return _URL.match(location) is not None and not location.startswith(_FILE_URI)
 
 
-def printable(text: str) -> str:
+def shown_name(text: str) -> str:
     """The text on one line, storable everywhere: bytes that are not UTF-8 and control characters are escaped."""
     return _UNPRINTABLE.sub(_escaped, text)
 

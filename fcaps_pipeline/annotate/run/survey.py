@@ -12,7 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from fcaps_pipeline.annotate.run.border import Border
-from fcaps_pipeline.audio.location import is_url, local_path, printable
+from fcaps_pipeline.audio.location import is_url, local_path, shown_name
 from fcaps_pipeline.audio.probe import AudioHeader, probe
 from fcaps_pipeline.audio.stamp import take_stamp
 from fcaps_pipeline.records.audio import FileStamp, Recording
@@ -160,7 +160,7 @@ def _same_length(stated_s: float, real_s: float) -> bool:
 
 def _root_of(recording: Recording) -> str:
     """The folder that the path of the source starts from."""
-    return printable(recording.location.removesuffix(recording.source)) or recording.location
+    return shown_name(recording.location.removesuffix(recording.source)) or recording.location
 
 
 def _some(examples: list[str]) -> str:

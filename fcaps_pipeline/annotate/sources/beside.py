@@ -11,7 +11,7 @@ from typing import ClassVar
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from fcaps_pipeline.annotate.sources.lines import MaybeEmpty, OpenLine, Text
-from fcaps_pipeline.audio.location import printable
+from fcaps_pipeline.audio.location import shown_name
 
 _TRANSCRIPTS = ".trans.txt"
 _MAX_BYTES = 1_000_000
@@ -111,4 +111,4 @@ class Neighbours:
         return text
 
     def _note(self, name: str, what: str) -> None:
-        self.notes.append(f"{printable(str(self._folder / name))} {what}: the audio beside it goes without it")
+        self.notes.append(f"{shown_name(str(self._folder / name))} {what}: the audio beside it goes without it")

@@ -13,7 +13,7 @@ from fcaps_pipeline.annotate.sources.kinds import is_taken
 from fcaps_pipeline.annotate.sources.lines import gender_of, json_text
 from fcaps_pipeline.annotate.sources.located import Located, place_of
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
-from fcaps_pipeline.audio.location import printable
+from fcaps_pipeline.audio.location import shown_name
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.annotate_job import FolderSource
 from fcaps_pipeline.records.audio import Recording
@@ -57,7 +57,7 @@ def _located(file: Path, root: Path, source: FolderSource, told: Told) -> Locate
         license=told.license or source.license,
         extra=json_text(told.extra),
     )
-    return Located(recording, printable(str(file)))
+    return Located(recording, shown_name(str(file)))
 
 
 def _walk(folder: Path, parents: frozenset[tuple[int, int]], passed_over: PassedOver) -> Iterator[tuple[Path, Told]]:
@@ -67,7 +67,7 @@ def _walk(folder: Path, parents: frozenset[tuple[int, int]], passed_over: Passed
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise SourceError(
-            f"folder {printable(str(folder))} cannot be read: {error.strerror}; check its permissions"
+            f"folder {shown_name(str(folder))} cannot be read: {error.strerror}; check its permissions"
         ) from error
     identity = (status.st_dev, status.st_ino)
     if identity in parents:

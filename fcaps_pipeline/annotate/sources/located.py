@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fcaps_pipeline.annotate.sources.ids import id_from_outside, id_from_path
-from fcaps_pipeline.audio.location import is_url, local_path, location_of, printable
+from fcaps_pipeline.audio.location import is_url, local_path, location_of, shown_name
 from fcaps_pipeline.records.audio import Recording
 
 
@@ -41,7 +41,7 @@ def locate(path: str, roots: Sequence[Path]) -> Place:
             the first of all where it exists under none.
     """
     if is_url(path):
-        return Place(path, printable(path.rsplit("/", 1)[-1]), id_from_outside(path))
+        return Place(path, shown_name(path.rsplit("/", 1)[-1]), id_from_outside(path))
     named = local_path(path)
     tried = [root / named for root in roots]
     found = next((one for one, file in enumerate(tried) if os.path.exists(file)), 0) if len(tried) > 1 else 0  # noqa: PTH110 - True or False for any name
@@ -53,5 +53,5 @@ def place_of(absolute: Path, root: Path) -> Place:
     normal = Path(os.path.normpath(absolute))
     if normal.is_relative_to(root):
         relative = normal.relative_to(root).as_posix()
-        return Place(location_of(absolute), printable(relative), id_from_path(relative))
-    return Place(location_of(absolute), printable(normal.name), id_from_outside(str(normal)))
+        return Place(location_of(absolute), shown_name(relative), id_from_path(relative))
+    return Place(location_of(absolute), shown_name(normal.name), id_from_outside(str(normal)))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fcaps_pipeline.audio.location import printable
+from fcaps_pipeline.audio.location import shown_name
 
 _MAX_NOTES = 100
 _SPECIAL = (
@@ -30,13 +30,13 @@ class PassedOver:
 
     def add_files(self, paths: Iterable[Path]) -> None:
         """Counts files that are no audio."""
-        self.by_suffix.update(printable(path.suffix.lower()) or "no suffix" for path in paths)
+        self.by_suffix.update(shown_name(path.suffix.lower()) or "no suffix" for path in paths)
 
     def add_special(self, path: Path) -> None:
         """Names what is neither file nor folder: opening it could block for ever."""
         mode = path.stat().st_mode
         kind = next((name for is_kind, name in _SPECIAL if is_kind(mode)), "special file")
-        self.notes.append(f"{printable(str(path))} is a {kind}, not a regular file: passed over")
+        self.notes.append(f"{shown_name(str(path))} is a {kind}, not a regular file: passed over")
         self.by_suffix[kind] += 1
 
     def first_notes(self) -> tuple[str, ...]:
