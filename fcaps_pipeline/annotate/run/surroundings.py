@@ -18,8 +18,8 @@ _SOCKET_BYTES = 107
 _RAY_TAIL = "/session_2026-12-01_01-15-39_123456_1234567/sockets/plasma_store.1234567"
 """What Ray puts behind its folder for the longest of its sockets."""
 _WANTED_FILES = 65_536
-_LEAST_FILES = 1_024
-"""Ray and its actors of a small run hold some hundred files each."""
+_LEAST_FILES = 256
+"""A run of two actors works with 300."""
 
 
 def ray_folder(candidates: Sequence[Path] | None = None) -> Path:
