@@ -52,7 +52,8 @@ def connect(job: Job) -> None:
         ray.init(address=resources.ray_address or "local", **options)
     except (ConnectionError, ValueError) as error:
         raise ResourceError(
-            f"no Ray cluster answers at {resources.ray_address}; start one, or leave resources.ray_address out"
+            f"no Ray cluster answers at {resources.ray_address} ({' '.join(str(error).split())[:200]}); start one, or "
+            "leave resources.ray_address out"
         ) from error
     if not resources.ray_address:
         check_room(job, node_resources())
