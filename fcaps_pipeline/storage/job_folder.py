@@ -4,13 +4,13 @@ Enters: paths, and what decides the result of a job as plain values. Leaves noth
 an error of one line. The lock dies with its process.
 """
 
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from fcaps_pipeline.errors import CorruptRunError, JobError, OutputError, UsageError
@@ -32,14 +32,13 @@ def locked(root: Path, lock: Path, doing: str) -> Iterator[None]:
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        file = lock.open("w")
+        # A soft lock would outlive a killed process.
+        held = FileLock(lock, blocking=False, fallback_to_soft=False).acquire()
+    except Timeout:
+        raise UsageError(f"another process is {doing} {root}; wait for it, or choose another --out") from None
     except OSError as error:
-        raise OutputError(f"cannot create the folder {root}: {error.strerror}; choose another --out") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"another process is {doing} {root}; wait for it, or choose another --out") from None
+        raise OutputError(f"cannot create or lock {root}: {error.strerror}; choose another --out") from error
+    with held:
         yield
 
 

@@ -226,7 +226,7 @@ def test_damaged_runs_are_one_line_with_the_next_step(refused: Callable[..., str
     whole = index.read_text()
     index.unlink()
     assert "has no index.json: the run is not finished" in refused(1)
-    index.write_text(json.dumps(json.loads(whole) | {"schema_version": 99}))
+    index.write_text(json.dumps(json.loads(whole) | {"schema_versions": {"data": 99}}))
     assert "schema version 99" in refused(1)
     index.write_text(whole)
     shard = next((runs["train"] / "data").glob("*.parquet"))

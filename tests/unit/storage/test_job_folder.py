@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,10 +21,38 @@ def test_two_cannot_work_in_one_folder(tmp_path: Path) -> None:
         assert root.is_dir()
 
 
+_HOLD = """
+import sys, time
+from pathlib import Path
+from fcaps_pipeline.storage.job_folder import locked
+
+root = Path(sys.argv[1])
+with locked(root, root / ".lock", "annotating into"):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_lock_dies_with_its_process_even_by_kill_9(tmp_path: Path) -> None:
+    root = tmp_path / "run"
+    with subprocess.Popen([sys.executable, "-c", _HOLD, root], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(UsageError, match="another process"), locked(root, root / ".lock", "annotating into"):
+            pass
+        holder.kill()
+        holder.wait()
+    with locked(root, root / ".lock", "annotating into"):
+        pass
+
+
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     root = tmp_path / "file" / "run"
-    with pytest.raises(OutputError, match=f"cannot create the folder {root}"), locked(root, root / ".lock", "in"):
+    with (
+        pytest.raises(OutputError, match=f"cannot create or lock {root}"),
+        locked(root, root / ".lock", "in"),
+    ):
         pass
 
 

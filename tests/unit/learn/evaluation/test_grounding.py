@@ -134,7 +134,7 @@ def _slow_micro_f1(embedder: Embedder, run: Path, labels: tuple[str, ...], thres
     for row in stored_rows(run):
         for label in labels if row["events"] else ():
             scores = _frame_scores(embedder, row, label)
-            spans = [(event["start_s"], event["end_s"]) for event in row["events"] if event["phrase"] == label]
+            spans = [_span_s(event) for event in row["events"] if event["phrase"] == label]
             for segment in range(-(-len(scores) // 25)):
                 is_found = max(scores[25 * segment : 25 * (segment + 1)]) > threshold
                 is_true = any(start_s < segment + 1 and end_s > segment for start_s, end_s in spans)
