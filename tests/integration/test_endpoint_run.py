@@ -45,7 +45,6 @@ def test_a_server_annotates_and_its_key_is_written_nowhere(
     assert {one["model_revision"] for one in read_rows(RunLayout(run), "candidates")} == {"r1"}
     written = b"".join(path.read_bytes() for path in run.rglob("*") if path.is_file())
     assert KEY.encode() not in written + done.stdout.encode() + done.stderr.encode()
-    server.kill()
     again = fcaps("annotate", job, "--out", run, CAPTION_SERVER_KEY=KEY)
     assert again.returncode == 0, again.stderr
     assert "nothing to do" in again.stderr
