@@ -27,6 +27,8 @@ Samples = npt.NDArray[Any]
 
 _BUFFER_BYTES = 131_072
 _BLOCK_FRAMES = 65_536
+_NEWEST = 0.1
+"""Weight of the last packet in the mean size of a frame."""
 _PAUSE_CODECS = {"amrnb", "amrwb"}
 _FIRST_PAUSE_TYPE = 8
 """Source: 3GPP TS 26.101 and 26.201, table 1a: from this frame type on no speech is coded (comfort noise, no data)."""
@@ -141,6 +143,7 @@ class FfmpegDecoder:
         self.num_channels = int(self._stream.channels or 0)
         self.start_s = (self._container.start_time or 0) / av.time_base if kind.clock == "first" else 0.0
         self.length_s = self._length_s()
+        self._is_parsed = kind.clock == "counted" and not self.keeps_samples
         self._pauses = context.name in _PAUSE_CODECS
 
     def _length_s(self) -> float | None:
@@ -156,7 +159,7 @@ class FfmpegDecoder:
 
     def events(self) -> Iterator[Sound | Loss]:
         """See `Decoder.events`."""
-        frame_s = 0.0
+        frame_s = frame_bytes = 0.0
         for packet in self._packets():
             if self._pauses and packet.size and bytes(packet)[0] >> 3 & 15 >= _FIRST_PAUSE_TYPE:
                 yield Loss(_packet_s(packet), is_pause=True)
@@ -169,10 +172,13 @@ class FfmpegDecoder:
                 if self._view.error is not None:
                     raise storage_error(self._view.path, self._view.error) from error
                 if packet.size:
-                    yield Loss(frame_s or _packet_s(packet), is_pause=False)
+                    # A parser that lost its way puts several frames into one packet.
+                    num_frames = max(1, round(packet.size / frame_bytes)) if self._is_parsed and frame_bytes else 1
+                    yield Loss(num_frames * (frame_s or _packet_s(packet)), is_pause=False)
                 continue
             for frame in frames:
                 frame_s = frame.samples / frame.sample_rate if frame.sample_rate else 0.0
+                frame_bytes += (packet.size - frame_bytes) * (_NEWEST if frame_bytes else 1.0)
                 yield Sound(_samples(frame), frame.sample_rate, _pts_s(frame))
 
     def _packets(self) -> Iterator[Any]:

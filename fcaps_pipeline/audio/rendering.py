@@ -30,7 +30,15 @@ _FULL_SCALE = 32768.0
 class Renderer:
     """One pass over a recording."""
 
-    def __init__(self, path: Path, channels: tuple[Channel, ...], num_channels: int, levels: LevelCheck) -> None:
+    def __init__(
+        self,
+        path: Path,
+        channels: tuple[Channel, ...],
+        num_channels: int,
+        levels: LevelCheck,
+        *,
+        takes_all: bool,
+    ) -> None:
         """Prepares a pass.
 
         Args:
@@ -38,12 +46,14 @@ class Renderer:
             channels: what is taken.
             num_channels: that the header tells.
             levels: judges samples that are those that were stored.
+            takes_all: whether all channels are meant, so that more of them further on would be lost.
         """
         self.clipping = ClippingTrack()
         self._path = path
         self._channels = channels
         self._num_channels = num_channels
         self._levels = levels
+        self._takes_all = takes_all
         self._batch: list[Sound] = []
         self._num_batched = 0
         self._batch_start_s = 0.0
@@ -132,7 +142,7 @@ class Renderer:
             return mixed_T
         if num_here == 1:
             return block_TS[:, 0]
-        if channel >= num_here or (num_here > self._num_channels and len(self._channels) > 1):
+        if channel >= num_here or (num_here > self._num_channels and self._takes_all):
             raise RecordingError(
                 f"{self._path}: its {self._num_channels} channels become {num_here} at {self._batch_start_s:.2f} s; "
                 "convert it to one layout, or set segmentation.channels to first or mix"

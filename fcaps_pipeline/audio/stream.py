@@ -64,7 +64,8 @@ class AudioStream:
             self._close()
             raise
         self._levels = LevelCheck(self._path)
-        self._renderer = Renderer(self._path, self.channels, self.num_channels, self._levels)
+        takes_all = channels == "each"
+        self._renderer = Renderer(self._path, self.channels, self.num_channels, self._levels, takes_all=takes_all)
 
     def __enter__(self) -> Self:
         """Returns itself."""

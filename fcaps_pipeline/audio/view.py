@@ -64,6 +64,8 @@ class FileView:
         Raises:
             StorageError: the storage fails.
         """
+        if not 0 <= offset < self.num_bytes:
+            return b""
         try:
             return os.pread(self._file, max(0, min(num_bytes, self.num_bytes - offset)), self._start + offset)
         except OSError as error:
@@ -84,8 +86,11 @@ class FileView:
         return self._patched(content, start) if self._patches else content
 
     def readinto(self, buffer: memoryview) -> int:
-        """The next bytes into a buffer."""
-        content = self.read(len(buffer))
+        """The next bytes into a buffer, for libsndfile, which can pass no error on: it stays in `error`."""
+        try:
+            content = self.read(len(buffer))
+        except OSError:
+            return 0
         buffer[: len(content)] = content
         return len(content)
 

@@ -13,13 +13,15 @@ _HEAD_BYTES = 8
 def outline_mov(view: FileView) -> Outline:
     """Walks over the boxes at the top; fragments make many of them."""
     boxes = list(_boxes(view))
-    if not {name for name, _, _ in boxes} & {b"moov", b"moof"}:
+    names = {name for name, _, _ in boxes}
+    if not names & {b"moov", b"moof"}:
         return Outline(cut="it has no index (moov), which is written last")
     last, _, end = boxes[-1]
     if 0 < view.num_bytes - end < _HEAD_BYTES:
         return Outline(cut="it ends inside the head of a box")
     missing = max(0, end - view.num_bytes)
-    if missing and last != b"mdat":
+    if missing and (last != b"mdat" or b"moof" in names):
+        # Nobody knows how many fragments would have followed.
         return Outline(cut=f"it ends inside its box {last.decode('latin-1')!r}")
     return Outline(present_bytes=view.num_bytes, missing_bytes=missing)
 

@@ -227,7 +227,7 @@ def _is_chain(view: FileView, at: int, order: str, size_bytes: int) -> bool:
 
 
 def _corrected(view: FileView, chunk: _Chunk, end: int, field: str | None, extra: str | None) -> Outline:
-    size = end - chunk.start
+    size = max(0, end - chunk.start)
     if field is None:
         return Outline(end=end, extra=extra)
     largest = (1 << 8 * struct.calcsize(field)) - 1
@@ -237,10 +237,11 @@ def _corrected(view: FileView, chunk: _Chunk, end: int, field: str | None, extra
 
 def _with_form(view: FileView, outline: Outline) -> Outline:
     """FFmpeg looks no further than the whole, whose length is as wrong as that of the samples."""
-    if not outline.patches:
+    if not outline.patches and int.from_bytes(view.at(4, 4)) >= view.num_bytes - 9:
         return outline
     whole = struct.pack(">I", min(view.num_bytes - 8, 0xFFFF_FFFF))
-    return replace(outline, patches={**outline.patches, 4: whole})
+    is_exact = None if not outline.patches else False  # the number of frames elsewhere is as wrong
+    return replace(outline, patches={**outline.patches, 4: whole}, has_exact_length=is_exact)
 
 
 def _beyond(promised: int, present: int) -> str:

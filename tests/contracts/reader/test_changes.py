@@ -1,0 +1,84 @@
+"""Rate, channels or file change inside: each part is heard at its own speed, or the file fails by name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from fcaps_pipeline.errors import RecordingError
+from tests.contracts.reader.making import Audio, decode, ffmpeg, likeness, melody
+
+FILES = Path(__file__).parent / "files"
+JOINED = (
+    ("mp3", "libmp3lame"),
+    ("ogg", "libvorbis"),
+    ("opus", "libopus"),
+    ("oga", "flac"),
+    ("flac", "flac"),
+    ("wav", "pcm_s16le"),
+    ("aiff", "pcm_s16be"),
+    ("au", "pcm_s16be"),
+    ("w64", "pcm_s16le"),
+    ("caf", "pcm_s16be"),
+    ("m4a", "aac"),
+    ("mka", "libvorbis"),
+    ("webm", "libopus"),
+    ("avi", "pcm_s16le"),
+    ("wma", "wmav2"),
+    ("flv", "aac"),
+    ("tta", "tta"),
+    ("aac", "aac"),
+    ("mp2", "mp2"),
+    ("ts", "mp2"),
+)
+
+
+def _written(folder: Path, name: str, audio_TC: Audio, rate_hz: int, codec: str) -> bytes:
+    source, path = folder / "source.wav", folder / name
+    soundfile.write(source, audio_TC, rate_hz)
+    ffmpeg("-i", source, "-c:a", codec, path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(("suffix", "codec"), JOINED, ids=lambda one: one)
+@pytest.mark.parametrize(("rate_hz", "num_channels"), [(16_000, 1), (24_000, 1), (16_000, 2)])
+def test_files_joined_byte_by_byte(tmp_path: Path, suffix: str, codec: str, rate_hz: int, num_channels: int) -> None:
+    if suffix == "flv" and rate_hz == 24_000:
+        rate_hz = 44_100
+    first = _written(tmp_path, f"a.{suffix}", melody(2.0), 16_000, codec)
+    second_TC = melody(1.5, rate_hz, num_channels)
+    path = tmp_path / f"joined.{suffix}"
+    path.write_bytes(first + _written(tmp_path, f"b.{suffix}", second_TC, rate_hz, codec))
+    audio_CT, warnings = decode(path, "first")
+    assert audio_CT.shape[1] / 16_000 == pytest.approx(3.5, abs=0.25)
+    assert warnings != () or suffix in {"aac", "mp2"}
+    tail_T = audio_CT[0, -24_000:]
+    assert likeness(tail_T, melody(1.5)[: len(tail_T), 0], 0.12) > 0.8
+
+
+def test_without_any_tool_a_changed_rate_is_followed() -> None:
+    audio_CT, warnings = decode(FILES / "rate.aac")
+    assert audio_CT.shape[1] / 16_000 == pytest.approx(6.2, abs=0.05)
+    assert [warning.name for warning in warnings] == ["format_change"]
+
+
+def test_without_any_tool_a_chain_is_read_to_its_end() -> None:
+    audio_CT, warnings = decode(FILES / "chained.opus")
+    assert audio_CT.shape[1] / 16_000 == pytest.approx(6.1, abs=0.02)
+    assert [warning.name for warning in warnings] == ["joined_files"]
+
+
+def test_channels_that_come_later_are_not_dropped_in_silence(tmp_path: Path) -> None:
+    mono, stereo = tmp_path / "mono.wav", tmp_path / "stereo.wav"
+    soundfile.write(mono, melody(1.0), 16_000)
+    soundfile.write(stereo, melody(1.0, num_channels=2), 16_000)
+    grows, shrinks = tmp_path / "grows.wav", tmp_path / "shrinks.wav"
+    grows.write_bytes(mono.read_bytes() + stereo.read_bytes())
+    shrinks.write_bytes(stereo.read_bytes() + mono.read_bytes())
+    assert decode(grows, "first")[0].shape == (1, 32_000)
+    assert decode(grows, "mix")[0].shape == (1, 32_000)
+    audio_CT, _ = decode(shrinks, "each")
+    assert np.array_equal(audio_CT[0, 16_000:], audio_CT[1, 16_000:])
+    with pytest.raises(RecordingError, match=r"its 1 channels become 2 at 1\.00 s"):
+        decode(grows, "each")
