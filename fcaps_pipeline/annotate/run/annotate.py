@@ -85,7 +85,8 @@ def _annotate(
     done = units - missing - again.keys()
     callback.on_plan(plan, total(commits), len(done))
     last_call = LastCall()
-    check_audio_exists(plan)
+    if not commits:
+        check_audio_exists(layout, plan)
     if len(done) < plan.num_units:
         if was_planned:
             check_before_start(job)

@@ -143,13 +143,15 @@ def _store(layout: RunLayout, job: Job) -> Plan:
     return plan
 
 
-def check_audio_exists(plan: Plan) -> None:
-    """Refuses to start engines for a source none of whose files is there.
+def check_audio_exists(layout: RunLayout, plan: Plan) -> None:
+    """Refuses to start engines for a source none of whose files is there; the next call plans anew.
 
     Raises:
         SourceError: every file that was looked at is missing.
     """
     if plan.num_missing and plan.num_missing == plan.num_looked_at:
+        with writing(layout.plan):
+            layout.plan.unlink()
         raise SourceError(plan.remarks[0])
 
 

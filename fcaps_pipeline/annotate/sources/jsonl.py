@@ -18,6 +18,7 @@ from fcaps_pipeline.errors import SourceError
 
 LineT = TypeVar("LineT", bound=BaseModel)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_HEAD_BYTES = 64
 
 
 def read_jsonl(path: Path, model: type[LineT]) -> Iterator[tuple[int, LineT]]:
@@ -43,6 +44,7 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     if not path.is_file() and path.exists():
         raise SourceError(f"{path} is no regular file; give a JSONL file, plain or gzipped")
     try:
+        _refuse_what_is_no_list(path)
         with _open(path) as stream:
             for number, line in enumerate(stream, start=1):
                 content = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
@@ -54,6 +56,15 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise SourceError(f"{path} is not whole gzip data ({error}); write it again") from error
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}; check the path and its permissions") from error
+
+
+def _refuse_what_is_no_list(path: Path) -> None:
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES).lstrip().lower()
+    if head.startswith(b"version https://git-lfs"):
+        raise SourceError(f"{path} is a Git LFS pointer, not a list: run git lfs pull where the corpus was cloned")
+    if head.startswith((b"<!doctype html", b"<html")):
+        raise SourceError(f"{path} holds HTML, a web page, not a list: the download went wrong; fetch it again")
 
 
 def _open(path: Path) -> IO[bytes]:

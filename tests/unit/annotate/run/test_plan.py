@@ -91,8 +91,14 @@ def test_a_plan_says_that_no_file_exists_and_where_it_looked(tmp_path: Path) -> 
             "source.audio_root sets the folder that relative paths of a list start from"
         ),
     )
+    layout = RunLayout(tmp_path / "run")
     with pytest.raises(SourceError, match="2 of 2 files do not exist"):
-        check_audio_exists(plan)
+        check_audio_exists(layout, plan)
+    (tmp_path / "x").mkdir()
+    soundfile.write(tmp_path / "x" / "1.wav", np.zeros(48_000, np.int16), 16_000)
+    plan = load_or_make(layout, _job(tmp_path / "m.jsonl"))
+    assert (plan.num_missing, plan.remarks[0][:25]) == (1, "1 of 2 files do not exist")
+    check_audio_exists(layout, plan)
 
 
 def test_a_plan_compares_stated_lengths_with_real_ones(tmp_path: Path) -> None:
@@ -101,7 +107,7 @@ def test_a_plan_compares_stated_lengths_with_real_ones(tmp_path: Path) -> None:
     assert plan.remarks == (
         "1 of 2 files are not as long as their source says: a.wav: 20.00 s stated, 2.00 s by its header",
     )
-    check_audio_exists(plan)
+    check_audio_exists(RunLayout(tmp_path / "run"), plan)
 
 
 def test_a_plan_says_that_tags_are_not_asked_for(tmp_path: Path) -> None:

@@ -188,3 +188,18 @@ def test_a_manifest_is_read_as_a_stream(tmp_path: Path) -> None:
     assert next(listing).recording_id == "a_wav"
     with pytest.raises(SourceError, match=":2:"):
         next(listing)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("m.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer, not a list"),
+        ("m.jsonl.gz", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "run git lfs pull"),
+        ("m.jsonl", b"<!DOCTYPE html><html></html>", "holds HTML"),
+        ("m.json", b'[\n{"path": "a.wav"}\n]', "not a JSON object on one line"),
+    ],
+)
+def test_what_is_no_list_is_named(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=expected):
+        list(list_recordings(detect_source(tmp_path / name)))
