@@ -19,9 +19,9 @@ from fcaps_pipeline.records.audio import SegmentAudio
 
 _ASK_WAIT_S = 2.0
 """How long the queue may look for work before it says that there is none."""
-_FLUSH_EVERY_S = 0.5
+_FLUSH_EVERY_S = 1.0
 """Answers wait at most so long for others on the same way."""
-_FLUSHES_PER_REPORT = 4
+_FLUSHES_PER_REPORT = 2
 """The next request for work carries what was delivered; where none comes, a report of its own does."""
 _MOST_IN_VAIN = 32
 """Segments in a row that stumble: then it is not they who are at fault."""
@@ -139,6 +139,7 @@ class Replica:
                 self._end.set()
         else:
             self._num_in_vain = 0
+            self._num_held -= 1
             self._answers[lot.desk, lot.owner].append(Answer(segment_id, caption_sets))
         self._changed.set()
         if 4 * sum(map(len, self._answers.values())) >= self._num_held:
@@ -157,7 +158,6 @@ class Replica:
         for (desk, owner), answers in ready.items():
             await self._links.deliver(desk, owner, tuple(answers))
             self._delivered[owner].extend(one.segment_id for one in answers)
-            self._num_held -= len(answers)
         self._changed.set()
 
     async def _take(self, room: int, wait_s: float) -> tuple[Lot, ...]:
