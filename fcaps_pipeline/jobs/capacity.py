@@ -46,6 +46,8 @@ class ResourceConfig(Section):
     """Segments that one segmenter has waiting for captions, at most. Bounds memory."""
     log_to_driver: bool = False
     """Show on stderr what the actors print, wherever they run."""
+    engine_statistics: bool = False
+    """Have vLLM tell its KV cache use and preemptions, for `fcaps status` and the metrics."""
     metrics_port: Annotated[int, Field(gt=0, lt=65536)] | None = None
     """Port of this machine at which a Ray that we start exports metrics to Prometheus; None exports nothing.
     A running cluster exports them at its own ports."""

@@ -20,6 +20,7 @@ from typing import Any, cast
 import psutil
 
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
+from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
 from fcaps_pipeline.annotate.engines.vllm_engine import VllmEngine
 from fcaps_pipeline.jobs.annotate_job import VllmEngineConfig
 from fcaps_pipeline.jobs.resources import resolve_path
@@ -36,6 +37,7 @@ class HostedVllmEngine:
         self._process = multiprocessing.get_context("spawn").Process(target=_host, args=(config, theirs))
         self._waiting: dict[int, Future[Any]] = {}
         self._numbers = itertools.count()
+        self._load: EngineStatistics | None = None
 
     async def start(self) -> EngineIdentity:
         self._process.start()
@@ -44,6 +46,10 @@ class HostedVllmEngine:
 
     async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
         return cast("tuple[Completion, ...]", await self._call("complete", request))
+
+    def statistics(self) -> EngineStatistics | None:
+        """As of the last answer."""
+        return self._load
 
     async def stop(self) -> None:
         if self._process.is_alive():
@@ -65,7 +71,7 @@ class HostedVllmEngine:
     def _receive(self) -> None:
         while True:
             try:
-                number, result, error = self._connection.recv()
+                number, result, error, self._load = self._connection.recv()
             except EOFError:
                 return
             if error is None:
@@ -75,7 +81,7 @@ class HostedVllmEngine:
 
 
 def _host(config: VllmEngineConfig, connection: Connection) -> None:
-    asyncio.run(_serve(VllmEngine(config), connection))
+    asyncio.run(_serve(VllmEngine(config, counts_load=True), connection))
 
 
 async def _serve(engine: VllmEngine, connection: Connection) -> None:
@@ -88,9 +94,10 @@ async def _serve(engine: VllmEngine, connection: Connection) -> None:
 
 async def _answer(engine: VllmEngine, connection: Connection, number: int, method: str, arguments: Any) -> None:
     try:
-        connection.send((number, await getattr(engine, method)(*arguments), None))
+        result = await getattr(engine, method)(*arguments)
+        connection.send((number, result, None, engine.statistics()))
     except Exception as error:  # noqa: BLE001 the test process raises it again
-        connection.send((number, None, error))
+        connection.send((number, None, error, None))
 
 
 class VllmServer:

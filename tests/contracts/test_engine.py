@@ -142,6 +142,17 @@ def _texts(answers: tuple[Completion, ...]) -> list[str]:
     return [answer.text for answer in answers]
 
 
+def test_an_engine_tells_its_load_where_it_counts_it(running: Running) -> None:
+    running.complete(_request(_tone_T(330.0)))
+    load = running.engine.statistics()
+    if running.kind == "vllm":
+        assert load is not None
+        assert 0 <= load.kv_cache_share <= 1
+        assert load.preemptions == 0
+    else:
+        assert load is None
+
+
 def test_the_engine_says_who_it_is(running: Running) -> None:
     if running.kind == "vllm":
         folder = resolve_path("package:captioner")

@@ -33,7 +33,12 @@ ROOMS: dict[str, list[set[str]]] = {
 """The same inside the wings that have rooms."""
 
 OWNERS = {
-    "ray": {"annotate/run/ray_runtime", "annotate/run/watch/ray_metrics.py", "learn/training/ray_launcher.py"},
+    "ray": {
+        "lab/bench/scale",
+        "annotate/run/ray_runtime",
+        "annotate/run/watch/ray_metrics.py",
+        "learn/training/ray_launcher.py",
+    },
     "vllm": {"annotate/engines/vllm_engine.py", "annotate/engines/vllm_arguments.py"},
     "silero_vad": {"annotate/segmentation/silero.py"},
     "httpx": {"annotate/engines/endpoint_engine.py"},

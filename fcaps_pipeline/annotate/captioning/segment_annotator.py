@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from fcaps_pipeline.annotate.captioning.question import Question, changed_sampling
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine, EngineIdentity
+from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
 from fcaps_pipeline.annotate.verification.parsing import parse_answer
 from fcaps_pipeline.annotate.verification.rules import Answer, condemned_by, judge
 from fcaps_pipeline.annotate.verification.selection import select
@@ -69,6 +70,10 @@ class SegmentAnnotator:
             if self._identity is None:
                 self._identity = await self._engine.start()
             return self._identity
+
+    def statistics(self) -> EngineStatistics | None:
+        """See `Engine.statistics`."""
+        return self._engine.statistics()
 
     async def stop(self) -> None:
         """Stops the engine."""

@@ -5,8 +5,12 @@ from fcaps_pipeline.annotate.engines.patience import PatientEngine
 from fcaps_pipeline.jobs.annotate_job import CascadeEngineConfig, EndpointEngineConfig, EngineConfig, VllmEngineConfig
 
 
-def build_engine(config: EngineConfig) -> Engine:
+def build_engine(config: EngineConfig, *, counts_load: bool = False) -> Engine:
     """An engine that has not been started.
+
+    Args:
+        config: what the job says of it.
+        counts_load: whether an engine that can should tell its `statistics`.
 
     Raises:
         JobError: an endpoint's key is named but not set, or cannot stand in a header.
@@ -15,7 +19,7 @@ def build_engine(config: EngineConfig) -> Engine:
         case VllmEngineConfig():
             from fcaps_pipeline.annotate.engines.vllm_engine import VllmEngine
 
-            return PatientEngine(VllmEngine(config), config.patience_s)
+            return PatientEngine(VllmEngine(config, counts_load=counts_load), config.patience_s)
         case EndpointEngineConfig():
             from fcaps_pipeline.annotate.engines.endpoint_engine import EndpointEngine
 

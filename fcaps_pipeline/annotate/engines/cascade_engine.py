@@ -15,6 +15,7 @@ from fcaps_pipeline.annotate.engines import cascade_wording
 from fcaps_pipeline.annotate.engines.cascade_profile import make_profile
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.annotate.engines.request_check import check_request
+from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
 from fcaps_pipeline.errors import EngineRequestError
 from fcaps_pipeline.records.annotations import Completion
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
@@ -44,6 +45,10 @@ class CascadeEngine:
                 f"request {request.request_key[:12]}: the cascade fills the schema of global captions and no other"
             )
         return tuple(_completion(request, request.seed + index) for index in range(request.num_completions))
+
+    def statistics(self) -> EngineStatistics | None:
+        """None: there is nothing to fill."""
+        return None
 
     async def stop(self) -> None:
         """Does nothing: there is nothing to free."""

@@ -26,6 +26,7 @@ from fcaps_pipeline.annotate.engines.answers import excerpt
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.annotate.engines.request_check import check_request
 from fcaps_pipeline.annotate.engines.server_answers import read_complaint, read_completions, read_models, read_version
+from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
 from fcaps_pipeline.errors import EngineDeadError, EngineRequestError, EngineRetryableError, JobError, ModelError
 from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig
 from fcaps_pipeline.records.annotations import Completion, Sampling
@@ -103,6 +104,10 @@ class EndpointEngine:
         if reply.status != _OK:
             raise EngineRetryableError(f"{where}: HTTP {reply.status}", _wished_s(reply.retry_after))
         return read_completions(reply.body, request, where)
+
+    def statistics(self) -> EngineStatistics | None:
+        """None: a server keeps its load to itself."""
+        return None
 
     async def stop(self) -> None:
         """Closes the connections."""

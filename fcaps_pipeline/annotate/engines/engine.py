@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
 from fcaps_pipeline.records.annotations import Completion, Sampling
 from fcaps_pipeline.records.audio import Acoustics
 from fcaps_pipeline.records.base import Record
@@ -79,6 +80,10 @@ class Engine(Protocol):
             EngineRetryableError: this request failed for a passing reason.
             EngineDeadError: no request will ever be answered again.
         """
+        ...
+
+    def statistics(self) -> EngineStatistics | None:
+        """Its load; None where it does not count it."""
         ...
 
     async def stop(self) -> None:

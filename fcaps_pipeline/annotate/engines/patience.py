@@ -16,6 +16,7 @@ import numpy as np
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_before_delay, wait_exception, wait_random_exponential
 
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine, EngineIdentity
+from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
 from fcaps_pipeline.errors import EngineDeadError, EngineRequestError, EngineRetryableError
 from fcaps_pipeline.records.annotations import Completion
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
@@ -67,6 +68,10 @@ class PatientEngine:
         except EngineRetryableError as error:
             await self._check_alive(request, error)
             raise
+
+    def statistics(self) -> EngineStatistics | None:
+        """See `Engine.statistics`."""
+        return self._engine.statistics()
 
     async def stop(self) -> None:
         """Stops the engine."""

@@ -9,6 +9,7 @@ vLLM reads on import has been set. Retries are left to `patience`, judgement to 
 import importlib.util
 import json
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from fcaps_pipeline.annotate.engines.answers import excerpt, make_completion
@@ -16,6 +17,7 @@ from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentit
 from fcaps_pipeline.annotate.engines.guard import EngineGuard
 from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, folder_revision, model_folder
 from fcaps_pipeline.annotate.engines.request_check import check_request
+from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
 from fcaps_pipeline.errors import (
     DependencyError,
     EngineDeadError,
@@ -44,9 +46,16 @@ _AUDIO_CACHE_GB = 1
 class VllmEngine:
     """An audio LLM in vLLM. One instance per process."""
 
-    def __init__(self, config: VllmEngineConfig) -> None:
-        """Keeps the configuration; nothing is loaded before `start`."""
+    def __init__(self, config: VllmEngineConfig, *, counts_load: bool = False) -> None:
+        """Keeps the configuration; nothing is loaded before `start`.
+
+        Args:
+            config: the model and how it is served.
+            counts_load: whether `statistics` has anything to tell.
+        """
         self._config = config
+        self._load: EngineStatistics | None = None
+        self._counts_load = counts_load
         self._llm: AsyncLLM | None = None
         self._guard: EngineGuard | None = None
         self._chat_template: str | None = None
@@ -66,7 +75,8 @@ class VllmEngine:
             check_model_folder(folder)
         _set_environment(self._config, offline=folder is not None)
         _check_device(self._config)
-        self._llm = _load(self._config, str(folder or self._config.model))
+        loggers = [_load_logger(self._note_load)] if self._counts_load else None
+        self._llm = _load(self._config, str(folder or self._config.model), loggers)
         self._guard = EngineGuard()
         self._chat_template = _chat_template(self._llm)
         return EngineIdentity(
@@ -100,6 +110,10 @@ class VllmEngine:
             raise EngineRetryableError(f"{where}: vLLM is overloaded: {excerpt(error)}") from error
         return _completions(output, request, where)
 
+    def statistics(self) -> EngineStatistics | None:
+        """As of vLLM's last step; None before the first, and where it is not asked to count."""
+        return self._load
+
     async def stop(self) -> None:
         """Ends the engine process."""
         if self._llm is not None:
@@ -108,6 +122,13 @@ class VllmEngine:
         if self._guard is not None:
             self._guard.release()
             self._guard = None
+
+    def _note_load(self, kv_cache_share: float | None, num_preempted: int) -> None:
+        before = self._load or EngineStatistics(kv_cache_share=0.0, preemptions=0)
+        self._load = EngineStatistics(
+            kv_cache_share=before.kv_cache_share if kv_cache_share is None else kv_cache_share,
+            preemptions=before.preemptions + num_preempted,
+        )
 
     async def _generate(self, llm: "AsyncLLM", request: CaptionRequest) -> "RequestOutput":
         prompt: Any = {
@@ -174,7 +195,7 @@ def _check_device(config: VllmEngineConfig) -> None:
         )
 
 
-def _load(config: VllmEngineConfig, model: str) -> "AsyncLLM":
+def _load(config: VllmEngineConfig, model: str, loggers: list[Any] | None) -> "AsyncLLM":
     from vllm import AsyncEngineArgs
     from vllm.v1.engine.async_llm import AsyncLLM
 
@@ -195,7 +216,7 @@ def _load(config: VllmEngineConfig, model: str) -> "AsyncLLM":
         **config.engine_args,
     }
     try:
-        return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+        return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments), stat_loggers=loggers)
     except (ValueError, OSError) as error:
         raise ModelError(f"model {model}: vLLM cannot serve it: {excerpt(error)}") from error
     except RuntimeError as error:
@@ -203,6 +224,22 @@ def _load(config: VllmEngineConfig, model: str) -> "AsyncLLM":
             f"model {model}: the vLLM engine does not start: {excerpt(error)}; its log tells why "
             "(under Ray on one machine in /tmp/ray/session_latest/logs, worker-*.err)"
         ) from error
+
+
+def _load_logger(note: Callable[[float | None, int], None]) -> Any:
+    """What vLLM makes its logger with; every step is noted."""
+    from vllm.v1.metrics.loggers import StatLoggerBase
+
+    class Logger(StatLoggerBase):  # type: ignore[misc]
+        def __init__(self, vllm_config: Any, engine_index: int = 0) -> None: ...
+
+        def record(self, scheduler_stats: Any, iteration_stats: Any, *_: Any, **__: Any) -> None:
+            share = None if scheduler_stats is None else float(scheduler_stats.kv_cache_usage)
+            note(share, 0 if iteration_stats is None else int(iteration_stats.num_preempted_reqs))
+
+        def log_engine_initialized(self) -> None: ...
+
+    return Logger
 
 
 def _chat_template(llm: "AsyncLLM") -> str | None:

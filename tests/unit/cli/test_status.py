@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from fcaps_pipeline.annotate.run.plan import load_or_make
-from fcaps_pipeline.annotate.run.watch.run_log import EngineMinute, LogLine, Minute, Planned, Ready, RunLog, Started
+from fcaps_pipeline.annotate.run.watch.run_log import (
+    EngineMinute,
+    LogLine,
+    Minute,
+    Planned,
+    Ready,
+    RunLog,
+    Started,
+    Step,
+)
 from fcaps_pipeline.jobs.annotate_job import load_job
 from fcaps_pipeline.jobs.resources import shipped_folder
 from fcaps_pipeline.shards.layout import RunLayout
@@ -36,10 +45,10 @@ def _started(minutes_ago: float) -> Started:
 
 
 def test_a_run_that_still_plans_says_who_does(run: RunLayout, typed: Typed) -> None:
-    _log(run, _started(1))
+    _log(run, _started(1), Step(at=datetime.now(UTC), step="planning"))
     code, out, _ = typed("status", run.root)
     assert code == 0
-    assert "starting: listing and measuring the source" in out
+    assert "starting: planning" in out
     assert "node-of-a-cluster, process 7" in out
 
 
@@ -67,6 +76,7 @@ def test_a_working_run_as_table_and_as_json(run: RunLayout, typed: Typed) -> Non
         _started(90),
         Planned(at=now, num_units=0, num_units_done=0, audio_hours=0, audio_hours_done=0),
         Ready(at=now, startup_s=300),
+        Step(at=now, step="annotating"),
         Minute(
             at=now,
             audio_hours=0,

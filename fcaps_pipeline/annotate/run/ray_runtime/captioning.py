@@ -36,6 +36,8 @@ class CaptioningSetup:
     prompts: dict[str, Prompt]
     room: int
     """Segments in hand at once."""
+    counts_load: bool
+    """Whether the engine tells its statistics."""
     environment: dict[str, str]
     """Variables of the driver's environment. They travel as an argument, because Ray logs a runtime_env."""
 
@@ -69,7 +71,7 @@ class CaptioningActor:
 
     def build(self) -> Engine:
         """The engine of the job, not started."""
-        return build_engine(self._setup.engine)
+        return build_engine(self._setup.engine, counts_load=self._setup.counts_load)
 
     async def serve(self, name: str) -> None:
         """Pulls and answers until `stop`.
@@ -78,8 +80,8 @@ class CaptioningActor:
             EngineDeadError: the engine can answer nothing any more. A dead one stays dead: the driver ends the process.
         """
         assert self._annotator is not None
-        links = _RayLinks(self._setup.engine_name)
-        self._replica = Replica(name, self._annotator.caption, self._setup.room, links)
+        links = RayLinks(self._setup.engine_name)
+        self._replica = Replica(name, self._annotator.caption, self._setup.room, links, self._annotator.statistics)
         await self._replica.serve()
 
     async def stop(self) -> None:
@@ -90,8 +92,8 @@ class CaptioningActor:
             await self._annotator.stop()
 
 
-class _RayLinks:
-    """See `ReplicaLinks`."""
+class RayLinks:
+    """`ReplicaLinks` over Ray: a queue and desks that are actors, blocks that are objects."""
 
     def __init__(self, engine_name: str) -> None:
         self._engine_name = engine_name
@@ -99,6 +101,7 @@ class _RayLinks:
         self._desks: dict[str, Any] = {}
 
     async def take(self, report: ReplicaReport, wait_s: float) -> tuple[Lot, ...] | None:
+        """See `ReplicaLinks.take`."""
         try:
             lots: tuple[Lot, ...] = await asyncio.wait_for(self._queue.take.remote(report, wait_s), wait_s + _CALL_S)
         except (RayActorError, TimeoutError):
@@ -107,6 +110,7 @@ class _RayLinks:
         return lots
 
     async def fetch(self, block: Any) -> list[SegmentAudio] | None:
+        """See `ReplicaLinks.fetch`."""
         try:
             segments: list[SegmentAudio] = await asyncio.wait_for(block, _CALL_S)
         except (ObjectLostError, RayTaskError, TimeoutError):
@@ -114,6 +118,7 @@ class _RayLinks:
         return segments
 
     async def deliver(self, desk: str, owner: str, answers: tuple[Answer, ...]) -> None:
+        """See `ReplicaLinks.deliver`."""
         try:
             if desk not in self._desks:
                 self._desks[desk] = ray.get_actor(desk).deliver.options(concurrency_group=ANSWERS)

@@ -105,6 +105,7 @@ class EngineReplicas:
             verification=job.verification,
             prompts=load_prompts(job.prompt_references()),
             room=self._room,
+            counts_load=job.resources.engine_statistics,
             environment=environment(job),
         )
         self._slots = [_Slot(index) for index in range(self.range.max)]

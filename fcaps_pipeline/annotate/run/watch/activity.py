@@ -7,6 +7,7 @@ means that its writer is gone; a writer that speaks but finishes nothing is stuc
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import TypeVar
 
 from fcaps_pipeline.annotate.run.watch.run_log import (
     Ended,
@@ -19,9 +20,13 @@ from fcaps_pipeline.annotate.run.watch.run_log import (
     Planned,
     Ready,
     Started,
+    Step,
     UnitCommitted,
+    Waiting,
 )
 from fcaps_pipeline.records.base import Record
+
+_Kind = TypeVar("_Kind", bound=LogLine)
 
 SILENT_AFTER = timedelta(minutes=3)
 STUCK_AFTER = timedelta(minutes=15)
@@ -68,39 +73,28 @@ class Activity(Record):
     last_failure: str | None
 
 
+_ADVANCES = (Step, Planned, EngineUp, Ready, UnitCommitted)
+"""Lines that tell of something finished; so does a `Minute` whose sums differ from the one before."""
+
+
 class _Seen:
-    """What is left of the lines, one after the other."""
+    """What is left of one call's lines: the last of each kind, and when something was finished."""
 
     def __init__(self, started: Started) -> None:
         self.started = started
-        self.planned: Planned | None = None
-        self.ready: Ready | None = None
-        self.minute: Minute | None = None
-        self.ended: Ended | None = None
-        self.advanced_at = started.at
-        self.last_at = started.at
-        self.last_engine_down: str | None = None
-        self.last_failure: str | None = None
+        self.last_at = self.advanced_at = started.at
+        self._last: dict[type, LogLine] = {}
 
     def take(self, line: LogLine) -> None:
+        before = self.last(Minute)
+        if isinstance(line, _ADVANCES) or (isinstance(line, Minute) and before and _sums(line) != _sums(before)):
+            self.advanced_at = line.at
         self.last_at = line.at
-        match line:
-            case Planned():
-                self.planned, self.advanced_at = line, line.at
-            case Ready():
-                self.ready, self.advanced_at = line, line.at
-            case EngineUp() | UnitCommitted():
-                self.advanced_at = line.at
-            case Minute():
-                if self.minute is None or _sums(line) != _sums(self.minute):
-                    self.advanced_at = line.at
-                self.minute = line
-            case EngineDown():
-                self.last_engine_down = f"{line.replica} of {line.engine}: {line.cause}"
-            case FailureLine():
-                self.last_failure = line.message
-            case Ended():
-                self.ended = line
+        self._last[type(line)] = line
+
+    def last(self, kind: type[_Kind]) -> _Kind | None:
+        found = self._last.get(kind)
+        return found if isinstance(found, kind) else None
 
 
 def activity(lines: Iterable[LogLine], now: datetime, is_gone: Callable[[str, int], bool]) -> Activity | None:
@@ -126,7 +120,8 @@ def activity(lines: Iterable[LogLine], now: datetime, is_gone: Callable[[str, in
     if seen is None:
         return None
     state, what = _state(seen, now, is_gone)
-    minute = seen.minute
+    minute, is_ready = seen.last(Minute), seen.last(Ready) is not None
+    down, failure = seen.last(EngineDown), seen.last(FailureLine)
     return Activity(
         state=state,
         what=what,
@@ -134,29 +129,33 @@ def activity(lines: Iterable[LogLine], now: datetime, is_gone: Callable[[str, in
         pid=seen.started.pid,
         since=seen.started.at,
         seen_at=seen.last_at,
-        hours_per_hour=minute.hours_per_hour if minute and seen.ready else None,
-        eta_s=minute.eta_s if minute and seen.ready and state is State.WORKING else None,
+        hours_per_hour=minute.hours_per_hour if minute and is_ready else None,
+        eta_s=minute.eta_s if minute and is_ready and state is State.WORKING else None,
         engines=minute.engines if minute else (),
         verdicts=minute.verdicts if minute else {},
         last_commit_at=last_commit_at,
-        last_engine_down=seen.last_engine_down,
-        last_failure=seen.last_failure,
+        last_engine_down=f"{down.replica} of {down.engine}: {down.cause}" if down else None,
+        last_failure=failure.message if failure else None,
     )
 
 
 def _state(seen: _Seen, now: datetime, is_gone: Callable[[str, int], bool]) -> tuple[State, str]:
-    if seen.ended is not None:
-        return State.ENDED, seen.ended.how
-    silence = now - seen.last_at
-    if is_gone(seen.started.host, seen.started.pid) or silence > SILENT_AFTER:
+    ended = seen.last(Ended)
+    if ended is not None:
+        return State.ENDED, ended.how
+    if is_gone(seen.started.host, seen.started.pid) or now - seen.last_at > SILENT_AFTER:
         return State.GONE, f"no sign of life since {_clock(seen.last_at)}; the same annotate command goes on"
-    if seen.planned is None:
-        return State.STARTING, "listing and measuring the source"
-    if now - seen.advanced_at > STUCK_AFTER:
-        return State.STUCK, f"nothing was finished since {_clock(seen.advanced_at)}{_engines(seen.minute)}"
-    if seen.ready is None:
-        return State.STARTING, f"waiting for the engines{_engines(seen.minute)}"
-    return State.WORKING, f"annotating{_engines(seen.minute)}"
+    if seen.last(Planned) is not None and now - seen.advanced_at > STUCK_AFTER:
+        return State.STUCK, f"nothing was finished since {_clock(seen.advanced_at)}{_around(seen)}"
+    step = seen.last(Step)
+    what = f"{step.step if step else 'starting'}{_around(seen)}"
+    return State.WORKING if seen.last(Ready) is not None else State.STARTING, what
+
+
+def _around(seen: _Seen) -> str:
+    waiting = seen.last(Waiting)
+    is_waiting = waiting is not None and waiting.at > seen.advanced_at
+    return _engines(seen.last(Minute)) + (f"; {waiting.message}" if waiting and is_waiting else "")
 
 
 def _engines(minute: Minute | None) -> str:

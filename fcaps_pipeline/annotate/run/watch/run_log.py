@@ -46,6 +46,20 @@ class Planned(_Line):
     audio_hours_done: float
 
 
+class Step(_Line):
+    """A step began that may take long."""
+
+    kind: Literal["step"] = "step"
+    step: str
+
+
+class Waiting(_Line):
+    """The run waits for something that others must bring, told once a minute."""
+
+    kind: Literal["waiting"] = "waiting"
+    message: str
+
+
 class EngineUp(_Line):
     """A replica answers, at first or again."""
 
@@ -137,7 +151,7 @@ class Ended(_Line):
 
 
 LogLine = Annotated[
-    Started | Planned | EngineUp | EngineDown | Ready | Minute | UnitCommitted | FailureLine | Ended,
+    Started | Step | Planned | Waiting | EngineUp | EngineDown | Ready | Minute | UnitCommitted | FailureLine | Ended,
     Field(discriminator="kind"),
 ]
 

@@ -98,6 +98,14 @@ class RunWatch(RunCallback):
         """Keeps how the run ended, for the last line."""
         self._how = how
 
+    def on_step(self, step: str) -> None:
+        """See `RunCallback`."""
+        self._write(run_log.Step(at=self._now(), step=step))
+
+    def on_waiting(self, message: str) -> None:
+        """See `RunCallback`."""
+        self._write(run_log.Waiting(at=self._now(), message=message))
+
     def on_plan(self, plan: Plan, done: Totals, num_units_done: int) -> None:
         """See `RunCallback`."""
         with self._lock:

@@ -8,6 +8,7 @@ import pytest
 
 from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
+from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
 from fcaps_pipeline.errors import EngineDeadError, EngineRequestError, EngineRetryableError, JobError
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig, VerificationConfig
 from fcaps_pipeline.jobs.prompts import load_prompts
@@ -49,6 +50,9 @@ class ScriptedEngine:
             )
             for index, (text, reason) in enumerate(step)
         )
+
+    def statistics(self) -> EngineStatistics | None:
+        return None
 
     async def stop(self) -> None:
         self.num_starts = 0

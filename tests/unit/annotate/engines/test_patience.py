@@ -9,6 +9,7 @@ import pytest
 from fcaps_pipeline.annotate.engines.answers import make_completion
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.annotate.engines.patience import PatientEngine
+from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
 from fcaps_pipeline.errors import EngineDeadError, EngineRequestError, EngineRetryableError
 from fcaps_pipeline.records.annotations import Completion, Sampling
 from tests.unit.annotate.captioning.building import acoustics
@@ -36,6 +37,9 @@ class TroubledEngine:
             make_completion("A voice.", "stop", num_prompt_tokens=1, num_output_tokens=2, seed=request.seed + index)
             for index in range(request.num_completions)
         )
+
+    def statistics(self) -> EngineStatistics | None:
+        return None
 
     async def stop(self) -> None:
         self.num_stops += 1

@@ -16,7 +16,9 @@ from fcaps_pipeline.annotate.run.watch.run_log import (
     Planned,
     Ready,
     Started,
+    Step,
     UnitCommitted,
+    Waiting,
 )
 
 T0 = datetime(2026, 12, 1, tzinfo=UTC)
@@ -59,7 +61,12 @@ COMMITTED = UnitCommitted(
     at=_at(4), unit_index=0, num_units_done=1, audio_hours=1.0, annotations=9, rejections=1, failures=0
 )
 
-LOADING: list[LogLine] = [STARTED, PLANNED, _minute(2, 0, up=0)]
+PLANNING = Step(at=T0, step="planning")
+ANNOTATING = Step(at=_at(3), step="annotating")
+STARTING = Step(at=_at(1), step="starting the engines")
+GOING: list[LogLine] = [STARTED, PLANNED, READY, ANNOTATING, _minute(4, 8)]
+WAITING = Waiting(at=_at(2), message="waiting for a GPU")
+LOADING: list[LogLine] = [STARTED, PLANNED, STARTING, WAITING, _minute(2, 0, up=0)]
 
 
 def _look(lines: Sequence[LogLine], minutes: float, *, is_gone: bool = False) -> Activity:
@@ -75,14 +82,19 @@ def test_no_log_tells_nothing() -> None:
 @pytest.mark.parametrize(
     ("lines", "minutes", "state", "what"),
     [
-        ([STARTED], 1.0, State.STARTING, "listing and measuring the source"),
+        ([STARTED, PLANNING], 1.0, State.STARTING, "planning"),
         (
-            [STARTED, PLANNED, _minute(2, 0, up=0)],
+            LOADING,
             2.5,
             State.STARTING,
-            "waiting for the engines; engines up: 0 of 2 small",
+            "starting the engines; engines up: 0 of 2 small; waiting for a GPU",
         ),
-        ([STARTED, PLANNED, READY, _minute(4, 8)], 4.5, State.WORKING, "annotating; engines up: 2 of 2 small"),
+        (
+            GOING,
+            4.5,
+            State.WORKING,
+            "annotating; engines up: 2 of 2 small",
+        ),
         ([STARTED, PLANNED, READY, COMMITTED, Ended(at=_at(5), how="whole")], 99.0, State.ENDED, "whole"),
     ],
 )
@@ -107,7 +119,7 @@ def test_a_writer_that_speaks_but_finishes_nothing_is_stuck() -> None:
     assert _look(lines[:-12], 17.5).state is State.WORKING
     found = _look(lines, 29.5)
     assert found.state is State.STUCK
-    assert found.what == "nothing was finished since 2026-12-01 00:04:00 UTC; engines up: 2 of 2 small"
+    assert found.what == "nothing was finished since 2026-12-01 00:03:00 UTC; engines up: 2 of 2 small"
     assert found.eta_s is None
     assert _look([*lines, _minute(30, 9)], 30.5).state is State.WORKING
     assert timedelta(minutes=29.5 - 4) > STUCK_AFTER
