@@ -64,7 +64,8 @@ class SpeechInterval(Interval):
 class Cut(Interval):
     """A stretch that the source itself declares to be one Segment: no detector runs on it."""
 
-    channel: Channel = 0
+    channel: Channel | None = None
+    """None means the channel that is heard in this stretch."""
     transcript: str | None = None
     speaker: str | None = None
     speaker_gender: Gender | None = None

@@ -22,6 +22,8 @@ from fcaps_pipeline.records.audio import Channel, Cut, Recording, Segment, secon
 
 _END_SLACK_SAMPLES = seconds_to_samples(0.1)
 """Declared ends may lie this far behind the audio: rounding, and the padding of lossy formats."""
+_HARDLY_QUIETER = 0.25
+"""Of the power of the loudest channel, 6 dB below it."""
 
 
 class CutAudio(NamedTuple):
@@ -49,7 +51,7 @@ def cut_out(
     wanted = [cut for cut in recording.cuts or () if _is_wanted(cut, rules, tally)]
     if not wanted:
         return
-    channels: tuple[Channel, ...] = tuple(dict.fromkeys(cut.channel for cut in wanted))
+    channels = _channels(recording, wanted, open_recording)
     waiting = sorted(wanted, key=lambda cut: (cut.end_samples, cut.start_samples))
     with open_recording(recording, channels) as stream:
         tally.open(recording, stream)
@@ -58,9 +60,10 @@ def cut_out(
         def take(cut: Cut) -> CutAudio:
             tally.num_segments += 1
             start, end = cut.start_samples, cut.end_samples
-            pcm_T = buffers[cut.channel].read(start, end)
-            clipped_share = stream.clipped_share(channels.index(cut.channel), start, end)
-            return CutAudio(_as_told(recording, cut), _segment(recording, cut), pcm_T, clipped_share)
+            channel = _loudest(buffers, start, end) if cut.channel is None else cut.channel
+            pcm_T = buffers[channel].read(start, end)
+            clipped_share = stream.clipped_share(channels.index(channel), start, end)
+            return CutAudio(_as_told(recording, cut), _segment(recording, cut, channel), pcm_T, clipped_share)
 
         for pcm_CT in stream.blocks():
             tally.num_samples += pcm_CT.shape[1]
@@ -77,6 +80,25 @@ def cut_out(
         stream.check_damage(max_damaged_share)
         for cut in _distinct(recording, [_shortened(recording, cut, tally.num_samples) for cut in waiting]):
             yield take(cut)
+
+
+def _channels(recording: Recording, cuts: list[Cut], open_recording: OpenRecording) -> tuple[Channel, ...]:
+    """Channels that must be read: those named, and all where a Cut leaves its channel open."""
+    named = [cut.channel for cut in cuts if cut.channel is not None]
+    if len(named) == len(cuts):
+        return tuple(dict.fromkeys(named))
+    with open_recording(recording, "each") as stream:
+        return tuple(dict.fromkeys((*stream.channels, *named)))
+
+
+def _loudest(buffers: dict[Channel, PcmBuffer], start: int, end: int) -> Channel:
+    """The channel that is heard in a stretch: the first that is hardly quieter than the loudest."""
+    powers = {
+        channel: float((buffer.read(start, end).astype(np.float64) ** 2).sum())
+        for channel, buffer in buffers.items()
+        if channel != "mix"
+    }
+    return next(channel for channel, power in powers.items() if power >= max(powers.values()) * _HARDLY_QUIETER)
 
 
 def _as_told(recording: Recording, cut: Cut) -> Recording:
@@ -112,18 +134,18 @@ def _distinct(recording: Recording, cuts: list[Cut]) -> list[Cut]:
 def _shortened(recording: Recording, cut: Cut, num_samples: int) -> Cut:
     if cut.end_samples > num_samples + _END_SLACK_SAMPLES or cut.start_samples >= num_samples:
         raise RecordingError(
-            f"{recording.location} ends at sample {num_samples} (16 kHz), a declared segment of channel {cut.channel} "
+            f"{recording.location} ends at sample {num_samples} (16 kHz), a declared segment "
             f"spans {cut.start_samples} to {cut.end_samples}; correct the manifest"
         )
     return cut.model_copy(update={"end_samples": num_samples})
 
 
-def _segment(recording: Recording, cut: Cut) -> Segment:
+def _segment(recording: Recording, cut: Cut, channel: Channel) -> Segment:
     start, end = cut.start_samples, cut.end_samples
     return Segment(
-        segment_id=Segment.make_id(recording.recording_id, cut.channel, start, end),
+        segment_id=Segment.make_id(recording.recording_id, channel, start, end),
         recording_id=recording.recording_id,
-        channel=cut.channel,
+        channel=channel,
         start_samples=start,
         end_samples=end,
         transcript=cut.transcript,

@@ -35,8 +35,8 @@ class ManifestSegment(OpenLine):
     """Start, in seconds."""
     end_s: Seconds
     """End, in seconds."""
-    channel: Channel = Field(default=0, union_mode="left_to_right")
-    """Channel counted from 0, or `mix`."""
+    channel: Channel | None = Field(default=None, union_mode="left_to_right")
+    """Channel counted from 0, or `mix`; None means the one that is heard in the segment."""
     transcript: MaybeEmpty | None = None
     """Words spoken in the segment."""
     speaker: Text | None = None
@@ -237,12 +237,14 @@ def unique_cuts(cuts: Iterable[Cut], where: str) -> tuple[Cut, ...]:
         SourceError: two Cuts have the same channel, start and end.
     """
     by_place: dict[tuple[int, int, str], Cut] = {}
+    spans: dict[tuple[int, int], set[Channel | None]] = {}
     for cut in cuts:
         place = (cut.start_samples, cut.end_samples, str(cut.channel))
-        if place in by_place:
+        others = spans.setdefault(place[:2], set())
+        if cut.channel in others or None in others or (others and cut.channel is None):
             raise SourceError(
-                f"{where}: two segments cover channel {cut.channel} from {cut.start_s:.3f} s "
-                f"to {cut.end_s:.3f} s; keep one"
+                f"{where}: two segments cover {cut.start_s:.3f} s to {cut.end_s:.3f} s of one channel; keep one"
             )
+        others.add(cut.channel)
         by_place[place] = cut
     return tuple(by_place[place] for place in sorted(by_place))

@@ -140,6 +140,18 @@ def test_declared_segments_of_other_channels(run: Run) -> None:
     assert np.abs(mix.pcm_T * 2 - second.pcm_T).max() <= 1
 
 
+def test_a_declared_segment_without_a_channel_is_taken_where_it_is_heard(run: Run) -> None:
+    silent_T, loud_T = _sound((5, False)), _sound((5, True))
+    pcm_TC = np.stack([np.concatenate((silent_T, loud_T)), np.concatenate((loud_T, loud_T // 2))], axis=1)
+    cuts = (
+        *(Cut(start_samples=start, end_samples=start + 64_000) for start in (0, 90_000)),
+        Cut(start_samples=0, end_samples=48_000, channel="mix"),
+    )
+    segments, _ = run(pcm_TC, cuts=cuts)
+    assert [one.segment.channel for one in segments] == ["mix", 1, 0]
+    assert np.array_equal(segments[1].pcm_T, pcm_TC[:64_000, 1])
+
+
 @pytest.mark.parametrize(
     ("cut", "expected"),
     [

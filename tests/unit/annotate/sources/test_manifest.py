@@ -148,7 +148,7 @@ def test_audio_root(list_lines: List) -> None:
         ),
         ('{"path": "a.wav", "x": ' + "[" * 5_000 + "]" * 5_000 + "}", r"m\.jsonl:2: not a JSON object"),
         ({"path": "a.wav", "segments": [{"start_s": 2, "end_s": 1}]}, r"end_s 1\.0 must be after start_s 2\.0"),
-        ({"path": "a.wav", "segments": [{"start_s": 1, "end_s": 2}] * 2}, r"two segments cover channel 0"),
+        ({"path": "a.wav", "segments": [{"start_s": 1, "end_s": 2}] * 2}, r"two segments cover 1\.000 s to 2\.000 s"),
         ({"path": "a.wav", "duration_s": -1}, r"duration_s: .*greater than or equal to 0, found -1"),
         ({"path": ""}, r"path: "),
         ("{not json", r"m\.jsonl:2: not a JSON object"),
