@@ -25,10 +25,12 @@ from fcaps_pipeline.lab.embedded.features import Clip
 from fcaps_pipeline.lab.embedded.forward import Thinker, decode, encode_audio
 from fcaps_pipeline.lab.embedded.model_folder import new_thinker
 from fcaps_pipeline.lab.synthesis.truth import ClipTruth
+from fcaps_pipeline.learn.training.optimizer import build_optimizer
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.storage.files import write_durably, writing
 
 _BUCKET_BATCHES = 16
+_EPSILON = 1e-8
 _FACT_LOGITS = 0.5
 """What the loss multiplies the logits of facts by. It makes them certain at half their size, so that candidates
 sampled at a temperature below one vary in wording, whose logits are whole, and seldom in facts."""
@@ -107,7 +109,7 @@ def train(
     thinker.model.set_attn_implementation("eager")
     heads = AuxiliaryHeads(thinker.config.text_config.hidden_size).to(device)
     parameters = [p for p in [*thinker.parameters(), *heads.parameters()] if p.requires_grad]
-    optimizer = torch.optim.AdamW(_decay_groups(parameters, settings), lr=1.0, betas=(0.9, 0.98))
+    optimizer = build_optimizer(parameters, weight_decay=settings.weight_decay, epsilon=_EPSILON)
     first, elapsed_s, decider = _resume(checkpoint, thinker, heads, optimizer)
     begun_s = time.monotonic() - elapsed_s
     thinker.train()
@@ -291,14 +293,6 @@ def answer_loss(
     logits_NV = torch.where(facts_N[:, None], _FACT_LOGITS * logits_NV, logits_NV)
     losses_N = functional.cross_entropy(logits_NV, tokens_N, reduction="none")
     return (losses_N * weights_N).sum() / weights_N.sum()
-
-
-def _decay_groups(parameters: list[torch.nn.Parameter], settings: TrainingSettings) -> list[dict[str, object]]:
-    """Matrices decay, vectors do not."""
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
 
 
 def _resume(

@@ -4,13 +4,12 @@ Enters: a job, this process, the checkpoint to go on from. Leaves: the parts, al
 """
 
 import warnings
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fcaps_pipeline.errors import JobError
 from fcaps_pipeline.jobs.resources import resolve_path
@@ -24,11 +23,11 @@ from fcaps_pipeline.learn.ranks import RankContext
 from fcaps_pipeline.learn.training.checkpoint import MODEL, Learner, restore
 from fcaps_pipeline.learn.training.ema import Ema
 from fcaps_pipeline.learn.training.job import TrainJob
+from fcaps_pipeline.learn.training.optimizer import build_optimizer
 from fcaps_pipeline.learn.training.row_sampling import oversample_rare_tags, sample_captions, tag_labels
 from fcaps_pipeline.learn.training.targets import inverse_frequency
 from fcaps_pipeline.records.audio import seconds_to_samples
 
-_BETAS = (0.9, 0.98)
 _EPSILON = 1e-6
 """Source: Radford et al. (CLIP), arXiv 2103.00020, table 18."""
 
@@ -115,7 +114,7 @@ def build_learner(job: TrainJob, train: Catalogue, checkpoint: Path | None, cont
         warnings.filterwarnings("ignore", "Torchinductor does not support code generation for complex", UserWarning)
         model.speech_tower.compile(dynamic=True)
         model.text_tower.compile(dynamic=True)
-    optimizer = torch.optim.AdamW(_decay_groups(model.parameters(), settings.weight_decay), 1.0, _BETAS, _EPSILON)
+    optimizer = build_optimizer(model.parameters(), weight_decay=settings.weight_decay, epsilon=_EPSILON)
     ema = Ema(model, decay=settings.ema_decay) if settings.ema_decay is not None else None
     learner = Learner(model, optimizer, ema)
     if checkpoint is not None:
@@ -173,12 +172,3 @@ def _model(job: TrainJob, train: Catalogue, checkpoint: Path | None) -> DualEnco
         return DualEncoder.from_pretrained(resolve_path(job.init_from))
     texts = sample_captions(train, job.seed) if job.model.text.kind == "small" else []
     return DualEncoder.new(job.model, texts, seed=job.seed)
-
-
-def _decay_groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, object]]:
-    """Matrices decay; vectors, scales and biases do not."""
-    trained = [one for one in parameters if one.requires_grad]
-    return [
-        {"params": [one for one in trained if one.ndim > 1], "weight_decay": weight_decay},
-        {"params": [one for one in trained if one.ndim <= 1], "weight_decay": 0.0},
-    ]
