@@ -52,12 +52,12 @@ class CaptionRequest:
     seeded: bool = True
     """Whether a model is told the seeds; the baseline always draws by them."""
 
+    attempt: int = 1
+    """How often the Segment is asked at this granularity, this time included."""
+
     def seed_of(self, index: int) -> int | None:
         """Seed of one of the Completions, None where a model draws without."""
         return self.seed + index if self.seeded else None
-
-    attempt: int = 1
-    """How often the Segment is asked at this granularity, this time included."""
 
 
 class Engine(Protocol):
