@@ -8,6 +8,9 @@ a path says becomes part of messages, so each message is made printable here, wh
 
 import unicodedata
 
+_ESCAPED_BYTE = 0xDC00
+"""Python holds a byte of a file name that is not UTF-8 as the surrogate this far above it."""
+
 
 def printable(text: str) -> str:
     r"""The text with escapes such as `\x1b` in place of characters that steer a terminal or that nobody sees.
@@ -19,6 +22,8 @@ def printable(text: str) -> str:
 
 
 def _visible(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - _ESCAPED_BYTE:02x}"
     is_unseen = unicodedata.category(character)[0] == "C" or character in "\u2028\u2029"
     return character.encode("unicode_escape").decode("ascii") if is_unseen else character
 

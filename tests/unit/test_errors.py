@@ -16,7 +16,7 @@ from fcaps_pipeline.errors import EngineRetryableError, RecordingError, printabl
         ("\u202eleft\u2066", "\\u202eleft\\u2066"),
         ("zero\u200bwidth\ufeff", "zero\\u200bwidth\\ufeff"),
         ("\x85\u2028\u2029", "\\x85\\u2028\\u2029"),
-        ("\udcff.wav", "\\udcff.wav"),
+        ("\udcff\ud800.wav", "\\xff\\ud800.wav"),
     ],
 )
 def test_what_nobody_sees_is_shown_as_an_escape(text: str, shown: str) -> None:

@@ -72,7 +72,9 @@ class EndpointEngine:
             EngineDeadError: the server cannot be reached, or is none of this kind.
         """
         self._client = httpx.AsyncClient(
-            headers=self._headers, timeout=self._config.timeout_s, limits=httpx.Limits(max_connections=None)
+            headers=self._headers,
+            timeout=self._config.timeout_s,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=self._config.max_concurrency),
         )
         try:
             await self._check_model()

@@ -6,6 +6,7 @@ from enum import Enum
 from fcaps_pipeline import __version__
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
 from fcaps_pipeline.annotate.run.plan import Plan
+from fcaps_pipeline.errors import printable
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import Totals, UnitCommit
 from fcaps_pipeline.shards.reader import total
@@ -77,7 +78,7 @@ def make_report(
         num_units=plan.num_units,
         num_units_done=len(commits),
         rejection_reasons=dict(sum((Counter(commit.rejection_reasons) for commit in commits), Counter())),
-        failures=tuple(line for commit in commits for line in commit.failure_messages)[:_MAX_LISTED],
+        failures=tuple(printable(line) for commit in commits for line in commit.failure_messages)[:_MAX_LISTED],
         recordings_without_segments=_without_segments(commits),
         warnings=dict(sum((Counter(one.warnings) for commit in commits for one in commit.recordings), Counter())),
         ignored_files=plan.num_ignored_files,
@@ -94,7 +95,7 @@ def _state(plan: Plan, totals: Totals, num_units_done: int) -> State:
 
 def _without_segments(commits: list[UnitCommit]) -> tuple[str, ...]:
     lines = (
-        "; ".join((f"{one.source}: {_WHY_NO_SEGMENT[one.outcome]}", *one.notes))
+        printable("; ".join((f"{one.source}: {_WHY_NO_SEGMENT[one.outcome]}", *one.notes)))
         for commit in commits
         for one in commit.recordings
         if one.outcome in _WHY_NO_SEGMENT
