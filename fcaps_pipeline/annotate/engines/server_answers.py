@@ -13,11 +13,13 @@ from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHan
 
 from fcaps_pipeline.annotate.engines.answers import excerpt, make_completion
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest
-from fcaps_pipeline.errors import EngineRetryableError
+from fcaps_pipeline.errors import EngineRequestError, EngineRetryableError
 from fcaps_pipeline.records.annotations import Completion, FinishReason, TokenCount
 
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "repetition": "repetition"}
-"""Any other, a vendor's `content_filter` for one, leaves no whole answer."""
+"""Any other leaves no whole answer."""
+_FILTERED = "content_filter"
+"""A vendor's judgement of this very answer, which would be the same again."""
 _MAX_VERSION_CHARACTERS = 64
 _MAX_INDEX = 2**16
 _ESCAPE = re.compile(
@@ -80,6 +82,7 @@ def read_completions(body: bytes, request: CaptionRequest, where: str) -> tuple[
 
     Raises:
         EngineRetryableError: there are more or fewer than asked for, one is not whole, or the body is no answer.
+        EngineRequestError: one is withheld by a filter.
     """
     answer = _validated(_Answer, body, where)
     choices = sorted(answer.choices, key=lambda choice: choice.index)
@@ -151,6 +154,8 @@ def _start(body: bytes) -> str:
 
 def _finish_reason(choice: _Choice, where: str) -> FinishReason:
     reason = _FINISH_REASONS.get(choice.finish_reason)
+    if choice.finish_reason == _FILTERED:
+        raise EngineRequestError(f"{where}: the server withholds answer {choice.index}: {_FILTERED}")
     if reason is None:
         raise EngineRetryableError(
             f"{where}: the server gave up on answer {choice.index}: {excerpt(choice.finish_reason)}"
