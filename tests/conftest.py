@@ -1,10 +1,13 @@
 """Fixtures that every kind of test shares."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+os.environ.pop("COLUMNS", None)  # pytest-xdist passes on the width of its terminal, and tables would follow it
 
 pytest_plugins = ["tests.outcomes"]
 
