@@ -27,7 +27,7 @@ from fcaps_pipeline.records.captions import GlobalCaption, Granularity, global_c
 from tests.unit.annotate.captioning.building import acoustics, completion, segment_audio
 
 _PITCHES_HZ = (None, 95.0, 130.0, 160.0, 170.0, 200.0)
-_RATES = (0.0, 3.0, 5.5, 8.0)
+_RATES = (0.0, 3.0, 5.0, 8.0)
 _LEVELS_LUFS = (None, -35.0, -25.0, -15.0)
 _SLOPES = (-12.0, 0.0, 12.0)
 _PAUSES = ((0, 0.0), (1, 0.3), (1, 1.2), (3, 0.5))
