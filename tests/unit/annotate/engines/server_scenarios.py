@@ -11,7 +11,7 @@ from typing import Any, Literal
 from tests.faulty_server import Reply
 
 Outcome = Literal["answered", "refused", "passing"]
-SHORT_TIMEOUT_S = 0.4
+SHORT_TIMEOUT_S = 1.5
 """For servers that never end; the others have all the time that a loaded machine takes."""
 
 
