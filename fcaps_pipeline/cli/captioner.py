@@ -88,18 +88,18 @@ def train(
         raise UsageError(
             "--real, --real-credit and --real-licence go together: the card names the recordings and the licence"
         )
-    material = _find_real(real, real_test, real_sounds, published)
+    real_speech = _find_real(real, real_test, real_sounds, published)
     recipe = Recipe(
         training_clips=clips,
         test_clips=test_clips,
         corpus_seed=seed,
         settings=settings,
-        real_speakers=tuple(dict.fromkeys(one.speaker for one in material.training)),
+        real_speakers=tuple(dict.fromkeys(one.speaker for one in real_speech.training)),
         real_credit=real_credit,
         real_licence=real_licence,
     )
     with _StageBar(messages) as bar:
-        scores = train_captioner(recipe, out, work, workers=workers, real=material, callback=bar)
+        scores = train_captioner(recipe, out, work, workers=workers, real=real_speech, callback=bar)
     _print_scores(scores)
 
 
@@ -120,9 +120,9 @@ def evaluate(
     from fcaps_pipeline.lab.embedded.training import TrainingSettings
 
     recipe = Recipe(training_clips=1, test_clips=test_clips, corpus_seed=seed, settings=TrainingSettings(steps=1))
-    material = _find_real(real, real_test, real_sounds, published)
+    real_speech = _find_real(real, real_test, real_sounds, published)
     with _StageBar(messages) as bar:
-        scores = evaluate_captioner(folder, recipe, work, workers=workers, real=material, callback=bar)
+        scores = evaluate_captioner(folder, recipe, work, workers=workers, real=real_speech, callback=bar)
     _print_scores(scores)
 
 

@@ -150,7 +150,8 @@ def test_a_damaged_shard_is_found(finished: CompletedProcess[str], fcaps: Fcaps,
 
 
 def test_real_speech_ends_with_everything_accounted_for(fcaps: Fcaps, shared_audio: Path, tmp_path: Path) -> None:
-    done = fcaps("annotate", shared_audio / "clips", "--out", tmp_path / "run")
+    cascade = ("--set", "engines={embedded: {kind: cascade}}")
+    done = fcaps("annotate", shared_audio / "clips", "--out", tmp_path / "run", *cascade)
     assert done.returncode == 0, done.stderr
     totals = _report(tmp_path / "run")["totals"]
     assert totals["num_recordings"] == len(list((shared_audio / "clips").iterdir()))

@@ -66,9 +66,11 @@ def measure_waiting(job: TrainJob, *, num_steps: int, num_warmup_steps: int) -> 
         learner = build_learner(job, train, None, context)
         objective = Objective(learner.model, job, tag_weight_G=tag_weight_G)
         length = max(num_all_steps, count_steps(job, loader))
-        stepper = TrainStep(job, learner, objective, num_steps=length, rank=context.rank)
+        train_step = TrainStep(job, learner, objective, num_steps=length, rank=context.rank)
         with closing(loader.batches(Position())) as batches:
-            times = [_step(batches, learner.model.speech_tower, train, stepper, step) for step in range(num_all_steps)]
+            times = [
+                _step(batches, learner.model.speech_tower, train, train_step, step) for step in range(num_all_steps)
+            ]
         machine = describe_machine(context)
     timed = times[num_warmup_steps:]
     return WaitingTime(
@@ -87,7 +89,7 @@ class _StepTime:
     wait_s: float
 
 
-def _step(batches: Batches, tower: SpeechTower, train: Catalogue, stepper: TrainStep, step: int) -> _StepTime:
+def _step(batches: Batches, tower: SpeechTower, train: Catalogue, train_step: TrainStep, step: int) -> _StepTime:
     """One step as the trainer takes it; the read-out of the loss waits for the GPU."""
     begun_s = time.perf_counter()
     raw = next(batches)
@@ -95,5 +97,5 @@ def _step(batches: Batches, tower: SpeechTower, train: Catalogue, stepper: Train
     batch = drop_unusable(raw, tower, train)
     if not batch.rows:
         raise no_usable_row(batch)
-    stepper.step(batch, step)
+    train_step.run(batch, step)
     return _StepTime(len(batch.rows), time.perf_counter() - begun_s, wait_s)

@@ -123,9 +123,9 @@ def measure_towers(
         )
         learner = build_learner(same, train, None, context)
         objective = Objective(learner.model, same, tag_weight_G=None)
-        stepper = TrainStep(same, learner, objective, num_steps=num_steps, rank=context.rank)
-        step_flops = count_flops(lambda: stepper.step(batch, 0))
-        step_s = _time(stepper, batch, num_steps, context.device)
+        train_step = TrainStep(same, learner, objective, num_steps=num_steps, rank=context.rank)
+        step_flops = count_flops(lambda: train_step.run(batch, 0))
+        step_s = _time(train_step, batch, num_steps, context.device)
         name = torch.cuda.get_device_name(context.device) if context.device.type == "cuda" else ""
         return TowerSpeed(
             machine=describe_machine(context),
@@ -180,14 +180,14 @@ def random_model(folder: Path, speech: WavLMConfig, text: RobertaConfig, caption
             DualEncoder(config, speech_tower, text_tower).save_pretrained(folder)
 
 
-def _time(stepper: TrainStep, batch: TrainingBatch, num_steps: int, device: torch.device) -> float:
+def _time(train_step: TrainStep, batch: TrainingBatch, num_steps: int, device: torch.device) -> float:
     """Seconds per step; the GPU is waited for at both ends."""
     for step in range(_NUM_WARMUP_STEPS):
-        stepper.step(batch, step)
+        train_step.run(batch, step)
     _wait(device)
     begun_s = time.perf_counter()
     for step in range(num_steps):
-        stepper.step(batch, step)
+        train_step.run(batch, step)
     _wait(device)
     return (time.perf_counter() - begun_s) / num_steps
 

@@ -119,11 +119,11 @@ def _peak_bytes(trial: _Trial) -> int | None:
         before_bytes = _own_bytes("VmRSS")
         learner = build_learner(job, trial.train, None, context)
         objective = Objective(learner.model, job, tag_weight_G=None)
-        stepper = TrainStep(job, learner, objective, num_steps=num_steps, rank=context.rank)
+        train_step = TrainStep(job, learner, objective, num_steps=num_steps, rank=context.rank)
         batch = of_size(trial.texts, num_rows=trial.num_rows, num_samples=trial.num_samples, seed=job.seed)
         try:
             for step in range(_NUM_STEPS):
-                stepper.step(batch, step)
+                train_step.run(batch, step)
         except torch.OutOfMemoryError:
             return None
         if context.device.type == "cuda":

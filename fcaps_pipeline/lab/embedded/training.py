@@ -1,4 +1,4 @@
-"""Trains the captioner: caption loss plus helper heads, resumable after any kill.
+"""Trains the captioner: caption loss plus auxiliary heads, resumable after any kill.
 
 Enters: clips, tokenizer, settings and a work folder. Leaves: a trained thinker. Batches depend on
 the seed and the step alone, so that a resumed run takes the steps an uninterrupted one would.
@@ -42,15 +42,15 @@ class TrainingSettings(Record):
     steps: int
     """All steps, those of hearing and of agreeing included."""
     hearing_steps: int = 0
-    """First steps, in which the audio tower alone learns through the helper heads: a third of the cost."""
+    """First steps, in which the audio tower alone learns through the auxiliary heads: a third of the cost."""
     agreeing_steps: int = 0
-    """Last steps, in which the text model alone learns, and both captions state what the helper heads decided after
+    """Last steps, in which the text model alone learns, and both captions state what the auxiliary heads decided after
     the audio when these steps began. Where a clip is hard to tell, the two then err alike."""
     batch_clips: int = 32
     peak_learning_rate: float = 1.5e-3
     warmup_steps: int = 80
     weight_decay: float = 0.05
-    helper_weight: float = 2.0
+    auxiliary_weight: float = 2.0
     clip_gradient: float = 1.0
     seed: int = 0
     checkpoint_every: int = 100
@@ -133,7 +133,7 @@ def train(
                 rng = np.random.default_rng([settings.seed, 3, step])
                 caption_loss = _agreeing_loss(thinker, decider, heads, maker, made, truths, rng, device)
                 auxiliary_loss = torch.zeros((), device=device)
-        torch.autograd.backward(caption_loss + settings.helper_weight * auxiliary_loss)
+        torch.autograd.backward(caption_loss + settings.auxiliary_weight * auxiliary_loss)
         torch.nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -159,7 +159,7 @@ def has_bfloat16(device: torch.device) -> bool:
 def learning_rate(step: int, settings: TrainingSettings) -> float:
     """Linear warm-up at the start of every phase; all but hearing end in a cosine down to a hundredth of the peak.
 
-    Agreeing, which moves a layer that has settled, peaks at half of it.
+    Agreeing, which moves a layer that has been trained, peaks at half of it.
     """
     hearing, agreeing = step < settings.hearing_steps, step >= settings.first_agreeing_step
     peak = settings.peak_learning_rate / (2 if agreeing else 1)

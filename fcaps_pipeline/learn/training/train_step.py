@@ -53,7 +53,7 @@ class TrainStep:
         self._num_steps = num_steps
         self._rank = rank
 
-    def step(self, batch: TrainingBatch, step: int) -> StepMetrics:
+    def run(self, batch: TrainingBatch, step: int) -> StepMetrics:
         """Takes a step. All ranks call it together, each with its share of the batch.
 
         Args:

@@ -95,16 +95,16 @@ class Trainer:
         )
         last = self._checkpoints.last()
         self.state = read_state(last) if last else TrainState()
-        self._trained_on = hashes_of_training(job, splits, last)
+        self._hashes = hashes_of_training(job, splits, last)
         self._learner = build_learner(job, self._train, last, context)
         objective = Objective(self._learner.model, job, tag_weight_G=tag_weight_G)
-        self._stepper = TrainStep(job, self._learner, objective, num_steps=self._num_steps, rank=context.rank)
+        self._train_step = TrainStep(job, self._learner, objective, num_steps=self._num_steps, rank=context.rank)
         self._dev = DevEvaluator(dev, job, context)
         self._num_empty_batches = 0
         self.facts = RunFacts(
             splits={name: (len(split), split.duration_s / 3600) for name, split in splits.named()},
             num_short=num_short,
-            all_stages_known=self._trained_on.whole,
+            all_stages_known=self._hashes.whole,
             num_steps=self._num_steps,
             num_dev_rows=len(dev),
             metric=job.dev.metric,
@@ -156,7 +156,7 @@ class Trainer:
 
     def _step(self, batch: TrainingBatch, *, num_rows: int, wait_s: float, begun_s: float) -> None:
         state = self.state
-        figures = self._stepper.step(batch, state.step)
+        figures = self._train_step.run(batch, state.step)
         step_s = time.perf_counter() - begun_s
         self.state = state.model_copy(
             update={
@@ -190,7 +190,7 @@ class Trainer:
         if not (is_best or is_last or step % self._job.checkpoints.every_steps == 0):
             return
         if self._context.is_main:
-            self._checkpoints.save(self._learner, self.state, self._trained_on)
+            self._checkpoints.save(self._learner, self.state, self._hashes)
         wait_for_all()
 
     def _measure(self) -> bool:

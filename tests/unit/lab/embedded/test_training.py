@@ -149,7 +149,7 @@ def test_sampled_captions_depend_on_the_seed_alone(tokenizer: Tokenizer, thinker
 
 
 def test_the_place_after_the_audio_is_the_same_for_both_requests(tokenizer: Tokenizer) -> None:
-    """What helper heads read there must depend neither on a request nor on its answer."""
+    """What auxiliary heads read there must depend neither on a request nor on its answer."""
     thinker = new_thinker(tokenizer, seed=0).eval()
     batch = _batch(tokenizer)
     other = replace(batch, tokens_BT=torch.where(batch.branch_BT > 0, 5, batch.tokens_BT))

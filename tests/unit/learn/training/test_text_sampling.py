@@ -22,7 +22,7 @@ def _row(number: int, *events: Event) -> TrainingRow:
     )
 
 
-def _moment(epoch: int = 0, step: int = 0) -> StepContext:
+def _context(epoch: int = 0, step: int = 0) -> StepContext:
     return StepContext(seed=1, epoch=epoch, step=step, num_steps=100)
 
 
@@ -31,7 +31,7 @@ _BOTH = OneEach(granularities=(Granularity.GLOBAL, Granularity.FINE))
 
 
 def test_one_of_each_stands_in_the_slot_of_its_granularity() -> None:
-    drawn = draw_captions(_ROWS, _BOTH, _moment())
+    drawn = draw_captions(_ROWS, _BOTH, _context())
     assert drawn.weights == (0.5, 0.5)
     for row, profile, telling in zip(_ROWS, *drawn.slots, strict=True):
         assert profile in row.global_captions
@@ -40,15 +40,15 @@ def test_one_of_each_stands_in_the_slot_of_its_granularity() -> None:
 
 @pytest.mark.parametrize("captions", [_BOTH, TwoTexts(kind="two_texts")], ids=["one_each", "two_texts"])
 def test_the_batch_around_a_row_changes_nothing(captions: OneEach | TwoTexts) -> None:
-    whole = draw_captions(_ROWS, captions, _moment())
-    part = draw_captions(_ROWS[::3], captions, _moment())
+    whole = draw_captions(_ROWS, captions, _context())
+    part = draw_captions(_ROWS[::3], captions, _context())
     assert part.slots == tuple(slot[::3] for slot in whole.slots)
-    assert draw_captions(_ROWS, captions, _moment(epoch=1)).slots != whole.slots
+    assert draw_captions(_ROWS, captions, _context(epoch=1)).slots != whole.slots
 
 
 def test_two_texts_follow_the_falling_share_and_their_weights() -> None:
     captions = TwoTexts(kind="two_texts", first_share=1.0, last_share=0.0, first_weight=0.3)
-    first, last = (draw_captions(_ROWS, captions, _moment(step=step)) for step in (0, 99))
+    first, last = (draw_captions(_ROWS, captions, _context(step=step)) for step in (0, 99))
     assert first.weights == (0.3, 0.7)
     assert all(text.startswith("global") for text in first.slots[0])
     assert all(text.startswith("fine") for text in (*first.slots[1], *last.slots[0], *last.slots[1]))
@@ -57,7 +57,7 @@ def test_two_texts_follow_the_falling_share_and_their_weights() -> None:
 
 def test_changed_captions_differ_and_are_left_out_where_nothing_is_certain() -> None:
     texts = ["A man speaks softly and slowly.", "Nothing stated."]
-    changed, none = draw_flips(_ROWS[:2], texts, 3, _moment())
+    changed, none = draw_flips(_ROWS[:2], texts, 3, _context())
     assert 1 <= len(changed) <= 3
     assert texts[0] not in changed
     assert none == ()
@@ -66,7 +66,7 @@ def test_changed_captions_differ_and_are_left_out_where_nothing_is_certain() -> 
 def test_rows_are_asked_their_own_phrases_and_others_of_the_batch() -> None:
     laugh, sigh = (Event(phrase=phrase, start_s=0.1, end_s=0.2) for phrase in ("a laugh", "a sigh"))
     rows = [_row(0, laugh, laugh), _row(1), _row(2, sigh)]
-    first, silent, third = draw_phrases(rows, 20, _moment())
+    first, silent, third = draw_phrases(rows, 20, _context())
     assert [(one.phrase, len(one.spans_s)) for one in first] == [("a laugh", 2), ("a sigh", 0)]
     assert silent == ()
     assert [(one.phrase, len(one.spans_s)) for one in third] == [("a sigh", 1), ("a laugh", 0)]
@@ -75,6 +75,6 @@ def test_rows_are_asked_their_own_phrases_and_others_of_the_batch() -> None:
 def test_phrases_of_one_cluster_are_one_phrase_of_a_row_and_no_negatives_of_each_other() -> None:
     names = ("laughs", "A laugh.", "a door slams", "A door slams!")
     events = [Event(phrase=name, start_s=0.1 * place, end_s=0.1 * place + 0.05) for place, name in enumerate(names)]
-    first, second = draw_phrases([_row(0, *events), _row(1, events[1])], 20, _moment())
+    first, second = draw_phrases([_row(0, *events), _row(1, events[1])], 20, _context())
     assert [(one.phrase, len(one.spans_s)) for one in first] == [("laughs", 2), ("a door slams", 2)]
     assert [(one.phrase, len(one.spans_s)) for one in second] == [("A laugh.", 1), ("a door slams", 0)]
