@@ -76,8 +76,12 @@ def reckon(job: Job, num_segments: float, pending_s: float, tokens_per_s: float 
         engines=works,
         wall_hours=max(((one.gpu_hours or 0) / one.num_gpus for one in on_gpu), default=None),
         wall_hours_fitting=max(((one.gpu_hours or 0) / one.num_gpus_fitting for one in on_gpu), default=None),
-        disk_bytes=round(pending_s * _AUDIO_BYTES_PER_S + sum(one.num_answers for one in works) * _BYTES_PER_ANSWER),
+        disk_bytes=round(_audio_bytes(job, pending_s) + sum(one.num_answers for one in works) * _BYTES_PER_ANSWER),
     )
+
+
+def _audio_bytes(job: Job, pending_s: float) -> float:
+    return pending_s * _AUDIO_BYTES_PER_S if job.audio == "embed" else 0.0
 
 
 def _captions(job: Job, engine: str) -> dict[Granularity, CaptionConfig]:

@@ -79,3 +79,8 @@ def test_an_engine_without_a_gpu_has_answers_and_no_gpu_hours() -> None:
     assert (work.num_answers, work.num_tokens, work.gpu_hours, work.num_gpus) == (20, 3_000, None, 0)
     assert (found.wall_hours, found.wall_hours_fitting) == (None, None)
     assert found.disk_bytes == 3600 * 17_000 + 20 * 1_000
+
+
+def test_rows_that_refer_to_their_audio_need_no_room_for_it() -> None:
+    referring = _on_cores().model_copy(update={"audio": "reference"})
+    assert reckon(referring, 10, 3600).disk_bytes == 10 * 1_000
