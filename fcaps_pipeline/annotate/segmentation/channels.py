@@ -227,9 +227,8 @@ def _without_copies(
     copies: dict[int, int] = {}
 
     def is_copy(row: int, other: int) -> bool:
-        if survey.correlation(row, other) < _CORRELATION[rule]:
-            return False
-        return _levels_keep_together(level_db_CN, speech_CN, row, other, _SAME_SOUND_DB[rule])
+        together = _levels_keep_together(level_db_CN, speech_CN, row, other, _SAME_SOUND_DB[rule])
+        return together and survey.correlation(row, other) >= _CORRELATION[rule]
 
     for row in rows:
         twin = next((other for other in kept if is_copy(row, other)), None)
