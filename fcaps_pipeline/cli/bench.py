@@ -12,6 +12,7 @@ from fcaps_pipeline.cli import bench_train
 from fcaps_pipeline.cli.annotate import Overrides, Source
 from fcaps_pipeline.cli.console import messages, result
 from fcaps_pipeline.cli.paths import local_path
+from fcaps_pipeline.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True)
 app.command("train")(bench_train.train)
@@ -49,6 +50,51 @@ def bench_annotate(
     result.say(
         f"start-up: bare engine {found.engine_startup_s:.1f} s, pipeline {found.pipeline_startup_s:.1f} s; "
         f"bare engine: {found.num_output_tokens / found.engine_s:.0f} tokens/s"
+    )
+
+
+@app.command("scale")
+def bench_scale(
+    replicas: Annotated[
+        list[int] | None, typer.Option(min=2, help="Replicas of a case; may be repeated. Default: 8, 64 and 256.")
+    ] = None,
+    case: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="Only cases whose name has this word; may be repeated.")
+    ] = None,
+    time_scale: Annotated[
+        float, typer.Option(min=0.1, help="Simulated seconds that pass in a second of this machine.")
+    ] = 2.0,
+) -> None:
+    """Load the dispatcher with hundreds of simulated engines that lag, hang, leave, join and die."""
+    import tempfile
+
+    from fcaps_pipeline.lab.bench.scale.benchmark import bench_scale as measure
+    from fcaps_pipeline.lab.bench.scale.cases import cases
+    from fcaps_pipeline.lab.bench.scale.report import HEADER, explanation, line
+    from fcaps_pipeline.lab.bench.scale.rows import ScaleRow
+    from fcaps_pipeline.machine import describe_processor
+
+    chosen = [
+        one
+        for number in replicas or (8, 64, 256)
+        for one in cases(number)
+        if not case or any(word in one.name for word in case)
+    ]
+    if not chosen:
+        raise UsageError(f"no case has {case} in its name; they are {', '.join(one.name for one in cases(8))}")
+    result.say(describe_processor())
+    for text in explanation(time_scale):
+        result.say(text)
+    result.say(HEADER)
+
+    def on_row(row: ScaleRow) -> None:
+        result.say(line(row))
+
+    with tempfile.TemporaryDirectory() as folder:
+        summary = measure(Path(folder) / "run", chosen, time_scale, on_row)
+    result.say(
+        f"conservation: {summary.num_clips} clips of {summary.num_units} units, each found once in the shards; "
+        f"{summary.num_convicted} poisoned ones are Failures"
     )
 
 
