@@ -64,7 +64,7 @@ class EngineState:
     kv_cache_share: float | None = None
     """Mean use of the KV cache, 0 to 1; None where no engine tells."""
     preemptions: int = 0
-    """Requests that lost their KV cache to others since the call began."""
+    """Requests that lost their KV cache to others, of the replicas that are up since each of them started."""
 
     @property
     def busy_share(self) -> float:

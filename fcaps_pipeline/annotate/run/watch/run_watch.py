@@ -201,8 +201,9 @@ class RunWatch(RunCallback):
         if state.kv_cache_share is not None:
             put(m.KV_CACHE_SHARE, state.kv_cache_share, engine=engine)
         preemptions, restarts = (before.preemptions, before.restarts) if before else (0, 0)
-        self._metrics.add(m.PREEMPTIONS, state.preemptions - preemptions, engine=engine)
-        self._metrics.add(m.RESTARTS, state.restarts - restarts, engine=engine)
+        # A replica that is replaced counts from nothing again.
+        self._metrics.add(m.PREEMPTIONS, max(0, state.preemptions - preemptions), engine=engine)
+        self._metrics.add(m.RESTARTS, max(0, state.restarts - restarts), engine=engine)
 
     def _tokens_per_s(self, engine: str) -> float:
         return self._tokens[engine].per_s() if engine in self._tokens else 0.0
