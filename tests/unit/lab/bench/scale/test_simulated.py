@@ -54,7 +54,7 @@ def test_an_engine_has_so_many_at_work_and_no_more() -> None:
         return meter.read()
 
     busy_s, up_s = asyncio.run(run())
-    assert busy_s == pytest.approx(10 * CLIPS_AT_WORK * MEAN_S / 1000.0, rel=1.0)
+    assert busy_s >= 0.99 * 10 * CLIPS_AT_WORK * MEAN_S / 1000.0
     assert busy_s <= up_s
 
 
