@@ -78,6 +78,8 @@ def _annotate(
     plan = load_or_make(layout, job)
     damaged = _damaged(layout, callback) if repair else frozenset()
     commits = read_commits(layout, without=damaged)
+    if not commits:
+        check_audio_exists(layout, plan)
     _compare_versions(commits, callback)
     again = {one.unit_index: one for one in commits if retry_failures and _has_failures(one)}
     units = frozenset(range(plan.num_units))
@@ -85,8 +87,6 @@ def _annotate(
     done = units - missing - again.keys()
     callback.on_plan(plan, total(commits), len(done))
     last_call = LastCall()
-    if not commits:
-        check_audio_exists(layout, plan)
     if len(done) < plan.num_units:
         if was_planned:
             check_before_start(job)
