@@ -22,7 +22,10 @@ _EXIT_INTERRUPTED = 130
 def annotate(
     source: Annotated[
         str | None,
-        typer.Argument(help="As for plan; left out where --out is a run folder, whose own job is taken then."),
+        typer.Argument(
+            help="A job (.yaml), or a folder, audio file, manifest or Lhotse JSONL; left out where --out is a run "
+            "folder, whose own job is taken then."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
