@@ -70,7 +70,7 @@ def bench_scale(
 
     from fcaps_pipeline.lab.bench.scale.benchmark import bench_scale as measure
     from fcaps_pipeline.lab.bench.scale.cases import cases
-    from fcaps_pipeline.lab.bench.scale.report import HEADER, explanation, line
+    from fcaps_pipeline.lab.bench.scale.report import HEADER, cost, explanation, line
     from fcaps_pipeline.lab.bench.scale.rows import ScaleRow
     from fcaps_pipeline.machine import describe_processor
 
@@ -89,6 +89,8 @@ def bench_scale(
 
     def on_row(row: ScaleRow) -> None:
         result.say(line(row))
+        if row.aim is None:
+            result.say(cost(row))
 
     with tempfile.TemporaryDirectory() as folder:
         summary = measure(Path(folder) / "run", chosen, time_scale, on_row)

@@ -10,6 +10,7 @@ a case; at the end every Segment of every committed unit stands in its shards on
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -105,19 +106,17 @@ class _Run:
         self._time_scale = time_scale
         self.commits: list[UnitCommit] = []
         self._to_poison = 0
-        self._is_over = False
         board = ray.remote(Board).options(name=BOARD, **beside_driver()).remote()
         deadlines = [one / time_scale for one in deadlines_s(job, _ENGINE)]
         queue = ray.remote(QueueActor).options(name=queue_name(_ENGINE), **beside_driver()).remote(_ENGINE, *deadlines)
         host = ray.remote(ReplicaHost).options(num_cpus=0, max_concurrency=10_000)
         hosts = [host.remote(_ENGINE, time_scale) for _ in range(_NUM_HOSTS)]
         self._replicas = SimulatedReplicas(queue, hosts, time_scale)
-        stream = units(clips_per_unit, self._poisons, lambda: self._is_over)
+        stream = units(clips_per_unit, self._poisons)
         self._segmenters = Segmenters(Launch(SimulatedSegmentingActor, job, layout), stream, board, [queue], {})
         self._queue = queue
         while self._segmenters.num_up < _NUM_SEGMENTERS:
             self._step()
-        self._queue_process = _process("ray::QueueActor")
 
     def measure(self, case: Case) -> ScaleRow:
         """One case, from its beginning to the end of its measurement."""
@@ -131,23 +130,32 @@ class _Run:
         self._replicas.strike(self._now_s())
         self._until(begun_s + case.measured_s)
         after = self._counts()
-        busy_s, up_s, answered, cpu_s, wall_s = (now - then for now, then in zip(after, before, strict=True))
+        busy_s, up_s = after.busy_s - before.busy_s, after.up_s - before.up_s
+        num_answered = max(1, after.num_answered - before.num_answered)
+        cpu_ms = {name: 1000 * (cpu_s - before.cpu_s[name]) / num_answered for name, cpu_s in after.cpu_s.items()}
         return ScaleRow(
             num_replicas=case.num_replicas,
             case=case.name,
             busy_share=busy_s / up_s,
             aim=case.aim,
-            clips_per_s=answered / wall_s,
+            clips_per_s=num_answered / (after.at_s - before.at_s),
             memory_mb=_memory_bytes() / _MEGABYTE,
-            dispatcher_ms_per_clip=1000 * cpu_s / max(answered, 1),
+            dispatcher_ms_per_clip=cpu_ms["queue"],
+            cpu_ms_per_clip=cpu_ms,
         )
 
     def drain(self) -> None:
-        """Lets the segmenters finish what they have, and hands back what they are at."""
-        self._is_over = True
+        """Lets the segmenters finish what waits for its last answers, and hands back what they are at.
+
+        Raises:
+            AccountingError: an answer does not come.
+        """
+        self._segmenters.stop()
         until_s = time.monotonic() + _DRAIN_S
-        while not self._segmenters.is_done() and time.monotonic() < until_s:
+        while self._segmenters.is_finishing():
             self._step()
+            if time.monotonic() > until_s:
+                raise AccountingError(f"units are unfinished {_DRAIN_S:g} s after the last one was begun")
 
     def _poisons(self) -> bool:
         self._to_poison -= 1
@@ -171,18 +179,42 @@ class _Run:
                 raise AccountingError(f"unit {outcome.unit_index} was given up: {outcome.message}")
             self.commits.append(outcome)
 
-    def _counts(self) -> tuple[float, float, int, float, float]:
-        """Busy and up seconds, answers, CPU seconds of the queue's process, time."""
+    def _counts(self) -> "_Counts":
         busy_s, up_s = self._replicas.read()
         state, _, _ = ray.get(self._queue.state.remote())
-        times = self._queue_process.cpu_times()
-        return busy_s, up_s, state.num_answered, times.user + times.system, time.monotonic()
+        return _Counts(busy_s, up_s, state.num_answered, _cpu_s(), time.monotonic())
 
 
-def _process(title: str) -> psutil.Process:
-    return next(
-        one for one in psutil.Process().children(recursive=True) if one.cmdline() and one.cmdline()[0].startswith(title)
-    )
+@dataclass(frozen=True)
+class _Counts:
+    """Everything that only grows, at one moment."""
+
+    busy_s: float
+    up_s: float
+    num_answered: int
+    cpu_s: dict[str, float]
+    at_s: float
+
+
+_PROCESSES = {
+    "queue": "ray::QueueActor",
+    "segmenters": "ray::SimulatedSegmentingActor",
+    "replicas": "ray::ReplicaHost",
+    "progress": "ray::Board",
+}
+
+
+def _cpu_s() -> dict[str, float]:
+    """CPU time by kind of process; `other` is the driver and Ray itself."""
+    seconds = dict.fromkeys([*_PROCESSES, "other"], 0.0)
+    for one in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+        try:
+            times, title = one.cpu_times(), " ".join(one.cmdline())
+        except psutil.Error:
+            continue
+        kind = next((name for name, beginning in _PROCESSES.items() if title.startswith(beginning)), "other")
+        seconds[kind] += times.user + times.system
+    return seconds
 
 
 def _memory_bytes() -> int:

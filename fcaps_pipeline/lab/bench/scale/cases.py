@@ -77,6 +77,6 @@ def cases(num_replicas: int) -> tuple[Case, ...]:
         case("one hung", (Part(fault=Fault.HANGS), *rest), measured_s=185.0, aim=_AIM_WITH_FAULTS),
         case(f"{num_lost} lost for good", (*lost, *rest[num_lost - 1 :]), aim=_AIM_WITH_FAULTS),
         case("ten joining late", (plain, *rest, *late), aim=_AIM_WITH_FAULTS),
-        case("all answering at once", at_once, aim=None),
         case("three poisoned clips", (plain, *rest), num_poisoned=3, measured_s=100.0, aim=_AIM_WITH_FAULTS),
+        case("all answering at once", at_once, aim=None),
     )

@@ -27,3 +27,9 @@ def line(row: ScaleRow) -> str:
         f"{row.num_replicas:8d}  {row.case:<30}  {100 * row.busy_share:5.1f} %  {row.clips_per_s:8.1f}  "
         f"{row.memory_mb:6.0f} MB  {row.dispatcher_ms_per_clip:.3f} ms/clip"
     )
+
+
+def cost(row: ScaleRow) -> str:
+    """Where the CPU time of a clip goes."""
+    parts = ", ".join(f"{name} {ms:.2f} ms" for name, ms in row.cpu_ms_per_clip.items())
+    return f"CPU time of a clip: {parts}"

@@ -18,6 +18,8 @@ class ScaleRow(Record):
     """Of all processes together, shared memory counted once."""
     dispatcher_ms_per_clip: float
     """CPU time of the queue's process."""
+    cpu_ms_per_clip: dict[str, float]
+    """CPU time by kind of process."""
 
 
 class ScaleSummary(Record):

@@ -9,6 +9,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -43,19 +44,16 @@ _CAPTION = (
 _ACOUSTICS = Acoustics.model_validate(dict.fromkeys(Acoustics.model_fields, 0))
 
 
-def units(clips_per_unit: int, poisoned: Callable[[], bool], is_over: Callable[[], bool]) -> Iterator[WorkUnit]:
-    """Units without end, until it is over.
+def units(clips_per_unit: int, poisoned: Callable[[], bool]) -> Iterator[WorkUnit]:
+    """Units without end.
 
     Args:
         clips_per_unit: Segments of each; a unit is one Recording.
         poisoned: asked once a unit, whether it has a clip that kills.
-        is_over: asked before each unit.
     """
-    index = 0
-    while not is_over():
+    for index in count():
         name = f"{_POISON if poisoned() else 'clips'}-{index:06d}-{clips_per_unit}"
         yield WorkUnit(unit_index=index, recordings=(Recording(recording_id=name, location=f"/{name}", source=name),))
-        index += 1
 
 
 def prepare(recording: Recording) -> Preparation:
@@ -65,9 +63,9 @@ def prepare(recording: Recording) -> Preparation:
 
 
 def _segments(recording: Recording, tally: SegmentationTally) -> Iterator[SegmentAudio]:
-    *_, count = recording.recording_id.split("-")
+    *_, num_clips = recording.recording_id.split("-")
     rng = np.random.default_rng(int(hashlib.sha256(recording.recording_id.encode()).hexdigest()[:12], 16))
-    for index in range(int(count)):
+    for index in range(int(num_clips)):
         start = index * _CLIP_SAMPLES
         tally.num_segments += 1
         tally.num_samples += _CLIP_SAMPLES

@@ -3,7 +3,7 @@
 import pytest
 
 from fcaps_pipeline.lab.bench.scale.cases import Fault, cases
-from fcaps_pipeline.lab.bench.scale.report import HEADER, explanation, line
+from fcaps_pipeline.lab.bench.scale.report import HEADER, cost, explanation, line
 from fcaps_pipeline.lab.bench.scale.rows import ScaleRow
 
 
@@ -30,9 +30,11 @@ def test_a_line_has_one_per_cent_and_stands_under_its_header() -> None:
         clips_per_s=766.4,
         memory_mb=2310,
         dispatcher_ms_per_clip=0.1234,
+        cpu_ms_per_clip={"queue": 0.1234, "segmenters": 1.5},
     )
     text = line(row)
     assert " 97.9 % " in text
     assert text.count("%") == 1
     assert text.index("97.9") < HEADER.index("busy") + 6
+    assert cost(row) == "CPU time of a clip: queue 0.12 ms, segmenters 1.50 ms"
     assert not any("%" in one for one in explanation(2.0))

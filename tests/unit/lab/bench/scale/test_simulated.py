@@ -21,7 +21,7 @@ from fcaps_pipeline.records.audio import SegmentAudio
 
 
 def _segments(*, poisoned: bool = False, count: int = 5) -> list[SegmentAudio]:
-    (unit,) = itertools.islice(units(count, lambda: poisoned, lambda: False), 1)
+    (unit,) = itertools.islice(units(count, lambda: poisoned), 1)
     return list(prepare(unit.recordings[0]))
 
 
@@ -30,11 +30,6 @@ def test_a_recording_has_as_many_clips_as_its_unit_says() -> None:
     assert len({one.segment.segment_id for one in segments}) == 7
     assert not any(map(is_poisoned, segments))
     assert sum(map(is_poisoned, _segments(poisoned=True))) == 1
-
-
-def test_units_end_when_it_is_over() -> None:
-    answers = iter([False, False, True])
-    assert [one.unit_index for one in units(3, lambda: False, lambda: next(answers))] == [0, 1]
 
 
 @pytest.mark.parametrize("spread", [0.35, 1.0])
