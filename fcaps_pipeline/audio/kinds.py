@@ -37,14 +37,16 @@ class Kind:
     clock: Clock = "counted"
     has_exact_length: bool = False
     """Whether the length that FFmpeg tells stands in the file, so that a shorter sound is cut off."""
+    may_follow_tags: bool = False
+    """Whether an ID3 tag before the sound belongs to the container; elsewhere it was put there and is left out."""
     splices: bool = False
     """Whether streams are joined with their time stamps, so that a long jump is a splice and no gap."""
 
 
 _RIFF = Kind("wav", has_exact_length=True)
 _MOV = Kind("mov", "zero", has_exact_length=True)
-_MPEG_AUDIO = Kind("mp3")
-_ADTS = Kind("aac")
+_MPEG_AUDIO = Kind("mp3", may_follow_tags=True)
+_ADTS = Kind("aac", may_follow_tags=True)
 _OLD = Kind(LIBSNDFILE, has_exact_length=True)
 _OLD_MAGIC = (b"MATLAB 5.0", b" paf", b"fap ", b"ALawSoundFile**", b"PVF1", b"Extended Instrument: ", b"2BIT")
 _HTK_SAMPLE_KINDS = {0, 1_024}

@@ -20,8 +20,8 @@ MAX_PEAK = 4.0
 """Floats may go beyond full scale by a mix that was not limited, hardly by more than 12 dB."""
 _MIN_WIDE_PEAK = 2.0**-8
 """Samples of 16 bits in fields of 24 never reach the upper 8 bits."""
-_SILENT_PEAK = 2.0**-15
-"""Below this nothing is left at 16 bits; silence is no matter of scale."""
+_SILENT_PEAK = 2.0**-22
+"""Two steps of 24 bits, the noise of rounding: silence is no matter of scale."""
 
 
 class LevelCheck:

@@ -10,7 +10,7 @@ from fcaps_pipeline.audio.containers.links import next_link
 from fcaps_pipeline.audio.containers.outline import Outline
 from fcaps_pipeline.audio.containers.walk import walk
 from fcaps_pipeline.audio.decoders import Decoder, FfmpegDecoder, SoundFileDecoder
-from fcaps_pipeline.audio.kinds import LIBSNDFILE, Kind, find_kind
+from fcaps_pipeline.audio.kinds import LIBSNDFILE, Kind, find_kind, id3_bytes
 from fcaps_pipeline.audio.timeline import Tally, Timeline, check_channels, check_rate
 from fcaps_pipeline.audio.view import FileView
 from fcaps_pipeline.audio.warnings import WarningLog
@@ -83,6 +83,8 @@ def open_link(view: FileView, warnings: WarningLog, tally: Tally, *, bounded: bo
         StorageError: the storage fails.
     """
     kind = find_kind(view)
+    if not kind.may_follow_tags:
+        view.narrow(id3_bytes(view), None)
     next_at = next_link(view, kind) if bounded else None
     if next_at is not None:
         view.narrow(0, next_at)

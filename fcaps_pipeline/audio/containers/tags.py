@@ -8,6 +8,9 @@ from fcaps_pipeline.audio.view import FileView
 
 _FRAME_BYTES = 2_048
 _ASF_PROPERTIES = b"\xa1\xdc\xab\x8cG\xa9\xcf\x11\x8e\xe4\x00\xc0\x0c Se"
+_ASF_DATA = b"6&\xb2u\x8ef\xcf\x11\xa6\xd9\x00\xaa\x00b\xcel"
+_ASF_INDEX = {b"\x90\x08\x003", b"\xd3)\xe2\xd6", b"\xf8\x03\xb1\xfe", b"\xd0?\xb7<"}
+"""First bytes of the GUIDs of the index objects that may follow the data. Source: ASF specification, 10.5."""
 _FLV_TAGS = {8, 9, 18}
 
 
@@ -52,13 +55,23 @@ def outline_flac(view: FileView) -> Outline:
 def outline_asf(view: FileView) -> Outline:
     """The file properties tell the size of the file, unless it was a broadcast."""
     head = view.at(0, 65_536)
+    patches = _asf_patches(view, head)
     at = head.find(_ASF_PROPERTIES)
     if at < 0 or len(head) < at + 92:
-        return Outline()
+        return Outline(patches=patches)
     size, flags = struct.unpack("<Q", head[at + 40 : at + 48])[0], struct.unpack("<I", head[at + 88 : at + 92])[0]
     if flags & 1 or size == 0:
-        return Outline()
-    return Outline(present_bytes=view.num_bytes, missing_bytes=max(0, size - view.num_bytes))
+        return Outline(patches=patches)
+    return Outline(patches=patches, present_bytes=view.num_bytes, missing_bytes=max(0, size - view.num_bytes))
+
+
+def _asf_patches(view: FileView, head: bytes) -> dict[int, bytes]:
+    """A length of 0 is read to the end: where no index follows the data that it tells of, more of it does."""
+    at = head.find(_ASF_DATA)
+    if at < 0 or len(head) < at + 24:
+        return {}
+    end = at + struct.unpack("<Q", head[at + 16 : at + 24])[0]
+    return {at + 16: bytes(8)} if view.at(end, 16) and view.at(end, 4) not in _ASF_INDEX else {}
 
 
 def outline_flv(view: FileView) -> Outline:

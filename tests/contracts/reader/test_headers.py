@@ -100,6 +100,46 @@ def test_a_wave_file_beyond_four_gibibytes_whose_length_wrapped(tmp_path: Path) 
     assert [warning.name for warning in header.warnings] == ["longer_than_header"]
 
 
+def test_a_sphere_header_of_two_kibibytes_is_read_to_its_end(tmp_path: Path) -> None:
+    fields = (
+        "channel_count -i 1\nsample_rate -i 16000\nspeaker_notes -s1200 " + "x" * 1_200 + "\nsample_n_bytes -i 2\n"
+        f"sample_byte_format -s2 01\nsample_coding -s3 pcm\nsample_count -i {SAMPLES}\nend_head\n"
+    )
+    content = f"NIST_1A\n   2048\n{fields}".encode().ljust(2_048) + (melody() * 32_767).astype("<i2").tobytes()
+    path = tmp_path / "a.wv1"
+    path.write_bytes(content)
+    assert decode(path)[0].shape[1] == SAMPLES
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(RecordingError, match="truncated"):
+        decode(path)
+
+
+@pytest.mark.parametrize("name", ["flac", "wav", "vorbis", "m4a", "tta", "aiff", "mp3", "aac"])
+def test_a_tag_before_the_sound_is_left_out(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, next(one for one in FORMATS if one.name == name))
+    path.write_bytes(b"ID3\x03\0\0\0\0\x02\0" + bytes(256) + path.read_bytes())
+    assert decode(path)[0].shape[1] / 16_000 == pytest.approx(SECONDS, abs=0.12)
+
+
+def test_the_frames_of_a_xing_header_are_a_promise_and_no_limit(tmp_path: Path) -> None:
+    path = write(tmp_path, next(one for one in FORMATS if one.name == "mp3"))
+    whole = path.read_bytes()
+    path.write_bytes(_at(b"Info", 8, ">I", 20)(whole))
+    audio_CT, warnings = decode(path)
+    assert audio_CT.shape[1] / 16_000 == pytest.approx(SECONDS, abs=0.12)
+    assert [warning.name for warning in warnings] == ["longer_than_header"]
+    path.write_bytes(_at(b"Info", 8, ">I", 0xFFFF_FFFF)(whole))
+    with pytest.raises(RecordingError, match="truncated"):
+        decode(path)
+
+
+@pytest.mark.parametrize("size", [0, 9_000])
+def test_a_data_object_of_asf_that_tells_too_little(tmp_path: Path, size: int) -> None:
+    path = write(tmp_path, next(one for one in FORMATS if one.name == "wma"))
+    path.write_bytes(_at(b"6&\xb2u\x8ef\xcf\x11\xa6\xd9", 16, "<Q", size)(path.read_bytes()))
+    assert decode(path)[0].shape[1] / 16_000 == pytest.approx(SECONDS, abs=0.12)
+
+
 @pytest.mark.parametrize("missing_bytes", [2, 400])
 def test_a_promise_broken_by_a_blink_is_kept(tmp_path: Path, missing_bytes: int) -> None:
     path = tmp_path / "a.wav"

@@ -78,12 +78,13 @@ def test_floats_on_the_scale_of_integers_are_refused(tmp_path: Path, scale: floa
 
 @pytest.mark.parametrize("subtype", ["PCM_24", "PCM_32", "FLOAT"])
 def test_samples_of_16_bits_in_wider_fields_are_refused_before_any_is_heard(tmp_path: Path, subtype: str) -> None:
-    soundfile.write(tmp_path / "a.wav", np.tile(_voice(), 10) / 256, 48_000, subtype=subtype)
+    divisor = 65_536 if subtype == "PCM_32" else 256
+    soundfile.write(tmp_path / "a.wav", np.tile(_voice(), 10) / divisor, 48_000, subtype=subtype)
     with AudioStream(str(tmp_path / "a.wav")) as stream, pytest.raises(RecordingError, match="wider fields"):
         next(stream.blocks())
 
 
-@pytest.mark.parametrize(("subtype", "gain"), [("PCM_24", 0.05), ("PCM_16", 0.003), ("PCM_24", 0.0), ("FLOAT", 1e-6)])
+@pytest.mark.parametrize(("subtype", "gain"), [("PCM_24", 0.05), ("PCM_16", 0.003), ("PCM_24", 0.0), ("FLOAT", 1e-7)])
 def test_quiet_sound_and_silence_are_no_matter_of_scale(tmp_path: Path, subtype: str, gain: float) -> None:
     soundfile.write(tmp_path / "a.wav", gain * _voice(), 48_000, subtype=subtype)
     assert decode_all(str(tmp_path / "a.wav")).shape == (1, 32_000)
