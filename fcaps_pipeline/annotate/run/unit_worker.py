@@ -18,6 +18,8 @@ from fcaps_pipeline.annotate.run.desk import Desk, Tray
 from fcaps_pipeline.annotate.run.earlier import EarlierAttempt
 from fcaps_pipeline.annotate.run.watch.progress import Progress
 from fcaps_pipeline.annotate.run.watch.tally import tally
+from fcaps_pipeline.annotate.segmentation.report import SegmentationTally
+from fcaps_pipeline.annotate.segmentation.segmenter import Preparation
 from fcaps_pipeline.annotate.verification.decision import decide
 from fcaps_pipeline.errors import FcapsError, RecordingError, SourceGoneError, StorageError
 from fcaps_pipeline.jobs.annotate_job import Job
@@ -169,9 +171,10 @@ class UnitWorker:
         if hand.earlier and hand.earlier.was_unreadable(recording.recording_id):
             recording = recording.model_copy(update={"stamp": None})
         self._announce(one.unit.unit_index, recording.recording_id, one.is_careful)
-        visit = Visit(recording, self._prepare, self._job.resources.storage_patience_s)
-        before = hand.num_segments
         reason = one.convicted.get(recording.recording_id)
+        prepare = self._prepare if reason is None else _untouched
+        visit = Visit(recording, prepare, self._job.resources.storage_patience_s)
+        before = hand.num_segments
         if reason is not None:
             visit.failure = failure_of(
                 visit.recording, RecordingError(f"{reason}; look at the file, or give more memory")
@@ -233,3 +236,7 @@ class UnitWorker:
             outcome = decide(segment, caption_sets, self._job)
             hand.writer.add(outcome, segment)
             self._report(tally(outcome, self._engines))
+
+
+def _untouched(recording: Recording) -> Preparation:
+    return Preparation(recording, iter(()), SegmentationTally())
