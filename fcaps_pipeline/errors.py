@@ -87,6 +87,10 @@ class EngineRetryableError(FcapsError):
         self.retry_after_s = retry_after_s
 
 
+class NotAskedError(EngineRequestError):
+    """No earlier run was asked this, and nobody may be asked now."""
+
+
 class EngineDeadError(FcapsError):
     """The engine can answer nothing any more; its process must be replaced."""
 

@@ -15,6 +15,12 @@ Source = Annotated[str, typer.Argument(help="A job (.yaml), or a folder, audio f
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one key of the job; may be repeated.")
 ]
+Reused = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reuse", parser=local_path, metavar="RUN", help="Finished run whose answers are not asked again; repeatable."
+    ),
+]
 _EXIT_NOT_WHOLE = 3
 _EXIT_INTERRUPTED = 130
 
@@ -41,20 +47,29 @@ def annotate(
     retry_failures: Annotated[
         bool, typer.Option("--retry-failures", help="Do again the recordings and segments that failed, nothing else.")
     ] = False,
+    reuse: Reused = None,
+    no_ask: Annotated[
+        bool, typer.Option("--no-ask", help="With --reuse: ask no engine; what earlier runs do not know fails by name.")
+    ] = False,
 ) -> None:
     """Annotate speech: write validated caption shards into a run folder. Run again to go on."""
+    from fcaps_pipeline.annotate.run.annotate import How
     from fcaps_pipeline.annotate.run.annotate import annotate as run
     from fcaps_pipeline.annotate.run.inspection import lines
     from fcaps_pipeline.annotate.run.report import State
     from fcaps_pipeline.cli.progress import ProgressBar
     from fcaps_pipeline.cli.segments import print_segments
     from fcaps_pipeline.cli.tables import print_report
+    from fcaps_pipeline.errors import UsageError
     from fcaps_pipeline.shards.layout import RunLayout
 
+    if no_ask and not reuse:
+        raise UsageError("--no-ask goes with --reuse: without an earlier run nothing is known")
     job, out = _job_and_folder(source, out, overrides or [])
+    how = How(repair=repair, retry_failures=retry_failures, reuse=tuple(reuse or ()), ask=not no_ask)
     try:
         with ProgressBar(messages) as bar:
-            report = run(job, out, bar, repair=repair, retry_failures=retry_failures)
+            report = run(job, out, bar, how)
     except KeyboardInterrupt:
         messages.say(f"interrupted; the same command goes on where {out} stopped")
         raise typer.Exit(_EXIT_INTERRUPTED) from None
@@ -100,20 +115,27 @@ def plan(
         float | None,
         typer.Option(min=1, help="Output tokens per second of one GPU; by default reckoned from the job."),
     ] = None,
+    reuse: Reused = None,
 ) -> None:
     """Show hours, units and expected work of a job. Starts no engine and needs no GPU."""
     from fcaps_pipeline.annotate.run.inspection import status
     from fcaps_pipeline.annotate.run.plan import load_or_make
     from fcaps_pipeline.annotate.run.preflight import shortcomings
+    from fcaps_pipeline.annotate.run.rehearsal import rehearse
+    from fcaps_pipeline.annotate.run.reuse import prepare_reuse
     from fcaps_pipeline.annotate.run.surroundings import scratch_folder
     from fcaps_pipeline.cli.jobs import resolve_job
     from fcaps_pipeline.cli.tables import print_plan
     from fcaps_pipeline.jobs.identity import job_identity
-    from fcaps_pipeline.shards.run_folder import opened
+    from fcaps_pipeline.shards.run_folder import existing, opened
 
     job = resolve_job(source, overrides or [])
     with scratch_folder() as scratch, opened(out or scratch, job_identity(job)) as layout:
-        load_or_make(layout, job)
-        print_plan(result, job, status(layout), tokens_per_s)
+        planned = load_or_make(layout, job)
+        rehearsal = None
+        if reuse:
+            answers = prepare_reuse(job, layout, reuse)
+            rehearsal = rehearse(job, layout, [existing(run) for run in reuse], answers, planned.num_segments_expected)
+        print_plan(result, job, status(layout), tokens_per_s, rehearsal)
     for line in shortcomings(job):
         result.say(f"this machine cannot run it now: {line}", style="yellow")

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from fcaps_pipeline.annotate.run.inspection import RunStatus
 from fcaps_pipeline.annotate.run.reckoning import Reckoning, reckon
+from fcaps_pipeline.annotate.run.rehearsal import Rehearsal
 from fcaps_pipeline.annotate.run.report import RunReport, State
 from fcaps_pipeline.cli.console import LISTED, Stream
 from fcaps_pipeline.jobs.annotate_job import Job
@@ -26,6 +27,9 @@ def print_report(console: Stream, report: RunReport, out: Path) -> None:
         f"{totals.num_segments} segments = {totals.num_annotations} annotated + {totals.num_rejections} rejected + "
         f"{totals.num_segment_failures} failed"
     )
+    call = report.last_call
+    if call.num_reused:
+        console.say(f"{call.num_reused} answers were taken over from earlier runs, {call.num_asked} asked anew")
     if report.warnings:
         console.say(f"recordings with warnings: {_counted(report.warnings)}")
     _print_rejections(console, report, out)
@@ -57,8 +61,10 @@ def _print_rejections(console: Stream, report: RunReport, out: Path) -> None:
         )
 
 
-def print_plan(console: Stream, job: Job, status: RunStatus, tokens_per_s: float | None) -> None:
-    """Size of a job and the work it means."""
+def print_plan(
+    console: Stream, job: Job, status: RunStatus, tokens_per_s: float | None, rehearsal: Rehearsal | None = None
+) -> None:
+    """Size of a job and the work it means; with earlier runs, what is left to be asked."""
     plan = status.plan
     table = Table(show_header=False)
     table.add_row("recordings", f"{plan.num_recordings}")
@@ -73,9 +79,14 @@ def print_plan(console: Stream, job: Job, status: RunStatus, tokens_per_s: float
         table.add_row("recordings with warnings", _counted(plan.warnings))
     if plan.num_read_beside:
         table.add_row("files read beside audio", f"{plan.num_read_beside}")
+    if rehearsal is not None:
+        to_ask = rehearsal.num_segments - rehearsal.num_answered
+        table.add_row("segments answered by earlier runs", f"{rehearsal.num_answered} of {rehearsal.num_segments}")
+        table.add_row("segments to ask about", f"{to_ask}, and {rehearsal.num_new_segments} in new recordings")
     console.show(table)
     pending = plan.num_segments_expected * status.pending_s / plan.duration_s if plan.duration_s else 0.0
-    print_reckoning(console, reckon(job, pending, status.pending_s, tokens_per_s))
+    num_segments = dict.fromkeys(job.engines, pending) if rehearsal is None else rehearsal.num_to_ask()
+    print_reckoning(console, reckon(job, num_segments, status.pending_s, tokens_per_s))
     for remark in plan.remarks:
         console.say(remark, style="yellow")
 

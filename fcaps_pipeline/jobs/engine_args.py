@@ -72,6 +72,12 @@ def deciding(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name not in _CAPACITY}
 
 
+def deciding_json(arguments: Mapping[str, Any]) -> str | None:
+    """The same as JSON; None where nothing decides."""
+    found = deciding(arguments)
+    return json.dumps(found, sort_keys=True) if found else None
+
+
 @cache
 def _known() -> tuple[str, dict[str, dict[str, list[Any]]]]:
     content = json.loads(_LIST.read_text(encoding="utf-8"))

@@ -49,6 +49,10 @@ class Completion(Record):
     num_output_tokens: TokenCount
     seed: int | None
     """None where the engine was told none."""
+    engine: str | None = None
+    """Kind of the engine that answered in an earlier run; None for the engine at hand."""
+    engine_version: str | None = None
+    """Its version."""
 
 
 class EvidenceScore(Record):
@@ -174,6 +178,8 @@ class CaptionSet(Record):
     attempts: int
     error: str | None = None
     """Why the engine could not be asked; None when it answered."""
+    is_unasked: bool = False
+    """Whether it could have said more, but nobody was to be asked."""
 
     @property
     def kept(self) -> tuple[Candidate, ...]:

@@ -4,7 +4,9 @@ Time is integer samples at `SAMPLE_RATE_HZ`, whatever the rate of the source; `s
 is the only converter.
 """
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Literal
 
 import numpy as np
@@ -210,6 +212,11 @@ class SegmentAudio:
     acoustics: Acoustics
     pcm_T: npt.NDArray[np.int16]
     """Mono samples at 16 kHz."""
+
+    @cached_property
+    def samples_sha256(self) -> str:
+        """Of the samples, whatever file they came from."""
+        return hashlib.sha256(self.pcm_T.tobytes()).hexdigest()
 
     def float_T(self) -> npt.NDArray[np.float32]:
         """The samples as float32 in [-1, 1)."""

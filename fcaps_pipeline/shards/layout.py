@@ -68,7 +68,13 @@ class UnitCommit(Record):
     num_rejections: int
     num_segment_failures: int
     num_recording_failures: int
+    num_unasked: int
+    """Segments among the failures that an earlier run could not answer and nobody was asked about."""
     num_candidates: int
+    num_reused: int
+    """Candidates of this attempt that were answered in an earlier run; not those of failures."""
+    num_asked: int
+    """Candidates that engines answered in this attempt."""
     num_output_tokens: int
     annotated_s: float
     rejection_reasons: dict[str, int]
@@ -125,6 +131,8 @@ class RunLayout:
         self.temporary = root / "tmp"
         self.index = root / "index.json"
         self.report = root / "report.json"
+        self.answers = root / "reuse" / "answers.sqlite"
+        self.answers_of = root / "reuse" / "runs.json"
         self.verified = root / "verified.json"
         self.log = root / "run.log.jsonl"
         self.lock = root / ".lock"

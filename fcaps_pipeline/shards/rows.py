@@ -31,7 +31,7 @@ def annotation_row(annotation: Annotation, audio: SegmentAudio, *, embed: bool =
     return {
         "segment_id": annotation.segment.segment_id,
         "audio": audio_value(annotation.segment.segment_id, audio.pcm_T) if embed else None,
-        "audio_sha256": samples_sha256(audio.pcm_T),
+        "audio_sha256": audio.samples_sha256,
         **segment_columns(annotation.segment, annotation.recording),
         **annotation.acoustics.model_dump(),
         **annotation.profile.model_dump(),
@@ -50,7 +50,7 @@ def rejection_row(rejection: Rejection, audio: SegmentAudio) -> Row:
     """Row of `rejections`; the audio is referred to by location and interval."""
     return {
         "segment_id": rejection.segment.segment_id,
-        "audio_sha256": samples_sha256(audio.pcm_T),
+        "audio_sha256": audio.samples_sha256,
         **segment_columns(rejection.segment, rejection.recording),
         **rejection.acoustics.model_dump(),
         "reason": rejection.reason,
@@ -64,7 +64,7 @@ def failure_row(failure: Failure, audio: SegmentAudio | None) -> Row:
     segment, acoustics = failure.segment, failure.acoustics
     return {
         "segment_id": None if segment is None else segment.segment_id,
-        "audio_sha256": None if audio is None else samples_sha256(audio.pcm_T),
+        "audio_sha256": None if audio is None else audio.samples_sha256,
         **(recording_columns(failure.recording) if segment is None else segment_columns(segment, failure.recording)),
         **({} if acoustics is None else acoustics.model_dump()),
         "stage": failure.stage,
@@ -167,7 +167,7 @@ def _candidate_row(candidate: Candidate) -> Row:
         "attempt": candidate.attempt,
         "request_key": candidate.request_key,
         "completion_index": candidate.completion_index,
-        **completion.model_dump(exclude={"text"}),
+        **completion.model_dump(exclude={"text", "engine", "engine_version"}),
         **provenance.model_dump(exclude={"sampling"}),
         "sampling": provenance.sampling.model_dump_json(),
     }

@@ -44,6 +44,7 @@ class UnitWriter:
         self._failure_messages: list[str] = []
         self._num_recording_failures = 0
         self._num_output_tokens = 0
+        self._num_reused = self._num_asked = self._num_unasked = 0
         self._annotated_s = 0.0
 
     def __enter__(self) -> Self:
@@ -72,6 +73,7 @@ class UnitWriter:
             case Failure():
                 self._count_once(audio.segment.segment_id)
                 self._add_failure(outcome, audio)
+        self._count_answers(outcome)
         for row in candidate_rows(outcome):
             self._num_output_tokens += row["num_output_tokens"]
             self._tables["candidates"].add(row)
@@ -144,7 +146,10 @@ class UnitWriter:
             num_rejections=counts[1],
             num_segment_failures=counts[2],
             num_recording_failures=self._num_recording_failures,
+            num_unasked=self._num_unasked,
             num_candidates=num_candidates,
+            num_reused=self._num_reused,
+            num_asked=self._num_asked,
             num_output_tokens=self._num_output_tokens,
             annotated_s=self._annotated_s,
             rejection_reasons=dict(self._rejection_reasons),
@@ -155,6 +160,15 @@ class UnitWriter:
         )
         write_commit(self._layout, record)
         return record
+
+    def _count_answers(self, outcome: SegmentOutcome) -> None:
+        completions = [one.completion for found in outcome.caption_sets for one in found.candidates]
+        num_reused = sum(one.engine is not None for one in completions)
+        self._num_asked += len(completions) - num_reused
+        if isinstance(outcome, Failure):
+            self._num_unasked += any(one.is_unasked for one in outcome.caption_sets)
+        else:
+            self._num_reused += num_reused
 
     def _count_once(self, segment_id: str) -> None:
         if segment_id in self._segment_ids:

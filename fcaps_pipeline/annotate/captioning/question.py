@@ -14,7 +14,7 @@ from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentit
 from fcaps_pipeline.annotate.verification.rules import REPETITION, TRUNCATION
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig
 from fcaps_pipeline.jobs.prompts import Prompt
-from fcaps_pipeline.records.annotations import Provenance, Sampling
+from fcaps_pipeline.records.annotations import Completion, Provenance, Sampling
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity, global_caption_schema
 
@@ -42,8 +42,12 @@ class Question:
     """Who is asked."""
 
     def request(self, sampling: Sampling, num_completions: int, attempt: int) -> CaptionRequest:
-        """The request of one attempt, counted from 1."""
-        audio_sha256 = hashlib.sha256(self.segment.pcm_T.tobytes()).hexdigest()
+        """The request of one attempt, counted from 1.
+
+        How many answers are wanted is no part of the key: each has a seed of its own, so the first of many are the same
+        as those of a request for few.
+        """
+        audio_sha256 = self.segment.samples_sha256
         schema = global_caption_schema() if self.granularity is Granularity.GLOBAL else None
         content = {
             "audio_sha256": audio_sha256,
@@ -54,7 +58,6 @@ class Question:
             "sampling": sampling.model_dump(),
             "seed": self.config.seed,
             "attempt": attempt,
-            "num_completions": num_completions,
             "schema": schema,
         }
         if not self.config.seeded:
@@ -76,10 +79,13 @@ class Question:
             seeded=self.config.seeded,
         )
 
-    def provenance(self, sampling: Sampling) -> Provenance:
-        """Where the answers drawn with this sampling come from."""
+    def provenance(self, sampling: Sampling, completion: Completion) -> Provenance:
+        """Where an answer drawn with this sampling comes from."""
+        who = self.identity.model_dump()
+        if completion.engine is not None:
+            who |= {"engine": completion.engine, "engine_version": completion.engine_version}
         return Provenance(
-            **self.identity.model_dump(),
+            **who,
             prompt_name=self.prompt.name,
             prompt_version=self.prompt.version,
             prompt_sha256=self.prompt.sha256,

@@ -17,7 +17,7 @@ from fcaps_pipeline.annotate.verification.parsing import parse_answer
 from fcaps_pipeline.annotate.verification.rules import Answer, condemned_by, judge
 from fcaps_pipeline.annotate.verification.selection import select
 from fcaps_pipeline.annotate.verification.sound import unfit_sound
-from fcaps_pipeline.errors import EngineRequestError, EngineRetryableError, JobError
+from fcaps_pipeline.errors import EngineRequestError, EngineRetryableError, FcapsError, JobError, NotAskedError
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig, VerificationConfig
 from fcaps_pipeline.jobs.prompts import Prompt
 from fcaps_pipeline.records.annotations import Candidate, CaptionSet, Completion
@@ -115,7 +115,7 @@ class SegmentAnnotator:
             try:
                 completions = await self._engine.complete(request)
             except (EngineRequestError, EngineRetryableError) as error:
-                return _caption_set(question, candidates, attempt, f"{type(error).__name__}: {error}")
+                return _caption_set(question, candidates, attempt, error)
             drawn = [self._judge(question, request, index, one) for index, one in enumerate(completions)]
             candidates = (*candidates, *drawn)
             faults = [set(candidate.verdict.reasons) for candidate in drawn if not candidate.verdict.kept]
@@ -145,7 +145,7 @@ class SegmentAnnotator:
             attempt=request.attempt,
             request_key=request.request_key,
             completion_index=index,
-            provenance=question.provenance(request.sampling),
+            provenance=question.provenance(request.sampling, completion),
             verdict=judge(answer),
         )
 
@@ -162,8 +162,16 @@ def _transcript(audio: SegmentAudio) -> str | None:
     return audio.segment.transcript or (audio.recording.transcript if covers else None)
 
 
-def _caption_set(question: Question, candidates: tuple[Candidate, ...], attempts: int, error: str | None) -> CaptionSet:
-    return CaptionSet(granularity=question.granularity, candidates=candidates, attempts=attempts, error=error)
+def _caption_set(
+    question: Question, candidates: tuple[Candidate, ...], attempts: int, error: FcapsError | None
+) -> CaptionSet:
+    return CaptionSet(
+        granularity=question.granularity,
+        candidates=candidates,
+        attempts=attempts,
+        error=None if error is None else f"{type(error).__name__}: {error}",
+        is_unasked=isinstance(error, NotAskedError),
+    )
 
 
 def _plain_prompt(config: CaptionConfig, prompts: Mapping[str, Prompt]) -> Prompt:

@@ -7,7 +7,6 @@ vLLM reads on import has been set. Retries are left to `patience`, judgement to 
 """
 
 import importlib.util
-import json
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -27,7 +26,7 @@ from fcaps_pipeline.errors import (
     ResourceError,
 )
 from fcaps_pipeline.jobs.annotate_job import VllmEngineConfig
-from fcaps_pipeline.jobs.engine_args import deciding
+from fcaps_pipeline.jobs.engine_args import deciding_json
 from fcaps_pipeline.records.annotations import Completion, FinishReason
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 
@@ -84,7 +83,7 @@ class VllmEngine:
             engine_version=_vllm_version(),
             model=self._config.model,
             model_revision=folder_revision(folder) if folder else self._hub_revision(self._llm),
-            engine_args=json.dumps(args, sort_keys=True) if (args := deciding(self._config.engine_args)) else None,
+            engine_args=deciding_json(self._config.engine_args),
         )
 
     async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:

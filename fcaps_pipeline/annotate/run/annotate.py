@@ -6,29 +6,32 @@ last, says that the dataset is complete.
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from fcaps_pipeline import __version__
-from fcaps_pipeline.annotate.engines.engine import EngineIdentity
 from fcaps_pipeline.annotate.run.callback import ANNOTATING, RunCallback, RunCallbacks
+from fcaps_pipeline.annotate.run.engines_file import read_engines, remember_engines
 from fcaps_pipeline.annotate.run.plan import Plan, check_audio_exists, load_or_make, load_units
 from fcaps_pipeline.annotate.run.preflight import check_before_start
 from fcaps_pipeline.annotate.run.report import LastCall, RunReport, make_report
+from fcaps_pipeline.annotate.run.reuse import HopefulUnits, Reuse, prepare_reuse, unasked, without_engines
 from fcaps_pipeline.annotate.run.signals import Signals
 from fcaps_pipeline.annotate.run.soundness import damaged_units, drop_superseded
 from fcaps_pipeline.annotate.run.watch.metrics import build_metrics
 from fcaps_pipeline.annotate.run.watch.run_log import RunLog
 from fcaps_pipeline.annotate.run.watch.run_watch import RunWatch
-from fcaps_pipeline.errors import AccountingError, JobError, OutputError
+from fcaps_pipeline.errors import AccountingError, OutputError, UsageError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.identity import job_identity, job_sha256
 from fcaps_pipeline.jobs.started import remember
 from fcaps_pipeline.records.annotations import WorkUnit
-from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_commits, total
 from fcaps_pipeline.shards.run_folder import opened
@@ -36,17 +39,36 @@ from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS
 from fcaps_pipeline.storage.files import write_durably, writing
 
 
-def annotate(
-    job: Job, out: Path, callback: RunCallback, *, repair: bool = False, retry_failures: bool = False
-) -> RunReport:
+@dataclass(frozen=True)
+class How:
+    """What a call of `annotate` does besides going on."""
+
+    repair: bool = False
+    """Units whose files are no longer what was committed are done again; every file is read for it."""
+    retry_failures: bool = False
+    """Does again the Recordings and Segments of committed units that failed, and nothing else."""
+    reuse: tuple[Path, ...] = ()
+    """Finished runs; what they were answered is not asked again."""
+    ask: bool = True
+    """Whether engines may be asked what no earlier run knows; otherwise such Segments are Failures by name."""
+
+
+class _Work(NamedTuple):
+    """What is to be done."""
+
+    units: AbstractSet[int]
+    again: Mapping[int, UnitCommit]
+    """Of these units only what failed, the rest being taken over from the attempt given."""
+
+
+def annotate(job: Job, out: Path, callback: RunCallback, how: How = How()) -> RunReport:
     """Runs a job to its end, or goes on where an earlier call stopped.
 
     Args:
         job: what to do.
         out: run folder; created, or one that the same job was started in.
         callback: told about progress.
-        repair: whether units whose files are no longer what was committed are done again; every file is read for it.
-        retry_failures: does again the Recordings and Segments of committed units that failed, and nothing else.
+        how: what to do besides.
 
     Returns:
         What `report.json` says.
@@ -55,7 +77,8 @@ def annotate(
         FcapsError: with the class that says how to handle it; finished units stay finished.
         KeyboardInterrupt: a signal stopped it; the same call goes on later.
     """
-    if not RunLayout(out).plan.is_file():  # listing a large source takes long
+    is_checked = not how.reuse and not RunLayout(out).plan.is_file()
+    if is_checked:  # listing a large source takes long
         check_before_start(job)
     with (
         Signals() as signals,
@@ -64,36 +87,120 @@ def annotate(
         RunWatch(log, build_metrics(job.resources)) as watch,
     ):
         remember(layout.started, job)
-        callbacks = RunCallbacks(callback, watch)
-        report = _annotate(job, layout, callbacks, signals, repair=repair, retry_failures=retry_failures)
+        report = _Call(job, layout, RunCallbacks(callback, watch), signals, how, is_checked).annotate()
         watch.concluded(report.state.value)
         return report
 
 
-def _annotate(
-    job: Job, layout: RunLayout, callback: RunCallback, signals: Signals, *, repair: bool, retry_failures: bool
-) -> RunReport:
-    callback.on_step("planning")
-    was_planned = layout.plan.is_file()
-    plan = load_or_make(layout, job)
-    damaged = _damaged(layout, callback) if repair else frozenset()
-    commits = read_commits(layout, without=damaged)
-    if not commits:
-        check_audio_exists(layout, plan)
-    _compare_versions(commits, callback)
-    again = {one.unit_index: one for one in commits if retry_failures and _has_failures(one)}
-    units = frozenset(range(plan.num_units))
-    missing = damaged if retry_failures else units.difference(one.unit_index for one in commits)
-    done = units - missing - again.keys()
-    callback.on_plan(plan, total(commits), len(done))
-    last_call = LastCall()
-    if len(done) < plan.num_units:
-        if was_planned:
-            check_before_start(job)
-        last_call = _run(job, layout, load_units(layout, without=done), again, callback, signals)
-    elif (report := _last_report(layout)) is not None:
-        return report
-    return _finish(job, layout, plan, read_commits(layout), last_call)
+@dataclass(frozen=True)
+class _Call:
+    """One call of `annotate` at work in its folder."""
+
+    job: Job
+    layout: RunLayout
+    callback: RunCallback
+    signals: Signals
+    how: How
+    is_checked: bool
+    """Whether it is known that the engines can start."""
+
+    def annotate(self) -> RunReport:
+        """Plans, does what is to be done, and sums up."""
+        self.callback.on_step("planning")
+        plan = load_or_make(self.layout, self.job)
+        damaged = _damaged(self.layout, self.callback) if self.how.repair else frozenset()
+        commits = read_commits(self.layout, without=damaged)
+        if not commits:
+            check_audio_exists(self.layout, plan)
+        _compare_versions(commits, self.callback)
+        work = self._work(plan, commits, damaged)
+        self.callback.on_plan(plan, total(commits), plan.num_units - len(work.units))
+        last_call = self._reuse(work) if self.how.reuse else self._ask(work)
+        if last_call is None and (report := _last_report(self.layout)) is not None:
+            return report
+        return _finish(self.job, self.layout, plan, read_commits(self.layout), last_call or LastCall())
+
+    def _work(self, plan: Plan, commits: list[UnitCommit], damaged: frozenset[int]) -> _Work:
+        asks_the_rest = bool(self.how.reuse) and self.how.ask
+        again = {
+            one.unit_index: one
+            for one in commits
+            if (self.how.retry_failures and _has_failures(one)) or (asks_the_rest and one.num_unasked)
+        }
+        if self.how.retry_failures:
+            return _Work(damaged | again.keys(), again)
+        missing = frozenset(range(plan.num_units)).difference(one.unit_index for one in commits)
+        return _Work(missing | again.keys(), again)
+
+    def _ask(self, work: _Work, reuse: Reuse | None = None) -> LastCall | None:
+        """Does units with the engines of the job; None where there is nothing to do."""
+        if not work.units:
+            return None
+        if not self.is_checked:
+            check_before_start(self.job)
+        return self._run(self.job, work, HopefulUnits(self._units(work)), reuse)[0]
+
+    def _reuse(self, work: _Work) -> LastCall | None:
+        """Takes over what earlier runs know, first without any engine, then asks the rest if it may."""
+        self.callback.on_step("indexing earlier answers")
+        reuse = prepare_reuse(self.job, self.layout, self.how.reuse)
+        if not self.how.ask and not reuse.knows_all(self.job):
+            unknown = min(self.job.engines.keys() - reuse.identities.keys())
+            raise UsageError(f"--no-ask: no reused run was answered by the model of engines.{unknown}")
+        fresh = _Work(work.units - work.again.keys(), {})
+        if not fresh.units or not reuse.knows_all(self.job):
+            return self._ask(work, reuse)
+        units = HopefulUnits(self._units(fresh), gives_up=self.how.ask)
+        first_call, commits = self._run(without_engines(self.job), fresh, units, reuse, is_alone=True)
+        again = {**unasked(commits), **work.again}
+        rest = _Work(work.units - {one.unit_index for one in commits if not one.num_unasked}, again)
+        if not rest.units:
+            remember_engines(self.layout, read_engines(self.layout) or reuse.identities)
+        asked = self._ask(rest, reuse) if self.how.ask else None
+        return first_call if asked is None else first_call.then(asked)
+
+    def _units(self, work: _Work) -> Iterator[WorkUnit]:
+        return load_units(self.layout, only=work.units)
+
+    def _run(
+        self, job: Job, work: _Work, units: HopefulUnits, reuse: Reuse | None, *, is_alone: bool = False
+    ) -> tuple[LastCall, list[UnitCommit]]:
+        from fcaps_pipeline.annotate.run.ray_runtime.runtime import RayRuntime
+        from fcaps_pipeline.annotate.run.ray_runtime.segmenters import UnitFailure
+
+        self.layout.index.unlink(missing_ok=True)
+        begun_s = time.monotonic()
+        failed_units: list[str] = []
+        commits: list[UnitCommit] = []
+        self.callback.on_step("starting Ray")
+        runtime = RayRuntime(job, self.layout, self.signals, reuse=reuse, is_alone=is_alone)
+        # Ray prints on stdout what actors print there, but stdout is the result of a command.
+        with redirect_stdout(sys.stderr), runtime:
+            self.callback.on_step("taking over earlier answers" if is_alone else "starting the engines")
+            engines = runtime.start_engines(self.callback)
+            if not is_alone:
+                remember_engines(self.layout, engines)
+            ready_s = time.monotonic()
+            self.callback.on_engines_ready(engines, ready_s - begun_s)
+            self.callback.on_step(ANNOTATING)
+            for outcome in runtime.run(units, self.callback, work.again):
+                if isinstance(outcome, UnitFailure):
+                    failed_units.append(f"unit {outcome.unit_index}: {outcome.message}")
+                    self.callback.on_unit_failed(outcome.unit_index, outcome.message)
+                else:
+                    _check_visible(self.layout, outcome)
+                    commits.append(outcome)
+                    units.note(outcome)
+                    self.callback.on_unit_done(outcome)
+            annotating_s = time.monotonic() - ready_s
+        last_call = LastCall(
+            failed_units=tuple(failed_units),
+            startup_s=ready_s - begun_s,
+            annotating_s=annotating_s,
+            num_reused=sum(one.num_reused for one in commits),
+            num_asked=sum(one.num_asked for one in commits),
+        )
+        return last_call, commits
 
 
 def _damaged(layout: RunLayout, callback: RunCallback) -> frozenset[int]:
@@ -123,48 +230,8 @@ def _last_report(layout: RunLayout) -> RunReport | None:
         return None
 
 
-class _Engines(Record):
-    """Content of `engines.json`: who answered in this run."""
-
-    engines: dict[str, EngineIdentity]
-
-
 def _has_failures(commit: UnitCommit) -> bool:
     return commit.num_recording_failures + commit.num_segment_failures > 0
-
-
-def _run(
-    job: Job,
-    layout: RunLayout,
-    units: Iterator[WorkUnit],
-    again: dict[int, UnitCommit],
-    callback: RunCallback,
-    signals: Signals,
-) -> LastCall:
-    from fcaps_pipeline.annotate.run.ray_runtime.runtime import RayRuntime
-    from fcaps_pipeline.annotate.run.ray_runtime.segmenters import UnitFailure
-
-    layout.index.unlink(missing_ok=True)
-    begun_s = time.monotonic()
-    failed_units = []
-    callback.on_step("starting Ray")
-    # Ray prints on stdout what actors print there, but stdout is the result of a command.
-    with redirect_stdout(sys.stderr), RayRuntime(job, layout, signals) as runtime:
-        callback.on_step("starting the engines")
-        engines = runtime.start_engines(callback)
-        _remember(layout, engines)
-        ready_s = time.monotonic()
-        callback.on_engines_ready(engines, ready_s - begun_s)
-        callback.on_step(ANNOTATING)
-        for outcome in runtime.run(units, callback, again):
-            if isinstance(outcome, UnitFailure):
-                failed_units.append(f"unit {outcome.unit_index}: {outcome.message}")
-                callback.on_unit_failed(outcome.unit_index, outcome.message)
-            else:
-                _check_visible(layout, outcome)
-                callback.on_unit_done(outcome)
-        annotating_s = time.monotonic() - ready_s
-    return LastCall(failed_units=tuple(failed_units), startup_s=ready_s - begun_s, annotating_s=annotating_s)
 
 
 def _check_visible(layout: RunLayout, commit: UnitCommit) -> None:
@@ -175,26 +242,8 @@ def _check_visible(layout: RunLayout, commit: UnitCommit) -> None:
         )
 
 
-def _remember(layout: RunLayout, engines: dict[str, EngineIdentity]) -> None:
-    """One dataset comes from one set of models: a run is not continued with others."""
-    before = _remembered(layout)
-    if not before:
-        with writing(layout.engines):
-            write_durably(layout.engines, _Engines(engines=engines).model_dump_json(indent=1))
-    elif before != engines:
-        differing = next(name for name in engines if before.get(name) != engines[name])
-        raise JobError(
-            f"{layout.root}: engine {differing} was {before.get(differing)!r}, now it is {engines[differing]!r}; "
-            "put the earlier model and version back, or choose another --out"
-        )
-
-
-def _remembered(layout: RunLayout) -> dict[str, EngineIdentity]:
-    return _Engines.model_validate_json(layout.engines.read_bytes()).engines if layout.engines.is_file() else {}
-
-
 def _finish(job: Job, layout: RunLayout, plan: Plan, commits: list[UnitCommit], last_call: LastCall) -> RunReport:
-    report = make_report(plan, commits, _remembered(layout), last_call)
+    report = make_report(plan, commits, read_engines(layout), last_call)
     complete = len(commits) == plan.num_units
     if complete and report.totals.num_recordings != plan.num_recordings:
         raise AccountingError(

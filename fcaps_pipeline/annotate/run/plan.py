@@ -8,6 +8,7 @@ a time.
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -81,11 +82,13 @@ def load(layout: RunLayout) -> Plan:
     return plan
 
 
-def load_units(layout: RunLayout, without: frozenset[int] = frozenset()) -> Iterator[WorkUnit]:
-    """Stored units in order, leaving out those whose index is in `without`."""
+def load_units(
+    layout: RunLayout, without: AbstractSet[int] = frozenset(), only: AbstractSet[int] | None = None
+) -> Iterator[WorkUnit]:
+    """Stored units in order, leaving out those whose index is in `without`, or is not in `only`."""
     with layout.units.open(encoding="utf-8") as file:
         for unit_index, line in enumerate(file):
-            if unit_index not in without:
+            if unit_index not in without and (only is None or unit_index in only):
                 yield WorkUnit.model_validate_json(line)
 
 

@@ -4,6 +4,8 @@ A Job and what is pending of it enter, a `Reckoning` leaves. Pure arithmetic ove
 here: it plans a cluster and promises nothing. Answers that are drawn again come on top.
 """
 
+from collections.abc import Mapping
+
 from fcaps_pipeline.annotate.run.placement import num_replicas
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig, EngineConfig, Job, VllmEngineConfig
 from fcaps_pipeline.records.base import Record
@@ -48,22 +50,24 @@ class Reckoning(Record):
     """Shards, if all of the pending audio is speech."""
 
 
-def reckon(job: Job, num_segments: float, pending_s: float, tokens_per_s: float | None = None) -> Reckoning:
+def reckon(
+    job: Job, num_segments: Mapping[str, float], pending_s: float, tokens_per_s: float | None = None
+) -> Reckoning:
     """Reckons the work of a job.
 
     Args:
         job: what to do.
-        num_segments: expected Segments that are not done.
+        num_segments: expected Segments that each engine is still to be asked about.
         pending_s: audio that is not done.
         tokens_per_s: output of one GPU; None reckons it from the sequences that an engine decodes together.
     """
-    hours = {name: _gpu_hours(job, name, num_segments, tokens_per_s) for name in job.engines}
+    hours = {name: _gpu_hours(job, name, num_segments[name], tokens_per_s) for name in job.engines}
     fitting = _split(job, {name: one for name, one in hours.items() if one is not None})
     works = tuple(
         EngineWork(
             engine=name,
-            num_answers=round(num_segments * sum(one.num_candidates for one in _captions(job, name).values())),
-            num_tokens=round(num_segments * _tokens(job, name)),
+            num_answers=round(num_segments[name] * sum(one.num_candidates for one in _captions(job, name).values())),
+            num_tokens=round(num_segments[name] * _tokens(job, name)),
             tokens_per_s=tokens_per_s or _assumed_tokens_per_s(engine),
             gpu_hours=hours[name],
             num_gpus=_num_gpus(engine),

@@ -37,6 +37,15 @@ class LastCall(Record):
     """Until the engines answered."""
     annotating_s: float = 0.0
     """Beyond start-up."""
+    num_reused: int = 0
+    """Answers that were taken over from earlier runs."""
+    num_asked: int = 0
+    """Answers that engines gave."""
+
+    def then(self, later: "LastCall") -> "LastCall":
+        """This and what came after it, as one."""
+        sums = {name: getattr(self, name) + getattr(later, name) for name in LastCall.model_fields}
+        return LastCall(**sums)
 
 
 class RunReport(Record):

@@ -45,7 +45,7 @@ def decide(segment: SegmentAudio, caption_sets: tuple[CaptionSet, ...], job: Job
         [candidate for one in ordered for candidate in one.candidates]
     )
     missing = [one for one in ordered if not one.kept and one.granularity in job.required]
-    unanswered = [one for one in missing if one.error]
+    unanswered = [one for one in ordered if one.is_unasked] or [one for one in missing if one.error]
     if unanswered and not condemned:
         return _failure(segment, unanswered[0], ordered)
     if condemned or missing:

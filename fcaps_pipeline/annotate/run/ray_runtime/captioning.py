@@ -9,6 +9,8 @@ from typing import Any
 import ray
 from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
 
+from fcaps_pipeline.annotate.captioning.earlier_answers import EarlierAnswers
+from fcaps_pipeline.annotate.captioning.reusing_engine import AnswersAlone, ReusingEngine
 from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
 from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.engine import Engine, EngineIdentity
@@ -16,6 +18,7 @@ from fcaps_pipeline.annotate.run.dispatch import Answer, Lot
 from fcaps_pipeline.annotate.run.queue_service import ReplicaReport
 from fcaps_pipeline.annotate.run.ray_runtime.queues import ANSWERS, queue_name
 from fcaps_pipeline.annotate.run.replica import Replica
+from fcaps_pipeline.annotate.run.reuse import Reuse
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig, EngineConfig, VerificationConfig
 from fcaps_pipeline.jobs.prompts import Prompt
 from fcaps_pipeline.records.audio import SegmentAudio
@@ -38,6 +41,10 @@ class CaptioningSetup:
     """Segments in hand at once."""
     counts_load: bool
     """Whether the engine tells its statistics."""
+    reuse: Reuse | None
+    """Earlier answers; None where there are none."""
+    is_alone: bool
+    """Whether they are all there is, and no engine is started."""
     environment: dict[str, str]
     """Variables of the driver's environment. They travel as an argument, because Ray logs a runtime_env."""
 
@@ -70,8 +77,14 @@ class CaptioningActor:
         return await self._annotator.start()
 
     def build(self) -> Engine:
-        """The engine of the job, not started."""
-        return build_engine(self._setup.engine, counts_load=self._setup.counts_load)
+        """The engine of the job, not started, with earlier answers before it or in its place."""
+        setup = self._setup
+        if setup.reuse is None:
+            return build_engine(setup.engine, counts_load=setup.counts_load)
+        answers = EarlierAnswers(setup.reuse.answers)
+        if setup.is_alone:
+            return AnswersAlone(setup.reuse.identities[setup.engine_name], answers)
+        return ReusingEngine(build_engine(setup.engine, counts_load=setup.counts_load), answers)
 
     async def serve(self, name: str) -> None:
         """Pulls and answers until `stop`.

@@ -28,6 +28,7 @@ from fcaps_pipeline.annotate.run.ray_runtime.cluster import (
     environment,
 )
 from fcaps_pipeline.annotate.run.ray_runtime.queues import QueueActor, queue_name
+from fcaps_pipeline.annotate.run.reuse import Reuse
 from fcaps_pipeline.annotate.run.supervision import RestartBudget
 from fcaps_pipeline.annotate.run.watch.progress import EngineState
 from fcaps_pipeline.errors import EngineDeadError, ModelError, UsageError
@@ -85,7 +86,9 @@ class _Slot:
 class EngineReplicas:
     """The queue of one engine and everything that serves it."""
 
-    def __init__(self, job: Job, engine_name: str, actor_class: type[CaptioningActor]) -> None:
+    def __init__(
+        self, job: Job, engine_name: str, actor_class: type[CaptioningActor], reuse: Reuse | None, *, is_alone: bool
+    ) -> None:
         """Creates the queue; replicas come with `step`."""
         self._actor_class = actor_class
         self.name = engine_name
@@ -106,6 +109,8 @@ class EngineReplicas:
             prompts=load_prompts(job.prompt_references()),
             room=self._room,
             counts_load=job.resources.engine_statistics,
+            reuse=reuse,
+            is_alone=is_alone,
             environment=environment(job),
         )
         self._slots = [_Slot(index) for index in range(self.range.max)]

@@ -21,6 +21,7 @@ from fcaps_pipeline.annotate.run.ray_runtime.queues import BOARD, Board
 from fcaps_pipeline.annotate.run.ray_runtime.replicas import EngineReplicas
 from fcaps_pipeline.annotate.run.ray_runtime.segmenters import Launch, Segmenters, UnitFailure
 from fcaps_pipeline.annotate.run.ray_runtime.segmenting import SegmentingActor
+from fcaps_pipeline.annotate.run.reuse import Reuse
 from fcaps_pipeline.annotate.run.signals import Signals
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.annotations import WorkUnit
@@ -43,6 +44,9 @@ class RayRuntime:
         signals: Signals,
         captioning: type[CaptioningActor] = CaptioningActor,
         segmenting: type[SegmentingActor] = SegmentingActor,
+        *,
+        reuse: Reuse | None = None,
+        is_alone: bool = False,
     ) -> None:
         """Starts nothing yet.
 
@@ -52,12 +56,16 @@ class RayRuntime:
             signals: asked whether to stop.
             captioning: class of the replicas; another one stands for engines that are simulated.
             segmenting: class of the segmenters; likewise.
+            reuse: earlier answers, which are looked for before an engine is asked.
+            is_alone: whether they stand in place of the engines.
         """
         self._job = job
         self._layout = layout
         self._signals = signals
         self._captioning = captioning
         self._segmenting = segmenting
+        self._reuse = reuse
+        self._is_alone = is_alone
         self._engines: list[EngineReplicas] = []
         self._board: Any = None
         self._told_s = 0.0
@@ -74,7 +82,10 @@ class RayRuntime:
             # Ray has set a handler of its own for SIGTERM.
             self._signals.install()
             self._board = ray.remote(Board).options(name=BOARD, **beside_driver()).remote()
-            self._engines = [EngineReplicas(self._job, name, self._captioning) for name in self._job.engines]
+            self._engines = [
+                EngineReplicas(self._job, name, self._captioning, self._reuse, is_alone=self._is_alone)
+                for name in self._job.engines
+            ]
         except BaseException:
             self._leave()
             raise

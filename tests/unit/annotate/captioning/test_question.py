@@ -11,7 +11,7 @@ from fcaps_pipeline.jobs.annotate_job import CaptionConfig
 from fcaps_pipeline.jobs.prompts import load_prompt
 from fcaps_pipeline.records.annotations import Sampling
 from fcaps_pipeline.records.captions import Granularity, global_caption_schema
-from tests.unit.annotate.captioning.building import segment_audio
+from tests.unit.annotate.captioning.building import completion, segment_audio
 
 _IDENTITY = EngineIdentity(engine="vllm", engine_version="0.32.0", model="m", model_revision="sha256:1")
 
@@ -64,17 +64,18 @@ def test_everything_else_counts(changes: dict[str, Any]) -> None:
     assert before.seed != after.seed
 
 
-def test_tags_sampling_attempt_and_number_count_too() -> None:
+def test_tags_sampling_and_attempt_count_too_and_the_number_of_answers_does_not() -> None:
     tagged = _question(prompt=load_prompt("captioner_fine_tagged.v1"), tags=("slow",))
     requests = [
         _question().request(Sampling(), 2, 1),
         _question().request(Sampling(temperature=0.7), 2, 1),
-        _question().request(Sampling(), 3, 1),
         _question().request(Sampling(), 2, 2),
         tagged.request(Sampling(), 2, 1),
         _question(prompt=tagged.prompt, tags=("fast",)).request(Sampling(), 2, 1),
     ]
     assert len({request.request_key for request in requests}) == len(requests)
+    more = _question().request(Sampling(), 3, 1)
+    assert (more.request_key, more.seed) == (requests[0].request_key, requests[0].seed)
     assert all(0 <= request.seed < 2**31 - 1000 for request in requests)
 
 
@@ -110,7 +111,7 @@ def test_arguments_of_the_engine_that_decide_are_part_of_the_key() -> None:
     quantized = replace(plain, identity=plain.identity.model_copy(update={"engine_args": '{"quantization": "fp8"}'}))
     keys = [one.request(Sampling(), 1, 1).request_key for one in (plain, quantized)]
     assert keys[0] != keys[1]
-    assert quantized.provenance(Sampling()).engine_args == '{"quantization": "fp8"}'
+    assert quantized.provenance(Sampling(), completion("A man.")).engine_args == '{"quantization": "fp8"}'
 
 
 def test_a_question_without_seeds_is_another_question() -> None:

@@ -17,7 +17,7 @@ from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_rows
 from fcaps_pipeline.shards.writer import UnitWriter
 from tests.outcomes import segmented
-from tests.unit.learn.training.written_runs import RunWriter
+from tests.unit.learn.training.written_runs import write_index
 
 MakeAudio = Callable[..., SegmentAudio]
 Annotate = Callable[[SegmentAudio], Annotation]
@@ -37,7 +37,7 @@ def run(tmp_path: Path, make_audio: MakeAudio, annotate: Annotate) -> RunLayout:
                 audio = _cut(make_audio(), tmp_path / name, whole_T, start)
                 writer.add(annotate(audio), audio)
         writer.commit((segmented(4),), 4, 1.0)
-    RunWriter(make_audio, annotate).index(layout)
+    write_index(layout)
     return layout
 
 

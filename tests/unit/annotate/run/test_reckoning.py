@@ -11,6 +11,11 @@ from fcaps_pipeline.jobs.resources import shipped_folder
 _NUM_SEGMENTS = 1_000_000
 
 
+def _reckoned(job: Job, num_segments: float, pending_s: float, tokens_per_s: float | None = None) -> Reckoning:
+    """With every engine asked about all Segments."""
+    return reckon(job, dict.fromkeys(job.engines, num_segments), pending_s, tokens_per_s)
+
+
 def _shipped(gpu: str, *overrides: str) -> Job:
     return load_job(shipped_folder("jobs") / f"annotate_qwen3omni_{gpu}.yaml", overrides)
 
@@ -21,7 +26,7 @@ def _gpus(found: Reckoning) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("gpu", ["h100", "h200"])
 def test_the_shipped_jobs_split_their_gpus_as_their_captions_ask(gpu: str) -> None:
-    found = reckon(_shipped(gpu), _NUM_SEGMENTS, 0)
+    found = _reckoned(_shipped(gpu), _NUM_SEGMENTS, 0)
     assert _gpus(found) == [(2, 2), (1, 1)]
     assert [one.num_tokens for one in found.engines] == [750 * _NUM_SEGMENTS, 375 * _NUM_SEGMENTS]
     assert found.wall_hours == found.wall_hours_fitting == pytest.approx(375 * _NUM_SEGMENTS / 10_000 / 3600)
@@ -34,7 +39,7 @@ def test_two_to_one_with_three_global_candidates_and_six_to_one_with_one(num_glo
         f"captions.global.num_candidates={num_global}",
         *(f"engines.{one}.num_replicas=32" for one in ("omni_captioner", "instruct")),
     )
-    found = reckon(job, _NUM_SEGMENTS, 0)
+    found = _reckoned(job, _NUM_SEGMENTS, 0)
     assert _gpus(found) == [(32, fitting[0]), (32, fitting[1])]
     assert found.wall_hours is not None
     assert found.wall_hours_fitting is not None
@@ -43,7 +48,7 @@ def test_two_to_one_with_three_global_candidates_and_six_to_one_with_one(num_glo
 
 def test_few_sequences_leave_a_gpu_waiting_for_its_weights() -> None:
     few, many = (
-        reckon(_shipped("h100", f"engines.omni_captioner.max_num_seqs={count}"), _NUM_SEGMENTS, 0).engines[0]
+        _reckoned(_shipped("h100", f"engines.omni_captioner.max_num_seqs={count}"), _NUM_SEGMENTS, 0).engines[0]
         for count in (128, 512)
     )
     assert few.tokens_per_s == pytest.approx(6_900, rel=0.01)
@@ -54,13 +59,13 @@ def test_few_sequences_leave_a_gpu_waiting_for_its_weights() -> None:
 
 
 def test_a_speed_that_was_measured_goes_before_what_is_assumed() -> None:
-    found = reckon(_shipped("h100"), _NUM_SEGMENTS, 0, tokens_per_s=5_000)
+    found = _reckoned(_shipped("h100"), _NUM_SEGMENTS, 0, tokens_per_s=5_000)
     assert [one.tokens_per_s for one in found.engines] == [5_000, 5_000]
     assert found.engines[0].gpu_hours == pytest.approx(750 * _NUM_SEGMENTS / 5_000 / 3600)
 
 
 def test_replicas_of_several_gpus_stay_whole() -> None:
-    found = reckon(_shipped("h100", "engines.omni_captioner.gpus_per_replica=4"), _NUM_SEGMENTS, 0)
+    found = _reckoned(_shipped("h100", "engines.omni_captioner.gpus_per_replica=4"), _NUM_SEGMENTS, 0)
     assert _gpus(found) == [(8, 4), (1, 5)]
 
 
@@ -74,7 +79,7 @@ def _on_cores(**captions: Any) -> Job:
 
 
 def test_an_engine_without_a_gpu_has_answers_and_no_gpu_hours() -> None:
-    found = reckon(_on_cores(num_candidates=2), 10, 3600)
+    found = _reckoned(_on_cores(num_candidates=2), 10, 3600)
     (work,) = found.engines
     assert (work.num_answers, work.num_tokens, work.gpu_hours, work.num_gpus) == (20, 3_000, None, 0)
     assert (found.wall_hours, found.wall_hours_fitting) == (None, None)
@@ -83,4 +88,4 @@ def test_an_engine_without_a_gpu_has_answers_and_no_gpu_hours() -> None:
 
 def test_rows_that_refer_to_their_audio_need_no_room_for_it() -> None:
     referring = _on_cores().model_copy(update={"audio": "reference"})
-    assert reckon(referring, 10, 3600).disk_bytes == 10 * 1_000
+    assert _reckoned(referring, 10, 3600).disk_bytes == 10 * 1_000

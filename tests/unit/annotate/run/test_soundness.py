@@ -21,7 +21,7 @@ from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_commits
 from fcaps_pipeline.shards.writer import UnitWriter
 from tests.outcomes import segmented
-from tests.unit.learn.training.written_runs import RunWriter, corpus
+from tests.unit.learn.training.written_runs import RunWriter, corpus, write_index
 
 MakeAudio = Callable[..., SegmentAudio]
 Annotate = Callable[[SegmentAudio], Annotation]
@@ -92,6 +92,6 @@ def test_a_segment_in_two_units_is_a_defect(run: RunLayout, make_audio: MakeAudi
         with UnitWriter(run, unit_index, row_group_bytes=1000) as writer:
             writer.add(annotate(make_audio()), make_audio())
             writer.commit((segmented(1),), 1, 1.0)
-    RunWriter(make_audio, annotate).index(run)
+    write_index(run)
     with pytest.raises(AccountingError, match="stands 2 times"):
         list(verify(run))

@@ -75,12 +75,8 @@ class RunWriter:
                     audio = self.audio(spoken, index)
                     writer.add(change(self.annotate(audio)), audio)
                 writer.commit((segmented(len(chosen)),), len(chosen), 1.0)
-        self.index(layout)
+        write_index(layout)
         return root
-
-    def index(self, layout: RunLayout) -> None:
-        """Writes the index anew."""
-        layout.index.write_text(_index(read_commits(layout)).model_dump_json())
 
 
 def noise(spoken: Spoken, index: int) -> npt.NDArray[np.int16]:
@@ -130,6 +126,11 @@ def with_events(events: Sequence[list[dict[str, Any]] | None]) -> Callable[[pa.T
 def _in_samples(event: dict[str, Any]) -> dict[str, Any]:
     start, end = (seconds_to_samples(event[name]) for name in ("start_s", "end_s"))
     return {"phrase": event["phrase"], "start_samples": start, "end_samples": end, "source": "test"}
+
+
+def write_index(layout: RunLayout) -> None:
+    """Writes the index of a run anew."""
+    layout.index.write_text(_index(read_commits(layout)).model_dump_json())
 
 
 def _index(commits: list[UnitCommit]) -> DatasetIndex:

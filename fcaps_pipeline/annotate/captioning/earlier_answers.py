@@ -1,0 +1,193 @@
+"""What earlier runs were answered, by the content of the question: an index on disk, built once, read by many.
+
+Enters: finished runs. Leaves: the Completions of a request, by its key. The index is one SQLite file: answers lie in
+the order of the runs, so that Segments asked about in their order are read from neighbouring pages; keys are sorted by
+SQLite's external merge sort. Building and reading take some tens of megabytes whatever the number of keys.
+"""
+
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import pyarrow.parquet as pq
+
+from fcaps_pipeline.errors import CorruptRunError, UsageError
+from fcaps_pipeline.records.annotations import Completion
+from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.reader import check_file, read_index, reading
+from fcaps_pipeline.storage.files import writing
+
+_KEY_BYTES = 16
+"""Of 32: among a billion keys two share them with a chance of 1 in 10**20."""
+_KEY_DIGITS = 64
+_COMPRESSION_LEVEL = 1
+_CACHE_KIB = 65_536
+_COLUMNS = (
+    "request_key",
+    "completion_index",
+    "text",
+    "answer",
+    "finish_reason",
+    "num_prompt_tokens",
+    "num_output_tokens",
+    "seed",
+    "engine",
+    "engine_version",
+)
+
+
+class StoredAnswer(NamedTuple):
+    """One Completion of an earlier run."""
+
+    request_key: str
+    completion_index: int
+    completion: Completion
+
+
+def build_answers(path: Path, runs: Sequence[RunLayout]) -> None:
+    """Indexes the answers of finished runs.
+
+    Args:
+        path: of the index; written anew.
+        runs: where the answers are, each with an `index.json`.
+
+    Raises:
+        CorruptRunError: a run is not finished, of another schema version or damaged, or an answer has no key.
+        UsageError: two runs answer one request differently.
+        OutputError: the index cannot be written.
+    """
+    for run in runs:
+        read_index(run)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+    write_answers(path, [(run.root, _answers_of(run)) for run in runs])
+
+
+def write_answers(path: Path, sources: Sequence[tuple[Path, Iterable[StoredAnswer]]]) -> None:
+    """Writes an index of given answers; each source has a name for messages.
+
+    Raises:
+        UsageError: two sources answer one request differently.
+    """
+    temporary = path.with_suffix(".part")
+    with writing(path):
+        temporary.unlink(missing_ok=True)
+        with closing(sqlite3.connect(temporary, isolation_level=None)) as database:
+            _write(database, sources)
+        temporary.replace(path)
+
+
+def _write(database: sqlite3.Connection, sources: Sequence[tuple[Path, Iterable[StoredAnswer]]]) -> None:
+    for setting in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KIB}", "temp_store = FILE"):
+        database.execute(f"PRAGMA {setting}")
+    database.execute("CREATE TABLE answers (key BLOB, place INTEGER, source INTEGER, answer BLOB)")
+    database.execute("BEGIN")
+    for number, (_, answers) in enumerate(sources):
+        rows = ((*_key(one.request_key, one.completion_index), number, _packed(one.completion)) for one in answers)
+        database.executemany("INSERT INTO answers VALUES (?, ?, ?, ?)", rows)
+    database.execute("CREATE INDEX by_key ON answers (key, place, source)")
+    _drop_repeated(database, [name for name, _ in sources])
+    database.execute("COMMIT")
+
+
+def _drop_repeated(database: sqlite3.Connection, names: Sequence[Path]) -> None:
+    """Keeps the first answer to a request; that of another run must be the same."""
+    repeated = database.execute("SELECT key, place FROM answers GROUP BY key, place HAVING COUNT(*) > 1").fetchall()
+    for key, place in repeated:
+        found = database.execute(
+            "SELECT source, answer, rowid FROM answers WHERE key = ? AND place = ? ORDER BY source, rowid", (key, place)
+        ).fetchall()
+        first_source, first_answer, _ = found[0]
+        for source, answer, rowid in found[1:]:
+            if source != first_source and answer != first_answer:
+                raise UsageError(
+                    f"{names[first_source]} and {names[source]} give different answers to the request {key.hex()}…: "
+                    f"{_shown(first_answer)} and {_shown(answer)}; reuse one of them"
+                )
+            database.execute("DELETE FROM answers WHERE rowid = ?", (rowid,))
+
+
+def _answers_of(run: RunLayout) -> Iterator[StoredAnswer]:
+    for file in read_index(run).shards:
+        if file.table != "candidates":
+            continue
+        check_file(run, file)
+        path = run.root / file.path
+        with reading(path), pq.ParquetFile(path) as parquet:
+            for group in range(parquet.num_row_groups):
+                rows = parquet.read_row_group(group, columns=list(_COLUMNS)).to_pylist()
+                for row in rows:
+                    yield _stored(row, path)
+
+
+def _stored(row: dict[str, object], path: Path) -> StoredAnswer:
+    key, place = row.pop("request_key"), row.pop("completion_index")
+    if not isinstance(key, str) or len(key) != _KEY_DIGITS or not isinstance(place, int):
+        raise CorruptRunError(f"{path} has a candidate without a request key; its run cannot be reused")
+    answer = row.pop("answer")
+    return StoredAnswer(
+        key, place, Completion.model_validate({**row, "text": row["text"] if answer is None else answer})
+    )
+
+
+class EarlierAnswers:
+    """An index that is open for reading."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens it; nothing may write to it meanwhile.
+
+        Raises:
+            CorruptRunError: it is not there or no index.
+        """
+        self._path = path
+        try:
+            self._database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+
+    def __enter__(self) -> Self:
+        """Returns itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes the file."""
+        self._database.close()
+
+    def find(self, request_key: str, num_completions: int) -> tuple[Completion, ...] | None:
+        """The first answers to a request, in their order; None unless as many are known.
+
+        Raises:
+            CorruptRunError: the index cannot be read.
+        """
+        key, _ = _key(request_key, 0)
+        try:
+            found = self._database.execute(
+                "SELECT place, answer FROM answers WHERE key = ? ORDER BY place", (key,)
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+        first = found[:num_completions]
+        if [place for place, _ in first] != list(range(num_completions)):
+            return None
+        return tuple(Completion.model_validate_json(zlib.decompress(answer)) for _, answer in first)
+
+    def _damaged(self, error: sqlite3.Error) -> CorruptRunError:
+        return CorruptRunError(
+            f"the index of earlier answers {self._path} cannot be read ({error}); run annotate again"
+        )
+
+
+def _key(request_key: str, place: int) -> tuple[bytes, int]:
+    return bytes.fromhex(request_key)[:_KEY_BYTES], place
+
+
+def _packed(completion: Completion) -> bytes:
+    return zlib.compress(completion.model_dump_json().encode(), _COMPRESSION_LEVEL)
+
+
+def _shown(answer: bytes) -> str:
+    return repr(Completion.model_validate_json(zlib.decompress(answer)).text[:60])

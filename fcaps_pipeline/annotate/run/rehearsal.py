@@ -1,0 +1,165 @@
+"""What a run would be asked for after earlier ones, found out by judging their answers again without any sound.
+
+Enters: a planned job and the runs it reuses. Leaves: Segments that are answered whole, and those that engines must be
+asked about, counted on a sample where there are many.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fcaps_pipeline.annotate.captioning.earlier_answers import EarlierAnswers
+from fcaps_pipeline.annotate.captioning.reusing_engine import AnswersAlone
+from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
+from fcaps_pipeline.annotate.run.placement import captions_of
+from fcaps_pipeline.annotate.run.plan import load_units
+from fcaps_pipeline.annotate.run.reuse import Reuse
+from fcaps_pipeline.jobs.annotate_job import Job
+from fcaps_pipeline.jobs.prompts import load_prompts
+from fcaps_pipeline.records.audio import Acoustics, Channel, Recording, Segment, SegmentAudio
+from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RunLayout
+from fcaps_pipeline.shards.reader import read_index, read_rows
+from fcaps_pipeline.shards.schema import Row
+
+_SAMPLE = 20_000
+_COLUMNS = [
+    "segment_id",
+    "recording_id",
+    "channel",
+    "start_samples",
+    "end_samples",
+    "speaker",
+    "speaker_gender",
+    "transcript",
+    "audio_sha256",
+    *Acoustics.model_fields,
+]
+
+
+class Rehearsal(Record):
+    """How much of a job earlier runs answer."""
+
+    num_segments: int
+    """Of the earlier runs, in Recordings that the job has too."""
+    num_answered: int
+    """Of these, Segments that are answered whole."""
+    num_new_segments: int
+    """Expected in Recordings that the earlier runs do not have."""
+    asked_share: dict[str, float]
+    """Share of the Segments of the earlier runs that each engine must be asked about."""
+
+    def num_to_ask(self) -> dict[str, float]:
+        """Segments that each engine is asked about."""
+        return {name: share * self.num_segments + self.num_new_segments for name, share in self.asked_share.items()}
+
+
+@dataclass(frozen=True)
+class _KnownSound(SegmentAudio):
+    """A Segment of which only the checksum of its samples is at hand."""
+
+    sha256: str = ""
+
+    @cached_property
+    def samples_sha256(self) -> str:
+        """As it was recorded."""
+        return self.sha256
+
+
+def rehearse(
+    job: Job, layout: RunLayout, runs: Sequence[RunLayout], reuse: Reuse, num_segments_expected: int
+) -> Rehearsal:
+    """Judges earlier answers by the rules of a job.
+
+    Args:
+        job: what would be asked.
+        layout: where its plan is.
+        runs: those that are reused.
+        reuse: their answers.
+        num_segments_expected: of the whole plan, from lengths alone.
+
+    Raises:
+        CorruptRunError: a run cannot be read.
+    """
+    step = max(1, sum(read_index(run).totals.num_segments for run in runs) // _SAMPLE)
+    rows = {row["segment_id"]: row for run in runs for row in _rows(run)}
+    recordings, num_planned, num_met = _planned(layout, {row["recording_id"] for row in rows.values()})
+    of_the_plan = [row for row in rows.values() if row["recording_id"] in recordings]
+    sampled = of_the_plan[::step]
+    asked = Counter[str]()
+    num_answered = 0
+    with EarlierAnswers(reuse.answers) as answers:
+        annotators = _annotators(job, reuse, answers)
+        for row in sampled:
+            unasked = _unasked(annotators, _segment(row, recordings[row["recording_id"]]))
+            num_answered += not unasked
+            asked.update(unasked)
+    share_new = 1 - num_met / num_planned if num_planned else 0.0
+    scale = len(of_the_plan) / len(sampled) if sampled else 0.0
+    return Rehearsal(
+        num_segments=len(of_the_plan),
+        num_answered=round(num_answered * scale),
+        num_new_segments=round(share_new * num_segments_expected),
+        asked_share={name: asked[name] / len(sampled) if sampled else 0.0 for name in job.engines},
+    )
+
+
+def _rows(run: RunLayout) -> Iterator[Row]:
+    for table in OUTCOME_TABLES:
+        for row in read_rows(run, table, _COLUMNS):
+            if row["segment_id"] is not None and row["voiced_share"] is not None:
+                yield row
+
+
+def _planned(layout: RunLayout, wanted: set[str]) -> tuple[dict[str, Recording], int, int]:
+    found: dict[str, Recording] = {}
+    num_planned = 0
+    for unit in load_units(layout):
+        for recording in unit.recordings:
+            num_planned += 1
+            if recording.recording_id in wanted:
+                found[recording.recording_id] = recording.model_copy(update={"cuts": None})
+    return found, num_planned, len(found)
+
+
+def _annotators(job: Job, reuse: Reuse, answers: EarlierAnswers) -> Mapping[str, SegmentAnnotator | None]:
+    """By engine; None where no earlier run had its model, so that everything must be asked."""
+    prompts = load_prompts(job.prompt_references())
+    return {
+        name: SegmentAnnotator(
+            AnswersAlone(reuse.identities[name], answers), captions_of(job, name), job.verification, prompts
+        )
+        if name in reuse.identities
+        else None
+        for name in job.engines
+    }
+
+
+def _unasked(annotators: Mapping[str, SegmentAnnotator | None], segment: SegmentAudio) -> set[str]:
+    """Engines that must be asked about a Segment."""
+
+    async def judge() -> set[str]:
+        found = {name: None if one is None else await one.caption(segment) for name, one in annotators.items()}
+        return {name for name, sets in found.items() if sets is None or any(one.is_unasked for one in sets)}
+
+    return asyncio.run(judge())
+
+
+def _segment(row: Row, recording: Recording) -> SegmentAudio:
+    channel: Channel = "mix" if row["channel"] == "mix" else int(row["channel"])
+    segment = Segment(
+        segment_id=row["segment_id"],
+        recording_id=row["recording_id"],
+        channel=channel,
+        start_samples=row["start_samples"],
+        end_samples=row["end_samples"],
+        transcript=row["transcript"],
+        speaker=row["speaker"],
+    )
+    acoustics = Acoustics(**{name: row[name] for name in Acoustics.model_fields})
+    known = recording.model_copy(update={"speaker_gender": row["speaker_gender"]})
+    return _KnownSound(known, segment, acoustics, np.zeros(0, np.int16), sha256=row["audio_sha256"])

@@ -1,0 +1,116 @@
+"""What earlier runs spare a run: their answers, indexed in its folder, and the models they come from.
+
+Enters: finished runs and a job. Leaves: where the answers are, and, if every model of the job is one of theirs, who
+answered, so that a pass without any engine can take over what is known.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from fcaps_pipeline.annotate.captioning.earlier_answers import build_answers
+from fcaps_pipeline.annotate.captioning.reusing_engine import earlier_identity
+from fcaps_pipeline.annotate.engines.engine import EngineIdentity
+from fcaps_pipeline.annotate.run.engines_file import read_engines
+from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.jobs.annotate_job import CascadeEngineConfig, Job
+from fcaps_pipeline.records.annotations import WorkUnit
+from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
+from fcaps_pipeline.shards.reader import read_index
+from fcaps_pipeline.shards.run_folder import existing
+from fcaps_pipeline.storage.files import write_durably, writing
+
+_HOPELESS_SHARE = 0.5
+"""Share of unknown Segments above which a pass without engines would only decode the corpus twice."""
+_TRIED_SEGMENTS = 200
+"""From so many on the share is believed."""
+
+
+class Reuse(Record):
+    """Earlier answers, as every process of a run finds them."""
+
+    answers: Path
+    """The index, in the run folder, which all nodes share."""
+    identities: dict[str, EngineIdentity]
+    """By engine of the job; without those that no earlier run had."""
+
+    def knows_all(self, job: Job) -> bool:
+        """Whether every model of the job answered before."""
+        return self.identities.keys() == job.engines.keys()
+
+
+class _Sources(Record):
+    """What an index was made of, beside it."""
+
+    runs: dict[str, str]
+    """sha256 of `index.json`, by run."""
+
+
+def prepare_reuse(job: Job, layout: RunLayout, runs: Sequence[Path]) -> Reuse:
+    """Indexes the answers of earlier runs, unless that was done for the same runs before.
+
+    Raises:
+        UsageError: a folder is no run, or stands there twice, or is the one that is written; or two runs disagree.
+        CorruptRunError: a run is not finished, of another schema version or damaged, or an answer has no key.
+        JobError: it is open which revision of a model is meant.
+        OutputError: the index cannot be written.
+    """
+    layouts = [existing(run) for run in runs]
+    roots = [one.root.resolve() for one in layouts]
+    if layout.root.resolve() in roots:
+        raise UsageError(f"{layout.root} cannot reuse itself; give another --out")
+    if len(set(roots)) < len(roots):
+        raise UsageError("a run is given twice with --reuse; name it once")
+    for one in layouts:
+        read_index(one)
+    sources = _Sources(runs={str(one.root): hashlib.sha256(one.index.read_bytes()).hexdigest() for one in layouts})
+    if not layout.answers.is_file() or _made_of(layout) != sources:
+        build_answers(layout.answers, layouts)
+        with writing(layout.answers_of):
+            write_durably(layout.answers_of, sources.model_dump_json(indent=1))
+    earlier = [identity for one in layouts for identity in read_engines(one).values()]
+    found = {name: earlier_identity(name, config, earlier) for name, config in job.engines.items()}
+    return Reuse(answers=layout.answers, identities={name: one for name, one in found.items() if one is not None})
+
+
+def without_engines(job: Job) -> Job:
+    """The same job with nothing that takes a GPU or a core of its own."""
+    return job.model_copy(update={"engines": {name: CascadeEngineConfig(kind="cascade") for name in job.engines}})
+
+
+class HopefulUnits:
+    """Units to be done; a pass without engines may end early where most of what it meets is unknown."""
+
+    def __init__(self, units: Iterator[WorkUnit], *, gives_up: bool = False) -> None:
+        """Starts with all of them ahead."""
+        self._units = units
+        self._gives_up = gives_up
+        self._num_segments = 0
+        self._num_unasked = 0
+
+    def __iter__(self) -> Iterator[WorkUnit]:
+        """Yields units as long as there is hope."""
+        for unit in self._units:
+            is_hopeless = self._num_unasked > max(_TRIED_SEGMENTS, self._num_segments) * _HOPELESS_SHARE
+            if self._gives_up and is_hopeless:
+                return
+            yield unit
+
+    def note(self, commit: UnitCommit) -> None:
+        """Takes in how a unit ended."""
+        self._num_segments += commit.num_segments
+        self._num_unasked += commit.num_unasked
+
+
+def _made_of(layout: RunLayout) -> _Sources | None:
+    try:
+        return _Sources.model_validate(json.loads(layout.answers_of.read_bytes()))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def unasked(commits: Sequence[UnitCommit]) -> Mapping[int, UnitCommit]:
+    """Units that hold a Segment nobody was asked about."""
+    return {one.unit_index: one for one in commits if one.num_unasked}

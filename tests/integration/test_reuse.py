@@ -1,0 +1,80 @@
+"""A run that takes over what an earlier one was answered, on Ray: what is asked anew, and what comes out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fcaps_pipeline.shards.layout import RunLayout, Table
+from fcaps_pipeline.shards.reader import read_rows
+from tests.integration.conftest import Fcaps
+
+JOB = """
+source: {kind: manifest, path: "package:demo_speech/manifest.jsonl"}
+engines: {cascade: {kind: cascade}}
+captions:
+  fine: {engine: cascade, prompt: embedded_fine.v1, num_candidates: 2}
+  global: {engine: cascade, prompt: embedded_global.v1}
+verification: {fine_min_characters: 200}
+shards: {unit_hours: 0.01}
+"""
+RELAXED = ("--set", "verification.fine_min_characters=128")
+NEW_PROMPT = ("--set", "captions.fine.prompt=instruct_fine.v1")
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("job") / "job.yaml"
+    path.write_text(JOB)
+    return path
+
+
+@pytest.fixture(scope="module")
+def earlier(fcaps: Fcaps, job: Path) -> Path:
+    run = job.with_name("earlier")
+    assert fcaps("annotate", job, "--out", run).returncode in (0, 3)
+    return run
+
+
+def _last_call(run: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((run / "report.json").read_text())["last_call"]
+    return content
+
+
+def _rows(run: Path) -> dict[Table, list[dict[str, Any]]]:
+    tables: tuple[Table, ...] = ("data", "rejections", "candidates")
+    return {table: list(read_rows(RunLayout(run), table)) for table in tables}
+
+
+def test_a_relaxed_bound_asks_nothing_and_ends_as_a_run_that_asks_everything(
+    fcaps: Fcaps, job: Path, earlier: Path, tmp_path: Path
+) -> None:
+    fcaps("annotate", job, "--out", tmp_path / "reusing", "--reuse", earlier, *RELAXED)
+    fcaps("annotate", job, "--out", tmp_path / "asking", *RELAXED)
+    call = _last_call(tmp_path / "reusing")
+    assert call["num_asked"] == 0
+    assert call["num_reused"] > 0
+    assert _rows(tmp_path / "reusing") == _rows(tmp_path / "asking")
+    assert _rows(tmp_path / "reusing") != _rows(earlier)
+    assert fcaps("verify", tmp_path / "reusing").returncode == 0
+
+
+def test_a_new_prompt_of_one_granularity_asks_only_there_and_no_ask_names_what_it_lacks(
+    fcaps: Fcaps, job: Path, earlier: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    named = fcaps("annotate", job, "--out", run, "--reuse", earlier, *NEW_PROMPT, "--no-ask")
+    assert named.returncode == 3
+    failures = list(read_rows(RunLayout(run), "failures"))
+    assert {row["error"] for row in failures} == {"NotAskedError"}
+    assert _last_call(run)["num_asked"] == 0
+    done = fcaps("annotate", job, "--out", run, "--reuse", earlier, *NEW_PROMPT)
+    assert done.returncode in (0, 3), done.stderr
+    assert list(read_rows(RunLayout(run), "failures")) == []
+    asked = {row["granularity"]: row for row in read_rows(RunLayout(run), "candidates")}
+    assert asked["fine"]["prompt_name"] == "instruct_fine"
+    assert _last_call(run)["num_asked"] == sum(
+        row["granularity"] == "fine" for row in read_rows(RunLayout(run), "candidates")
+    )
+    assert fcaps("verify", run).returncode == 0
