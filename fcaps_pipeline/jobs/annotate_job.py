@@ -261,6 +261,8 @@ class ShardConfig(Section):
     """Audio per WorkUnit and so per Shard; a longer Recording is a unit of its own."""
     unit_recordings: Annotated[int, Field(gt=0)] = 4_000
     """Recordings per WorkUnit, at most: bounds what is done again after an interruption, whatever headers tell."""
+    deal_seed: Annotated[int, Field(ge=0)] | None = None
+    """Deals Recordings to units by a hash of this seed and their ids; None keeps the order of the source."""
     row_group_bytes: Annotated[int, Field(gt=0, le=100_000_000)] = 64_000_000
     """Bytes per Parquet row group, over all columns."""
 

@@ -108,13 +108,24 @@ def divide(seen: Iterable[Seen], config: ShardConfig) -> Iterator[WorkUnit]:
         yield WorkUnit(unit_index=unit_index, recordings=tuple(unit))
 
 
+def dealt(seen: Iterable[Seen], seed: int) -> list[Seen]:
+    """Recordings in the order of a hash of their ids: neighbours of the source, such as those of one speaker, part.
+
+    All of them are in memory meanwhile.
+    """
+    return sorted(seen, key=lambda one: hashlib.sha256(f"{seed} {one.recording.recording_id}".encode()).digest())
+
+
 def _store(layout: RunLayout, job: Job) -> Plan:
     listing, survey = list_recordings(job.source), Survey()
     digest = hashlib.sha256()
     num_units = num_recordings = num_without_length = num_segments = 0
     duration_s = 0.0
     with _UnitFile(layout.units) as file:
-        for unit in divide(survey.look(listing), job.shards):
+        seen: Iterable[Seen] = survey.look(listing)
+        if job.shards.deal_seed is not None:
+            seen = dealt(seen, job.shards.deal_seed)
+        for unit in divide(seen, job.shards):
             line = unit.model_dump_json() + "\n"
             digest.update(line.encode())
             file.write(line)

@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fcaps_pipeline.annotate.run.plan import Plan, check_audio_exists, divide, load_or_make
+from fcaps_pipeline.annotate.run.plan import Plan, check_audio_exists, dealt, divide, load_or_make
 from fcaps_pipeline.annotate.run.survey import Seen, Survey
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.annotate_job import Job, ShardConfig
@@ -54,6 +54,14 @@ def test_no_two_neighbours_would_have_fitted_into_one(durations_s: list[float | 
 def test_units_hold_no_more_recordings_than_they_may(durations_s: list[float | None], most: int) -> None:
     units = list(divide(_seen(durations_s), ShardConfig(unit_hours=1, unit_recordings=most)))
     assert all(len(unit.recordings) <= most for unit in units)
+
+
+def test_dealt_recordings_are_the_same_in_an_order_that_the_seed_decides() -> None:
+    seen = _seen([1.0] * 40)
+    first, again, other = dealt(seen, 1), dealt(seen[::-1], 1), dealt(seen, 2)
+    assert first == again
+    assert first not in (other, seen)
+    assert sorted(first, key=seen.index) == seen
 
 
 def test_recordings_of_unknown_length_do_not_all_land_in_one_unit() -> None:
