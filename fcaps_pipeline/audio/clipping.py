@@ -7,7 +7,9 @@ scale. Resampling and a lower gain hide clipping from whoever looks for full sca
 Shape suffixes: T samples, C channels, N frames of 10 ms.
 """
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,7 @@ Counts = npt.NDArray[np.int32]
 
 _FRAMES_PER_S = 100
 _FRAME_SAMPLES = SAMPLE_RATE_HZ // _FRAMES_PER_S
+_ROUNDING = 1e-6
 _QUIET = 0.01
 """Extremes below -40 dB are rests of digital silence; nothing clips there."""
 
@@ -46,24 +49,17 @@ class ClippingTrack:
 
     def push(self, block_TC: FloatBlock, rate_hz: int, start_s: float) -> None:
         """Takes samples at their own rate, from second `start_s` on."""
-        index_T = np.floor((start_s + np.arange(len(block_TC)) / rate_hz) * _FRAMES_PER_S + 1e-6).astype(np.int64)
-        first = int(index_T[0])
-        starts = np.concatenate(([0], np.flatnonzero(np.diff(index_T)) + 1))
-        high_NC = np.maximum.reduceat(block_TC, starts)
-        low_NC = np.minimum.reduceat(block_TC, starts)
-        in_run_TC = _in_runs(block_TC)
-        length_N = np.diff(np.append(starts, len(block_TC)))
-        self._parts.append(
-            _Frames(
-                first=first,
-                high_NC=high_NC,
-                low_NC=low_NC,
-                num_high_NC=_counted(in_run_TC, block_TC, high_NC, starts, length_N),
-                num_low_NC=_counted(in_run_TC, block_TC, low_NC, starts, length_N),
-                num_beyond_NC=np.add.reduceat((np.abs(block_TC) > 1.0).astype(np.int32), starts),
-                num_samples_N=length_N.astype(np.int32),
-            )
+        first = math.floor(start_s * _FRAMES_PER_S + _ROUNDING)
+        last = math.floor((start_s + (len(block_TC) - 1) / rate_hz) * _FRAMES_PER_S + _ROUNDING)
+        begins_N = np.arange(first, last + 1) / _FRAMES_PER_S - start_s
+        starts = np.maximum(np.ceil(begins_N * rate_hz - _ROUNDING).astype(np.int64), 0)
+        starts = starts[starts < len(block_TC)]
+        tracks = [_track(np.ascontiguousarray(block_TC[:, row]), starts) for row in range(block_TC.shape[1])]
+        high_NC, low_NC, num_high_NC, num_low_NC, num_beyond_NC = (
+            np.stack(rows, axis=1) for rows in zip(*tracks, strict=True)
         )
+        length_N = np.diff(np.append(starts, len(block_TC))).astype(np.int32)
+        self._parts.append(_Frames(first, high_NC, low_NC, num_high_NC, num_low_NC, num_beyond_NC, length_N))
 
     def share(self, row: int, start_samples: int, end_samples: int) -> float:
         """Clipped samples over all samples of an interval, given in samples at 16 kHz; 0 where there is no sound."""
@@ -105,23 +101,21 @@ def _column(part: _Frames, row: int, chosen: slice) -> tuple[npt.NDArray[np.gene
     )
 
 
-def _in_runs(block_TC: FloatBlock) -> npt.NDArray[np.bool_]:
-    """Samples that stand in a run of at least three equal ones."""
-    in_run_TC = np.zeros(block_TC.shape, dtype=np.bool_)
-    equal_TC = block_TC[1:] == block_TC[:-1]
-    triple_TC = equal_TC[1:] & equal_TC[:-1]
-    for shift in range(3):
-        in_run_TC[shift : len(block_TC) - 2 + shift] |= triple_TC
-    return in_run_TC
-
-
-def _counted(
-    in_run_TC: npt.NDArray[np.bool_],
-    block_TC: FloatBlock,
-    extreme_NC: FloatBlock,
-    starts: npt.NDArray[np.int64],
-    length_N: npt.NDArray[np.int64],
-) -> Counts:
-    at_extreme_TC = in_run_TC & (block_TC == np.repeat(extreme_NC, length_N, axis=0))
-    counts_NC: Counts = np.add.reduceat(at_extreme_TC.astype(np.int32), starts)
-    return counts_NC
+def _track(samples_T: FloatBlock, starts: Counts) -> tuple[npt.NDArray[Any], ...]:
+    """Highest and lowest value of each frame, samples in runs at either, samples beyond full scale."""
+    high_N, low_N = np.maximum.reduceat(samples_T, starts), np.minimum.reduceat(samples_T, starts)
+    nothing_N = np.zeros(len(starts), dtype=np.int32)
+    num_beyond_N = nothing_N
+    if high_N.max() > 1.0 or low_N.min() < -1.0:
+        num_beyond_N = np.add.reduceat((np.abs(samples_T) > 1.0).astype(np.int32), starts)
+    equal_T = samples_T[1:] == samples_T[:-1]
+    triples = np.flatnonzero(equal_T[1:] & equal_T[:-1])
+    if not len(triples):
+        return high_N, low_N, nothing_N, nothing_N, num_beyond_N
+    in_run = np.unique((triples[:, None] + np.arange(3)).ravel())
+    frame = np.searchsorted(starts, in_run, side="right") - 1
+    counts = [
+        np.bincount(frame[samples_T[in_run] == extreme_N[frame]], minlength=len(starts)).astype(np.int32)
+        for extreme_N in (high_N, low_N)
+    ]
+    return high_N, low_N, counts[0], counts[1], num_beyond_N

@@ -143,6 +143,8 @@ class FfmpegDecoder:
         self.num_channels = int(self._stream.channels or 0)
         self.start_s = (self._container.start_time or 0) / av.time_base if kind.clock == "first" else 0.0
         self.length_s = self._length_s()
+        ticks = self._stream.time_base
+        self._tick_s = None if kind.clock == "counted" or ticks is None else float(ticks)
         self._is_parsed = kind.clock == "counted" and not self.keeps_samples
         self._pauses = context.name in _PAUSE_CODECS
 
@@ -179,7 +181,8 @@ class FfmpegDecoder:
             for frame in frames:
                 frame_s = frame.samples / frame.sample_rate if frame.sample_rate else 0.0
                 frame_bytes += (packet.size - frame_bytes) * (_NEWEST if frame_bytes else 1.0)
-                yield Sound(_samples(frame), frame.sample_rate, _pts_s(frame))
+                pts_s = None if self._tick_s is None or frame.pts is None else frame.pts * self._tick_s
+                yield Sound(_samples(frame), frame.sample_rate, pts_s)
 
     def _packets(self) -> Iterator[Any]:
         try:
@@ -204,10 +207,6 @@ def _refused(view: FileView, error: Exception, what: str) -> Exception:
 
 def _packet_s(packet: Any) -> float:
     return float(packet.duration * packet.time_base) if packet.duration and packet.time_base else 0.0
-
-
-def _pts_s(frame: Any) -> float | None:
-    return None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
 
 
 def _samples(frame: Any) -> Samples:

@@ -162,7 +162,11 @@ def to_float(samples_TS: Samples) -> FloatBlock:
             return samples_TS.astype(np.float32)
     if kind == "u":
         return (samples_TS.astype(np.float32) - np.float32(128.0)) / np.float32(128.0)
-    return samples_TS.astype(np.float32) / np.float32(2.0 ** (bits - 1))
+    return (
+        samples_TS * np.float32(2.0 ** (1 - bits))
+        if bits <= 16
+        else (samples_TS * 2.0 ** (1 - bits)).astype(np.float32)
+    )
 
 
 def _is_alike(one: Sound, other: Sound) -> bool:
@@ -174,5 +178,7 @@ def _is_alike(one: Sound, other: Sound) -> bool:
 
 
 def _to_pcm(audio_TC: FloatBlock) -> PcmBlock:
-    scaled_TC = np.rint(audio_TC * np.float32(_FULL_SCALE)).clip(-_FULL_SCALE, _FULL_SCALE - 1)
+    scaled_TC = audio_TC * np.float32(_FULL_SCALE)
+    np.rint(scaled_TC, out=scaled_TC)
+    np.clip(scaled_TC, -_FULL_SCALE, _FULL_SCALE - 1, out=scaled_TC)
     return np.ascontiguousarray(scaled_TC.T, dtype=np.int16)
