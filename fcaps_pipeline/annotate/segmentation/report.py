@@ -106,7 +106,8 @@ class SegmentationTally:
 
 
 def _bears_on(warning: AudioWarning, interval: Interval) -> bool:
-    if warning.start_samples is None:
+    """A warning without an extent in time, such as one on a header, bears on all of the Recording."""
+    start, end = warning.start_samples, warning.end_samples
+    if start is None or end is None or end <= start:
         return True
-    end = warning.start_samples + 1 if warning.end_samples is None else warning.end_samples
-    return warning.start_samples < interval.end_samples and end > interval.start_samples
+    return start < interval.end_samples and end > interval.start_samples

@@ -10,10 +10,10 @@ from fcaps_pipeline.annotate.segmentation.detector import VoiceDetector
 from fcaps_pipeline.annotate.segmentation.report import SegmentationReport
 from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
 from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
-from fcaps_pipeline.audio.stream import decode_all
+from fcaps_pipeline.audio.stream import AudioStream, decode_all
 from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.jobs.annotate_job import SegmentationConfig
-from fcaps_pipeline.records.audio import Acoustics, Cut, Recording, SegmentAudio
+from fcaps_pipeline.records.audio import Acoustics, AudioWarning, Cut, Recording, SegmentAudio
 
 Pcm = npt.NDArray[np.int16]
 Run = Callable[..., tuple[list[SegmentAudio], SegmentationReport]]
@@ -192,3 +192,24 @@ def test_real_speech_is_cut_into_segments(shared_audio: Path, speech_path: Path)
     assert all(np.array_equal(a.pcm_T, pcm_T[a.segment.start_samples : a.segment.end_samples]) for a in segments)
     assert preparation.report.speech_s == pytest.approx(47.5, abs=1.0)
     assert sum(audio.segment.duration_s for audio in segments) >= preparation.report.speech_s * 0.95
+
+
+def test_a_segment_has_the_warnings_that_bear_on_its_interval(tmp_path: Path, detector: VoiceDetector) -> None:
+    found = {"gap": (16_000, 32_000), "later": (200_000, 210_000), "header": (0, 0), "whole": (None, None)}
+
+    class Warned(AudioStream):
+        @property
+        def warnings(self) -> tuple[AudioWarning, ...]:
+            return tuple(
+                AudioWarning(name=name, detail="", start_samples=start, end_samples=end)
+                for name, (start, end) in found.items()
+            )
+
+    path = tmp_path / "a.wav"
+    soundfile.write(path, _sound((5, True), (3, False), (5, True)), 16_000)
+    recording = Recording(recording_id="a", location=str(path), source="a.wav")
+    segmenter = Segmenter(
+        SegmentationConfig(), detector, lambda _: NOTHING, lambda one, channels: Warned(one.location, channels)
+    )
+    names = [[warning.name for warning in one.recording.warnings] for one in segmenter.prepare(recording)]
+    assert names == [["gap", "header", "whole"], ["later", "header", "whole"]]
