@@ -32,6 +32,15 @@ _NEWEST = 0.1
 _PAUSE_CODECS = {"amrnb", "amrwb"}
 _FIRST_PAUSE_TYPE = 8
 """Source: 3GPP TS 26.101 and 26.201, table 1a: from this frame type on no speech is coded (comfort noise, no data)."""
+_SAMPLE_KINDS: dict[str, type[np.generic]] = {
+    "u8": np.uint8,
+    "s16": np.int16,
+    "s32": np.int32,
+    "s64": np.int64,
+    "flt": np.float32,
+    "dbl": np.float64,
+}
+"""FFmpeg's names of sample formats, without the `p` of planar ones."""
 _CHECKED = {"flac", "wavpack", "tta", "tak", "ape", "mlp", "truehd"}
 """Codecs with a checksum in every frame, which FFmpeg heeds when told to."""
 _DAMAGE = (av.error.FFmpegError, ValueError, IndexError, OSError)
@@ -210,12 +219,13 @@ def _packet_s(packet: Any) -> float:
 
 
 def _samples(frame: Any) -> Samples:
-    try:
-        array = frame.to_ndarray()
-    except ValueError:  # 64-bit integers have no array
-        array = av.AudioResampler(format="dbl").resample(frame)[0].to_ndarray()
-    samples_TS: Samples = array.reshape(frame.samples, -1) if array.shape[0] == 1 else np.ascontiguousarray(array.T)
-    return samples_TS
+    """The samples where FFmpeg left them: its own way to an array costs as much as decoding."""
+    sample_kind, num_values = _SAMPLE_KINDS[frame.format.name.removesuffix("p")], frame.samples
+    planes = frame.planes
+    if len(planes) > 1:
+        return np.stack([np.frombuffer(plane, sample_kind, num_values) for plane in planes], axis=1)
+    num_channels = frame.layout.nb_channels
+    return np.frombuffer(planes[0], sample_kind, num_values * num_channels).reshape(num_values, num_channels)
 
 
 class SoundFileDecoder:

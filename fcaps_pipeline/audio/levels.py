@@ -38,19 +38,18 @@ class LevelCheck:
         """Whether what comes cannot change the verdict that the scale is sound."""
         return not self._is_wide or self._peak > _MIN_WIDE_PEAK
 
-    def push(self, block_TS: FloatBlock, start_s: float, rate_hz: int, *, is_wide: bool) -> None:
-        """Takes decoded samples.
+    def push(self, block_TS: FloatBlock, start_s: float, rate_hz: int) -> None:
+        """Takes samples that were stored with more than 16 bits; those of 16 cannot lie on a wrong scale.
 
         Args:
             block_TS: the samples.
             start_s: their place in the media.
             rate_hz: their rate.
-            is_wide: whether they were stored with more than 16 bits.
 
         Raises:
             RecordingError: a sample is no number, or far beyond full scale.
         """
-        self._is_wide |= is_wide
+        self._is_wide = True
         peak = peak_of(block_TS)
         self._peak = max(self._peak, peak)
         if peak <= MAX_PEAK:

@@ -56,6 +56,7 @@ class Renderer:
         self._takes_all = takes_all
         self._batch: list[Sound] = []
         self._num_batched = 0
+        self._block_frames = 0
         self._batch_start_s = 0.0
         self._batch_rate_hz = 0
         self._resampler: StreamResampler | None = None
@@ -71,19 +72,23 @@ class Renderer:
         self._timeline = timeline
         self._keeps_samples = keeps_samples
 
-    def sound(self, sound: Sound) -> Iterator[PcmBlock]:
-        """Takes sound that follows on."""
-        if self._batch and not _is_alike(self._batch[0], sound):
-            yield from self._flush()
-            if self._batch_rate_hz != sound.rate_hz:
-                yield from self.end_stretch()
-        if not self._batch:
-            self._batch_rate_hz = sound.rate_hz
-            self._batch_start_s = self._timeline.position_s - len(sound.samples) / sound.rate_hz
+    def fits(self, sound: Sound) -> bool:
+        """Whether sound that follows on goes into the block at hand; it is taken then, and nothing comes out yet."""
+        if not self._batch or self._num_batched >= self._block_frames or not _is_alike(self._batch[0], sound):
+            return False
         self._batch.append(sound)
         self._num_batched += len(sound.samples)
-        if self._num_batched >= min(_BLOCK_S * sound.rate_hz, _MAX_BLOCK_VALUES // sound.samples.shape[1]):
-            yield from self._flush()
+        return True
+
+    def sound(self, sound: Sound) -> Iterator[PcmBlock]:
+        """Takes sound that follows on and begins a block."""
+        yield from self._flush()
+        if self._batch_rate_hz != sound.rate_hz:
+            yield from self.end_stretch()
+        self._batch_rate_hz = sound.rate_hz
+        self._batch_start_s = self._timeline.position_s - len(sound.samples) / sound.rate_hz
+        self._block_frames = min(_BLOCK_S * sound.rate_hz, _MAX_BLOCK_VALUES // sound.samples.shape[1])
+        self._batch, self._num_batched = [sound], len(sound.samples)
 
     def silence(self, silence: Silence) -> Iterator[PcmBlock]:
         """Fills up to a moment."""
@@ -102,19 +107,24 @@ class Renderer:
     def _flush(self) -> Iterator[PcmBlock]:
         if not self._batch:
             return
-        block_TS = to_float(np.concatenate([one.samples for one in self._batch]))
+        block_TS = np.concatenate([one.samples for one in self._batch])
         rate_hz = self._batch_rate_hz
-        if not self._keeps_samples:
-            self._silence_damage(block_TS, rate_hz)
-        else:
-            is_wide = self._batch[0].samples.dtype.itemsize > 2
-            self._levels.push(block_TS, self._batch_start_s, rate_hz, is_wide=is_wide)
+        if block_TS.dtype.kind == "f" or block_TS.dtype.itemsize > 2:
+            block_TS = to_float(block_TS)
+            self._check(block_TS, rate_hz)
         chosen_TC = self._select(block_TS)
         self.clipping.push(chosen_TC, rate_hz, self._batch_start_s)
         self._batch, self._num_batched = [], 0
         if self._resampler is None:
             self._resampler = StreamResampler(rate_hz, chosen_TC.shape[1])
         yield self._counted(_to_pcm(self._resampler.push(chosen_TC)))
+
+    def _check(self, block_TS: FloatBlock, rate_hz: int) -> None:
+        """Samples of 16 bits cannot lie on a wrong scale, those of more can."""
+        if self._keeps_samples:
+            self._levels.push(block_TS, self._batch_start_s, rate_hz)
+        else:
+            self._silence_damage(block_TS, rate_hz)
 
     def _silence_damage(self, block_TS: FloatBlock, rate_hz: int) -> None:
         """A lossy decoder makes anything of a damaged packet: what cannot be sound becomes silence."""
@@ -128,26 +138,26 @@ class Renderer:
                 self._timeline.lose_decoded(self._batch_start_s + start / rate_hz, (end - start) / rate_hz)
             start = end
 
-    def _select(self, block_TS: FloatBlock) -> FloatBlock:
+    def _select(self, block_TS: Samples) -> FloatBlock:
         num_here = block_TS.shape[1]
         if num_here != self._num_channels:
             self._timeline.note_channels(self._num_channels, num_here, self._batch_start_s)
         rows = [self._row(block_TS, channel) for channel in self._channels]
         return np.stack(rows, axis=1)
 
-    def _row(self, block_TS: FloatBlock, channel: Channel) -> FloatBlock:
+    def _row(self, block_TS: Samples, channel: Channel) -> FloatBlock:
         num_here = block_TS.shape[1]
         if channel == "mix":
-            mixed_T: FloatBlock = block_TS.mean(axis=1)
+            mixed_T: FloatBlock = to_float(block_TS).mean(axis=1)
             return mixed_T
         if num_here == 1:
-            return block_TS[:, 0]
+            return to_float(block_TS[:, 0])
         if channel >= num_here or (num_here > self._num_channels and self._takes_all):
             raise RecordingError(
                 f"{self._path}: its {self._num_channels} channels become {num_here} at {self._batch_start_s:.2f} s; "
                 "convert it to one layout, or set segmentation.channels to first or mix"
             )
-        return block_TS[:, channel]
+        return to_float(block_TS[:, channel])
 
     def _counted(self, pcm_CT: PcmBlock) -> PcmBlock:
         self._num_out += pcm_CT.shape[1]
@@ -159,7 +169,7 @@ def to_float(samples_TS: Samples) -> FloatBlock:
     kind, bits = samples_TS.dtype.kind, 8 * samples_TS.dtype.itemsize
     if kind == "f":
         with np.errstate(over="ignore"):
-            return samples_TS.astype(np.float32)
+            return samples_TS.astype(np.float32, copy=False)
     if kind == "u":
         return (samples_TS.astype(np.float32) - np.float32(128.0)) / np.float32(128.0)
     return (

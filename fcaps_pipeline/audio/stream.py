@@ -153,7 +153,10 @@ class AudioStream:
         self._renderer.follow(link.timeline, keeps_samples=link.decoder.keeps_samples)
         try:
             for part in link.timeline.parts():
-                yield from self._renderer.silence(part) if isinstance(part, Silence) else self._renderer.sound(part)
+                if isinstance(part, Silence):
+                    yield from self._renderer.silence(part)
+                elif not self._renderer.fits(part):
+                    yield from self._renderer.sound(part)
         except RecordingError as error:
             if (reason := link.cut_off()) is not None:
                 raise RecordingError(reason) from error

@@ -67,7 +67,7 @@ class Timeline:
         self._base_s = self.begin_s
         self._count = 0
         self._rate_hz = 0
-        self._has_changed_rate = False
+        self._has_stamps = kind.clock != "counted"
         self._has_sound = False
         self.frame_s = 0.0
         """Length of the longest frame so far."""
@@ -89,10 +89,12 @@ class Timeline:
         for event in self._decoder.events():
             if isinstance(event, Loss):
                 yield from self._pass(event)
-            elif len(event.samples):
-                self._check(event)
-                yield from self._place(event)
-                self._take(event)
+            elif num_samples := len(event.samples):
+                if event.rate_hz != self._rate_hz:
+                    self._turn_to(event.rate_hz)
+                if self._has_stamps and event.pts_s is not None:
+                    yield from self._place(event, event.pts_s)
+                self._take(num_samples)
                 yield event
 
     def finish(self) -> None:
@@ -121,11 +123,8 @@ class Timeline:
         self._tally.longest_loss_s = max(self._tally.longest_loss_s, duration_s)
         self._warnings.add("undecodable_packet", "could not be decoded; replaced by silence", start_s, duration_s)
 
-    def _place(self, sound: Sound) -> Iterator[Silence]:
-        if self._kind.clock == "counted" or sound.pts_s is None or (self._kind.splices and self._has_changed_rate):
-            # FFmpeg derives the times inside the packets of a transport stream from its first rate.
-            return
-        gap_s = sound.pts_s + self._shift_s - self.position_s
+    def _place(self, sound: Sound, pts_s: float) -> Iterator[Silence]:
+        gap_s = pts_s + self._shift_s - self.position_s
         if gap_s < -_BACK_S or (self._kind.splices and gap_s > _SPLICE_S and self._has_sound):
             self._warnings.add(
                 "timestamps_jump", f"time stamps jump by {gap_s:.2f} s; the sound follows on", self.position_s
@@ -159,22 +158,23 @@ class Timeline:
         self._base_s, self._count = self.position_s + duration_s, 0
         yield Silence(self._base_s)
 
-    def _take(self, sound: Sound) -> None:
-        if sound.rate_hz != self._rate_hz:
-            self._has_changed_rate = self._rate_hz != 0
-            self._base_s, self._count, self._rate_hz = self.position_s, 0, sound.rate_hz
-        self._count += len(sound.samples)
-        self.end_s = self.position_s
-        duration_s = len(sound.samples) / sound.rate_hz
+    def _turn_to(self, rate_hz: int) -> None:
+        check_rate(self._path, rate_hz)
+        if self._rate_hz:
+            detail = f"the sampling rate changes from {self._rate_hz} to {rate_hz} Hz; followed"
+            self._warnings.add("format_change", detail, self.position_s)
+            # FFmpeg derives the times inside the packets of a transport stream from its first rate.
+            self._has_stamps &= not self._kind.splices
+        self._base_s, self._count, self._rate_hz = self.position_s, 0, rate_hz
+
+    def _take(self, num_samples: int) -> None:
+        self._count += num_samples
+        self.end_s = self._base_s + self._count / self._rate_hz
+        duration_s = num_samples / self._rate_hz
         self._tally.sound_s += duration_s
         self._has_sound = True
-        self.frame_s = max(self.frame_s, duration_s)
-
-    def _check(self, sound: Sound) -> None:
-        check_rate(self._path, sound.rate_hz)
-        if self._rate_hz and sound.rate_hz != self._rate_hz:
-            detail = f"the sampling rate changes from {self._rate_hz} to {sound.rate_hz} Hz; followed"
-            self._warnings.add("format_change", detail, self.position_s)
+        if duration_s > self.frame_s:
+            self.frame_s = duration_s
 
 
 def check_rate(path: Path, rate_hz: int) -> None:
