@@ -85,7 +85,7 @@ def print_plan(
         table.add_row("segments to ask about", f"{to_ask}, and {rehearsal.num_new_segments} in new recordings")
     console.show(table)
     pending = plan.num_segments_expected * status.pending_s / plan.duration_s if plan.duration_s else 0.0
-    num_segments = dict.fromkeys(job.engines, pending) if rehearsal is None else rehearsal.num_to_ask()
+    num_segments = dict.fromkeys(job.engines, pending) if rehearsal is None else rehearsal.num_to_ask(job)
     print_reckoning(console, reckon(job, num_segments, status.pending_s, tokens_per_s))
     for remark in plan.remarks:
         console.say(remark, style="yellow")

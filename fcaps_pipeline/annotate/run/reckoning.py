@@ -94,10 +94,12 @@ def _captions(job: Job, engine: str) -> dict[Granularity, CaptionConfig]:
 
 def _tokens(job: Job, engine: str) -> float:
     """Output tokens for one Segment."""
-    return sum(
-        one.num_candidates * min(TOKENS_PER_ANSWER[granularity], one.sampling.max_tokens)
-        for granularity, one in _captions(job, engine).items()
-    )
+    return sum(tokens_of(granularity, one) for granularity, one in _captions(job, engine).items())
+
+
+def tokens_of(granularity: Granularity, caption: CaptionConfig) -> float:
+    """Output tokens for one Segment at one granularity."""
+    return caption.num_candidates * min(TOKENS_PER_ANSWER[granularity], caption.sampling.max_tokens)
 
 
 def _gpu_hours(job: Job, engine: str, num_segments: float, tokens_per_s: float | None) -> float | None:

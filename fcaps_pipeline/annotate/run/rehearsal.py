@@ -17,13 +17,15 @@ from fcaps_pipeline.annotate.captioning.reusing_engine import AnswersAlone
 from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
 from fcaps_pipeline.annotate.run.placement import captions_of
 from fcaps_pipeline.annotate.run.plan import load_units
+from fcaps_pipeline.annotate.run.reckoning import tokens_of
 from fcaps_pipeline.annotate.run.reuse import Reuse
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.prompts import load_prompts
 from fcaps_pipeline.records.audio import Acoustics, Channel, Recording, Segment, SegmentAudio
 from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RunLayout
-from fcaps_pipeline.shards.reader import read_index, read_rows
+from fcaps_pipeline.shards.reader import read_commits, read_index, read_rows
 from fcaps_pipeline.shards.schema import Row
 
 _SAMPLE = 20_000
@@ -50,12 +52,16 @@ class Rehearsal(Record):
     """Of these, Segments that are answered whole."""
     num_new_segments: int
     """Expected in Recordings that the earlier runs do not have."""
-    asked_share: dict[str, float]
-    """Share of the Segments of the earlier runs that each engine must be asked about."""
+    asked_share: dict[Granularity, float]
+    """Share of the Segments of the earlier runs that must be asked about at each granularity."""
 
-    def num_to_ask(self) -> dict[str, float]:
-        """Segments that each engine is asked about."""
-        return {name: share * self.num_segments + self.num_new_segments for name, share in self.asked_share.items()}
+    def num_to_ask(self, job: Job) -> dict[str, float]:
+        """Segments that each engine is asked about, each of its granularities counted by the tokens it takes."""
+        return {name: self._share(job, name) * self.num_segments + self.num_new_segments for name in job.engines}
+
+    def _share(self, job: Job, engine: str) -> float:
+        tokens = {granularity: tokens_of(granularity, one) for granularity, one in captions_of(job, engine).items()}
+        return sum(self.asked_share[one] * number for one, number in tokens.items()) / sum(tokens.values())
 
 
 @dataclass(frozen=True)
@@ -87,24 +93,25 @@ def rehearse(
     """
     step = max(1, sum(read_index(run).totals.num_segments for run in runs) // _SAMPLE)
     rows = {row["segment_id"]: row for run in runs for row in _rows(run)}
-    recordings, num_planned, num_met = _planned(layout, {row["recording_id"] for row in rows.values()})
+    met = {one.recording_id for run in runs for commit in read_commits(run) for one in commit.recordings}
+    recordings, num_planned = _planned(layout, met)
     of_the_plan = [row for row in rows.values() if row["recording_id"] in recordings]
     sampled = of_the_plan[::step]
-    asked = Counter[str]()
+    asked = Counter[Granularity]()
     num_answered = 0
     with EarlierAnswers(reuse.answers) as answers:
         annotators = _annotators(job, reuse, answers)
         for row in sampled:
-            unasked = _unasked(annotators, _segment(row, recordings[row["recording_id"]]))
+            unasked = _unasked(annotators, _segment(row, recordings[row["recording_id"]]), job)
             num_answered += not unasked
             asked.update(unasked)
-    share_new = 1 - num_met / num_planned if num_planned else 0.0
+    share_new = 1 - len(recordings) / num_planned if num_planned else 0.0
     scale = len(of_the_plan) / len(sampled) if sampled else 0.0
     return Rehearsal(
         num_segments=len(of_the_plan),
         num_answered=round(num_answered * scale),
         num_new_segments=round(share_new * num_segments_expected),
-        asked_share={name: asked[name] / len(sampled) if sampled else 0.0 for name in job.engines},
+        asked_share={one: asked[one] / len(sampled) if sampled else 0.0 for one in job.captions},
     )
 
 
@@ -115,7 +122,8 @@ def _rows(run: RunLayout) -> Iterator[Row]:
                 yield row
 
 
-def _planned(layout: RunLayout, wanted: set[str]) -> tuple[dict[str, Recording], int, int]:
+def _planned(layout: RunLayout, wanted: set[str]) -> tuple[dict[str, Recording], int]:
+    """The Recordings of the plan that earlier runs met, and how many it has in all."""
     found: dict[str, Recording] = {}
     num_planned = 0
     for unit in load_units(layout):
@@ -123,7 +131,7 @@ def _planned(layout: RunLayout, wanted: set[str]) -> tuple[dict[str, Recording],
             num_planned += 1
             if recording.recording_id in wanted:
                 found[recording.recording_id] = recording.model_copy(update={"cuts": None})
-    return found, num_planned, len(found)
+    return found, num_planned
 
 
 def _annotators(job: Job, reuse: Reuse, answers: EarlierAnswers) -> Mapping[str, SegmentAnnotator | None]:
@@ -139,12 +147,17 @@ def _annotators(job: Job, reuse: Reuse, answers: EarlierAnswers) -> Mapping[str,
     }
 
 
-def _unasked(annotators: Mapping[str, SegmentAnnotator | None], segment: SegmentAudio) -> set[str]:
-    """Engines that must be asked about a Segment."""
+def _unasked(annotators: Mapping[str, SegmentAnnotator | None], segment: SegmentAudio, job: Job) -> set[Granularity]:
+    """Granularities at which a Segment must be asked about."""
 
-    async def judge() -> set[str]:
-        found = {name: None if one is None else await one.caption(segment) for name, one in annotators.items()}
-        return {name for name, sets in found.items() if sets is None or any(one.is_unasked for one in sets)}
+    async def judge() -> set[Granularity]:
+        unasked: set[Granularity] = set()
+        for name, annotator in annotators.items():
+            if annotator is None:
+                unasked |= captions_of(job, name).keys()
+            else:
+                unasked |= {one.granularity for one in await annotator.caption(segment) if one.is_unasked}
+        return unasked
 
     return asyncio.run(judge())
 

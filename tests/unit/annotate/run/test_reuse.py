@@ -19,6 +19,7 @@ from fcaps_pipeline.jobs.annotate_job import Job, VllmEngineConfig
 from fcaps_pipeline.jobs.identity import job_identity
 from fcaps_pipeline.jobs.prompts import load_prompts
 from fcaps_pipeline.records.annotations import WorkUnit
+from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 from fcaps_pipeline.shards.run_folder import opened
 from fcaps_pipeline.shards.writer import UnitWriter
@@ -33,7 +34,7 @@ NUM_SEGMENTS = 6
 def job(tmp_path: Path) -> Job:
     """About the recordings of the segments, and one more."""
     manifest = tmp_path / "m.jsonl"
-    names = [f"rec-{seed}" for seed in range(NUM_SEGMENTS)] + ["new"]
+    names = [*(f"rec-{seed}" for seed in range(NUM_SEGMENTS)), "silent", "new"]
     manifest.write_text(
         "".join(json.dumps({"path": f"{name}.wav", "id": name, "duration_s": 2.0}) + "\n" for name in names)
     )
@@ -62,7 +63,9 @@ def earlier(tmp_path: Path, job: Job) -> RunLayout:
         for seed in range(NUM_SEGMENTS):
             segment = segment_audio(seed)
             writer.add(decide(segment, asyncio.run(annotator.caption(segment)), job), segment)
-        writer.commit((segmented(NUM_SEGMENTS),), NUM_SEGMENTS, 1.0)
+        outcomes = [segmented(1).model_copy(update={"recording_id": f"rec-{seed}"}) for seed in range(NUM_SEGMENTS)]
+        outcomes.append(segmented(0).model_copy(update={"recording_id": "silent", "outcome": "no_speech"}))
+        writer.commit(tuple(outcomes), NUM_SEGMENTS, 1.0)
     layout.job.write_text("{}")
     remember_engines(layout, {"cascade": asyncio.run(engine.start())})
     write_index(layout)
@@ -87,13 +90,23 @@ def test_what_did_not_change_is_answered_and_new_recordings_are_asked_about(
 ) -> None:
     found = _rehearse(job, layout, earlier)
     assert (found.num_segments, found.num_answered, found.num_new_segments) == (NUM_SEGMENTS, NUM_SEGMENTS, 1)
-    assert found.num_to_ask() == {"cascade": 1}
+    assert found.num_to_ask(job) == {"cascade": 1}
 
 
 def test_another_prompt_is_asked_about_every_segment(job: Job, layout: RunLayout, earlier: RunLayout) -> None:
     captions = {name: one.model_copy(update={"prompt": "instruct_fine.v1"}) for name, one in job.captions.items()}
     found = _rehearse(job.model_copy(update={"captions": captions}), layout, earlier)
-    assert (found.num_answered, found.num_to_ask()) == (0, {"cascade": NUM_SEGMENTS + 1})
+    assert (found.num_answered, found.num_to_ask(job)) == (0, {"cascade": NUM_SEGMENTS + 1})
+
+
+def test_another_prompt_at_one_granularity_costs_its_share_of_the_tokens(
+    job: Job, layout: RunLayout, earlier: RunLayout
+) -> None:
+    fine = job.captions[Granularity.FINE].model_copy(update={"prompt": "instruct_fine.v1"})
+    changed = job.model_copy(update={"captions": {**job.captions, Granularity.FINE: fine}})
+    found = _rehearse(changed, layout, earlier)
+    assert found.asked_share == {Granularity.FINE: 1.0, Granularity.GLOBAL: 0.0}
+    assert 1 + NUM_SEGMENTS / 2 < found.num_to_ask(changed)["cascade"] < 1 + NUM_SEGMENTS
 
 
 def test_an_index_is_made_once_for_the_same_runs(job: Job, layout: RunLayout, earlier: RunLayout) -> None:
