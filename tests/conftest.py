@@ -6,7 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+# How long an example takes says more about the other tests of the moment than about the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 os.environ.pop("COLUMNS", None)  # pytest-xdist passes on the width of its terminal, and tables would follow it
 
 pytest_plugins = ["tests.outcomes"]
