@@ -174,7 +174,7 @@ def _decode(content: Row) -> npt.NDArray[np.int16]:
     """The samples, compared with their checksum: FLAC decoders pass over some damage without a word."""
     stored = content["audio"]["bytes"] if content["audio"] else None
     if not stored:
-        raise RecordingError("has no audio")
+        raise RecordingError("has no audio; `fcaps audio attach` puts it into rows that refer to it")
     pcm_T = decode_flac(stored)
     if not len(pcm_T):
         raise RecordingError("its audio has no samples")
