@@ -5,8 +5,6 @@ import hashlib
 import os
 import signal
 import sys
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -110,6 +108,7 @@ class Heard(RunCallback):
     waiting: list[str] = field(default_factory=list)
     num_segments: int = 0
     at: dict[int, Callable[[], None]] = field(default_factory=dict)
+    when_waiting: Callable[[], None] = lambda: None
 
     def on_engine_up(self, engine: str, replica: str, host: str) -> None:
         self.ups.append(replica)
@@ -119,6 +118,8 @@ class Heard(RunCallback):
 
     def on_waiting(self, message: str) -> None:
         self.waiting.append(message)
+        if len(self.waiting) == 1:
+            self.when_waiting()
 
     def on_progress(self, progress: Any) -> None:
         self.num_segments += progress.num_segments
@@ -268,17 +269,16 @@ def test_a_lost_node_counts_against_nobody_and_a_late_one_is_used(
     monkeypatch.setattr("fcaps_pipeline.annotate.run.ray_runtime.runtime._SAY_EVERY_S", 2.0)
     nodes: list[Any] = []
 
-    def lose_and_replace() -> None:
-        cluster.remove_node(nodes.pop(0), allow_graceful=False)
+    def grow() -> None:
         nodes.append(cluster.add_node(num_cpus=2))
 
-    heard = Heard(at={30: lose_and_replace})
-    # The cluster grows only after the run has said that it waits.
-    grow = threading.Thread(target=lambda: _grow(cluster, nodes, heard))
-    grow.start()
+    def lose_and_replace() -> None:
+        cluster.remove_node(nodes.pop(0), allow_graceful=False)
+        grow()
+
+    heard = Heard(at={30: lose_and_replace}, when_waiting=grow)
     job = _job({"min": 1, "max": 2}, 2, cluster.address, num_segmenters=1)
     outcomes = _run(job, tmp_path / "run", units, heard, _captioning(tmp_path))
-    grow.join()
     assert all(isinstance(one, UnitCommit) for one in outcomes)
     assert _ids(tmp_path / "run") == Counter(_expected(units))
     assert not _failed(tmp_path / "run")
@@ -286,10 +286,3 @@ def test_a_lost_node_counts_against_nobody_and_a_late_one_is_used(
     assert "lower engines" in heard.waiting[0]
     assert "its node is gone" in heard.downs.values()
     assert len(heard.ups) >= 2, "one of the first node, one of the late one"
-
-
-def _grow(cluster: Cluster, nodes: list[Any], heard: Heard) -> None:
-    deadline_s = time.monotonic() + 60
-    while not heard.waiting and time.monotonic() < deadline_s:
-        time.sleep(0.1)
-    nodes.append(cluster.add_node(num_cpus=2))
