@@ -63,7 +63,7 @@ def bench_scale(
     ] = None,
     time_scale: Annotated[
         float, typer.Option(min=0.1, help="Simulated seconds that pass in a second of this machine.")
-    ] = 2.0,
+    ] = 3.0,
 ) -> None:
     """Load the dispatcher with hundreds of simulated engines that lag, hang, leave, join and die."""
     import tempfile

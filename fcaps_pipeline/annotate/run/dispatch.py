@@ -8,6 +8,7 @@ clocks: blocks are references that it hands on, times are arguments. The answers
 It is bounded by those who offer: each segmenter has a limited number of Segments unanswered.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -86,6 +87,8 @@ class _Asked:
     block: Any
     place: int
     is_alone: bool = False
+    is_suspect: bool = False
+    """Whether a replica died with it; not told apart yet from what it died of."""
     replica: str | None = None
     since_s: float = 0.0
 
@@ -95,6 +98,8 @@ class _Replica:
     leases: dict[tuple[str, str], _Asked] = field(default_factory=dict)
     num_answered: int = 0
     last_answer_s: float = 0.0
+    num_suspects: int = 0
+    """Leases on suspects."""
     is_emptying: bool = False
     """Gets nothing until it holds nothing, so that it can be asked about one Segment alone."""
 
@@ -132,6 +137,7 @@ class SegmentQueue:
         self._ladder = Ladder()
         self._open: dict[str, dict[str, _Asked]] = {}
         self._waiting: deque[_Asked] = deque()
+        self._suspects: deque[_Asked] = deque()
         self._alone: deque[_Asked] = deque()
         self._replicas: dict[str, _Replica] = {}
         self._gone: dict[str, bool] = {}
@@ -167,8 +173,10 @@ class SegmentQueue:
                 return ()
             one.is_emptying = False
             return self._lend([self._next(self._alone)], replica, one, now_s)
-        count = min(room, max(_SMALLEST_GRANT, self._num_waiting // (2 * len(self._replicas))), self._num_waiting)
-        return self._lend([self._next(self._waiting) for _ in range(count)], replica, one, now_s)
+        again = self._share_of_suspects(one, room)
+        usual = max(_SMALLEST_GRANT, self._num_waiting // (2 * len(self._replicas)))
+        count = min(room - len(again), usual, self._num_waiting)
+        return self._lend([*again, *(self._next(self._waiting) for _ in range(count))], replica, one, now_s)
 
     def answered(self, replica: str, owner: str, segment_ids: Iterable[str], now_s: float) -> None:
         """The desk has the answers to these, from this replica or from one they were taken back from."""
@@ -256,12 +264,12 @@ class SegmentQueue:
     @property
     def has_work(self) -> bool:
         """Whether any Segment waits."""
-        return bool(self._num_waiting or self._alone)
+        return bool(self._num_waiting or self._suspects or self._alone)
 
     def state(self) -> QueueState:
         """Counts as of now."""
         return QueueState(
-            num_queued=self._num_waiting + len(self._alone),
+            num_queued=self._num_waiting + len(self._suspects) + len(self._alone),
             num_alone=len(self._alone),
             held={name: len(one.leases) for name, one in self._replicas.items()},
             answered={name: one.num_answered for name, one in self._replicas.items()},
@@ -280,10 +288,19 @@ class SegmentQueue:
         one.is_emptying = bool(self._alone) and (one.is_emptying or len(emptying) < len(self._alone))
         return one.is_emptying
 
+    def _share_of_suspects(self, one: _Replica, room: int) -> list[_Asked]:
+        """Suspects are spread over the replicas, so that the next death tells the culprit from its company."""
+        if not self._suspects:
+            return []
+        num_open = len(self._suspects) + sum(other.num_suspects for other in self._replicas.values())
+        share = math.ceil(num_open / len(self._replicas)) - one.num_suspects
+        return [self._suspects.popleft() for _ in range(min(max(share, 0), room, len(self._suspects)))]
+
     def _lend(self, asked: list[_Asked], replica: str, one: _Replica, now_s: float) -> tuple[Lot, ...]:
         for item in asked:
             item.replica, item.since_s = replica, now_s
             one.leases[item.owner, item.segment_id] = item
+            one.num_suspects += item.is_suspect
         return tuple(_lots(asked))
 
     def _next(self, line: deque[_Asked]) -> _Asked:
@@ -298,12 +315,11 @@ class SegmentQueue:
         asked.replica = None
         if asked.is_alone:
             self._alone.append(asked)
-            return
-        self._num_waiting += 1
-        if again:
-            self._waiting.appendleft(asked)
+        elif asked.is_suspect:
+            self._suspects.appendleft(asked)
         else:
-            self._waiting.append(asked)
+            self._num_waiting += 1
+            (self._waiting.appendleft if again else self._waiting.append)(asked)
 
     def _take_back(self, asked: _Asked, cause: str | None) -> None:
         self._end_lease(asked)
@@ -321,18 +337,19 @@ class SegmentQueue:
             self._forget(asked.owner, asked.segment_id)
             return
         asked.is_alone = step is Step.ALONE
+        asked.is_suspect = not asked.is_alone and self._ladder.num_deaths(asked.segment_id) > 0
         self._wait(asked, again=again)
 
     def _has_only_suspects(self) -> bool:
         """Whether nothing is left that could still prove the engine: all that is open died as often as it may."""
-        if self._num_waiting or any(one.leases for one in self._replicas.values()):
+        if self._num_waiting or self._suspects or any(one.leases for one in self._replicas.values()):
             return False
         return all(self._ladder.num_deaths(asked.segment_id) >= DEATHS_UNTIL_CONVICTED for asked in self._alone)
 
     def _end_lease(self, asked: _Asked) -> None:
         holder = self._replicas.get(asked.replica or "")
-        if holder is not None:
-            holder.leases.pop((asked.owner, asked.segment_id), None)
+        if holder is not None and holder.leases.pop((asked.owner, asked.segment_id), None) is not None:
+            holder.num_suspects -= asked.is_suspect
 
     def _forget(self, owner: str, segment_id: str) -> _Asked | None:
         known = self._open.get(owner)
@@ -345,6 +362,8 @@ class SegmentQueue:
             self._end_lease(asked)
         elif asked.is_alone:
             self._alone.remove(asked)
+        elif asked.is_suspect:
+            self._suspects.remove(asked)
         else:
             self._num_waiting -= 1  # its place in the line is passed over when it comes up
         return asked

@@ -26,6 +26,8 @@ RAY_SETTINGS = {
     "RAY_process_group_cleanup_enabled": "true",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # What a call that nobody waits for any more ends with, such as that of a segmenter told to stop, is no error.
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",
 }
 _SENT_PREFIXES = ("VLLM_", "HF_")
 

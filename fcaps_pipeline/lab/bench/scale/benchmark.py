@@ -3,7 +3,7 @@
 One run of the pipeline for each number of replicas, on a Ray of its own, through all cases one after the other: its
 queue, its segmenters' loop, its desks and its unit writer are the real ones. What is simulated: audio and voice
 detection (clips of 25 ms out of nothing), the engines (clocks; hundreds in a few processes) and with them the
-supervision of their actors, and answers (one caption of 300 characters, not judged). Enters: cases. Leaves: a row
+supervision of their actors, and answers (one short caption, not judged). Enters: cases. Leaves: a row
 a case; at the end every Segment of every committed unit stands in its shards once, or the benchmark fails.
 """
 
@@ -37,9 +37,10 @@ _NUM_HOSTS = 2
 _NUM_SEGMENTERS = 3
 _CLIPS_PER_UNIT_AND_REPLICA = 25
 """Units large enough that a segmenter is never held up by the slowest answers of those it finishes."""
-_RAMP_S = 1.5 * MEAN_S
+_RAMP_S = 1.2 * MEAN_S
 """Simulated time between the beginning of a case and its measurement."""
 _POLL_S = 0.1
+_WAITING_CALLS = 10_000
 _DRAIN_S = 300.0
 _MEGABYTE = 1e6
 
@@ -108,8 +109,12 @@ class _Run:
         self._to_poison = 0
         board = ray.remote(Board).options(name=BOARD, **beside_driver()).remote()
         deadlines = [one / time_scale for one in deadlines_s(job, _ENGINE)]
-        queue = ray.remote(QueueActor).options(name=queue_name(_ENGINE), **beside_driver()).remote(_ENGINE, *deadlines)
-        host = ray.remote(ReplicaHost).options(num_cpus=0, max_concurrency=10_000)
+        queue = (
+            ray.remote(QueueActor)
+            .options(name=queue_name(_ENGINE), max_concurrency=_WAITING_CALLS, **beside_driver())
+            .remote(_ENGINE, *deadlines)
+        )
+        host = ray.remote(ReplicaHost).options(num_cpus=0, max_concurrency=_WAITING_CALLS)
         hosts = [host.remote(_ENGINE, time_scale) for _ in range(_NUM_HOSTS)]
         self._replicas = SimulatedReplicas(queue, hosts, time_scale)
         stream = units(clips_per_unit, self._poisons)

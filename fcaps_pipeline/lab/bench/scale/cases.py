@@ -46,7 +46,7 @@ class Case:
     spread: float = EVEN
     num_poisoned: int = 0
     """Clips that take down whoever is asked about them."""
-    measured_s: float = 24.0
+    measured_s: float = 20.0
     aim: float | None = 0.97
     """Busy share to reach; None where engines are not meant to be busy."""
 
@@ -73,10 +73,10 @@ def cases(num_replicas: int) -> tuple[Case, ...]:
         case("plain", (plain, *rest)),
         case("uneven clips", (plain, *rest), spread=UNEVEN),
         case("half at half speed", halves),
-        case("one absent for three minutes", (absent, *rest), measured_s=_ABSENT_S + 25.0, aim=_AIM_WITH_FAULTS),
-        case("one hung", (Part(fault=Fault.HANGS), *rest), measured_s=185.0, aim=_AIM_WITH_FAULTS),
+        case("one absent for three minutes", (absent, *rest), measured_s=_ABSENT_S + 15.0, aim=_AIM_WITH_FAULTS),
+        case("one hung", (Part(fault=Fault.HANGS), *rest), measured_s=150.0, aim=_AIM_WITH_FAULTS),
         case(f"{num_lost} lost for good", (*lost, *rest[num_lost - 1 :]), aim=_AIM_WITH_FAULTS),
         case("ten joining late", (plain, *rest, *late), aim=_AIM_WITH_FAULTS),
-        case("three poisoned clips", (plain, *rest), num_poisoned=3, measured_s=100.0, aim=_AIM_WITH_FAULTS),
+        case("three poisoned clips", (plain, *rest), num_poisoned=3, measured_s=90.0, aim=_AIM_WITH_FAULTS),
         case("all answering at once", at_once, aim=None),
     )

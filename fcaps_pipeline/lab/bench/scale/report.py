@@ -15,7 +15,7 @@ def explanation(time_scale: float) -> tuple[str, ...]:
             f"simulated: engines ({OPEN_REQUESTS} open requests each, {CLIPS_AT_WORK} clips of {REQUESTS_PER_CLIP}; a "
             f"clip takes {MEAN_S:g} s in the mean, lognormal with spread {EVEN:g}, uneven {UNEVEN:.1f}), hundreds in "
             f"two processes; the supervision of their actors (a restart takes {RESTART_S:g} s); audio (25 ms a clip, "
-            "out of nothing); answers (one caption each, not judged)"
+            "out of nothing); answers (one short caption each, not judged)"
         ),
         "real: Ray, the actor of the queue, segmenters with their desks, the unit writer and its shards",
     )

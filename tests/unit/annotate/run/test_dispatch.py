@@ -63,6 +63,21 @@ def test_segments_of_a_lost_replica_are_next_and_only_its_death_counts() -> None
     assert queue.state().num_deaths == 2
 
 
+def test_the_company_of_a_death_is_spread_so_that_the_next_one_tells_the_culprit() -> None:
+    queue = _queue()
+    queue.offer(_lot(0, 200))
+    first = _ids(queue.take("a", 8, 0.0))
+    for replica in "bcdefghi":
+        queue.take(replica, 8, 0.0)
+    queue.lost("a", "its process died")
+    taken = {replica: _ids(queue.take(replica, 4, 1.0)) for replica in "bcdefghi"}
+    assert {replica: sum(one in first for one in ids) for replica, ids in taken.items()} == dict.fromkeys(taken, 1)
+    assert all(len(ids) == 4 for ids in taken.values()), "the rest of the room is for others"
+    (culprit,) = [replica for replica, ids in taken.items() if "s0" in ids]
+    queue.lost(culprit, "its process died")
+    assert queue.state().num_alone == 1
+
+
 def test_a_segment_with_two_deaths_is_asked_alone_and_the_third_convicts_it() -> None:
     queue = _queue()
     queue.offer(_lot(0, 8))
