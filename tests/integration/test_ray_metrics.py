@@ -14,7 +14,7 @@ _EXPORT_ALL = """
 import sys
 import ray
 from fcaps_pipeline.annotate.run.watch.metrics import ALL
-from fcaps_pipeline.annotate.run.watch.ray_metrics import RayMetrics
+from fcaps_pipeline.annotate.run.ray_runtime.ray_metrics import RayMetrics
 
 ray.init(
     address="local", include_dashboard=False, num_cpus=1, _metrics_export_port=int(sys.argv[1]), log_to_driver=False

@@ -36,7 +36,6 @@ OWNERS = {
     "ray": {
         "lab/bench/scale",
         "annotate/run/ray_runtime",
-        "annotate/run/watch/ray_metrics.py",
         "learn/training/ray_launcher.py",
     },
     "vllm": {"annotate/engines/vllm_engine.py", "annotate/engines/vllm_arguments.py"},

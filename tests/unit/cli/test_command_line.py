@@ -33,28 +33,23 @@ def run(typed: Typed) -> Run:
     return lambda *arguments: Ended(*typed(*arguments))
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "annotate",
-        "bench",
-        "captioner",
-        "evaluate",
-        "plan",
-        "rerank",
-        "schema",
-        "score",
-        "show",
-        "status",
-        "synth",
-        "train",
-        "verify",
-    ],
-)
-def test_help_of_every_command(run: Run, command: str) -> None:
-    done = run(command, "--help")
+def _commands(command: Any, *names: str) -> Iterator[tuple[str, ...]]:
+    """Every command, groups among them, as it is typed."""
+    yield names
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _commands(inner, *names, name)
+
+
+@pytest.mark.parametrize("names", list(_commands(get_command(app))), ids=" ".join)
+def test_help_of_every_command_fits_a_terminal(
+    run: Run, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("COLUMNS", "TERMINAL_WIDTH"):
+        monkeypatch.setenv(variable, "80")
+    done = run(*names, "--help")
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 def test_a_path_that_does_not_exist(run: Run, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def build_metrics(config: ResourceConfig) -> Metrics:
         _check_free(config.metrics_port)
     elif config.ray_address is None:
         return NullMetrics()
-    from fcaps_pipeline.annotate.run.watch.ray_metrics import RayMetrics
+    from fcaps_pipeline.annotate.run.ray_runtime.ray_metrics import RayMetrics
 
     return RayMetrics()
 

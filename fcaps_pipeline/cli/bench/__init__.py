@@ -1,0 +1,18 @@
+"""`fcaps bench`: speed on this machine, how true captions are, what training is worth, what damage is outlived."""
+
+import typer
+
+from fcaps_pipeline.cli.bench import annotate, captions, readers, retrieval, reuse, rules, scale, train
+
+app = typer.Typer(no_args_is_help=True)
+for _command in (
+    annotate.annotate,
+    scale.scale,
+    reuse.reuse,
+    rules.rules,
+    captions.captions,
+    retrieval.retrieval,
+    readers.readers,
+    train.train,
+):
+    app.command()(_command)
