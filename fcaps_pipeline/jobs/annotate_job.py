@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AliasChoices, Field, JsonValue, field_valid
 from fcaps_pipeline.jobs.addresses import plain_address
 from fcaps_pipeline.jobs.capacity import ReplicaRange, Replicas, ResourceConfig
 from fcaps_pipeline.jobs.engine_args import check_engine_args, deciding
-from fcaps_pipeline.jobs.job_file import JobText, Section, read_job_file, validate_job
+from fcaps_pipeline.jobs.job_file import JobText, Seconds, Section, read_job_file, validate_job
 from fcaps_pipeline.jobs.mistakes import suggestion
 from fcaps_pipeline.records.annotations import Sampling
 from fcaps_pipeline.records.captions import Granularity
@@ -73,17 +73,17 @@ class SegmentationConfig(Section):
     """Share of a Recording that may be undecodable, and is silence then; one packet alone never counts."""
     vad_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Speech probability above which a window counts as speech."""
-    min_speech_s: Annotated[float, Field(gt=0)] = 0.25
+    min_speech_s: Annotated[Seconds, Field(gt=0)] = 0.25
     """Detected speech shorter than this is discarded."""
-    min_silence_s: Annotated[float, Field(gt=0)] = 0.1
+    min_silence_s: Annotated[Seconds, Field(gt=0)] = 0.1
     """Silence shorter than this does not end a SpeechInterval."""
-    min_segment_s: Annotated[float, Field(gt=0)] = 2.0
+    min_segment_s: Annotated[Seconds, Field(gt=0)] = 2.0
     """Shorter Segments are not captioned."""
     max_segment_s: Annotated[float, Field(gt=0, le=30)] = 30.0
     """Longer stretches are split at their longest pauses."""
-    max_pause_s: Annotated[float, Field(gt=0)] = 1.0
+    max_pause_s: Annotated[Seconds, Field(gt=0)] = 1.0
     """A longer pause always separates two Segments."""
-    padding_s: Annotated[float, Field(ge=0)] = 0.1
+    padding_s: Annotated[Seconds, Field(ge=0)] = 0.1
     """Context kept before and after the speech, where the neighbours leave room."""
 
     @model_validator(mode="after")
@@ -96,7 +96,7 @@ class SegmentationConfig(Section):
 class PatientEngineConfig(Section):
     """What engines that can be in trouble have in common."""
 
-    patience_s: Annotated[float, Field(ge=0)] = 600.0
+    patience_s: Annotated[Seconds, Field(ge=0)] = 600.0
     """How long passing trouble of one request is waited out: lost connections, 5xx, overload, answers that are none.
     Then the Segment fails; where the engine answers nothing else either, the run stops instead."""
 
@@ -173,7 +173,7 @@ class EndpointEngineConfig(PatientEngineConfig):
     """Name of the environment variable that holds the key; None for servers without one."""
     max_concurrency: Annotated[int, Field(gt=0)] = 32
     """Requests in flight."""
-    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    timeout_s: Annotated[Seconds, Field(gt=0)] = 120.0
     """Time in which a request must be answered whole, from its first byte sent to its last byte received."""
 
 
@@ -202,7 +202,7 @@ class CaptionConfig(Section):
     """Prompt for Recordings that have human tags; None asks the same of all."""
     sampling: Sampling = Sampling()
     """How tokens are drawn."""
-    num_candidates: Annotated[int, Field(gt=0)] = 1
+    num_candidates: Annotated[int, Field(gt=0, le=1000)] = 1
     """Answers drawn per Segment, from one prefill."""
     keep: Annotated[int, Field(gt=0)] = 1
     """Distinct captions kept per Segment, at most."""

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from fcaps_pipeline.jobs.job_file import Section
+from fcaps_pipeline.jobs.job_file import Seconds, Section
 
 
 class ReplicaRange(Section):
@@ -51,9 +51,9 @@ class ResourceConfig(Section):
     metrics_port: Annotated[int, Field(gt=0, lt=65536)] | None = None
     """Port of this machine at which a Ray that we start exports metrics to Prometheus; None exports nothing.
     A running cluster exports them at its own ports."""
-    hang_timeout_s: Annotated[float, Field(gt=0)] = 1800.0
+    hang_timeout_s: Annotated[Seconds, Field(gt=0)] = 1800.0
     """A replica that answers nothing, or a segmenter that does not get on, counts as hung after this at the latest."""
-    storage_patience_s: Annotated[float, Field(ge=0)] = 120.0
+    storage_patience_s: Annotated[Seconds, Field(ge=0)] = 120.0
     """How long a Recording that storage does not give at the moment is waited for, before its unit is put off."""
-    grace_s: Annotated[float, Field(ge=0)] = 20.0
+    grace_s: Annotated[Seconds, Field(ge=0)] = 20.0
     """After SIGTERM, SIGINT or SIGHUP: time to commit the units that only wait for their last answers."""

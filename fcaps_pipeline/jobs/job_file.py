@@ -7,20 +7,25 @@ Enters: a path, and `KEY=VALUE` overrides from the command line. Leaves: a froze
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from fcaps_pipeline.errors import JobError
-from fcaps_pipeline.jobs.mistakes import Key, dotted, explain
+from fcaps_pipeline.jobs.job_yaml import read_node, read_value
+from fcaps_pipeline.jobs.mistakes import Key, dotted, explain, without_consequences
 
 
 class Section(BaseModel):
-    """Part of a job: immutable, unknown keys are mistakes."""
+    """Part of a job: immutable, unknown keys are mistakes, numbers are finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+Seconds = Annotated[float, Field(le=10_000_000)]
+"""A length of time; four months are less than what a timer of any library takes."""
 
 
 AnyJob = TypeVar("AnyJob", bound=Section)
@@ -52,17 +57,22 @@ class JobText:
         key, equals, value = item.partition("=")
         if not equals or not key:
             raise JobError(f"--set {item}: expected KEY=VALUE, for example captions.fine.num_candidates=3")
-        *parents, leaf = key.split(".")
+        *parents, leaf = names = tuple(key.split("."))
+        if not all(names):
+            raise JobError(f"--set {item}: {key} has an empty part; expected names with single dots between them")
         node = self.content
-        for parent in parents:
-            node = node.setdefault(parent, {})
+        for length, parent in enumerate(parents, 1):
+            if node.get(parent) is None:
+                node[parent] = {}
+                self.places[names[:length]] = f"--set {key}"
+            node = node[parent]
             if not isinstance(node, dict):
                 raise JobError(f"--set {item}: {parent} is a single value, not a section")
         try:
-            node[leaf] = yaml.safe_load(value)
-        except yaml.YAMLError:
+            node[leaf] = read_value(value)
+        except (yaml.YAMLError, ValueError):
             raise JobError(f"--set {item}: the value is not YAML") from None
-        self.places[*parents, leaf] = f"--set {key}"
+        self.places[names] = f"--set {key}"
 
 
 def read_job_file(path: Path, sections: str) -> JobText:
@@ -76,10 +86,9 @@ def read_job_file(path: Path, sections: str) -> JobText:
         JobError: the file is missing, unreadable, not YAML, no mapping, or has a key twice.
     """
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
-        node = loader.get_single_node()
-        places = _places(node, path) if node is not None else {}
-        content = loader.construct_document(node) if node is not None else None
+        node, construct = read_node(path.read_text(encoding="utf-8"))
+        places = {} if node is None else _places(node, path)
+        content = construct()
     except FileNotFoundError:
         raise JobError(
             f"job file {path} does not exist; `fcaps init` writes one, `jobs/` holds complete ones"
@@ -87,7 +96,7 @@ def read_job_file(path: Path, sections: str) -> JobText:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise JobError(f"{path}:{line}: not YAML: {error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise JobError(f"job file {path} is not YAML: {' '.join(str(error).split())}") from None
     except OSError as error:
         raise JobError(f"job file {path} cannot be read: {error.strerror}") from None
@@ -105,7 +114,8 @@ def validate_job(model: type[AnyJob], text: JobText) -> AnyJob:
     try:
         return model.model_validate(text.content)
     except ValidationError as error:
-        raise JobError("; ".join(_line(item, model, text) for item in error.errors())) from None
+        found = without_consequences(error.errors())
+        raise JobError("; ".join(_line(item, model, text) for item in found)) from None
 
 
 def load_job_file(model: type[AnyJob], path: Path, overrides: Sequence[str], sections: str) -> AnyJob:
@@ -132,7 +142,9 @@ def _line(item: ErrorDetails, model: type[AnyJob], text: JobText) -> str:
     return f"{place}: {message}" if place.endswith(name) else f"{place}: {name}: {message}"
 
 
-def _places(node: yaml.Node, path: Path, key: Key = ()) -> dict[Key, str]:
+def _places(node: yaml.Node, path: Path, key: Key = (), around: tuple[yaml.Node, ...] = ()) -> dict[Key, str]:
+    if node in around:
+        raise JobError(f"{path}:{node.start_mark.line + 1}: {dotted(key)}: the anchor of this section stands inside it")
     places: dict[Key, str] = {}
     if isinstance(node, yaml.MappingNode):
         parts: list[tuple[str | int, yaml.Node, yaml.Node]] = [(_name(part), part, value) for part, value in node.value]
@@ -145,7 +157,7 @@ def _places(node: yaml.Node, path: Path, key: Key = ()) -> dict[Key, str]:
         if inner in places:
             raise JobError(f"{path}:{line}: {dotted(inner)}: stands twice; keep one")
         places[inner] = f"{path}:{line}"
-        places |= _places(value, path, inner)
+        places |= _places(value, path, inner, (*around, node))
     return places
 
 

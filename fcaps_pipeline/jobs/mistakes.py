@@ -18,6 +18,9 @@ Key = tuple[str | int, ...]
 _NOTHING = object()
 _SECRET = frozenset({"address"})
 """Kinds of mistakes whose input may hold a password."""
+_NO_SECTION = frozenset({"model_type", "model_attributes_type", "dict_type"})
+_KEY = "[key]"
+"""Ends the place of a mistake that is about a key of a mapping itself."""
 _FIRST_WORD = re.compile(r"[\w.]+")
 
 
@@ -40,20 +43,56 @@ def explain(item: ErrorDetails, model: type[BaseModel], content: object) -> tupl
         case "union_tag_invalid":
             tags = re.findall(r"'([^']+)'", str(context["expected_tags"]))
             return (*key, "kind"), f"unknown kind{suggestion(str(context['tag']), tags)}, found {context['tag']!r}"
-        case _:
+        case kind if kind in _NO_SECTION:
+            return key, f"expected a section with keys below it, found {_shown(item['input'])}"
+        case "enum" | "literal_error":
+            meant = _nearest(str(item["input"]), re.findall(r"'([^']+)'", str(context["expected"])))
+            return key, f"{item['msg']}{meant}, found {_shown(item['input'])}"
+        case kind:
             message = item["msg"].removeprefix("Value error, ")
-            is_shown = isinstance(item["input"], str | int | float | bool) and item["type"] not in _SECRET
-            found = f", found {item['input']!r}" if is_shown else ""
+            is_of_several = kind == "value_error" and isinstance(item["input"], dict | BaseModel)
+            found = "" if kind in _SECRET or is_of_several else f", found {_shown(item['input'])}"
             named = _named_first(message, key, content)
             return (*key, *named), message.removeprefix(f"{dotted(named)}: ") + found
 
 
+def without_consequences(found: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Without what follows from another mistake: below a key that itself is wrong, or in the length of a list."""
+    wrong_keys = [item["loc"][:-1] for item in found if item["loc"][-1:] == (_KEY,)]
+    return [item for item in found if not _is_consequence(item, wrong_keys, found)]
+
+
+def _is_consequence(item: ErrorDetails, wrong_keys: Sequence[Key], found: Sequence[ErrorDetails]) -> bool:
+    if item["type"] == "too_short":
+        return any(one is not item and _is_within(one["loc"], item["loc"]) for one in found)
+    return item["loc"][-1:] != (_KEY,) and any(_is_within(item["loc"], one) for one in wrong_keys)
+
+
+def _is_within(key: Key, outer: Key) -> bool:
+    return key[: len(outer)] == outer
+
+
+def _shown(value: object) -> str:
+    """A value as a person would name it."""
+    match value:
+        case None:
+            return "nothing"
+        case dict():
+            return "a section"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return repr(value)
+
+
 def suggestion(name: str, known: Sequence[str]) -> str:
     """`; did you mean 'x'?`, or all that are known."""
+    return _nearest(name, known) or (f"; known are {', '.join(known)}" if known else "")
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if nearest:
-        return f"; did you mean {nearest[0]!r}?"
-    return f"; known are {', '.join(known)}" if known else ""
+    return f"; did you mean {nearest[0]!r}?" if nearest else ""
 
 
 def _key_in_file(location: Sequence[str | int], content: object) -> Key:

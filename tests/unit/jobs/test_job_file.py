@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fcaps_pipeline.errors import JobError
-from fcaps_pipeline.jobs.annotate_job import load_job
+from fcaps_pipeline.jobs.annotate_job import FolderSource, load_job
 
 JOB = """\
 source:
@@ -65,12 +65,39 @@ def _mistake(tmp_path: Path, text: str, *overrides: str) -> str:
         ("    prompt: embedded_fine.v1\n", "", "job.yaml:13: captions.fine.prompt: missing"),
         ("  path: speech\n", "  path: speech\n  path: b\n", "job.yaml:4: source.path: stands twice"),
         ("path: speech", "path: a: b", "job.yaml:3: not YAML: mapping values are not allowed here"),
-        ("fine:", "fin:", "captions.fin: Input should be 'global' or 'fine'"),
+        ("fine:", "fin:", "job.yaml:13: captions.fin: Input should be 'global' or 'fine'; did you mean 'fine'?"),
+        ("path: speech", "path:", "job.yaml:3: source.path: Input should be a valid string, found nothing"),
+        ("{temperature: 0.6, top_p: 0.9}", "", "job.yaml:16: captions.fine.sampling: expected a section with keys"),
+        ("num_candidates: 2", "num_candidates: 1000000", "job.yaml:17: captions.fine.num_candidates: Input should be"),
+        ("source:", "shards: {unit_hours: .inf}\nsource:", "job.yaml:1: shards.unit_hours: Input should be a finite"),
+        (
+            "source:",
+            "segmentation: {padding_s: 1.0e+300}\nsource:",
+            "segmentation.padding_s: Input should be less than",
+        ),
+        ("source:", "segmentation: &a {padding_s: *a}\nsource:", "job.yaml:1: segmentation.padding_s: the anchor of"),
+        ("source:", "segmentation: {padding_s: !!int a}\nsource:", "job.yaml is not YAML: invalid literal for int()"),
+        ("  path: speech", "\tpath: speech", "job.yaml:3: not YAML: found character '\\t'"),
+        (
+            "captions:",
+            "require: [fien]\ncaptions:",
+            "job.yaml:12: require.0: Input should be 'global' or 'fine'; did you",
+        ),
     ],
 )
 def test_line_and_key_are_named(tmp_path: Path, written: str, instead: str, expected: str) -> None:
     assert written in JOB
-    assert expected in _mistake(tmp_path, JOB.replace(written, instead, 1))
+    found = _mistake(tmp_path, JOB.replace(written, instead, 1))
+    assert expected in found
+    assert "; job.yaml" not in found.replace(f"{tmp_path}/", ""), "one mistake is told once"
+
+
+def test_words_that_another_yaml_would_change_stay_text(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(JOB.replace("path: speech", "path: 2026-11-26\n  language: no"))
+    job = load_job(path, ["source.corpus=2026-13-45"])
+    assert isinstance(job.source, FolderSource)
+    assert (job.source.path, job.source.language, job.source.corpus) == ("2026-11-26", "no", "2026-13-45")
 
 
 def test_every_mistake_is_named(tmp_path: Path) -> None:
@@ -87,7 +114,13 @@ def test_every_mistake_is_named(tmp_path: Path) -> None:
             "--set captions.fine.num_candidate: unknown key; did",
         ),
         ("captions.fine.sampling.top_p=7", "--set captions.fine.sampling.top_p: "),
-        ("caption.fine.keep=1", "caption: unknown key; did you mean 'captions'?"),
+        ("caption.fine.keep=1", "--set caption.fine.keep: caption: unknown key; did you mean 'captions'?"),
+        (
+            "captions.fin.keep=1",
+            "--set captions.fin.keep: captions.fin: Input should be 'global' or 'fine'; did you mean",
+        ),
+        ("captions..keep=1", "--set captions..keep=1: captions..keep has an empty part"),
+        ("captions.fine.keep=!!int a", "--set captions.fine.keep=!!int a: the value is not YAML"),
     ],
 )
 def test_an_override_is_named_as_it_was_typed(tmp_path: Path, override: str, expected: str) -> None:
