@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from fcaps_pipeline.annotate.run.watch.metrics import ALL, ETA, OUTPUT_TOKENS, SEGMENTS, Metrics, NullMetrics
 from fcaps_pipeline.annotate.run.ray_runtime.ray_metrics import RayMetrics
+from fcaps_pipeline.annotate.run.watch.metrics import ALL, ETA, OUTPUT_TOKENS, SEGMENTS, Metrics, NullMetrics
 
 
 @pytest.fixture(params=[NullMetrics, RayMetrics])
