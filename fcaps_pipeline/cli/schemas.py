@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -10,6 +11,7 @@ from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.jobs.resources import shipped_folder
 from fcaps_pipeline.records.annotations import Annotation, Failure, Rejection
 from fcaps_pipeline.records.audio import Recording
+from fcaps_pipeline.records.base import as_files_say
 from fcaps_pipeline.records.captions import GlobalCaption
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -57,8 +59,21 @@ def _path(folder: Path, name: str) -> Path:
 
 
 def _text(name: str, model: type[BaseModel]) -> str:
-    schema = {"$schema": _DIALECT, "$id": f"urn:fcaps:schema:{name}", **model.model_json_schema()}
+    content = _explained(model.model_json_schema())
+    schema = {"$schema": _DIALECT, "$id": f"urn:fcaps:schema:{name}", **content}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _explained(node: Any) -> Any:
+    """The same schema with explanations in the words of files."""
+    if isinstance(node, list):
+        return [_explained(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: as_files_say(one) if key == "description" and isinstance(one, str) else _explained(one)
+        for key, one in node.items()
+    }
 
 
 def schema_path(name: str) -> Path:

@@ -314,10 +314,14 @@ class Job(Section):
         """Granularities that a row must have a caption of."""
         return self.require or tuple(self.captions)
 
-    def prompt_references(self) -> set[str]:
-        """Every prompt that the captions name."""
-        named = ((caption.prompt, caption.prompt_with_tags) for caption in self.captions.values())
-        return {reference for pair in named for reference in pair if reference}
+    def prompt_references(self) -> dict[str, str]:
+        """Every prompt that the captions name, by its key."""
+        return {
+            f"captions.{granularity.value}.{key}": reference
+            for granularity, one in self.captions.items()
+            for key, reference in (("prompt", one.prompt), ("prompt_with_tags", one.prompt_with_tags))
+            if reference
+        }
 
     def content(self) -> dict[str, Any]:
         """What decides the result: the job without `resources` and without the engines' capacity."""

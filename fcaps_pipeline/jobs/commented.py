@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from fcaps_pipeline.jobs.mistakes import models_in, own_tags
+from fcaps_pipeline.records.base import as_files_say
 
 _WIDTH = 100
 _INDENT = "  "
@@ -41,7 +42,7 @@ def _section(model: type[BaseModel], content: dict[str, Any], indent: str) -> It
 
 
 def _explained(name: str, field: FieldInfo, models: list[type[BaseModel]], indent: str) -> Iterator[str]:
-    text = field.description or " ".join((one.__doc__ or "").partition("\n")[0] for one in models)
+    text = as_files_say(field.description or " ".join((one.__doc__ or "").partition("\n")[0] for one in models))
     kinds = [tag for one in models for tag in own_tags(one)]
     if len(kinds) > 1:
         text = f"{text} Kinds: {', '.join(kinds)}.".strip()

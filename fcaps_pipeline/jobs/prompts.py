@@ -6,10 +6,11 @@ another wording is another version. Which prompt suits which engine is the job's
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.jobs.mistakes import suggestion
 from fcaps_pipeline.jobs.resources import resolve_path, shipped_folder
 from fcaps_pipeline.records.base import Record
 
@@ -56,7 +57,8 @@ def load_prompt(reference: str) -> Prompt:
     path = _path_of(reference)
     match = _REFERENCE.fullmatch(path.name.removesuffix(_SUFFIX))
     if match is None:
-        raise UsageError(f"prompt {reference}: the file name must read NAME.vN{_SUFFIX}, found {path.name}")
+        expected = "the file name must read" if _is_path(reference) else "expected NAME.vN of a shipped prompt, or"
+        raise UsageError(f"prompt {reference}: {expected} NAME.vN{_SUFFIX}, found {path.name}{_meant(reference)}")
     text = _read(path, reference)
     return Prompt(
         name=match["name"],
@@ -66,13 +68,22 @@ def load_prompt(reference: str) -> Prompt:
     )
 
 
-def load_prompts(references: Iterable[str]) -> dict[str, Prompt]:
+def load_prompts(references: Mapping[str, str]) -> dict[str, Prompt]:
     """Prompts by reference: read once, where the command runs, and sent as text to whoever asks with them.
 
+    Args:
+        references: what is to be read, by the key of the job that names it.
+
     Raises:
-        UsageError: as `load_prompt`.
+        UsageError: as `load_prompt`, with the key.
     """
-    return {reference: load_prompt(reference) for reference in sorted(set(references))}
+    found: dict[str, Prompt] = {}
+    for key, reference in references.items():
+        try:
+            found[reference] = load_prompt(reference)
+        except UsageError as error:
+            raise UsageError(f"{key}: {error}") from None
+    return found
 
 
 def shipped_prompts() -> tuple[str, ...]:
@@ -81,17 +92,22 @@ def shipped_prompts() -> tuple[str, ...]:
 
 
 def _path_of(reference: str) -> Path:
-    if reference.endswith(_SUFFIX) or Path(reference).name != reference:
-        return resolve_path(reference)
-    return shipped_folder("prompts") / f"{reference}{_SUFFIX}"
+    return resolve_path(reference) if _is_path(reference) else shipped_folder("prompts") / f"{reference}{_SUFFIX}"
+
+
+def _is_path(reference: str) -> bool:
+    return reference.endswith(_SUFFIX) or Path(reference).name != reference
+
+
+def _meant(reference: str) -> str:
+    return "" if _is_path(reference) else suggestion(reference, shipped_prompts())
 
 
 def _read(path: Path, reference: str) -> str:
     try:
         text = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        shipped = ", ".join(shipped_prompts()) or "none"
-        raise UsageError(f"prompt {reference} does not exist at {path}; shipped prompts: {shipped}") from None
+        raise UsageError(f"prompt {reference} does not exist at {path}{_meant(reference)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"prompt {reference} at {path} cannot be read as UTF-8 text: {error}") from None
     if not text:

@@ -1,4 +1,6 @@
-"""What all records share: immutable, and closed against fields nobody declared."""
+"""What all records share: immutable, closed against fields nobody declared, explained by docstrings."""
+
+import re
 
 from pydantic import BaseModel, ConfigDict
 
@@ -7,3 +9,8 @@ class Record(BaseModel):
     """Frozen pydantic model that refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def as_files_say(docstring: str) -> str:
+    """An explanation for those who read files and no Python: None is null there."""
+    return re.sub(r"\bNone\b", "null", docstring)

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Acoustics
+from fcaps_pipeline.records.base import as_files_say
 from fcaps_pipeline.records.captions import Profile
 from fcaps_pipeline.shards.layout import Table
 
@@ -48,7 +49,7 @@ def _needed(name: str, kind: pa.DataType, meaning: str) -> Column:
 
 def _in_a_table(docstring: str) -> str:
     """A docstring as the meaning of a column: None is null there."""
-    return docstring.rstrip(".").replace("None", "null")
+    return as_files_say(docstring.rstrip("."))
 
 
 _TEXT, _COUNT, _LONG, _SHARE = pa.string(), pa.int32(), pa.int64(), pa.float32()

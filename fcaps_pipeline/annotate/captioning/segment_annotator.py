@@ -52,10 +52,8 @@ class SegmentAnnotator:
         self._engine = engine
         self._captions = captions
         self._verification = verification
-        self._prompts = {granularity: _plain_prompt(config, prompts) for granularity, config in captions.items()}
-        self._tagged_prompts = {
-            granularity: _tagged_prompt(config, prompts) for granularity, config in captions.items()
-        }
+        self._prompts = {one: _plain_prompt(one, config, prompts) for one, config in captions.items()}
+        self._tagged_prompts = {one: _tagged_prompt(one, config, prompts) for one, config in captions.items()}
         self._identity: EngineIdentity | None = None
         self._starting = asyncio.Lock()
 
@@ -174,19 +172,24 @@ def _caption_set(
     )
 
 
-def _plain_prompt(config: CaptionConfig, prompts: Mapping[str, Prompt]) -> Prompt:
+def _plain_prompt(granularity: Granularity, config: CaptionConfig, prompts: Mapping[str, Prompt]) -> Prompt:
     prompt = prompts[config.prompt]
     if prompt.takes_tags:
-        raise JobError(f"prompt {config.prompt} has a place for tags; name it as prompt_with_tags, not as prompt")
+        raise JobError(
+            f"captions.{granularity.value}.prompt: {config.prompt} has a place for tags; name it as prompt_with_tags"
+        )
     return prompt
 
 
-def _tagged_prompt(config: CaptionConfig, prompts: Mapping[str, Prompt]) -> Prompt | None:
+def _tagged_prompt(granularity: Granularity, config: CaptionConfig, prompts: Mapping[str, Prompt]) -> Prompt | None:
     if config.prompt_with_tags is None:
         return None
     prompt = prompts[config.prompt_with_tags]
     if not prompt.takes_tags:
-        raise JobError(f"prompt_with_tags {config.prompt_with_tags}: expected {{tags}} in its text, found none")
+        raise JobError(
+            f"captions.{granularity.value}.prompt_with_tags: expected {{tags}} in the text of "
+            f"{config.prompt_with_tags}, found none"
+        )
     return prompt
 
 

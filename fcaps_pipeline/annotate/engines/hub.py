@@ -19,8 +19,8 @@ def check_pinned(name: str, revision: str | None) -> None:
     """
     if revision is None or not _COMMIT.fullmatch(revision):
         raise ModelError(
-            f"model {name}: expected the commit of the hub as revision, 40 hex digits, found {revision!r}; copy it "
-            f"from https://huggingface.co/{name}/commits/main"
+            f"model {name} is no folder here, and of a model on the hub the commit is expected as revision, 40 hex "
+            f"digits, found {revision or 'nothing'}; copy it from https://huggingface.co/{name}/commits/main"
         )
 
 

@@ -50,7 +50,7 @@ def shortcomings(job: Job) -> list[str]:
 
 
 def _errors(job: Job) -> Iterator[UsageError | EngineDeadError]:
-    checks = [partial(_check_questions, job), *(partial(_check_engine, one, job) for one in job.engines.values())]
+    checks = [partial(_check_questions, job), *(partial(_check_engine, name, job) for name in job.engines)]
     if job.resources.ray_address is None:
         checks.insert(0, partial(_check_machine, job))
     pool = ThreadPool(len(checks))
@@ -76,7 +76,14 @@ def _check_questions(job: Job) -> None:
         SegmentAnnotator(build_engine(engine), captions, job.verification, prompts)
 
 
-def _check_engine(engine: EngineConfig, job: Job) -> None:
+def _check_engine(name: str, job: Job) -> None:
+    try:
+        _check_model(job.engines[name], job)
+    except (UsageError, EngineDeadError) as error:
+        raise type(error)(f"engines.{name}: {error}") from error
+
+
+def _check_model(engine: EngineConfig, job: Job) -> None:
     if isinstance(engine, EndpointEngineConfig):
         _check_reachable(engine)
         asyncio.run(_check_served(engine))

@@ -57,3 +57,4 @@ def test_every_shipped_job_names_the_schema_that_it_fits(job: Path) -> None:
 def test_schemas_explain_keys() -> None:
     schema = json.loads((shipped_folder("schemas") / "annotate_job.schema.json").read_text())
     assert schema["$defs"]["CaptionConfig"]["properties"]["keep"]["description"].startswith("Distinct captions")
+    assert all("None" not in file.read_text() for file in shipped_folder("schemas").glob("*.json"))

@@ -38,4 +38,5 @@ def test_keys_are_explained() -> None:
     assert lines[place - 1] == "    # Distinct captions kept per Segment, at most."
     assert "# Audio LLMs, or the baseline, by a name of your choice. Kinds: vllm, endpoint, cascade." in lines
     assert "  #min_segment_s: 2.0" in lines
+    assert "    # Prompt for Recordings that have human tags; null asks the same of all." in lines
     assert max(map(len, lines)) <= 120

@@ -41,8 +41,10 @@ def test_tags_stand_where_the_text_wants_them(tmp_path: Path) -> None:
 
 
 def test_a_missing_prompt_names_those_that_exist() -> None:
-    with pytest.raises(UsageError, match=r"captioner_fine\.v9 does not exist.*captioner_fine\.v1.*instruct_global\.v1"):
+    with pytest.raises(UsageError, match=r"captioner_fine\.v9 does not exist.*mean 'captioner_fine\.v1'"):
         load_prompt("captioner_fine.v9")
+    with pytest.raises(UsageError, match=r"prompt instruct_fine: expected NAME\.vN of .*mean 'instruct_fine\.v1'"):
+        load_prompt("instruct_fine")
 
 
 @pytest.mark.parametrize("name", ["captioner_fine.txt", "captioner_fine.v0.txt", "Fine.v1.txt"])

@@ -130,7 +130,9 @@ def _annotator(engine: Engine, *, prompt: str = "captioner_fine.v1", **bounds: i
         Granularity.GLOBAL: CaptionConfig(engine="e", prompt="instruct_global.v1", num_candidates=2),
     }
     verification = VerificationConfig.model_validate(bounds)
-    return SegmentAnnotator(engine, captions, verification, load_prompts(["instruct_global.v1", prompt]))
+    return SegmentAnnotator(
+        engine, captions, verification, load_prompts({"global": "instruct_global.v1", "fine": prompt})
+    )
 
 
 def _caption(annotator: SegmentAnnotator) -> list[tuple[CaptionSet, ...]]:

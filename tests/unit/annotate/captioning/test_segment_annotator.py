@@ -87,7 +87,7 @@ _GLOBAL = {Granularity.GLOBAL: CaptionConfig(engine="e", prompt="instruct_global
 
 
 def _annotator(engine: ScriptedEngine, captions: dict[Granularity, CaptionConfig]) -> SegmentAnnotator:
-    named = {one for config in captions.values() for one in (config.prompt, config.prompt_with_tags) if one}
+    named = {one: one for config in captions.values() for one in (config.prompt, config.prompt_with_tags) if one}
     return SegmentAnnotator(engine, captions, VerificationConfig(), load_prompts(named))
 
 
@@ -253,7 +253,7 @@ def test_clipped_sound_is_not_asked_about() -> None:
         engine,
         {Granularity.FINE: CaptionConfig(engine="e", prompt="embedded_fine.v1")},
         VerificationConfig(),
-        load_prompts(["embedded_fine.v1"]),
+        load_prompts({"fine": "embedded_fine.v1"}),
     )
     clipped = replace(segment_audio(), acoustics=acoustics(clipped_share=0.5))
     (found,) = asyncio.run(annotator.caption(clipped))

@@ -178,7 +178,7 @@ def test_the_captioner_keeps_what_it_writes() -> None:
         Granularity.FINE: CaptionConfig(engine="c", prompt="embedded_fine.v1", num_candidates=3, keep=2),
         Granularity.GLOBAL: CaptionConfig(engine="c", prompt="embedded_global.v1"),
     }
-    prompts = load_prompts(config.prompt for config in captions.values())
+    prompts = load_prompts({name.value: config.prompt for name, config in captions.items()})
     engine = build_engine(CascadeEngineConfig(kind="cascade"))
     annotator = SegmentAnnotator(engine, captions, VerificationConfig(), prompts)
     fine, profile = asyncio.run(annotator.caption(segment_audio()))
