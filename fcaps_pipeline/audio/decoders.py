@@ -210,7 +210,8 @@ def _refused(view: FileView, error: Exception, what: str) -> Exception:
     if view.error is not None:
         return storage_error(view.path, view.error)
     log = getattr(error, "log", None)
-    detail = " ".join(str(log[2] if log else getattr(error, "strerror", None) or error).split())
+    said = log[2] if log else getattr(error, "strerror", None) or getattr(error, "error_string", None) or error
+    detail = " ".join(str(said).split())
     return RecordingError(f"{view.path} {what} ({detail}); replace it or take it out of the source")
 
 

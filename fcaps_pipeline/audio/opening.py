@@ -10,7 +10,7 @@ from fcaps_pipeline.audio.containers.links import next_link
 from fcaps_pipeline.audio.containers.outline import Outline
 from fcaps_pipeline.audio.containers.walk import walk
 from fcaps_pipeline.audio.decoders import Decoder, FfmpegDecoder, SoundFileDecoder
-from fcaps_pipeline.audio.kinds import LIBSNDFILE, Kind, find_kind, id3_bytes
+from fcaps_pipeline.audio.kinds import Kind, find_kind, id3_bytes
 from fcaps_pipeline.audio.timeline import Tally, Timeline, check_channels, check_rate
 from fcaps_pipeline.audio.view import FileView
 from fcaps_pipeline.audio.warnings import WarningLog
@@ -115,7 +115,7 @@ def _promised_s(kind: Kind, outline: Outline, decoder: Decoder) -> float | None:
 
 
 def _decoder(view: FileView, kind: Kind, outline: Outline) -> Decoder:
-    if kind.demuxer == LIBSNDFILE:
+    if kind.by_libsndfile:
         return SoundFileDecoder(view)
     try:
         return FfmpegDecoder(view, kind)

@@ -109,22 +109,19 @@ class Renderer:
             return
         block_TS = np.concatenate([one.samples for one in self._batch])
         rate_hz = self._batch_rate_hz
-        if block_TS.dtype.kind == "f" or block_TS.dtype.itemsize > 2:
+        is_float = block_TS.dtype.kind == "f"
+        if is_float or block_TS.dtype.itemsize > 2:
             block_TS = to_float(block_TS)
-            self._check(block_TS, rate_hz)
+            if is_float and not self._keeps_samples:
+                self._silence_damage(block_TS, rate_hz)
+            else:
+                self._levels.push(block_TS, self._batch_start_s, rate_hz)
         chosen_TC = self._select(block_TS)
         self.clipping.push(chosen_TC, rate_hz, self._batch_start_s)
         self._batch, self._num_batched = [], 0
         if self._resampler is None:
             self._resampler = StreamResampler(rate_hz, chosen_TC.shape[1])
         yield self._counted(_to_pcm(self._resampler.push(chosen_TC)))
-
-    def _check(self, block_TS: FloatBlock, rate_hz: int) -> None:
-        """Samples of 16 bits cannot lie on a wrong scale, those of more can."""
-        if self._keeps_samples:
-            self._levels.push(block_TS, self._batch_start_s, rate_hz)
-        else:
-            self._silence_damage(block_TS, rate_hz)
 
     def _silence_damage(self, block_TS: FloatBlock, rate_hz: int) -> None:
         """A lossy decoder makes anything of a damaged packet: what cannot be sound becomes silence."""

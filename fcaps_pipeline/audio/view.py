@@ -130,6 +130,11 @@ def _open(path: Path) -> int:
             raise RecordingError(
                 f"{path} is a socket or a pipe, not a regular file; take it out of the source"
             ) from None
+        if error.errno == errno.EACCES and os.path.isdir(path):  # noqa: PTH112 - False, not an error, where it may not look
+            raise RecordingError(
+                f"{path} is a folder that may not be read ({error.strerror}), and what is in it is unknown; give the "
+                "permission, or take it out of the source"
+            ) from error
         raise storage_error(path, error) from error
     status = os.fstat(file)
     if stat.S_ISREG(status.st_mode) and status.st_size:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from fcaps_pipeline.annotate.sources.lines import MaybeEmpty, OpenLine, Text
+from fcaps_pipeline.annotate.sources.lines import MaybeEmpty, OpenLine, Tags, Text
 from fcaps_pipeline.audio.location import shown_name
 
 _TRANSCRIPTS = ".trans.txt"
@@ -39,7 +39,7 @@ class _Description(OpenLine):
     transcript: MaybeEmpty | None = None
     speaker: Text | None = None
     language: Text | None = None
-    tags: tuple[Text, ...] = ()
+    tags: Tags = ()
     license: Text | None = None
 
     @classmethod

@@ -4,6 +4,7 @@ Enters: a FolderSource with its resolved path. Leaves: Recordings with ids from 
 beside them say (`beside`). Hidden files are left out; what is not audio is counted, what is no regular file is named.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.annotate_job import FolderSource
 from fcaps_pipeline.records.audio import Recording
 
+_ONE_FOLDER_ALONE = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
+"""Errors that say nothing of the rest: such a folder fails alone, like a file that cannot be read."""
 _MANIFEST_SUFFIXES = (".jsonl", ".jsonl.gz", ".ndjson")
 
 
@@ -61,11 +64,17 @@ def _located(file: Path, root: Path, source: FolderSource, told: Told) -> Locate
 
 
 def _walk(folder: Path, parents: frozenset[tuple[int, int]], passed_over: PassedOver) -> Iterator[tuple[Path, Told]]:
-    """Audio files below a folder, sorted; links are followed, but never back into a folder they lie in."""
+    """Audio files below a folder, sorted; links are followed, but never back into a folder they lie in.
+
+    A folder further down that may not be read stands for what is in it, and fails by name later.
+    """
     try:
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
+        if parents and error.errno in _ONE_FOLDER_ALONE:
+            yield folder, Told()
+            return
         raise SourceError(
             f"folder {shown_name(str(folder))} cannot be read: {error.strerror}; check its permissions"
         ) from error

@@ -72,6 +72,10 @@ def _hint(content: dict[str, Any]) -> str | None:
         return _NOT_TAKEN[kind]
     if content.get("tracks") is not None:
         return _NOT_TAKEN["MixedCut"]
+    if "feat_value" in content:
+        return _NOT_TAKEN["PaddingCut"]
+    if isinstance(content.get("channel"), list):
+        return _NOT_TAKEN["MultiCut"]
     if content.get("recording") is not None or content.get("sources") is not None:
         return None
     if content.get("features") is not None or "storage_type" in content:
@@ -81,6 +85,8 @@ def _hint(content: dict[str, Any]) -> str | None:
             "supervisions name no audio; join them with their recordings "
             "(`CutSet.from_manifests(recordings=…, supervisions=…).trim_to_supervisions()`) and give the cuts"
         )
+    if content.get("channel") is not None:
+        return "the cut names no recording; write cuts with their recordings (without `drop_recording`)"
     return None
 
 

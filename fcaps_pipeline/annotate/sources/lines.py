@@ -34,6 +34,16 @@ def _number_as_text(value: object) -> object:
 
 Text = Annotated[str, BeforeValidator(_number_as_text), StringConstraints(min_length=1)]
 """Text that is not empty; a number is taken for its digits, as in ids."""
+
+
+def _without_empty(value: object) -> object:
+    if not isinstance(value, list | tuple):
+        return value
+    return [one for one in value if one is not None and not (isinstance(one, str) and not one.strip())]
+
+
+Tags = Annotated[tuple[Text, ...], BeforeValidator(_without_empty)]
+"""A null or blank tag is no tag."""
 MaybeEmpty = Annotated[str, BeforeValidator(_number_as_text)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

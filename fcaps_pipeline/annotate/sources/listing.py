@@ -28,6 +28,7 @@ from fcaps_pipeline.records.audio import Recording
 _LHOTSE_KEYS = frozenset(
     {"recording", "sources", "supervisions", "sampling_rate", "tracks", "recording_id", "features", "storage_type"}
 )
+_CUT_KEYS = frozenset({"start", "channel"})
 _LIST_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json"})
 
 
@@ -94,7 +95,7 @@ def detect_source(path: str | Path) -> SourceConfig:
         return FolderSource(kind="folder", path=str(path))
     if suffixes and suffixes[-1] in _LIST_SUFFIXES:
         keys = _first_keys(resolved)
-        if _LHOTSE_KEYS & keys and not keys & set(PATH_NAMES):
+        if (_LHOTSE_KEYS & keys or _CUT_KEYS <= keys) and not keys & set(PATH_NAMES):
             return LhotseSource(kind="lhotse", path=str(path))
         return ManifestSource(kind="manifest", path=str(path))
     if is_taken(resolved):

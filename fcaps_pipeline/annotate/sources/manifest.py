@@ -8,13 +8,13 @@ are not opened here.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from fcaps_pipeline.annotate.sources.ids import id_from_name
 from fcaps_pipeline.annotate.sources.jsonl import read_jsonl
-from fcaps_pipeline.annotate.sources.lines import MaybeEmpty, OpenLine, Seconds, Text, gender_of, json_text
+from fcaps_pipeline.annotate.sources.lines import MaybeEmpty, OpenLine, Seconds, Tags, Text, gender_of, json_text
 from fcaps_pipeline.annotate.sources.located import Located, Place, locate
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.annotate_job import ManifestSource
@@ -72,7 +72,7 @@ class ManifestLine(OpenLine):
     """Who speaks."""
     language: Text | None = None
     """BCP 47 tag."""
-    tags: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    tags: Tags = ()
     """Human tags of the style, such as an accent."""
     license: Text | None = None
     """License of the recording."""

@@ -22,6 +22,7 @@ _SMALL_TAIL_BYTES = 256
 _TAGS = (b"ID3", b"TAG", b"APET")
 """What taggers append to any file."""
 _WRAP_BYTES = 1 << 32
+_MAX_HEAD_BYTES = 65_536
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0O\x8e\xdb\x8a"
 _SPHERE_FIELD = re.compile(rb"^(\w+) -(?:i|r|s\d+) (.*?)\s*$", re.MULTILINE)
 
@@ -37,33 +38,114 @@ class _Chunk:
 
 
 def outline_wav(view: FileView) -> Outline:
-    """RIFF, RIFX, RF64 and BW64."""
+    """RIFF, RIFX, RF64 and BW64.
+
+    Raises:
+        RecordingError: the samples are spread over several chunks, of which no kept decoder reads more than the first.
+    """
     order = ">" if view.at(0, 4) == b"RIFX" else "<"
     long_size: tuple[int, int] | None = None
+    streamed: dict[int, bytes] = {}
     for chunk in _chunks(view, order, 12):
         if chunk.name == b"ds64" and len(content := view.at(chunk.start, 16)) == 16:
             long_size = (struct.unpack("<Q", content[8:])[0], chunk.start + 8)
+        if chunk.name == b"fact" and _number(view, chunk.start, order) >= _STREAMED_BYTES:
+            streamed = {chunk.start: bytes(4)}
         if chunk.name == b"data":
             if long_size is not None and view.at(0, 4) in {b"RF64", b"BW64"}:
-                return _held_against(view, _Chunk(b"data", chunk.start, *long_size), order, "<Q")
-            return _held_against(view, chunk, order, order + "I")
+                outline = _held_against(view, _Chunk(b"data", chunk.start, *long_size), order, "<Q")
+            else:
+                outline = _held_against(view, chunk, order, order + "I")
+                _refuse_further_samples(view, chunk, outline, order)
+            return _without_count(outline, streamed)
     return Outline()
+
+
+def _refuse_further_samples(view: FileView, chunk: _Chunk, outline: Outline, order: str) -> None:
+    behind = chunk.start + chunk.size + (chunk.size & 1)
+    if outline.end is None and any(one.name == b"data" and one.size for one in _chunks(view, order, behind)):
+        raise RecordingError(
+            f"{view.path} holds its samples in several chunks (data), of which decoders read the first; write it again "
+            "as one, for example by joining what `sox` or an editor exports"
+        )
+
+
+def _number(view: FileView, at: int, order: str) -> int:
+    content = view.at(at, 4)
+    return int.from_bytes(content, "big" if order == ">" else "little") if len(content) == 4 else 0
+
+
+def _without_count(outline: Outline, streamed: dict[int, bytes]) -> Outline:
+    """A number of samples that was written before it was known is taken away."""
+    if not streamed:
+        return outline
+    return replace(outline, patches={**outline.patches, **streamed}, has_exact_length=False)
 
 
 def outline_aiff(view: FileView) -> Outline:
     """AIFF and AIFF-C; the samples begin eight bytes into their chunk."""
+    streamed: dict[int, bytes] = {}
     for chunk in _chunks(view, ">", 12):
+        if chunk.name == b"COMM" and _number(view, chunk.start + 2, ">") >= _STREAMED_BYTES // 4:
+            streamed = {chunk.start + 2: bytes(4)}
         if chunk.name == b"SSND":
-            return _with_form(view, _held_against(view, chunk, ">", ">I"))
+            return _without_count(_with_form(view, _held_against(view, chunk, ">", ">I")), streamed)
     return Outline()
 
 
 def outline_iff(view: FileView) -> Outline:
-    """8SVX, whose samples are its body."""
+    """8SVX, whose samples are its body, and DSDIFF, whose chunks have lengths of eight bytes."""
+    if view.at(0, 4) == b"FRM8":
+        return _outline_dsdiff(view)
     for chunk in _chunks(view, ">", 12):
         if chunk.name == b"BODY":
             return _with_form(view, _held_against(view, chunk, ">", ">I"))
     return Outline()
+
+
+def _outline_dsdiff(view: FileView) -> Outline:
+    at = 16
+    for _ in range(_MAX_CHUNKS):
+        head = view.at(at, 12)
+        if len(head) < 12:
+            break
+        size = struct.unpack(">Q", head[4:])[0]
+        if head[:4] in {b"DSD ", b"DST "}:
+            return _short_of(view, at + 12, at + 12 + size)
+        at += 12 + size + (size & 1)
+    return Outline()
+
+
+def outline_dsf(view: FileView) -> Outline:
+    """DSF: three chunks with lengths of eight bytes that count their heads; the last holds the samples."""
+    at = 28 + int.from_bytes(view.at(32, 8), "little")
+    return _short_of(view, at + 12, at + int.from_bytes(view.at(at + 4, 8), "little"))
+
+
+def outline_realmedia(view: FileView) -> Outline:
+    """RealMedia: chunks whose lengths count their heads; a length of 0 was never written."""
+    at = 0
+    for _ in range(_MAX_CHUNKS):
+        head = view.at(at, 8)
+        size = _number(view, at + 4, ">")
+        if len(head) < 8 or size < 8:
+            break
+        if head[:4] == b"DATA":
+            return _short_of(view, at + 18, at + size)
+        at += size
+    return Outline()
+
+
+def outline_sox(view: FileView) -> Outline:
+    """SoX's own format: a header that tells its length and the number of samples, each of four bytes."""
+    order = "<" if view.at(0, 4) == b".SoX" else ">"
+    start = 4 + _number(view, 4, order)
+    return _short_of(view, start, start + 4 * struct.unpack(order + "Q", view.at(8, 8).ljust(8, b"\0"))[0])
+
+
+def _short_of(view: FileView, start: int, end: int) -> Outline:
+    """Samples from `start` to `end`, as far as they are there."""
+    return Outline(present_bytes=max(0, view.num_bytes - start), missing_bytes=max(0, end - view.num_bytes))
 
 
 def outline_voc(view: FileView) -> Outline:
@@ -157,7 +239,7 @@ def outline_avi(view: FileView) -> Outline:
         if size == 0 or (size >= _STREAMED_BYTES and end + size > view.num_bytes):
             return Outline(has_exact_length=False)
         end += 8 + size + (size & 1)
-    return Outline(present_bytes=view.num_bytes, missing_bytes=max(0, end - view.num_bytes - 1))
+    return _short_of(view, max(0, view.at(0, _MAX_HEAD_BYTES).find(b"movi")), end - 1)
 
 
 def _chunks(view: FileView, order: str, at: int) -> Iterator[_Chunk]:

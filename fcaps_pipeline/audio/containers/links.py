@@ -10,12 +10,11 @@ import struct
 from collections.abc import Callable, Iterator
 
 from fcaps_pipeline.audio.containers import boxes, elements, pages
-from fcaps_pipeline.audio.kinds import Kind, mpeg_frame_bytes
+from fcaps_pipeline.audio.kinds import SCAN_BYTES, Kind, first_mpeg_frame, id3_bytes, id3_tag_bytes, mpeg_frame_bytes
 from fcaps_pipeline.audio.view import FileView
 
 _BLOCK_BYTES = 1 << 22
 _OVERLAP_BYTES = 64
-_MAX_ID3_BYTES = 1 << 20
 _FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 _TTA = re.compile(rb"TTA1[\x01-\x03]\x00.\x00[\x08\x10\x18\x20]\x00", re.DOTALL)
 _APE = re.compile(rb"MAC [\x00-\xff][\x0e\x0f]\x00\x00[\x00-\x80]\x00\x00\x00", re.DOTALL)
@@ -26,7 +25,7 @@ _FLV = re.compile(rb"FLV\x01[\x01\x04\x05]\x00\x00\x00\x09")
 _SPHERE = re.compile(rb"NIST_1A\n +\d+\n")
 _VOC = re.compile(rb"Creative Voice File\x1a")
 _W64 = re.compile(rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00")
-_XING = re.compile(rb"Xing|Info")
+_MPEG_BEGINS = re.compile(rb"ID3[\x02-\x04]\x00|Xing|Info")
 _XING_OFFSETS = (36, 21, 13)
 """From the head of a frame to its Xing header, by version and number of channels."""
 
@@ -66,24 +65,35 @@ def _places(view: FileView, pattern: re.Pattern[bytes]) -> Iterator[int]:
         yield from (start + found.start() for found in pattern.finditer(block) if found.start() < _BLOCK_BYTES)
 
 
-def _next_xing(view: FileView) -> int | None:
-    """The second Xing header, and the ID3 tag before its frame."""
-    frames = (frame for place in _places(view, _XING) for frame in _frame_of_xing(view, place))
-    first = next(frames, None)
-    second = next(frames, None)
-    if first is None or second is None:
+def _next_mpeg(view: FileView) -> int | None:
+    """Behind the first frame, an ID3 tag with a frame behind it, or a frame with a Xing header, begins another file."""
+    start = id3_bytes(view)
+    first = first_mpeg_frame(view.at(start, SCAN_BYTES))
+    if first is None:
         return None
-    before = view.at(max(0, second - _MAX_ID3_BYTES), min(second, _MAX_ID3_BYTES))
-    tag = before.rfind(b"ID3")
-    return second if tag < 0 or second - len(before) + tag <= first else second - len(before) + tag
+    begins = (begin for place in _places(view, _MPEG_BEGINS) for begin in _begin_of_mpeg(view, place))
+    return next((begin for begin in begins if begin > start + first), None)
+
+
+def _begin_of_mpeg(view: FileView, place: int) -> Iterator[int]:
+    if view.at(place, 3) == b"ID3":
+        if _is_frame(view, place + id3_tag_bytes(view.at(place, 10))):
+            yield place
+    else:
+        yield from _frame_of_xing(view, place)
 
 
 def _frame_of_xing(view: FileView, place: int) -> Iterator[int]:
     for offset in _XING_OFFSETS:
-        frame = place - offset
-        if frame >= 0 and (size := mpeg_frame_bytes(view.at(frame, 4))) and mpeg_frame_bytes(view.at(frame + size, 4)):
-            yield frame
+        if place >= offset and _is_frame(view, place - offset):
+            yield place - offset
             return
+
+
+def _is_frame(view: FileView, at: int) -> bool:
+    """Whether a frame stands here and another behind it."""
+    size = mpeg_frame_bytes(view.at(at, 4))
+    return bool(size and mpeg_frame_bytes(view.at(at + size, 4)))
 
 
 _FINDERS: dict[str, Callable[[FileView], int | None]] = {
@@ -104,5 +114,5 @@ _FINDERS: dict[str, Callable[[FileView], int | None]] = {
     "nistsphere": _marked(_SPHERE),
     "voc": _marked(_VOC),
     "w64": _marked(_W64),
-    "mp3": _next_xing,
+    "mp3": _next_mpeg,
 }

@@ -3,7 +3,7 @@
 import struct
 
 from fcaps_pipeline.audio.containers.outline import Outline
-from fcaps_pipeline.audio.kinds import id3_bytes, mpeg_frame_bytes, mpeg_frame_samples
+from fcaps_pipeline.audio.kinds import GSM_FRAME_BYTES, id3_bytes, mpeg_frame_bytes, mpeg_frame_samples
 from fcaps_pipeline.audio.view import FileView
 
 _FRAME_BYTES = 2_048
@@ -42,6 +42,11 @@ def _frames_by_tag(frame: bytes) -> tuple[int | None, int]:
     return None, 0
 
 
+def outline_gsm(view: FileView) -> Outline:
+    """Frames of one size without a header; FFmpeg fails on a part of one."""
+    return Outline(end=view.num_bytes - view.num_bytes % GSM_FRAME_BYTES)
+
+
 def outline_flac(view: FileView) -> Outline:
     """The blocks before the sound must be whole; the decoder knows the rest."""
     at = id3_bytes(view) + 4
@@ -62,7 +67,8 @@ def outline_asf(view: FileView) -> Outline:
     size, flags = struct.unpack("<Q", head[at + 40 : at + 48])[0], struct.unpack("<I", head[at + 88 : at + 92])[0]
     if flags & 1 or size == 0:
         return Outline(patches=patches)
-    return Outline(patches=patches, present_bytes=view.num_bytes, missing_bytes=max(0, size - view.num_bytes))
+    present_bytes = view.num_bytes - max(0, head.find(_ASF_DATA))
+    return Outline(patches=patches, present_bytes=present_bytes, missing_bytes=max(0, size - view.num_bytes))
 
 
 def _asf_patches(view: FileView, head: bytes) -> dict[int, bytes]:

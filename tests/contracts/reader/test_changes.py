@@ -57,6 +57,33 @@ def test_files_joined_byte_by_byte(tmp_path: Path, suffix: str, codec: str, rate
     assert likeness(tail_T, melody(1.5)[: len(tail_T), 0], 0.12) > 0.8
 
 
+def test_mp3_joined_to_one_without_a_header(tmp_path: Path) -> None:
+    """Only the second tells its frames: a header further on is none of the first."""
+    source, bare, tagged = (tmp_path / name for name in ("source.wav", "bare.mp3", "tagged.mp3"))
+    soundfile.write(source, melody(2.0), 16_000)
+    ffmpeg("-i", source, "-write_xing", "0", "-id3v2_version", "0", bare)
+    ffmpeg("-i", source, "-id3v2_version", "0", tagged)
+    bare_CT, _ = decode(bare)
+    path = tmp_path / "joined.mp3"
+    path.write_bytes(bare.read_bytes() + tagged.read_bytes())
+    audio_CT, warnings = decode(path)
+    assert [warning.name for warning in warnings] == ["joined_files"]
+    assert audio_CT.shape[1] == pytest.approx(bare_CT.shape[1] + 32_000, abs=16)
+
+
+def test_a_picture_in_a_tag_between_two_mp3_is_no_sound(tmp_path: Path) -> None:
+    source, bare = tmp_path / "source.wav", tmp_path / "bare.mp3"
+    soundfile.write(source, melody(2.0), 16_000)
+    ffmpeg("-i", source, "-write_xing", "0", "-id3v2_version", "0", bare)
+    alone_CT, _ = decode(bare)
+    tag = b"ID3\x03\0\0\0\0\x28\0" + b"\xff\xfb\x90\x64" * (5 * 1_024 // 4)
+    path = tmp_path / "joined.mp3"
+    path.write_bytes(bare.read_bytes() + tag + bare.read_bytes())
+    audio_CT, warnings = decode(path)
+    assert [warning.name for warning in warnings] == ["joined_files"]
+    assert audio_CT.shape[1] == pytest.approx(2 * alone_CT.shape[1], abs=16)
+
+
 def test_without_any_tool_a_changed_rate_is_followed() -> None:
     audio_CT, warnings = decode(FILES / "rate.aac")
     assert audio_CT.shape[1] / 16_000 == pytest.approx(6.2, abs=0.05)

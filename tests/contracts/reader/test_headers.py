@@ -46,6 +46,9 @@ LENGTHS = [
     *(("wav", _at(b"RIFF", 4, "<I", value)) for value in (0, 36, 0xFFFF_FFFF)),
     *(("rf64", _at(b"ds64", 16, "<Q", value)) for value in (0, 4_000, 0xFFFF_FFFF_FFFF_FFFF)),
     *(("aiff", _at(b"SSND", 4, ">I", value)) for value in (0, 8, 4_000, 0x7F00_0008, 0xFFFF_FFFF)),
+    *(("aiff", _at(b"COMM", 10, ">I", value)) for value in (0, 0x3FFF_FFFF, 0xFFFF_FFFF)),
+    *(("rifx", _at(b"data", 4, ">I", value)) for value in (0, 4_000, 0xFFFF_FFFF)),
+    *(("wav-mulaw", _at(b"fact", 8, "<I", value)) for value in (0, 100, 0xFFFF_FFFF)),
     *(("aiff", _at(b"FORM", 4, ">I", value)) for value in (0, 0xFFFF_FFFF)),
     *(("au", _at(b".snd", 8, ">I", value)) for value in (0, 4_000, 0xFFFF_FFFF)),
     *(("caf", _at(b"data", 4, ">q", value)) for value in (-1, 0, 4_000)),
@@ -82,6 +85,18 @@ def test_what_follows_the_samples_is_no_sound(tmp_path: Path, tail: bytes) -> No
     path.write_bytes(path.read_bytes() + tail)
     audio_CT, warnings = decode(path)
     assert (audio_CT.shape[1], warnings) == (SAMPLES, ())
+
+
+@pytest.mark.parametrize("between", [b"", b"LIST\x04\0\0\0INFO"])
+def test_samples_in_several_chunks_are_not_dropped(tmp_path: Path, between: bytes) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, melody(), 16_000)
+    head, samples = path.read_bytes()[:36], path.read_bytes()[44:]
+    half = len(samples) // 2
+    size = struct.pack("<I", half)
+    path.write_bytes(head + b"data" + size + samples[:half] + between + b"data" + size + samples[half:])
+    with pytest.raises(RecordingError, match="holds its samples in several chunks"):
+        decode(path)
 
 
 def test_a_wave_file_beyond_four_gibibytes_whose_length_wrapped(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Media time: a late start shifts nothing, a gap is silence of its length, whatever the container."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,19 @@ def test_a_gap_is_silence_of_its_length(tmp_path: Path, suffix: str, codec: str)
     assert [warning.name for warning in warnings] == ["gap_filled"]
     assert not np.any(np.abs(audio_CT[0, 28_000:38_000]) > 0.01)
     assert likeness(audio_CT[0, 46_000:62_000], melody(4.0)[46_000:62_000, 0], 0.1) > 0.9
+
+
+def test_lost_blocks_of_wavpack_are_silence(tmp_path: Path) -> None:
+    need("ffmpeg")
+    path = tmp_path / "lost.wv"
+    ffmpeg("-i", _source(tmp_path, 9.0), path)
+    content = path.read_bytes()
+    blocks = [found.start() for found in re.finditer(b"wvpk", content)]
+    path.write_bytes(content[: blocks[1]] + content[blocks[2] :])
+    audio_CT, warnings = decode(path)
+    assert audio_CT.shape[1] / 16_000 == pytest.approx(9.0, abs=0.02)
+    assert [warning.name for warning in warnings] == ["gap_filled"]
+    assert likeness(audio_CT[0, -30_000:], melody(9.0)[-30_000:, 0], 0.1) > 0.9
 
 
 def test_pauses_of_amr_are_silence() -> None:

@@ -76,11 +76,15 @@ def test_floats_on_the_scale_of_integers_are_refused(tmp_path: Path, scale: floa
         decode_all(str(tmp_path / "a.wav"))
 
 
-@pytest.mark.parametrize("subtype", ["PCM_24", "PCM_32", "FLOAT"])
-def test_samples_of_16_bits_in_wider_fields_are_refused_before_any_is_heard(tmp_path: Path, subtype: str) -> None:
-    divisor = 65_536 if subtype == "PCM_32" else 256
-    soundfile.write(tmp_path / "a.wav", np.tile(_voice(), 10) / divisor, 48_000, subtype=subtype)
-    with AudioStream(str(tmp_path / "a.wav")) as stream, pytest.raises(RecordingError, match="wider fields"):
+@pytest.mark.parametrize(
+    ("suffix", "subtype"), [("wav", "PCM_24"), ("wav", "PCM_32"), ("wav", "FLOAT"), ("flac", "PCM_24")]
+)
+def test_samples_of_16_bits_in_wider_fields_are_refused_before_any_is_heard(
+    tmp_path: Path, suffix: str, subtype: str
+) -> None:
+    divisor, path = 65_536 if subtype == "PCM_32" else 256, tmp_path / f"a.{suffix}"
+    soundfile.write(path, np.tile(_voice(), 10) / divisor, 48_000, subtype=subtype)
+    with AudioStream(str(path)) as stream, pytest.raises(RecordingError, match="wider fields"):
         next(stream.blocks())
 
 

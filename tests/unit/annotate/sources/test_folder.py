@@ -2,6 +2,7 @@ import contextlib
 import json
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 
 from fcaps_pipeline.annotate.sources.listing import detect_source, list_recordings
 from fcaps_pipeline.audio.location import local_path
-from fcaps_pipeline.errors import SourceError
+from fcaps_pipeline.audio.stream import AudioStream
+from fcaps_pipeline.errors import RecordingError, SourceError
 from fcaps_pipeline.jobs.annotate_job import FolderSource, LhotseSource, ManifestSource
 from fcaps_pipeline.records.audio import Recording
 
@@ -93,14 +95,37 @@ def test_a_missing_folder(tmp_path: Path) -> None:
         detect_source(tmp_path / "nowhere")
 
 
-def test_an_unreadable_folder(fill: Fill) -> None:
-    root = fill("a/b.wav")
-    (root / "a").chmod(0)
-    try:
-        with unprivileged(), pytest.raises(SourceError, match="cannot be read: Permission denied"):
-            list(list_recordings(_source(root)))
-    finally:
+def test_an_unreadable_folder_fails_alone() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        root.chmod(0o755)
+        (root / "a").mkdir(mode=0)
+        (root / "c.wav").touch()
+        with unprivileged():
+            folder, file = list_recordings(_source(root))
+            assert (folder.source, file.source) == ("a", "c.wav")
+            with pytest.raises(RecordingError, match="a folder that may not be read"):
+                AudioStream(folder.location)
+            with pytest.raises(SourceError, match="cannot be read: Permission denied"):
+                list(list_recordings(_source(root / "a")))
         (root / "a").chmod(0o700)
+
+
+def test_a_path_longer_than_the_system_takes_fails_alone(fill: Fill) -> None:
+    root = fill("c.wav")
+    here = os.open(root, os.O_RDONLY)
+    try:
+        for _ in range(20):
+            os.mkdir("x" * 250, dir_fd=here)
+            below = os.open("x" * 250, os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = below
+    finally:
+        os.close(here)
+    file, folder = list_recordings(_source(root))
+    assert file.source == "c.wav"
+    with pytest.raises(RecordingError, match="File name too long"):
+        AudioStream(folder.location)
 
 
 @pytest.mark.parametrize(

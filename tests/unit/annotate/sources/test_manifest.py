@@ -83,6 +83,8 @@ def test_null_is_absent_and_a_number_is_an_id(list_lines: List) -> None:
     assert (recording.recording_id, recording.tags, recording.cuts, recording.extra) == ("a_wav", (), None, None)
     (recording,) = list_lines({"path": "a.wav", "id": 17, "speaker": 3})
     assert (recording.recording_id, recording.speaker) == ("17", "3")
+    (recording,) = list_lines({"path": "a.wav", "tags": [None, "", "  ", "calm"]})
+    assert recording.tags == ("calm",)
 
 
 def test_lines_of_nemo_are_segments_of_their_files(list_lines: List) -> None:
