@@ -26,7 +26,17 @@ from fcaps_pipeline.jobs.resources import resolve_path
 from fcaps_pipeline.records.audio import Recording
 
 _LHOTSE_KEYS = frozenset(
-    {"recording", "sources", "supervisions", "sampling_rate", "tracks", "recording_id", "features", "storage_type"}
+    {
+        "recording",
+        "sources",
+        "supervisions",
+        "sampling_rate",
+        "tracks",
+        "recording_id",
+        "features",
+        "storage_type",
+        "feat_value",
+    }
 )
 _CUT_KEYS = frozenset({"start", "channel"})
 _LIST_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json"})
@@ -95,7 +105,7 @@ def detect_source(path: str | Path) -> SourceConfig:
         return FolderSource(kind="folder", path=str(path))
     if suffixes and suffixes[-1] in _LIST_SUFFIXES:
         keys = _first_keys(resolved)
-        if (_LHOTSE_KEYS & keys or _CUT_KEYS <= keys) and not keys & set(PATH_NAMES):
+        if (_LHOTSE_KEYS & keys or keys >= _CUT_KEYS) and not keys & set(PATH_NAMES):
             return LhotseSource(kind="lhotse", path=str(path))
         return ManifestSource(kind="manifest", path=str(path))
     if is_taken(resolved):
