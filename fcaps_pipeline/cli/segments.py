@@ -73,8 +73,12 @@ def _duration(line: Line) -> str:
 
 def print_card(console: Stream, row: dict[str, Any]) -> None:
     """Everything a run knows about one Segment."""
-    console.say(f"{row['segment_id']}  ({row['table']})", style="bold")
-    console.say(f"{row['source']} channel {row['channel']}, {row['start_s']:.3f} to {row['end_s']:.3f} s")
+    if row["segment_id"] is None:
+        console.say(f"{row['recording_id']}  ({row['table']}, the whole Recording)", style="bold")
+        console.say(f"{row['source']}")
+    else:
+        console.say(f"{row['segment_id']}  ({row['table']})", style="bold")
+        console.say(f"{row['source']} channel {row['channel']}, {row['start_s']:.3f} to {row['end_s']:.3f} s")
     for key in ("speaker", "language", "transcript", "recording_transcript", "tags", "license"):
         if row.get(key):
             console.say(f"{key}: {row[key]}")
@@ -87,13 +91,13 @@ def print_card(console: Stream, row: dict[str, Any]) -> None:
 
 
 def _print_acoustics(console: Stream, row: dict[str, Any]) -> None:
+    measured = {name: row[name] for name in Acoustics.model_fields if name in row}
+    if all(value is None for value in measured.values()):
+        return
     table = Table("measured", "value")
-    for name in Acoustics.model_fields:
-        if name in row:
-            value = row[name]
-            table.add_row(name, "-" if value is None else f"{value:.4g}")
-    if table.row_count:
-        console.show(table)
+    for name, value in measured.items():
+        table.add_row(name, "-" if value is None else f"{value:.4g}")
+    console.show(table)
 
 
 def _print_candidate(console: Stream, candidate: dict[str, Any]) -> None:

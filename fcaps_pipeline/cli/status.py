@@ -70,7 +70,7 @@ def _add_activity(table: "Table", seen: "Activity", now: datetime) -> None:
         table.add_row("rate", f"{seen.hours_per_hour:.1f} h of audio per hour")
     if seen.eta_s is not None:
         table.add_row("time left", _span(seen.eta_s))
-    for one in seen.engines:
+    for one in seen.engines if seen.state.is_alive else ():
         table.add_row(f"engine {one.engine}", _engine(one))
     for name, text in (("last engine lost", seen.last_engine_down), ("last failure", seen.last_failure)):
         if text is not None:

@@ -68,9 +68,9 @@ def _model_of(value: Any, models: list[type[BaseModel]]) -> type[BaseModel] | No
     """The model of which a value is one; None of a mapping by names of the user's choice, and of plain values."""
     if not isinstance(value, dict):
         return None
-    fitting = [one for one in models if set(value) <= set(one.model_fields)]
-    tagged = [one for one in fitting if value.get("kind") in own_tags(one)]
-    return next(iter(tagged or fitting), None)
+    possible = [one for one in models if set(value) <= set(one.model_fields)]
+    tagged = [one for one in possible if value.get("kind") in own_tags(one)]
+    return next(iter(tagged or possible), None)
 
 
 def _default(name: str, field: FieldInfo, indent: str) -> Iterator[str]:

@@ -82,7 +82,7 @@ def _captioning(folder: Path) -> type[CaptioningActor]:
     return Troubled
 
 
-def _segmenting(deadly: str) -> type[SegmentingActor]:
+def _segmenting(poisoned: str) -> type[SegmentingActor]:
     class Deadly(SegmentingActor):
         """A segmenter that one Recording takes down."""
 
@@ -90,7 +90,7 @@ def _segmenting(deadly: str) -> type[SegmentingActor]:
             inner = super().prepare_with(job)
 
             def prepare(recording: Recording) -> Preparation:
-                if recording.recording_id == deadly:
+                if recording.recording_id == poisoned:
                     os.kill(os.getpid(), signal.SIGKILL)
                 return inner(recording)
 
@@ -244,11 +244,11 @@ def test_a_killed_a_hung_and_a_poisoned_replica_cost_one_segment(units: list[Wor
 
 def test_a_recording_that_kills_its_process_every_time_fails_alone(units: list[WorkUnit], tmp_path: Path) -> None:
     heard = Heard()
-    deadly = units[0].recordings[0]
+    poisoned = units[0].recordings[0]
     outcomes = _run(_job(1), tmp_path / "run", units[:2], heard, _captioning(tmp_path), _segmenting("r0"))
     assert all(isinstance(one, UnitCommit) for one in outcomes)
     (failure,) = read_rows(RunLayout(tmp_path / "run"), "failures")
-    assert failure["source"] == deadly.source
+    assert failure["source"] == poisoned.source
     assert "tried 3 times, the last time alone, and each time: its segmenting process died" in str(failure["message"])
     others = [unit.model_copy(update={"recordings": unit.recordings[1:]}) for unit in units[:1]]
     assert set(_ids(tmp_path / "run")) - {"None"} == _expected([*others, units[1]])

@@ -182,7 +182,7 @@ class SegmentQueue:
         """The desk has the answers to these, from this replica or from one they were taken back from."""
         one = self._replicas.get(replica)
         for segment_id in segment_ids:
-            asked = self._forget(owner, segment_id)
+            asked = self._close(owner, segment_id)
             if asked is None:
                 self._num_late += 1
                 continue
@@ -203,7 +203,7 @@ class SegmentQueue:
     def dropped(self, owner: str, segment_ids: Iterable[str]) -> None:
         """The audio of these is gone, with whoever offered it; where it still lives, it offers them again."""
         for segment_id in segment_ids:
-            self._forget(owner, segment_id)
+            self._close(owner, segment_id)
 
     def lost(self, replica: str, cause: str | None) -> bool:
         """A replica is gone with all it held.
@@ -228,7 +228,7 @@ class SegmentQueue:
     def withdraw(self, owner: str) -> None:
         """Forgets what one owner offered."""
         for segment_id in list(self._open.get(owner, ())):
-            self._forget(owner, segment_id)
+            self._close(owner, segment_id)
         self._open.pop(owner, None)
 
     def withdraw_desk(self, desk: str) -> None:
@@ -334,7 +334,7 @@ class SegmentQueue:
             self._num_convicted += 1
             reason = self._ladder.reason(asked.segment_id)
             self._convictions.append(Conviction(asked.desk, asked.owner, asked.segment_id, reason))
-            self._forget(asked.owner, asked.segment_id)
+            self._close(asked.owner, asked.segment_id)
             return
         asked.is_alone = step is Step.ALONE
         asked.is_suspect = not asked.is_alone and self._ladder.num_deaths(asked.segment_id) > 0
@@ -351,7 +351,7 @@ class SegmentQueue:
         if holder is not None and holder.leases.pop((asked.owner, asked.segment_id), None) is not None:
             holder.num_suspects -= asked.is_suspect
 
-    def _forget(self, owner: str, segment_id: str) -> _Asked | None:
+    def _close(self, owner: str, segment_id: str) -> _Asked | None:
         known = self._open.get(owner)
         asked = known.pop(segment_id, None) if known else None
         if asked is None:

@@ -127,8 +127,12 @@ def _rejected(row: Row) -> Line:
 
 
 def _failed(row: Row) -> Line:
-    name = row["recording_id"] if row["segment_id"] is None else row["segment_id"]
-    return Line(segment_id=name, duration_s=row["duration_s"], dropped=f"failed: {row['message']}")
+    return Line(segment_id=_id(row), duration_s=row["duration_s"], dropped=f"failed: {row['message']}")
+
+
+def _id(row: Row) -> str:
+    """Of the Segment; of the Recording where that failed as a whole."""
+    return str(row["recording_id"] if row["segment_id"] is None else row["segment_id"])
 
 
 _COLUMNS: dict[Table, list[str]] = {
@@ -138,19 +142,23 @@ _COLUMNS: dict[Table, list[str]] = {
 }
 
 
-def find(layout: RunLayout, segment_id: str) -> dict[str, Any]:
-    """The row of a Segment, without its audio bytes, from whichever table has it, and its candidates.
+def find(layout: RunLayout, name: str) -> dict[str, Any]:
+    """The row of an id as `lines` has it, without its audio bytes, from whichever table has it, and its candidates.
 
     Raises:
         UsageError: no table has it.
     """
+    similar: list[str] = []
     for commit in read_commits(layout):
         for table in OUTCOME_TABLES:
             columns = [column.name for column in COLUMNS[table] if column.name != "audio"]
             for row in read_unit_rows(layout, commit, table, columns):
-                if row["segment_id"] == segment_id:
-                    return {"table": table, **row, "candidates": _candidates(layout, commit).get(segment_id, [])}
-    raise UsageError(f"{layout.root} has no Segment {segment_id!r}; `fcaps show {layout.root}` lists them")
+                if _id(row) == name:
+                    return {"table": table, **row, "candidates": _candidates(layout, commit).get(name, [])}
+                if name in _id(row):
+                    similar.append(_id(row))
+    meant = f"did you mean {similar[0]}? " if similar else ""
+    raise UsageError(f"{layout.root} has no Segment {name!r}; {meant}`fcaps show {layout.root} --limit N` lists them")
 
 
 def _candidates(layout: RunLayout, commit: UnitCommit, columns: list[str] | None = None) -> dict[str, list[Row]]:

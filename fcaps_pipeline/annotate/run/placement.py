@@ -130,8 +130,8 @@ def what_is_missing(job: Job, nodes: list[dict[str, float]]) -> str:
     except ResourceError as error:
         return f"{error}, or add nodes"
     return (
-        "the nodes have what the job wants, but no room for a process beside what runs there: each must fit on one "
-        f"node; lower {' or '.join(_KEYS.values())}, or wait for other work to end"
+        "the nodes have what the job wants, so it is only slow to start, or has no room on one node beside what else "
+        f"runs there; wait, or lower {' or '.join(_KEYS.values())}"
     )
 
 

@@ -62,7 +62,7 @@ def reckon(
         tokens_per_s: output of one GPU; None reckons it from the sequences that an engine decodes together.
     """
     hours = {name: _gpu_hours(job, name, num_segments[name], tokens_per_s) for name in job.engines}
-    fitting = _split(job, {name: one for name, one in hours.items() if one is not None})
+    balanced = _split(job, {name: one for name, one in hours.items() if one is not None})
     works = tuple(
         EngineWork(
             engine=name,
@@ -71,7 +71,7 @@ def reckon(
             tokens_per_s=tokens_per_s or _assumed_tokens_per_s(engine),
             gpu_hours=hours[name],
             num_gpus=_num_gpus(engine),
-            num_gpus_fitting=fitting.get(name, 0),
+            num_gpus_fitting=balanced.get(name, 0),
         )
         for name, engine in job.engines.items()
     )

@@ -51,8 +51,8 @@ class PhraseBank:
     def draw(self, rng: np.random.Generator, speaker: str, *, long: bool) -> str:
         """Name of one phrase of a speaker; a long one where asked and where there is one."""
         own = [phrase for phrase in self._phrases.values() if phrase.speaker == speaker]
-        fitting = [phrase for phrase in own if phrase.num_syllables >= LONG_SYLLABLES] if long else own
-        chosen = fitting or own
+        long_enough = [phrase for phrase in own if phrase.num_syllables >= LONG_SYLLABLES] if long else own
+        chosen = long_enough or own
         return chosen[int(rng.integers(len(chosen)))].file
 
     def speak(self, file: str, knobs: Knobs) -> SpokenPhrase:

@@ -74,18 +74,22 @@ def _tables(name: str, outcome: Outcome) -> str:
 def _comparisons(comparisons: Sequence[Comparison]) -> str:
     """Figures that may stand beside ours as a table; the others in one line per reason."""
     table = comparison_table([item for item in comparisons if item.admissible])
-    refused: dict[tuple[str, ...], list[str]] = {}
+    refused: dict[tuple[str, ...], list[Comparison]] = {}
     for item in comparisons:
         if not item.admissible:
-            refused.setdefault(item.differences, []).append(_name(item))
-    lines = [f"- not compared with {', '.join(names)}: {'; '.join(why)}\n" for why, names in refused.items()]
+            refused.setdefault(item.differences, []).append(item)
+    lines = [f"- not compared with {_names(items)}: {'; '.join(why)}\n" for why, items in refused.items()]
     return "\n".join(filter(None, (table, "".join(lines))))
 
 
-def _name(item: Comparison) -> str:
-    published = item.published
-    parts = (published.system, published.protocol.granularity, published.protocol.direction, published.measure)
-    return " ".join(part for part in parts if part is not None)
+def _names(items: Sequence[Comparison]) -> str:
+    """Published figures, the measures of one question together: `CLSP global speech to text (R@1, R@5)`."""
+    measures: dict[str, dict[str, None]] = {}
+    for item in items:
+        published = item.published
+        question = (published.system, published.protocol.granularity, published.protocol.direction)
+        measures.setdefault(" ".join(filter(None, question)), {})[published.measure] = None
+    return ", ".join(f"{name} ({', '.join(found)})" for name, found in measures.items())
 
 
 def _facts(outcome: Outcome) -> list[str]:

@@ -191,7 +191,7 @@ class Objective:
         rows: slice,
     ) -> MicroBatch:
         lengths_B = batch.lengths_B[rows]
-        texts = [text for row_texts in zip(*(slot[rows] for slot in slots), strict=True) for text in row_texts]
+        texts = [text for of_row in zip(*(slot[rows] for slot in slots), strict=True) for text in of_row]
         segment_ids = tuple(row.segment_id for row in batch.rows[rows])
         owners = [segment_id for segment_id in segment_ids for _ in slots]
         return MicroBatch(

@@ -11,6 +11,8 @@ import pytest
 from fcaps_pipeline.annotate.run.inspection import Line
 from fcaps_pipeline.cli.console import Stream
 from fcaps_pipeline.cli.segments import print_card, print_segments
+from fcaps_pipeline.records.annotations import Failure
+from fcaps_pipeline.records.audio import Recording
 from fcaps_pipeline.records.captions import Profile
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.writer import UnitWriter
@@ -48,14 +50,20 @@ Make = Callable[..., Any]
 
 @pytest.fixture
 def run(make_audio: Make, annotate: Make, reject: Make, fail: Make, tmp_path: Path) -> Path:
-    """23 Segments annotated, two rejected, one failed."""
+    """23 Segments annotated, two rejected, one failed, and a Recording that could not be read."""
     layout = RunLayout(tmp_path / "run")
     outcomes = [annotate] * 23 + [reject] * 2 + [fail]
     with UnitWriter(layout, 0, row_group_bytes=1_000_000) as writer:
         for index, outcome in enumerate(outcomes):
             audio = make_audio(index)
             writer.add(outcome(audio), audio)
-        writer.commit((segmented(len(outcomes)),), len(outcomes), 1.0)
+        recording = Recording(recording_id="broken_wav", location="/speech/broken.wav", source="broken.wav")
+        unreadable = Failure(
+            recording=recording, segment=None, stage="decode", error="RecordingError", message="the file is empty"
+        )
+        writer.add_recording_failure(unreadable)
+        broken = segmented(0).model_copy(update={"recording_id": "broken_wav", "outcome": "failed"})
+        writer.commit((segmented(len(outcomes)), broken), len(outcomes), 1.0)
     layout.job.write_text("{}")
     return layout.root
 
@@ -106,7 +114,7 @@ def test_show_lists_what_was_asked_for(typed: Typed, run: Path) -> None:
     code, out, _ = typed("show", run, "--json")
     assert code == 0
     kinds = [json.loads(line)["dropped"].partition(":")[0] for line in out.splitlines()]
-    assert kinds == ["1 of 3 candidates"] * 23 + ["rejected"] * 2 + ["failed"]
+    assert kinds == ["1 of 3 candidates"] * 23 + ["rejected"] * 2 + ["failed"] * 2
     assert len(typed("show", run, "--json", "--limit", "5")[1].splitlines()) == 5
     rejected = [json.loads(line)["dropped"] for line in typed("show", run, "--json", "--rejected")[1].splitlines()]
     assert rejected == ["rejected: fine: absence"] * 2
@@ -117,3 +125,14 @@ def test_show_prints_one_segment_as_json(typed: Typed, run: Path) -> None:
     name = json.loads(typed("show", run, "--json", "--limit", "1")[1])["segment_id"]
     row = json.loads(typed("show", run, name, "--json")[1])
     assert (row["segment_id"], row["table"], row["speaker"]) == (name, "data", "anna")
+
+
+def test_every_id_of_the_list_can_be_shown(typed: Typed, run: Path) -> None:
+    names = [json.loads(line)["segment_id"] for line in typed("show", run, "--json")[1].splitlines()]
+    assert names[-1] == "broken_wav"
+    for name in (names[0], names[-2], names[-1]):
+        code, out, _ = typed("show", run, name)
+        assert (code, out.startswith(name)) == (0, True)
+    assert "message: the file is empty" in out
+    code, _, err = typed("show", run, "broken")
+    assert (code, "has no Segment 'broken'; did you mean broken_wav?" in err.replace("\n", " ")) == (2, True)

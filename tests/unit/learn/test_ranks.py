@@ -17,7 +17,7 @@ from fcaps_pipeline.learn.training.checkpoint import read_state
 from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.learn.training.metrics_log import read_log
 from fcaps_pipeline.learn.training.trainer import train
-from tests.unit.learn.training.tones import TINY_MODEL, Listener, tone_data, tone_job, write_tones
+from tests.unit.learn.training.tones import TINY_MODEL, NotingCallback, tone_data, tone_job, write_tones
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, rewrite_shard, with_events
 
 _WORKER = """
@@ -64,7 +64,7 @@ def job(tmp_path: Path, make_audio: MakeAudio, annotate: Annotate) -> TrainJob:
 
 
 def test_two_ranks_have_the_losses_and_weights_of_one(job: TrainJob, tmp_path: Path) -> None:
-    train(job, tmp_path / "one", Listener())
+    train(job, tmp_path / "one", NotingCallback())
     (tmp_path / "job.json").write_text(job.model_dump_json())
     assert sorted(_run_ranks(tmp_path / "job.json", tmp_path / "two", 2)) == ["False", "True"]
     one, two = (read_log(tmp_path / name / "log.jsonl") for name in ("one", "two"))

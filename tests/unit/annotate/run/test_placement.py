@@ -64,7 +64,7 @@ def test_only_what_a_job_must_have_counts_against_it() -> None:
 
 def test_who_waits_for_a_cluster_is_told_what_is_missing() -> None:
     assert "the cluster has 8; lower engines" in what_is_missing(_job(num_replicas=3), _NODES)
-    assert "no room for a process beside what runs there" in what_is_missing(_job(), _NODES)
+    assert "only slow to start, or has no room on one node beside" in what_is_missing(_job(), _NODES)
 
 
 def test_a_replica_holds_what_its_engine_works_on_and_half_as_much_again() -> None:

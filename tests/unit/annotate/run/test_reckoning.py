@@ -32,15 +32,15 @@ def test_the_shipped_jobs_split_their_gpus_as_their_captions_ask(gpu: str) -> No
     assert found.wall_hours == found.wall_hours_fitting == pytest.approx(375 * _NUM_SEGMENTS / 10_000 / 3600)
 
 
-@pytest.mark.parametrize(("num_global", "fitting"), [(3, [43, 21]), (1, [55, 9])])
-def test_two_to_one_with_three_global_candidates_and_six_to_one_with_one(num_global: int, fitting: list[int]) -> None:
+@pytest.mark.parametrize(("num_global", "balanced"), [(3, [43, 21]), (1, [55, 9])])
+def test_two_to_one_with_three_global_candidates_and_six_to_one_with_one(num_global: int, balanced: list[int]) -> None:
     job = _shipped(
         "h100",
         f"captions.global.num_candidates={num_global}",
         *(f"engines.{one}.num_replicas=32" for one in ("omni_captioner", "instruct")),
     )
     found = _reckoned(job, _NUM_SEGMENTS, 0)
-    assert _gpus(found) == [(32, fitting[0]), (32, fitting[1])]
+    assert _gpus(found) == [(32, balanced[0]), (32, balanced[1])]
     assert found.wall_hours is not None
     assert found.wall_hours_fitting is not None
     assert found.wall_hours > found.wall_hours_fitting

@@ -48,13 +48,13 @@ def test_a_limit_divides_and_loses_nothing(probabilities: list[float], max_windo
 
 
 @given(PROBABILITIES)
-def test_nothing_starts_before_what_is_settled(probabilities: list[float]) -> None:
+def test_nothing_starts_before_what_is_decided(probabilities: list[float]) -> None:
     tracker = SpeechTracker(_rules(max_interval_samples=20 * WINDOW_SAMPLES, min_part_samples=1_024))
-    settled = 0
+    decided_samples = 0
     for probability in probabilities:
-        assert all(interval.start_samples >= settled for interval in tracker.push([probability]))
-        assert tracker.decided_samples >= settled
-        settled = tracker.decided_samples
+        assert all(interval.start_samples >= decided_samples for interval in tracker.push([probability]))
+        assert tracker.decided_samples >= decided_samples
+        decided_samples = tracker.decided_samples
 
 
 def test_speech_is_divided_at_its_least_likely_window() -> None:

@@ -67,8 +67,8 @@ def test_knowing_early_changes_nothing(plan: tuple[list[SpeechInterval], int, Pl
     planned: list[PlannedInterval] = []
     position = 0
     for interval in intervals:
-        settled = data.draw(st.integers(position, interval.start_samples))
-        planned += planner.advance(settled)
+        decided_samples = data.draw(st.integers(position, interval.start_samples))
+        planned += planner.advance(decided_samples)
         needed = planner.needed_from_samples
         new = planner.push(interval)
         assert all(item.start_samples >= needed for item in new), "audio was let go too early"

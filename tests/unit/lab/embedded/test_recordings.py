@@ -64,11 +64,11 @@ def test_a_bad_list_of_speakers_is_one_line(corpus: Path, listing: str | None, e
 def test_one_speaker_in_six_measures_and_never_trains() -> None:
     recordings = [RealRecording(Path(f"{n}.wav"), f"speaker-{n}", "female") for n in range(600)]
     unseen = RealRecording(Path("t.wav"), "tested", "male")
-    material = hold_out_speakers(recordings, [unseen], [], None)
+    speech = hold_out_speakers(recordings, [unseen], [], None)
     assert 70 < sum(is_held_out(one.speaker) for one in recordings) < 130
-    assert {one.speaker for one in material.training}.isdisjoint(one.speaker for one in material.measuring)
-    assert len(material.training) + len(material.measuring) == 601
-    assert unseen in material.measuring
+    assert {one.speaker for one in speech.training}.isdisjoint(one.speaker for one in speech.measuring)
+    assert len(speech.training) + len(speech.measuring) == 601
+    assert unseen in speech.measuring
 
 
 def test_a_speaker_of_the_test_folder_never_trains() -> None:

@@ -79,11 +79,11 @@ def test_rows_without_any_caption_are_refused(run: Path) -> None:
 
 
 def test_frames_need_an_event_in_train(run: Path) -> None:
-    learning: dict[str, Any] = {**_FRAMES, "objectives": {"info_nce": {}, "frames": {}}}
-    _refused(run, r"objectives.frames learns from timed events, and none of 12 rows", **learning)
+    with_frames: dict[str, Any] = {**_FRAMES, "objectives": {"info_nce": {}, "frames": {}}}
+    _refused(run, r"objectives.frames learns from timed events, and none of 12 rows", **with_frames)
     _set_events(run, {11})
-    _check(run, **learning)
-    _refused(run, "none of 11 rows", train_rows=list(range(11)), **learning)
+    _check(run, **with_frames)
+    _refused(run, "none of 11 rows", train_rows=list(range(11)), **with_frames)
 
 
 def test_flips_need_a_caption_that_can_be_changed(run: Path) -> None:

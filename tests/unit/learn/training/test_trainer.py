@@ -12,7 +12,7 @@ from fcaps_pipeline.learn.data.training_hashes import read_training_hashes
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.training.metrics_log import read_log
 from fcaps_pipeline.learn.training.trainer import train
-from tests.unit.learn.training.tones import TINY_MODEL, Listener, tone_data, tone_job, write_tones
+from tests.unit.learn.training.tones import TINY_MODEL, NotingCallback, tone_data, tone_job, write_tones
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, rewrite_shard, spoil_first_rows, with_events
 
 
@@ -20,7 +20,7 @@ class _Killed(Exception):  # noqa: N818 - not an error: it stands for a kill
     pass
 
 
-class _Killer(Listener):
+class _Killer(NotingCallback):
     def __init__(self, step: int) -> None:
         super().__init__()
         self._step = step
@@ -78,11 +78,11 @@ def test_a_killed_run_goes_on_in_the_middle_of_an_epoch_to_the_same_weights(
 ) -> None:
     _add_events(runs[0])
     job = tone_job(*runs, **_EVERYTHING, checkpoints={"every_steps": 3, "keep": 1})
-    whole, killed = Listener(), _Killer(8)
+    whole, killed = NotingCallback(), _Killer(8)
     train(job, tmp_path / "whole", whole)
     with pytest.raises(_Killed):
         train(job, tmp_path / "killed", killed)
-    resumed = Listener()
+    resumed = NotingCallback()
     report = train(job, tmp_path / "killed", resumed)
     assert resumed.done == 6
     assert resumed.losses == whole.losses[6:]
@@ -102,37 +102,37 @@ def test_a_killed_run_goes_on_in_the_middle_of_an_epoch_to_the_same_weights(
 def test_gradient_caching_changes_nothing(runs: tuple[Path, Path], tmp_path: Path) -> None:
     losses = []
     for name, chunk_rows in (("whole", None), ("parts", 3)):
-        listener = Listener()
+        callback = NotingCallback()
         optimisation = {"steps": 4, "learning_rate": 1e-3, "chunk_rows": chunk_rows}
-        train(tone_job(*runs, optimisation=optimisation), tmp_path / name, listener)
-        losses.append(listener.losses)
+        train(tone_job(*runs, optimisation=optimisation), tmp_path / name, callback)
+        losses.append(callback.losses)
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 def test_epochs_are_counted_in_real_steps(runs: tuple[Path, Path], tmp_path: Path) -> None:
     job = tone_job(*runs, optimisation={"epochs": 2, "learning_rate": 1e-3})
-    listener = Listener()
-    report = train(job, tmp_path / "run", listener)
+    callback = NotingCallback()
+    report = train(job, tmp_path / "run", callback)
     assert report is not None
     assert (report.state.position.epoch, report.state.position.step) == (2, 0)
     assert report.state.num_rows == 2 * 60
-    again = Listener()
+    again = NotingCallback()
     train(job, tmp_path / "run", again)
-    assert (again.done, again.losses) == (listener.num_steps, [])
+    assert (again.done, again.losses) == (callback.num_steps, [])
 
 
 def test_bad_rows_are_named_counted_and_left_out(runs: tuple[Path, Path], tmp_path: Path) -> None:
     for run in runs:
         spoil_first_rows(run, 3)
-    listener = Listener()
+    callback = NotingCallback()
     job = tone_job(*runs, optimisation={"epochs": 1, "learning_rate": 1e-3})
-    report = train(job, tmp_path / "run", listener)
+    report = train(job, tmp_path / "run", callback)
     assert report is not None
     assert (report.state.num_bad_rows, report.state.num_rows) == (3, 57)
-    assert sorted(report.bad_rows) == sorted(segment_id for _, segment_id in listener.bad)
-    assert sorted(split for split, _ in listener.bad) == ["dev"] * 3 + ["train"] * 3
+    assert sorted(report.bad_rows) == sorted(segment_id for _, segment_id in callback.bad)
+    assert sorted(split for split, _ in callback.bad) == ["dev"] * 3 + ["train"] * 3
     text = (tmp_path / "run" / "report.md").read_text()
-    for _, segment_id in listener.bad:
+    for _, segment_id in callback.bad:
         assert f"- {segment_id}: " in text
     assert "6 rows could not be used; they stood 3 times" in text
 
@@ -140,36 +140,36 @@ def test_bad_rows_are_named_counted_and_left_out(runs: tuple[Path, Path], tmp_pa
 def test_an_epoch_of_bad_rows_ends_the_run(runs: tuple[Path, Path], tmp_path: Path) -> None:
     spoil_first_rows(runs[0], 60)
     with pytest.raises(TrainingError, match=r"no row of a whole epoch can be used.*log.jsonl names"):
-        train(tone_job(*runs), tmp_path / "run", Listener())
+        train(tone_job(*runs), tmp_path / "run", NotingCallback())
 
 
 def test_a_broken_number_stops_with_step_and_segments(runs: tuple[Path, Path], tmp_path: Path) -> None:
     job = tone_job(*runs, optimisation={"steps": 20, "learning_rate": 1e30, "clip_gradient": None})
     with pytest.raises(TrainingError, match=r"at step \d+ is (nan|inf).* on Segments t\d+-c0.*lower the learning rate"):
-        train(job, tmp_path / "run", Listener())
+        train(job, tmp_path / "run", NotingCallback())
 
 
 def test_a_folder_belongs_to_one_job(runs: tuple[Path, Path], tmp_path: Path) -> None:
-    train(tone_job(*runs, optimisation={"steps": 1}), tmp_path / "run", Listener())
+    train(tone_job(*runs, optimisation={"steps": 1}), tmp_path / "run", NotingCallback())
     with pytest.raises(JobError, match=r"differs in optimisation.steps \(was 1, is 2\), seed \(was 0, is 5\); undo"):
-        train(tone_job(*runs, optimisation={"steps": 2}, seed=5), tmp_path / "run", Listener())
+        train(tone_job(*runs, optimisation={"steps": 2}, seed=5), tmp_path / "run", NotingCallback())
     index = runs[0] / "index.json"
     index.write_text(json.dumps(json.loads(index.read_text()) | {"fcaps_version": "9"}))
     with pytest.raises(JobError, match="differs in index_sha256"):
-        train(tone_job(*runs, optimisation={"steps": 1}), tmp_path / "run", Listener())
+        train(tone_job(*runs, optimisation={"steps": 1}), tmp_path / "run", NotingCallback())
 
 
 def test_a_folder_of_something_else_is_refused(runs: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="neither empty nor"):
-        train(tone_job(*runs), runs[0], Listener())
+        train(tone_job(*runs), runs[0], NotingCallback())
 
 
 def test_a_stage_starts_from_the_best_of_the_one_before(runs: tuple[Path, Path], tmp_path: Path) -> None:
-    train(tone_job(*runs, optimisation={"steps": 2}), tmp_path / "one", Listener())
+    train(tone_job(*runs, optimisation={"steps": 2}), tmp_path / "one", NotingCallback())
     job = tone_job(
         *runs, model=None, init_from=str(tmp_path / "one" / "best"), optimisation={"steps": 1, "learning_rate": 1e-12}
     )
-    train(job, tmp_path / "two", Listener())
+    train(job, tmp_path / "two", NotingCallback())
     first, second = _weights(tmp_path / "one", "best"), _weights(tmp_path / "two")
     assert all(float((first[name] - second[name]).abs().max()) < 1e-9 for name in first)
     assert DualEncoder.from_pretrained(tmp_path / "two" / "best").config.embedding_size == 16
@@ -179,13 +179,13 @@ def test_a_stage_starts_from_the_best_of_the_one_before(runs: tuple[Path, Path],
 
 
 def test_a_stage_is_not_measured_on_what_the_one_before_learnt(runs: tuple[Path, Path], tmp_path: Path) -> None:
-    train(tone_job(*runs, optimisation={"steps": 1}), tmp_path / "one", Listener())
+    train(tone_job(*runs, optimisation={"steps": 1}), tmp_path / "one", NotingCallback())
     stage = {"model": None, "init_from": str(tmp_path / "one" / "best"), "optimisation": {"steps": 1}}
     swapped = tone_job(*reversed(runs), **stage)
     with pytest.raises(UsageError, match=r"speaker t\d+ stands in dev .* was trained on it, as on 59 more"):
-        train(swapped, tmp_path / "two", Listener())
+        train(swapped, tmp_path / "two", NotingCallback())
     (tmp_path / "one" / "best" / "training_hashes.safetensors").unlink()
-    report = train(swapped, tmp_path / "two", Listener())
+    report = train(swapped, tmp_path / "two", NotingCallback())
     assert report is not None
     assert not report.facts.all_stages_known
     assert "not checked: whether an earlier stage" in (tmp_path / "two" / "report.md").read_text()
@@ -193,19 +193,19 @@ def test_a_stage_is_not_measured_on_what_the_one_before_learnt(runs: tuple[Path,
 
 def test_a_run_that_goes_on_mends_links_and_sweeps_up_after_a_kill(runs: tuple[Path, Path], tmp_path: Path) -> None:
     job, out = tone_job(*runs, optimisation={"steps": 1}), tmp_path / "run"
-    train(job, out, Listener())
+    train(job, out, NotingCallback())
     for name in ("last", "best"):
         (out / name).unlink()
         (out / name).symlink_to("checkpoints/step-00000000/model")
     (out / "checkpoints" / ".writing-step-00000002" / "model").mkdir(parents=True)
-    train(job, out, Listener())
+    train(job, out, NotingCallback())
     assert [path.name for path in (out / "checkpoints").iterdir()] == ["step-00000001"]
     assert _same(_weights(out, "last"), _weights(out, "best"))
 
 
 def test_short_rows_are_left_out_and_counted_in_the_report(runs: tuple[Path, Path], tmp_path: Path) -> None:
     job = tone_job(*runs, data=tone_data(*runs, min_s=0.4), optimisation={"epochs": 1, "learning_rate": 1e-3})
-    report = train(job, tmp_path / "run", Listener())
+    report = train(job, tmp_path / "run", NotingCallback())
     assert report is not None
     assert 0 < report.facts.num_short["train"] == 60 - report.state.num_rows
     count = report.facts.num_short["dev"]

@@ -1,4 +1,4 @@
-"""Runs whose captions can be heard: tones of five pitches, soft or loud, with captions that say so."""
+"""Runs whose captions can be callback: tones of five pitches, soft or loud, with captions that say so."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -63,7 +63,7 @@ TINY_MODEL: dict[str, Any] = {
 }
 
 
-class Listener(TrainCallback):
+class NotingCallback(TrainCallback):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
