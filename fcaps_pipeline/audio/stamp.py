@@ -4,9 +4,10 @@ Enters: a path. Leaves: its size, its time and a hash of its beginning, or what 
 """
 
 import hashlib
+from contextlib import closing
 from pathlib import Path
 
-from fcaps_pipeline.audio.view import storage_error
+from fcaps_pipeline.audio.view import FileView, storage_error
 from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.records.audio import AudioWarning, FileStamp
 
@@ -17,12 +18,12 @@ def take_stamp(path: Path) -> FileStamp:
     """The file as it is.
 
     Raises:
-        RecordingError: the path is none.
+        RecordingError: it is no regular file, or empty.
         StorageError: the storage does not give it.
     """
+    with closing(FileView(path)) as view:
+        header = view.at(0, _HEADER_BYTES)
     try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
         status = path.stat()
     except OSError as error:
         raise storage_error(path, error) from error

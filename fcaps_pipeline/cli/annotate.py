@@ -47,6 +47,9 @@ def annotate(
     retry_failures: Annotated[
         bool, typer.Option("--retry-failures", help="Do again the recordings and segments that failed, nothing else.")
     ] = False,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Take in recordings that came to the source since the run was planned.")
+    ] = False,
     reuse: Reused = None,
     no_ask: Annotated[
         bool, typer.Option("--no-ask", help="With --reuse: ask no engine; what earlier runs do not know fails by name.")
@@ -65,8 +68,10 @@ def annotate(
 
     if no_ask and not reuse:
         raise UsageError("--no-ask goes with --reuse: without an earlier run nothing is known")
+    if extend and retry_failures:
+        raise UsageError("--retry-failures does nothing besides; give --extend in a call of its own")
     job, out = _job_and_folder(source, out, overrides or [])
-    how = How(repair=repair, retry_failures=retry_failures, reuse=tuple(reuse or ()), ask=not no_ask)
+    how = How(repair=repair, retry_failures=retry_failures, extend=extend, reuse=tuple(reuse or ()), ask=not no_ask)
     try:
         with ProgressBar(messages) as bar:
             report = run(job, out, bar, how)
@@ -118,6 +123,7 @@ def plan(
     reuse: Reused = None,
 ) -> None:
     """Show hours, units and expected work of a job. Starts no engine and needs no GPU."""
+    from fcaps_pipeline.annotate.run.drift import drift_line
     from fcaps_pipeline.annotate.run.inspection import status
     from fcaps_pipeline.annotate.run.plan import load_or_make
     from fcaps_pipeline.annotate.run.preflight import shortcomings
@@ -131,11 +137,15 @@ def plan(
 
     job = resolve_job(source, overrides or [])
     with scratch_folder() as scratch, opened(out or scratch, job_identity(job)) as layout:
+        is_stored = layout.plan.is_file()
         planned = load_or_make(layout, job)
+        drift = drift_line(layout, job) if is_stored else None
         rehearsal = None
         if reuse:
             answers = prepare_reuse(job, layout, reuse)
             rehearsal = rehearse(job, layout, [existing(run) for run in reuse], answers, planned.num_segments_expected)
         print_plan(result, job, status(layout), tokens_per_s, rehearsal)
+    if drift is not None:
+        result.say(drift, style="yellow")
     for line in shortcomings(job):
         result.say(f"this machine cannot run it now: {line}", style="yellow")

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from fcaps_pipeline import __version__
 from fcaps_pipeline.annotate.run.callback import ANNOTATING, RunCallback, RunCallbacks
+from fcaps_pipeline.annotate.run.drift import drift_line, extend_plan
 from fcaps_pipeline.annotate.run.engines_file import read_engines, remember_engines
 from fcaps_pipeline.annotate.run.plan import Plan, check_audio_exists, load_or_make, load_units
 from fcaps_pipeline.annotate.run.preflight import check_before_start
@@ -47,6 +48,8 @@ class How:
     """Units whose files are no longer what was committed are done again; every file is read for it."""
     retry_failures: bool = False
     """Does again the Recordings and Segments of committed units that failed, and nothing else."""
+    extend: bool = False
+    """Recordings that came to the source since it was planned become new units."""
     reuse: tuple[Path, ...] = ()
     """Finished runs; what they were answered is not asked again."""
     ask: bool = True
@@ -106,8 +109,7 @@ class _Call:
 
     def annotate(self) -> RunReport:
         """Plans, does what is to be done, and sums up."""
-        self.callback.on_step("planning")
-        plan = load_or_make(self.layout, self.job)
+        plan = self._plan()
         damaged = _damaged(self.layout, self.callback) if self.how.repair else frozenset()
         commits = read_commits(self.layout, without=damaged)
         if not commits:
@@ -119,6 +121,21 @@ class _Call:
         if last_call is None and (report := _last_report(self.layout)) is not None:
             return report
         return _finish(self.job, self.layout, plan, read_commits(self.layout), last_call or LastCall())
+
+    def _plan(self) -> Plan:
+        """The stored plan held against the source as it is now, or a new one."""
+        self.callback.on_step("planning")
+        is_stored = self.layout.plan.is_file()
+        plan = load_or_make(self.layout, self.job)
+        if not is_stored:
+            return plan
+        if self.how.extend:
+            plan, drift = extend_plan(self.layout, self.job, plan)
+            for line in drift.lines():
+                self.callback.on_remark(line)
+        elif (difference := drift_line(self.layout, self.job)) is not None:
+            self.callback.on_remark(difference)
+        return plan
 
     def _work(self, plan: Plan, commits: list[UnitCommit], damaged: frozenset[int]) -> _Work:
         asks_the_rest = bool(self.how.reuse) and self.how.ask

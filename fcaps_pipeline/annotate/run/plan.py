@@ -1,20 +1,23 @@
-"""The plan: which Recordings make up which WorkUnit. Computed once, stored, never changed.
+"""The plan: which Recordings make up which WorkUnit. Computed once, stored, never changed; it may only grow.
 
 Boundaries follow from the order of the source and the lengths in the files' headers alone, so
 that numbers of workers and restarts change nothing. Units are stored one per line and read one at
-a time.
+a time. The summary says how many lines count: what a killed process wrote behind them does not.
 """
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from fcaps_pipeline.annotate.run.survey import Seen, Survey
-from fcaps_pipeline.annotate.sources.listing import list_recordings
+from fcaps_pipeline.annotate.sources.listing import Listing, list_recordings
 from fcaps_pipeline.errors import CorruptRunError, SourceError
 from fcaps_pipeline.jobs.annotate_job import Job, SegmentationConfig, ShardConfig
 from fcaps_pipeline.records.annotations import WorkUnit
@@ -71,8 +74,8 @@ def load(layout: RunLayout) -> Plan:
     if not layout.plan.is_file():
         raise CorruptRunError(f"{layout.root} has no complete plan yet; run its annotate command again")
     try:
-        plan = Plan.model_validate_json(layout.plan.read_bytes())
-        digest = hashlib.sha256(layout.units.read_bytes()).hexdigest()
+        plan = _summary(layout)
+        digest = _digest(layout, plan.num_units).hexdigest()
     except (OSError, ValueError) as error:
         raise CorruptRunError(
             f"the plan in {layout.plan.parent} is unreadable; start again in another folder"
@@ -87,17 +90,22 @@ def load_units(
 ) -> Iterator[WorkUnit]:
     """Stored units in order, leaving out those whose index is in `without`, or is not in `only`."""
     with layout.units.open(encoding="utf-8") as file:
-        for unit_index, line in enumerate(file):
+        for unit_index, line in enumerate(islice(file, _summary(layout).num_units)):
             if unit_index not in without and (only is None or unit_index in only):
                 yield WorkUnit.model_validate_json(line)
 
 
-def divide(seen: Iterable[Seen], config: ShardConfig) -> Iterator[WorkUnit]:
-    """Fills units in order; a unit is closed when the next Recording would exceed its length or number."""
+def divide(seen: Iterable[Seen], config: ShardConfig, unit_index: int = 0) -> Iterator[WorkUnit]:
+    """Fills units in order; a unit is closed when the next Recording would exceed its length or number.
+
+    Args:
+        seen: Recordings in order.
+        config: bounds of a unit.
+        unit_index: of the first unit.
+    """
     limit_s = config.unit_hours * 3600
     unit: list[Recording] = []
     unit_s = 0.0
-    unit_index = 0
     for recording, length_s in seen:
         if unit and (unit_s + length_s > limit_s or len(unit) == config.unit_recordings):
             yield WorkUnit(unit_index=unit_index, recordings=tuple(unit))
@@ -117,44 +125,121 @@ def dealt(seen: Iterable[Seen], seed: int) -> list[Seen]:
 
 
 def _store(layout: RunLayout, job: Job) -> Plan:
-    listing, survey = list_recordings(job.source), Survey()
-    digest = hashlib.sha256()
-    num_units = num_recordings = num_without_length = num_segments = 0
-    duration_s = 0.0
+    listing, survey, units = list_recordings(job.source), Survey(), _PlannedUnits()
     with _UnitFile(layout.units) as file:
-        seen: Iterable[Seen] = survey.look(listing)
+        for line in units.lines(listing, survey, job):
+            file.write(line)
+    return _keep(layout, Plan(**units.sums(), **_seen_of(survey, listing, units.num_recordings, job)))
+
+
+def extend(layout: RunLayout, job: Job, plan: Plan, fresh: Iterable[Recording], listing: Listing) -> Plan:
+    """Adds Recordings to a stored plan, in units of their own behind the others.
+
+    Args:
+        layout: of the run.
+        job: of the run.
+        plan: as it is stored.
+        fresh: what the source has and the plan has not.
+        listing: that they come from, which knows what was passed over once they are read.
+
+    Raises:
+        SourceError: the source cannot be listed.
+        OutputError: the plan cannot be written.
+    """
+    survey, units = Survey(), _PlannedUnits(num_units=plan.num_units, digest=_digest(layout, plan.num_units))
+    with _UnitFile(layout.units, keeps=_num_bytes(layout, plan.num_units)) as file:
+        for line in units.lines(fresh, survey, job):
+            file.write(line)
+    if not units.num_recordings:
+        return plan
+    with writing(layout.index):
+        layout.index.unlink(missing_ok=True)  # the dataset is whole no more
+    more = Plan(**units.sums(), **_seen_of(survey, listing, units.num_recordings, job))
+    sums = {name: getattr(plan, name) + getattr(more, name) for name in _ADDED}
+    warnings = dict(Counter(plan.warnings) + Counter(more.warnings))
+    return _keep(layout, more.model_copy(update={**sums, "warnings": warnings}))
+
+
+_ADDED = ("num_recordings", "num_without_length", "duration_s", "num_segments_expected", "num_looked_at", "num_missing")
+
+
+@dataclass
+class _PlannedUnits:
+    """Counts units on their way to the file."""
+
+    num_units: int = 0
+    num_recordings: int = 0
+    num_without_length: int = 0
+    num_segments: int = 0
+    duration_s: float = 0.0
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    def lines(self, recordings: Iterable[Recording], survey: Survey, job: Job) -> Iterator[str]:
+        """Looks at Recordings, divides them, and gives the units as they are stored."""
+        seen: Iterable[Seen] = survey.look(recordings)
         if job.shards.deal_seed is not None:
             seen = dealt(seen, job.shards.deal_seed)
-        for unit in divide(seen, job.shards):
+        for unit in divide(seen, job.shards, self.num_units):
             line = unit.model_dump_json() + "\n"
-            digest.update(line.encode())
-            file.write(line)
-            num_units += 1
-            num_recordings += len(unit.recordings)
-            num_without_length += sum(one.duration_s is None for one in unit.recordings)
-            num_segments += sum(_segments_expected(one, job.segmentation) for one in unit.recordings)
-            duration_s += unit.duration_s
-    plan = Plan(
-        num_units=num_units,
-        num_recordings=num_recordings,
-        num_without_length=num_without_length,
-        num_missing=survey.num_missing,
-        num_looked_at=survey.num_looked_at,
-        duration_s=duration_s,
-        num_segments_expected=num_segments,
-        num_ignored_files=dict(listing.passed_over.by_suffix),
-        num_read_beside=listing.passed_over.num_read_beside,
-        warnings=dict(survey.warnings),
-        remarks=(
+            self.digest.update(line.encode())
+            self.num_units += 1
+            self.num_recordings += len(unit.recordings)
+            self.num_without_length += sum(one.duration_s is None for one in unit.recordings)
+            self.num_segments += sum(_segments_expected(one, job.segmentation) for one in unit.recordings)
+            self.duration_s += unit.duration_s
+            yield line
+
+    def sums(self) -> dict[str, Any]:
+        """What a Plan says of its units."""
+        return {
+            "num_units": self.num_units,
+            "num_recordings": self.num_recordings,
+            "num_without_length": self.num_without_length,
+            "duration_s": self.duration_s,
+            "num_segments_expected": self.num_segments,
+            "sha256": self.digest.hexdigest(),
+        }
+
+
+def _seen_of(survey: Survey, listing: Listing, num_recordings: int, job: Job) -> dict[str, Any]:
+    """What a Plan says of the look at the source."""
+    passed_over = listing.passed_over
+    return {
+        "num_missing": survey.num_missing,
+        "num_looked_at": survey.num_looked_at,
+        "num_ignored_files": dict(passed_over.by_suffix),
+        "num_read_beside": passed_over.num_read_beside,
+        "warnings": dict(survey.warnings),
+        "remarks": (
             *survey.remarks(num_recordings),
             *_unasked_tags(survey.num_tagged, job),
-            *listing.passed_over.first_notes(),
+            *passed_over.first_notes(),
         ),
-        sha256=digest.hexdigest(),
-    )
+    }
+
+
+def _keep(layout: RunLayout, plan: Plan) -> Plan:
     with writing(layout.plan):
         write_durably(layout.plan, plan.model_dump_json(indent=1))
     return plan
+
+
+def _summary(layout: RunLayout) -> Plan:
+    return Plan.model_validate_json(layout.plan.read_bytes())
+
+
+def _digest(layout: RunLayout, num_units: int) -> Any:
+    """sha256 over the lines that count, open for more."""
+    digest = hashlib.sha256()
+    with layout.units.open("rb") as file:
+        for line in islice(file, num_units):
+            digest.update(line)
+    return digest
+
+
+def _num_bytes(layout: RunLayout, num_units: int) -> int:
+    with layout.units.open("rb") as file:
+        return sum(map(len, islice(file, num_units)))
 
 
 def check_audio_exists(layout: RunLayout, plan: Plan) -> None:
@@ -180,13 +265,16 @@ def _unasked_tags(num_tagged: int, job: Job) -> list[str]:
 class _UnitFile:
     """`units.jsonl` in the making: errors of the disk, and of nothing else, become OutputErrors."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keeps: int = 0) -> None:
+        """Writes behind the first bytes that are kept."""
         self._path = path
+        self._keeps = keeps
 
     def __enter__(self) -> Self:
         with writing(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("w", encoding="utf-8")
+            self._file = self._path.open("a", encoding="utf-8")
+            self._file.truncate(self._keeps)
         return self
 
     def write(self, line: str) -> None:
