@@ -132,6 +132,7 @@ class RunLayout:
         self.index = root / "index.json"
         self.report = root / "report.json"
         self.answers = root / "reuse" / "answers.sqlite"
+        self.segments = root / "reuse" / "segments.sqlite"
         self.answers_of = root / "reuse" / "runs.json"
         self.verified = root / "verified.json"
         self.log = root / "run.log.jsonl"

@@ -103,7 +103,7 @@ def _drop_repeated(database: sqlite3.Connection, names: Sequence[Path]) -> None:
         ).fetchall()
         first_source, first_answer, _ = found[0]
         for source, answer, rowid in found[1:]:
-            if source != first_source and answer != first_answer:
+            if source != first_source and _said(answer) != _said(first_answer):
                 raise UsageError(
                     f"{names[first_source]} and {names[source]} give different answers to the request {key.hex()}…: "
                     f"{_shown(first_answer)} and {_shown(answer)}; reuse one of them"
@@ -189,5 +189,11 @@ def _packed(completion: Completion) -> bytes:
     return zlib.compress(completion.model_dump_json().encode(), _COMPRESSION_LEVEL)
 
 
+def _said(answer: bytes) -> tuple[str, str]:
+    """What an answer is, whichever version of an engine gave it."""
+    completion = Completion.model_validate_json(zlib.decompress(answer))
+    return completion.text, completion.finish_reason
+
+
 def _shown(answer: bytes) -> str:
-    return repr(Completion.model_validate_json(zlib.decompress(answer)).text[:60])
+    return repr(_said(answer)[0][:60])

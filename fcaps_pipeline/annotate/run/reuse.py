@@ -1,4 +1,4 @@
-"""What earlier runs spare a run: their answers, indexed in its folder, and the models they come from.
+"""What earlier runs spare a run: their answers and Segments, indexed in its folder, and the models they come from.
 
 Enters: finished runs and a job. Leaves: where the answers are, and, if every model of the job is one of theirs, who
 answered, so that a pass without any engine can take over what is known.
@@ -12,6 +12,7 @@ from pathlib import Path
 from fcaps_pipeline.annotate.captioning.earlier_answers import build_answers
 from fcaps_pipeline.annotate.captioning.reusing_engine import earlier_identity
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
+from fcaps_pipeline.annotate.run.earlier_segments import build_segments
 from fcaps_pipeline.annotate.run.engines_file import read_engines
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.jobs.annotate_job import CascadeEngineConfig, Job
@@ -33,6 +34,8 @@ class Reuse(Record):
 
     answers: Path
     """The index, in the run folder, which all nodes share."""
+    segments: Path
+    """The index of earlier Segments, likewise."""
     identities: dict[str, EngineIdentity]
     """By engine of the job; without those that no earlier run had."""
 
@@ -66,13 +69,15 @@ def prepare_reuse(job: Job, layout: RunLayout, runs: Sequence[Path]) -> Reuse:
     for one in layouts:
         read_index(one)
     sources = _Sources(runs={str(one.root): hashlib.sha256(one.index.read_bytes()).hexdigest() for one in layouts})
-    if not layout.answers.is_file() or _made_of(layout) != sources:
+    if not layout.answers.is_file() or not layout.segments.is_file() or _made_of(layout) != sources:
         build_answers(layout.answers, layouts)
+        build_segments(layout.segments, layouts, job)
         with writing(layout.answers_of):
             write_durably(layout.answers_of, sources.model_dump_json(indent=1))
     earlier = [identity for one in layouts for identity in read_engines(one).values()]
     found = {name: earlier_identity(name, config, earlier) for name, config in job.engines.items()}
-    return Reuse(answers=layout.answers, identities={name: one for name, one in found.items() if one is not None})
+    identities = {name: one for name, one in found.items() if one is not None}
+    return Reuse(answers=layout.answers, segments=layout.segments, identities=identities)
 
 
 def without_engines(job: Job) -> Job:

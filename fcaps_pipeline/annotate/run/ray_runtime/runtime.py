@@ -128,7 +128,7 @@ class RayRuntime:
             KeyboardInterrupt: a signal asked to stop; what could be committed in time is.
         """
         queues = [engine.queue for engine in self._engines]
-        launch = Launch(self._segmenting, self._job, self._layout)
+        launch = Launch(self._segmenting, self._job, self._layout, self._reuse)
         segmenters = Segmenters(launch, iter(units), self._board, queues, again or {})
         with self._signals.noted() as asked:
             try:

@@ -17,6 +17,7 @@ from fcaps_pipeline.annotate.run.ladder import Ladder, Step
 from fcaps_pipeline.annotate.run.ray_runtime.cluster import cause_of, death_of, end
 from fcaps_pipeline.annotate.run.ray_runtime.queues import ANSWERS, FINISH
 from fcaps_pipeline.annotate.run.ray_runtime.segmenting import SegmentingActor
+from fcaps_pipeline.annotate.run.reuse import Reuse
 from fcaps_pipeline.annotate.run.supervision import RestartBudget
 from fcaps_pipeline.annotate.run.unit_worker import UnitTry
 from fcaps_pipeline.errors import (
@@ -87,6 +88,8 @@ class Launch:
     actor_class: type[SegmentingActor]
     job: Job
     layout: RunLayout
+    reuse: Reuse | None = None
+    """Earlier Segments, which are looked for before a detector runs."""
 
     def __call__(self, name: str) -> Any:
         """An actor of this name, as soon as there is a place for it."""
@@ -95,7 +98,7 @@ class Launch:
             name=name,
             num_cpus=self.job.resources.cpus_per_segmenter,
             runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
-        ).remote(name, self.job, self.layout)
+        ).remote(name, self.job, self.layout, self.reuse)
 
 
 class Segmenters:

@@ -12,7 +12,9 @@ from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
 from fcaps_pipeline.annotate.run.border import Prepare
 from fcaps_pipeline.annotate.run.desk import Desk, EngineLink
 from fcaps_pipeline.annotate.run.dispatch import Answer, Lot
+from fcaps_pipeline.annotate.run.earlier_segments import KnownSegments
 from fcaps_pipeline.annotate.run.ray_runtime.queues import BOARD, queue_name
+from fcaps_pipeline.annotate.run.reuse import Reuse
 from fcaps_pipeline.annotate.run.unit_worker import UnitTry, UnitWorker
 from fcaps_pipeline.annotate.run.watch.board import Reporter
 from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
@@ -28,7 +30,7 @@ _ANNOUNCE_EVERY_S = 0.05
 class SegmentingActor:
     """One `UnitWorker`, connected to queues and board by their names."""
 
-    def __init__(self, name: str, job: Job, layout: RunLayout) -> None:
+    def __init__(self, name: str, job: Job, layout: RunLayout, reuse: Reuse | None = None) -> None:
         self._board = ray.get_actor(BOARD)
         self._reporter = Reporter(self._board.add.remote)
         self._announced_s = 0.0
@@ -40,6 +42,8 @@ class SegmentingActor:
         }
         self._desk = Desk(name, engines, job.resources.segments_in_flight, _publish)
         prepare = self.prepare_with(job)
+        if reuse is not None:
+            prepare = KnownSegments(reuse.segments, prepare).prepare
         self._worker = UnitWorker(job, layout, self._desk, prepare, self._reporter.report, self._announce)
 
     def prepare_with(self, job: Job) -> Prepare:
