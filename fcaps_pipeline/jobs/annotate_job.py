@@ -60,7 +60,17 @@ class LhotseSource(Section):
     """Name of the corpus, as shown in the shards."""
 
 
-SourceConfig = Annotated[FolderSource | ManifestSource | LhotseSource, Field(discriminator="kind")]
+class RunSource(Section):
+    """An earlier run or a release: its rows are the corpus, its Segments are captioned as they are."""
+
+    kind: Literal["run"]
+    path: str
+    """The run folder. Audio comes from its rows, or from where they refer to."""
+    corpus: str | None = None
+    """Name of the corpus of rows that name none, as shown in the shards."""
+
+
+SourceConfig = Annotated[FolderSource | ManifestSource | LhotseSource | RunSource, Field(discriminator="kind")]
 
 
 class SegmentationConfig(Section):

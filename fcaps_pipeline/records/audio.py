@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from fcaps_pipeline.records.base import Record
 
@@ -71,6 +71,8 @@ class Cut(Interval):
     transcript: str | None = None
     speaker: str | None = None
     speaker_gender: Gender | None = None
+    samples_sha256: str | None = None
+    """Of the samples as an earlier run cut them out; None where none did."""
     extra: str | None = None
     """JSON object of the fields that a source gives to this stretch and that are not ours."""
 
@@ -114,6 +116,8 @@ class Recording(Record):
     """Path relative to the source's root, as the shards show it; of what lies elsewhere, the last part."""
     files: tuple[AudioFile, ...] | None = None
     """Where each channel is; None means that the rows of the one file at `location` are the channels."""
+    shard: str | None = None
+    """Parquet file of an earlier run whose rows hold the samples of the cuts; None reads them from `location`."""
     duration_s: Annotated[float, Field(ge=0)] | None = None
     """Length by the file's header or the manifest; None when the header could not be read."""
     cuts: tuple[Cut, ...] | None = None
@@ -160,46 +164,54 @@ class Segment(Interval):
         return f"{recording_id}-c{channel}-{start_samples:09d}-{end_samples:09d}"
 
 
+def _as_stored(value: float) -> float:
+    return float(np.float32(value))
+
+
+Measured = Annotated[float, AfterValidator(_as_stored)]
+"""As precise as the tables hold it, so that what is judged again from them is judged the same."""
+
+
 class Acoustics(Record):
     """What was measured in one Segment. None where the quantity is undefined (no voiced frame, no pause)."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    f0_median_hz: float | None
+    f0_median_hz: Measured | None
     """Median F0."""
-    f0_p5_hz: float | None
+    f0_p5_hz: Measured | None
     """5th percentile of F0."""
-    f0_p95_hz: float | None
+    f0_p95_hz: Measured | None
     """95th percentile of F0."""
-    f0_slope_hz_per_s: float | None
+    f0_slope_hz_per_s: Measured | None
     """Least-squares slope of F0 over voiced frames."""
-    voiced_share: float
+    voiced_share: Measured
     """Voiced frames over all frames, 0 to 1."""
-    syllables_per_s: float
+    syllables_per_s: Measured
     """Syllable nuclei over the whole length."""
-    articulation_syllables_per_s: float
+    articulation_syllables_per_s: Measured
     """Syllable nuclei over the length without pauses."""
-    loudness_lufs: float | None
+    loudness_lufs: Measured | None
     """Integrated loudness, ITU-R BS.1770; None when everything is below the gate."""
-    level_range_db: float
+    level_range_db: Measured
     """95th minus 5th percentile of the frame level during speech."""
     num_pauses: int
     """Pauses found."""
-    pauses_total_s: float
+    pauses_total_s: Measured
     """Length of all pauses."""
-    pause_longest_s: float
+    pause_longest_s: Measured
     """Length of the longest pause."""
-    dip_longest_s: float
+    dip_longest_s: Measured
     """Longest stretch inside the speech that lies 15 dB below its level; shorter than a pause, it may pass for one."""
-    level_change_db: float | None
+    level_change_db: Measured | None
     """Last third of the speech against the first."""
-    f0_change_semitones: float | None
+    f0_change_semitones: Measured | None
     """Second half of the speech against the first."""
-    rate_change_ratio: float | None
+    rate_change_ratio: Measured | None
     """Syllables per second of the second half of the speech over those of the first."""
-    snr_db: float | None
+    snr_db: Measured | None
     """Speech level over noise floor; None when no frame is free of speech."""
-    clipped_share: float
+    clipped_share: Measured
     """Samples at full scale over all samples, 0 to 1."""
 
 

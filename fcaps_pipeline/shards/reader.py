@@ -27,7 +27,7 @@ def read_commits(layout: RunLayout, without: AbstractSet[int] = frozenset()) -> 
     commits = [read_commit(path) for unit_index, path in last_attempts(layout).items() if unit_index not in without]
     for commit in commits:
         for file in commit.files:
-            _check_size(layout, file)
+            check_size(layout, file)
     return commits
 
 
@@ -86,6 +86,22 @@ def read_index(layout: RunLayout) -> DatasetIndex:
         ) from error
 
 
+def check_size(layout: RunLayout, file: ShardFile) -> None:
+    """Compares the size of a committed file with its record.
+
+    Raises:
+        CorruptRunError: it is missing, or of another size.
+    """
+    path = layout.root / file.path
+    found = path.stat().st_size if path.is_file() else None
+    if found != file.num_bytes:
+        state = "is missing" if found is None else f"has {found} bytes"
+        raise CorruptRunError(
+            f"{path} {state}, but its commit record says {file.num_bytes} bytes; restore the file, or run annotate "
+            "again with --repair to do its unit again"
+        )
+
+
 def check_file(layout: RunLayout, file: ShardFile) -> None:
     """Reads one committed file whole and compares it with its record.
 
@@ -93,7 +109,7 @@ def check_file(layout: RunLayout, file: ShardFile) -> None:
         CorruptRunError: checksum, columns or number of rows are not as recorded.
     """
     path = layout.root / file.path
-    _check_size(layout, file)
+    check_size(layout, file)
     with path.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     if digest != file.sha256:
@@ -170,7 +186,7 @@ def read_json(path: Path) -> object:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CorruptRunError(f"{path} is not JSON: {error}; restore it from a copy") from error
 
 
@@ -185,14 +201,3 @@ def _check_versions(path: Path, content: object) -> None:
         found = versions.get(table, SCHEMA_VERSIONS[table])
         if isinstance(found, int) and (mismatch := version_mismatch(table, found)) is not None:
             raise CorruptRunError(f"{path} {mismatch}")
-
-
-def _check_size(layout: RunLayout, file: ShardFile) -> None:
-    path = layout.root / file.path
-    found = path.stat().st_size if path.is_file() else None
-    if found != file.num_bytes:
-        state = "is missing" if found is None else f"has {found} bytes"
-        raise CorruptRunError(
-            f"{path} {state}, but its commit record says {file.num_bytes} bytes; restore the file, or run annotate "
-            "again with --repair to do its unit again"
-        )

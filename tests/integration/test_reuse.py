@@ -78,3 +78,32 @@ def test_a_new_prompt_of_one_granularity_asks_only_there_and_no_ask_names_what_i
         row["granularity"] == "fine" for row in read_rows(RunLayout(run), "candidates")
     )
     assert fcaps("verify", run).returncode == 0
+
+
+def test_a_run_is_the_corpus_of_another_with_its_segments_as_they_are(fcaps: Fcaps, job: Path, earlier: Path) -> None:
+    run = job.with_name("over")
+    done = fcaps("annotate", job, "--set", f"source={{kind: run, path: {earlier}}}", "--out", run)
+    assert done.returncode == 0, done.stderr
+    assert _rows(run)["data"] == _rows(earlier)["data"]
+    assert len(_rows(run)["data"]) > 3
+
+
+def test_new_recordings_are_named_then_taken_in_and_done(fcaps: Fcaps, demo_files: list[Path], tmp_path: Path) -> None:
+    corpus, run = tmp_path / "corpus", tmp_path / "run"
+    corpus.mkdir()
+    speech = {path.name: path.read_bytes() for path in demo_files if path.stem in ("woman-soft", "man-loud-fast")}
+    (corpus / "woman-soft.flac").write_bytes(speech["woman-soft.flac"])
+    job = corpus.with_name("job.yaml")
+    job.write_text(JOB.replace('{kind: manifest, path: "package:demo_speech/manifest.jsonl"}', f"{{kind: folder, path: {corpus}}}"))
+    assert fcaps("annotate", job, "--out", run).returncode == 0
+    (corpus / "man-loud-fast.flac").write_bytes(speech["man-loud-fast.flac"])
+    (corpus / "woman-soft.flac").unlink()
+    before = (run / "index.json").read_bytes()
+    silent = fcaps("annotate", "--out", run)
+    assert "1 new (man-loud-fast.flac), 1 gone (woman-soft.flac); --extend takes the new ones in" in silent.stderr
+    assert (run / "index.json").read_bytes() == before
+    done = fcaps("annotate", "--out", run, "--extend")
+    assert done.returncode == 0, done.stderr
+    assert "woman-soft.flac: no longer in the source; what was made of it stays" in done.stderr
+    assert [row["source"] for row in read_rows(RunLayout(run), "data")] == ["woman-soft.flac", "man-loud-fast.flac"]
+    assert fcaps("verify", run).returncode == 0

@@ -107,6 +107,8 @@ def _look(numbered: tuple[int, Recording]) -> _Look:
     number, recording = numbered
     sampled = number < _ALL_OF_THE_FIRST or number % _ONE_IN == 0
     stated_s = recording.duration_s
+    if recording.shard is not None:
+        return _Look(Seen(recording, _length_of_cuts(recording)), looked_at=False, is_missing=False, header=None)
     if stated_s is not None and not sampled:
         return _Look(Seen(recording, stated_s), looked_at=False, is_missing=False, header=None)
     num_bytes = _size(recording)
@@ -116,6 +118,11 @@ def _look(numbered: tuple[int, Recording]) -> _Look:
         recording = recording.model_copy(update={"duration_s": length_s, "stamp": _stamp(recording)})
     seen = Seen(recording, _length_s(recording, header, num_bytes or 0))
     return _Look(seen, looked_at=True, is_missing=num_bytes is None, header=header)
+
+
+def _length_of_cuts(recording: Recording) -> float:
+    """Of a Recording that is read from the rows of a run, what there is of it."""
+    return sum(cut.duration_s for cut in recording.cuts or ())
 
 
 def _header(recording: Recording) -> AudioHeader | None:

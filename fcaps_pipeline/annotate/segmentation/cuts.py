@@ -6,6 +6,7 @@ than a Segment may be are counted as discarded. Decoding stops after the last Cu
 Shape suffix: T samples.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -62,6 +63,7 @@ def cut_out(
             start, end = cut.start_samples, cut.end_samples
             channel = _loudest(buffers, start, end) if cut.channel is None else cut.channel
             pcm_T = buffers[channel].read(start, end)
+            _check_samples(recording, cut, pcm_T)
             clipped_share = stream.clipped_share(channels.index(channel), start, end)
             return CutAudio(_as_told(recording, cut), _segment(recording, cut, channel), pcm_T, clipped_share)
 
@@ -138,6 +140,14 @@ def _shortened(recording: Recording, cut: Cut, num_samples: int) -> Cut:
             f"spans {cut.start_samples} to {cut.end_samples}; correct the manifest"
         )
     return cut.model_copy(update={"end_samples": num_samples})
+
+
+def _check_samples(recording: Recording, cut: Cut, pcm_T: npt.NDArray[np.int16]) -> None:
+    if cut.samples_sha256 not in {None, hashlib.sha256(pcm_T.tobytes()).hexdigest()}:
+        raise RecordingError(
+            f"{recording.shard or recording.location}: samples {cut.start_samples} to {cut.end_samples} are not those "
+            "that the earlier run recorded; restore the file, or leave its recording out"
+        )
 
 
 def _segment(recording: Recording, cut: Cut, channel: Channel) -> Segment:

@@ -10,11 +10,13 @@ Shape suffixes: C channels, T samples.
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
 
+from fcaps_pipeline.annotate.segmentation.shard_stream import ShardStream
 from fcaps_pipeline.audio.rendering import PcmBlock
 from fcaps_pipeline.audio.stream import AudioStream, ChannelChoice
 from fcaps_pipeline.errors import RecordingError
@@ -75,6 +77,8 @@ def open_recording(recording: Recording, channels: ChannelChoice) -> SoundStream
     Raises:
         RecordingError: a file cannot be opened, is not audio, or lacks a channel.
     """
+    if recording.shard is not None:
+        return ShardStream(recording, Path(recording.shard), channels)
     if recording.files is None:
         return AudioStream(recording.location, channels)
     return MappedStream(recording, recording.files, channels)

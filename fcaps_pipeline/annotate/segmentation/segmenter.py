@@ -148,7 +148,7 @@ class Segmenter:
                 yield self._measured(recording, segment, piece.pcm_T, piece.clipped_share)
 
     def _measured(self, recording: Recording, segment: Segment, pcm_T: Pcm, clipped_share: float) -> SegmentAudio:
-        acoustics = self._measure(pcm_T).model_copy(update={"clipped_share": clipped_share})
+        acoustics = Acoustics.model_validate({**dict(self._measure(pcm_T)), "clipped_share": clipped_share})
         return SegmentAudio(recording, segment, acoustics, pcm_T)
 
     def _pieces(self, recording: Recording, tally: SegmentationTally) -> Iterator[_Piece]:

@@ -19,9 +19,10 @@ from fcaps_pipeline.annotate.sources.lhotse import list_lhotse
 from fcaps_pipeline.annotate.sources.located import Located
 from fcaps_pipeline.annotate.sources.manifest import PATH_NAMES, list_manifest
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
+from fcaps_pipeline.annotate.sources.run import is_run, list_run
 from fcaps_pipeline.audio.location import is_url
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.jobs.annotate_job import FolderSource, LhotseSource, ManifestSource, SourceConfig
+from fcaps_pipeline.jobs.annotate_job import FolderSource, LhotseSource, ManifestSource, RunSource, SourceConfig
 from fcaps_pipeline.jobs.resources import resolve_path
 from fcaps_pipeline.records.audio import Recording
 
@@ -80,7 +81,7 @@ def list_recordings(source: SourceConfig) -> Listing:
     """
     path = _existing(source.path)
     passed_over = PassedOver()
-    if path.is_dir() and not isinstance(source, FolderSource):
+    if path.is_dir() and not isinstance(source, FolderSource | RunSource):
         raise SourceError(f"{path} is a folder, expected a JSONL file; give a folder with source.kind folder")
     match source:
         case FolderSource():
@@ -89,18 +90,22 @@ def list_recordings(source: SourceConfig) -> Listing:
             return Listing(list_manifest(source, path), passed_over, source.corpus)
         case LhotseSource():
             return Listing(list_lhotse(source, path), passed_over, source.corpus)
+        case RunSource():
+            return Listing(list_run(path, passed_over), passed_over, source.corpus)
         case _:
             assert_never(source)
 
 
 def detect_source(path: str | Path) -> SourceConfig:
-    """Source of the command line: a folder, an audio file, a manifest, or Lhotse JSONL.
+    """Source of the command line: a folder, an audio file, a manifest, Lhotse JSONL, or a finished run.
 
     Raises:
         SourceError: the path is missing or of no known kind.
     """
     resolved = _existing(str(path))
     suffixes = [suffix.lower() for suffix in resolved.suffixes if suffix != ".gz"]
+    if is_run(resolved):
+        return RunSource(kind="run", path=str(path))
     if resolved.is_dir():
         return FolderSource(kind="folder", path=str(path))
     if suffixes and suffixes[-1] in _LIST_SUFFIXES:

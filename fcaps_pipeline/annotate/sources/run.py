@@ -1,0 +1,107 @@
+"""Recordings of an earlier run or of a release: its rows are the corpus, their intervals are Segments as they are.
+
+Enters: the folder. Leaves: a Recording per recording of the rows, whose Cuts know the checksum of their samples. Where
+rows hold their samples, these are read from the shard; where they refer to them, from the file. Only annotated
+Segments are taken; how many others the run has is noted.
+"""
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from fcaps_pipeline.annotate.sources.located import Located
+from fcaps_pipeline.annotate.sources.passed_over import PassedOver
+from fcaps_pipeline.records.audio import Channel, Cut, Recording
+from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.reader import check_size, read_commits, read_index, reading
+from fcaps_pipeline.shards.schema import Row
+
+_AUDIO_NAME = "audio.path"
+_COLUMNS = [
+    "recording_id",
+    _AUDIO_NAME,
+    "audio_sha256",
+    "location",
+    "source",
+    "corpus",
+    "recording_transcript",
+    "language",
+    "tags",
+    "license",
+    "extra",
+    "channel",
+    "start_samples",
+    "end_samples",
+    "speaker",
+    "speaker_gender",
+    "transcript",
+]
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is a run that is finished, or a release."""
+    return path.is_dir() and RunLayout(path).index.is_file() and (path / "data").is_dir()
+
+
+def list_run(path: Path, passed_over: PassedOver) -> Iterator[Located]:
+    """Yields the Recordings of the rows, in their order.
+
+    Raises:
+        CorruptRunError: the run is not finished, of another schema version, or a file of it is missing or damaged.
+    """
+    layout = RunLayout(path.absolute())
+    index = read_index(layout)
+    lengths = {one.recording_id: one.duration_s for commit in read_commits(layout) for one in commit.recordings}
+    for file in index.shards:
+        if file.table == "data":
+            check_size(layout, file)
+            shard = layout.root / file.path
+            for _, rows in groupby(_rows(shard), key=lambda row: row["recording_id"]):
+                yield _located(list(rows), shard, lengths)
+    num_others = index.totals.num_segments - index.totals.num_annotations
+    if num_others:
+        passed_over.notes.append(f"{path}: {num_others} segments that it did not annotate are no part of this source")
+
+
+def _rows(shard: Path) -> Iterator[Row]:
+    with reading(shard):
+        parquet = pq.ParquetFile(shard)
+    for group in range(parquet.num_row_groups):
+        with reading(shard, group):
+            table = parquet.read_row_group(group, columns=_COLUMNS)
+        yield from table.to_pylist()
+
+
+def _located(rows: list[Row], shard: Path, lengths: dict[str, float]) -> Located:
+    first = rows[0]
+    holds_audio = all(row["audio"] is not None for row in rows)
+    recording = Recording(
+        recording_id=first["recording_id"],
+        location=first["location"],
+        source=first["source"],
+        shard=str(shard) if holds_audio else None,
+        duration_s=lengths.get(first["recording_id"]),
+        cuts=tuple(map(_cut, rows)),
+        transcript=first["recording_transcript"],
+        language=first["language"],
+        tags=tuple(first["tags"] or ()),
+        license=first["license"],
+        corpus=first["corpus"],
+    )
+    return Located(recording, f"{shard}, recording {first['recording_id']}")
+
+
+def _cut(row: Row) -> Cut:
+    channel: Channel = "mix" if row["channel"] == "mix" else int(row["channel"])
+    return Cut(
+        start_samples=row["start_samples"],
+        end_samples=row["end_samples"],
+        channel=channel,
+        transcript=row["transcript"],
+        speaker=row["speaker"],
+        speaker_gender=row["speaker_gender"],
+        samples_sha256=row["audio_sha256"],
+        extra=row["extra"],
+    )
