@@ -1,7 +1,8 @@
 """How true captions are: the real pipeline over held-out synthetic speech whose truth is known.
 
 Enters: a work folder, a number of clips and a seed. Leaves: correctness, coverage and invention for a
-single candidate, for the best of several after verification, and for the cascaded baseline. Clips are
+single candidate, for the best of several after verification, both as the shipped job draws and at temperature 1.0,
+and for the cascaded baseline; and how much truer the best is than the single one, clip by clip. Clips are
 Segments as they are, so that a caption and a truth belong together; segmentation is not measured here.
 """
 
@@ -22,6 +23,7 @@ from fcaps_pipeline.jobs.resources import shipped_folder
 from fcaps_pipeline.lab.caption_scores import CaptionCounts, CaptionScores, count, stated_by_fields, summarize
 from fcaps_pipeline.lab.synthesis.corpus import read_truths, write_corpus
 from fcaps_pipeline.lab.synthesis.truth import ClipTruth
+from fcaps_pipeline.learn.evaluation.metrics.confidence import Estimate, metric_estimates
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity
@@ -31,6 +33,8 @@ from fcaps_pipeline.shards.rows import global_caption_of
 from fcaps_pipeline.storage.job_folder import claim
 
 NUM_CANDIDATES = 4
+_WARM = 1.0
+"""A temperature at which answers differ more than the shipped job lets them."""
 _CAPTIONER_JOB, _CASCADE_JOB = "annotate_demo_cpu.yaml", "annotate_cascade_baseline_cpu.yaml"
 _MIN_CLIP_S = 2.0
 _SETTINGS_FILE = "settings.json"
@@ -58,17 +62,36 @@ class CaptionBenchRow(Record):
     """Of those, the ones whose caption describes a speaker."""
 
 
+class Gain(Record):
+    """What choosing among several candidates is worth, on the clips that have a caption either way."""
+
+    way: str
+    granularity: Granularity
+    correctness: Estimate
+    """Of the kept candidate, less that of the first."""
+    num_clips: int
+    num_without: int
+    """Clips with speech of which no candidate was kept."""
+
+
+class CaptionBench(Record):
+    """Both tables."""
+
+    rows: tuple[CaptionBenchRow, ...]
+    gains: tuple[Gain, ...]
+
+
 def bench_captions(
     work: Path, *, num_clips: int, seed: int, workers: int, callback: RunCallback, on_clips: Callable[[int], None]
-) -> list[CaptionBenchRow]:
-    """Captions the clips of held-out voices, once by the embedded captioner and once by the cascade.
+) -> CaptionBench:
+    """Captions the clips of held-out voices, twice by the embedded captioner and once by the cascade.
 
     Args:
         work: keeps the clips and the runs; used again, it goes on where it was.
         num_clips: clips to make.
         seed: of the clips.
         workers: processes of the synthesis.
-        callback: told of both runs.
+        callback: told of all runs.
         on_clips: told of finished clips.
 
     Raises:
@@ -86,26 +109,33 @@ def bench_captions(
     truths = {truth.clip_id: truth for truth, _ in usable}
     captioner = load_job(shipped_folder("jobs") / _CAPTIONER_JOB, _candidates(NUM_CANDIDATES), source=source)
     cascade = load_job(shipped_folder("jobs") / _CASCADE_JOB, _candidates(1), source=source)
-    heard = _run(captioner, work / "captioner", truths, callback)
-    measured = _run(cascade, work / "cascade", truths, callback)
-    ways: tuple[tuple[str, dict[str, Candidates], Choice], ...] = (
-        ("captioner, one candidate", heard, first_answer),
-        (f"captioner, best of {NUM_CANDIDATES} verified", heard, kept_answer),
-        ("cascade of measurements", measured, kept_answer),
+    warm = load_job(
+        shipped_folder("jobs") / _CAPTIONER_JOB, _candidates(NUM_CANDIDATES, temperature=_WARM), source=source
     )
-    return [
-        score_way(way, granularity, truths, candidates, choose)
-        for granularity in (Granularity.FINE, Granularity.GLOBAL)
-        for way, candidates, choose in ways
-    ]
+    heard = {
+        "captioner": _run(captioner, work / "captioner", truths, callback),
+        f"captioner, temperature {_WARM}": _run(warm, work / "captioner-warm", truths, callback),
+    }
+    measured = _run(cascade, work / "cascade", truths, callback)
+    ways: list[tuple[str, dict[str, Candidates], Choice]] = []
+    for name, candidates in heard.items():
+        ways.append((f"{name}, one candidate", candidates, first_answer))
+        ways.append((f"{name}, best of {NUM_CANDIDATES} verified", candidates, kept_answer))
+    ways.append(("cascade of measurements", measured, kept_answer))
+    granularities = (Granularity.FINE, Granularity.GLOBAL)
+    return CaptionBench(
+        rows=tuple(
+            score_way(way, one, truths, candidates, choose) for one in granularities for way, candidates, choose in ways
+        ),
+        gains=tuple(gain_of(name, one, truths, found) for one in granularities for name, found in heard.items()),
+    )
 
 
-def _candidates(number: int) -> list[str]:
-    return [
-        f"captions.{name}.{key}={value}"
-        for name in Granularity
-        for key, value in (("num_candidates", number), ("keep", 1))
-    ]
+def _candidates(number: int, temperature: float | None = None) -> list[str]:
+    changes: dict[str, object] = {"num_candidates": number, "keep": 1}
+    if temperature is not None:
+        changes["sampling.temperature"] = temperature
+    return [f"captions.{name}.{key}={value}" for name in Granularity for key, value in changes.items()]
 
 
 def _write_manifest(path: Path, clips: Iterable[tuple[ClipTruth, Path]]) -> Path:
@@ -138,8 +168,8 @@ def _run(job: Job, out: Path, truths: dict[str, ClipTruth], callback: RunCallbac
 
 
 def first_answer(candidates: Candidates) -> dict[str, Any] | None:
-    """The first answer, whatever verification says."""
-    return candidates[0] if candidates else None
+    """The answer that was drawn first, whatever verification says; in the shards the kept ones stand before it."""
+    return min(candidates, key=lambda one: (one["attempt"], one["completion_index"]), default=None)
 
 
 def kept_answer(candidates: Candidates) -> dict[str, Any] | None:
@@ -183,6 +213,44 @@ def score_way(
         scores=summarize(counts, without_caption, np.random.default_rng(0)),
         num_sounds=sounds,
         num_speakers_invented=invented,
+    )
+
+
+def gain_of(
+    way: str, granularity: Granularity, truths: dict[str, ClipTruth], candidates: dict[str, Candidates]
+) -> Gain:
+    """How much truer the kept candidate is than the first, over the clips that have both.
+
+    Args:
+        way: its name.
+        granularity: of the captions that count.
+        truths: by clip.
+        candidates: by clip, all of both granularities, as in the shards.
+
+    Raises:
+        UsageError: no clip has both.
+    """
+    pairs: list[tuple[CaptionCounts, CaptionCounts]] = []
+    num_without = 0
+    for clip_id, truth in truths.items():
+        of_clip = [one for one in candidates[clip_id] if one["granularity"] == granularity]
+        first, kept = first_answer(of_clip), kept_answer(of_clip)
+        if truth.speech is None or first is None:
+            continue
+        if kept is None:
+            num_without += 1
+        else:
+            pairs.append((count(truth.speech, _stated(first)), count(truth.speech, _stated(kept))))
+    table_NK = np.array([[n for one in pair for n in (one.num_correct, one.num_stated)] for pair in pairs], np.float64)
+    table_NK = table_NK.reshape(-1, 4)
+
+    def gain(positions: np.ndarray) -> tuple[float]:
+        correct, stated, kept_correct, kept_stated = table_NK[positions].sum(axis=0)
+        return (kept_correct / kept_stated - correct / stated if stated and kept_stated else float("nan"),)
+
+    (correctness,) = metric_estimates(gain, len(pairs), np.random.default_rng(0))
+    return Gain(
+        way=way, granularity=granularity, correctness=correctness, num_clips=len(pairs), num_without=num_without
     )
 
 

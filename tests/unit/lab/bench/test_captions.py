@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fcaps_pipeline.lab.bench.captions import Candidates, first_answer, kept_answer, score_way
+from fcaps_pipeline.lab.bench.captions import Candidates, first_answer, gain_of, kept_answer, score_way
 from fcaps_pipeline.lab.synthesis.truth import ClipTruth
 from fcaps_pipeline.records.captions import GlobalCaption, Granularity
 from tests.truths import STEADY_MAN
@@ -22,22 +22,25 @@ _PROFILE = GlobalCaption(
     accent="unknown",
     caption="A man speaks softly.",
 )
+_FIRST = {"attempt": 1, "completion_index": 0}
 _TRUE = "A man speaks in a low pitch, at a slow pace and at a soft volume."
 _WRONG = "A woman speaks in a high pitch and grows louder."
 
 
-def _fine(text: str, *, kept: bool = False) -> dict[str, Any]:
-    return {"granularity": "fine", "text": text, "gender": None, "kept": kept}
+def _fine(text: str, *, kept: bool = False, index: int = 0) -> dict[str, Any]:
+    place = {"attempt": 1, "completion_index": index}
+    return {"granularity": "fine", "text": text, "gender": None, "kept": kept, **place}
 
 
 def _global(caption: GlobalCaption | None) -> dict[str, Any]:
     if caption is None:
-        return {"granularity": "global", "text": "{", "gender": None, "kept": False}
-    return {"granularity": "global", "text": caption.caption, **caption.model_dump(exclude={"caption"}), "kept": True}
+        return {"granularity": "global", "text": "{", "gender": None, "kept": False, **_FIRST}
+    fields = caption.model_dump(exclude={"caption"})
+    return {"granularity": "global", "text": caption.caption, **fields, "kept": True, **_FIRST}
 
 
 def test_the_first_answer_counts_whatever_verification_says_and_the_kept_one_where_it_chooses() -> None:
-    candidates: Candidates = [_fine(_WRONG), _fine(_TRUE, kept=True)]
+    candidates: Candidates = [_fine(_TRUE, kept=True, index=1), _fine(_WRONG)]  # as in the shards, kept ones first
     clip = {"man": _MAN}
     first = score_way("first", Granularity.FINE, clip, {"man": candidates}, first_answer)
     kept = score_way("kept", Granularity.FINE, clip, {"man": candidates}, kept_answer)
@@ -74,3 +77,17 @@ def test_an_answer_that_is_no_global_caption_counts_as_none() -> None:
     candidates = {"man": [_global(None)], "twin": [_global(_PROFILE)]}
     row = score_way("first", Granularity.GLOBAL, truths, candidates, first_answer)
     assert (row.scores.num_without_caption, row.scores.coverage.value) == (1, 0.5)
+
+
+def test_a_gain_is_that_of_the_kept_over_the_first_on_clips_that_have_both() -> None:
+    truths = {name: _MAN.model_copy(update={"clip_id": name}) for name in ("mended", "same", "without")} | {"hum": _HUM}
+    candidates = {
+        "mended": [_fine(_TRUE, kept=True, index=1), _fine(_WRONG)],
+        "same": [_fine(_TRUE, kept=True)],
+        "without": [_fine(_WRONG)],
+        "hum": [_fine(_TRUE, kept=True)],
+    }
+    gain = gain_of("best", Granularity.FINE, truths, candidates)
+    assert (gain.num_clips, gain.num_without) == (2, 1)
+    assert gain.correctness.value == pytest.approx(1 - 4 / 7)
+    assert gain.correctness.low >= 0
