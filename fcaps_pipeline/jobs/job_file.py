@@ -13,9 +13,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from fcaps_pipeline.errors import JobError
+from fcaps_pipeline.errors import JobError, printable
 from fcaps_pipeline.jobs.job_yaml import read_node, read_value
 from fcaps_pipeline.jobs.mistakes import Key, dotted, explain, without_consequences
+
+_MAX_BYTES = 1_000_000
+_MAX_KEYS = 10_000
+_SHOWN = 80
 
 
 class Section(BaseModel):
@@ -70,8 +74,8 @@ class JobText:
                 raise JobError(f"--set {item}: {parent} is a single value, not a section")
         try:
             node[leaf] = read_value(value)
-        except (yaml.YAMLError, ValueError):
-            raise JobError(f"--set {item}: the value is not YAML") from None
+        except (yaml.YAMLError, ValueError, RecursionError):
+            raise JobError(f"--set {printable(item[:_SHOWN])}: the value is not YAML") from None
         self.places[names] = f"--set {key}"
 
 
@@ -86,7 +90,7 @@ def read_job_file(path: Path, sections: str) -> JobText:
         JobError: the file is missing, unreadable, not YAML, no mapping, or has a key twice.
     """
     try:
-        node, construct = read_node(path.read_text(encoding="utf-8"))
+        node, construct = read_node(_read(path))
         places = {} if node is None else _places(node, path)
         content = construct()
     except FileNotFoundError:
@@ -96,13 +100,24 @@ def read_job_file(path: Path, sections: str) -> JobText:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise JobError(f"{path}:{line}: not YAML: {error.problem}") from None
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # also bytes that are no UTF-8, and dates that do not exist
         raise JobError(f"job file {path} is not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise JobError(f"job file {path} is nested too deep to be a job") from None
     except OSError as error:
         raise JobError(f"job file {path} cannot be read: {error.strerror}") from None
     if not isinstance(content, dict):
         raise JobError(f"job file {path}: expected a mapping with {sections}")
     return JobText(str(path), content, places)
+
+
+def _read(path: Path) -> str:
+    if path.exists() and not path.is_file():
+        raise JobError(f"{path} is no regular file, expected a job file")
+    num_bytes = path.stat().st_size
+    if num_bytes > _MAX_BYTES:
+        raise JobError(f"{path} has {num_bytes:,} bytes, a job file has at most {_MAX_BYTES:,}")
+    return path.read_text(encoding="utf-8")
 
 
 def validate_job(model: type[AnyJob], text: JobText) -> AnyJob:
@@ -158,6 +173,8 @@ def _places(node: yaml.Node, path: Path, key: Key = (), around: tuple[yaml.Node,
             raise JobError(f"{path}:{line}: {dotted(inner)}: stands twice; keep one")
         places[inner] = f"{path}:{line}"
         places |= _places(value, path, inner, (*around, node))
+        if len(places) > _MAX_KEYS:
+            raise JobError(f"{path}:{line}: more than {_MAX_KEYS:,} keys, once aliases are written out; no job has")
     return places
 
 

@@ -104,6 +104,8 @@ def _meant(reference: str) -> str:
 
 
 def _read(path: Path, reference: str) -> str:
+    if path.exists() and not path.is_file():
+        raise UsageError(f"prompt {reference} at {path} is no regular file; write the instruction into one")
     try:
         text = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:

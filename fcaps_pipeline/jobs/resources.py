@@ -23,8 +23,10 @@ def resolve_path(location: str) -> Path:
     """Absolute path behind a location of a job: `package:NAME` is shipped with the package, `~` is the home.
 
     Raises:
-        UsageError: the package ships nothing of that name.
+        UsageError: the package ships nothing of that name, or it is no path.
     """
+    if "\0" in location:
+        raise UsageError(f"{location} is no path: it holds a null byte")
     if not location.startswith(_SCHEME):
         return Path(os.path.normpath(working_folder() / Path(location).expanduser()))
     name = location.removeprefix(_SCHEME)

@@ -94,7 +94,9 @@ def test_new_recordings_are_named_then_taken_in_and_done(fcaps: Fcaps, demo_file
     speech = {path.name: path.read_bytes() for path in demo_files if path.stem in ("woman-soft", "man-loud-fast")}
     (corpus / "woman-soft.flac").write_bytes(speech["woman-soft.flac"])
     job = corpus.with_name("job.yaml")
-    job.write_text(JOB.replace('{kind: manifest, path: "package:demo_speech/manifest.jsonl"}', f"{{kind: folder, path: {corpus}}}"))
+    job.write_text(
+        JOB.replace('{kind: manifest, path: "package:demo_speech/manifest.jsonl"}', f"{{kind: folder, path: {corpus}}}")
+    )
     assert fcaps("annotate", job, "--out", run).returncode == 0
     (corpus / "man-loud-fast.flac").write_bytes(speech["man-loud-fast.flac"])
     (corpus / "woman-soft.flac").unlink()

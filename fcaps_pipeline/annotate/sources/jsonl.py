@@ -19,6 +19,9 @@ from fcaps_pipeline.errors import SourceError
 LineT = TypeVar("LineT", bound=BaseModel)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEAD_BYTES = 64
+_MAX_LINE_BYTES = 16_000_000
+"""The segments of a day of speech, with their words, take less."""
+_MAX_BLANK_LINES = 100_000
 
 
 def read_jsonl(path: Path, model: type[LineT]) -> Iterator[tuple[int, LineT]]:
@@ -46,7 +49,7 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     try:
         _refuse_what_is_no_list(path)
         with _open(path) as stream:
-            for number, line in enumerate(stream, start=1):
+            for number, line in enumerate(_lines(stream, path), start=1):
                 content = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
                 if content.strip():
                     yield number, content
@@ -56,6 +59,22 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise SourceError(f"{path} is not whole gzip data ({error}); write it again") from error
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}; check the path and its permissions") from error
+
+
+def _lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
+    """Lines of bounded length: a few bytes of gzip may unpack to more than any memory holds."""
+    number, num_blank = 0, 0
+    while line := stream.readline(_MAX_LINE_BYTES + 1):
+        number += 1
+        num_blank = 0 if line.strip() else num_blank + 1
+        if len(line) > _MAX_LINE_BYTES:
+            raise SourceError(
+                f"{path}:{number}: longer than {_MAX_LINE_BYTES:,} bytes; expected one recording per line, with "
+                "at most a few thousand segments"
+            )
+        if num_blank > _MAX_BLANK_LINES:
+            raise SourceError(f"{path}:{number}: more than {_MAX_BLANK_LINES:,} blank lines in a row; write it again")
+        yield line
 
 
 def _refuse_what_is_no_list(path: Path) -> None:

@@ -21,7 +21,16 @@ from pydantic_core import PydanticCustomError
 
 from fcaps_pipeline.annotate.sources.ids import MAX_ID_CHARACTERS, id_from_name
 from fcaps_pipeline.annotate.sources.jsonl import read_jsonl
-from fcaps_pipeline.annotate.sources.lines import LINE_FAULT, Seconds, Text, gender_of, json_text
+from fcaps_pipeline.annotate.sources.lines import (
+    LINE_FAULT,
+    LONGEST_S,
+    ChannelNumber,
+    PathText,
+    Seconds,
+    Text,
+    gender_of,
+    json_text,
+)
 from fcaps_pipeline.annotate.sources.located import Located, Place, locate
 from fcaps_pipeline.annotate.sources.manifest import unique_cuts
 from fcaps_pipeline.errors import SourceError
@@ -94,8 +103,8 @@ class LhotseAudioSource(_Foreign):
     """Where the audio of a Lhotse recording lies."""
 
     type: str
-    channels: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
-    source: Text
+    channels: tuple[ChannelNumber, ...] = (0,)
+    source: PathText
 
 
 class LhotseRecording(_Line):
@@ -110,8 +119,8 @@ class LhotseRecording(_Line):
 class LhotseSupervision(_Foreign):
     """Lhotse `SupervisionSegment`; its times count from the start of the cut it stands in."""
 
-    start: float = 0.0
-    duration: float | None = None
+    start: Annotated[float, Field(ge=-LONGEST_S, le=LONGEST_S, allow_inf_nan=False)] = 0.0
+    duration: Annotated[float, Field(ge=-LONGEST_S, le=LONGEST_S, allow_inf_nan=False)] | None = None
     text: str | None = None
     speaker: Text | None = None
     language: Text | None = None
@@ -124,8 +133,8 @@ class LhotseCut(_Line):
 
     id: Text
     start: Seconds
-    duration: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    channel: Annotated[int, Field(ge=0)]
+    duration: Annotated[Seconds, Field(gt=0)]
+    channel: ChannelNumber
     recording: LhotseRecording
     supervisions: tuple[LhotseSupervision, ...] = ()
     custom: dict[str, JsonValue] | None = None

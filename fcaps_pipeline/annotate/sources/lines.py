@@ -45,7 +45,14 @@ def _without_empty(value: object) -> object:
 Tags = Annotated[tuple[Text, ...], BeforeValidator(_without_empty)]
 """A null or blank tag is no tag."""
 MaybeEmpty = Annotated[str, BeforeValidator(_number_as_text)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+LONGEST_S = 1e9
+"""Thirty years: no recording is longer, and every sample of it has a number that tables hold."""
+Seconds = Annotated[float, Field(ge=0, le=LONGEST_S, allow_inf_nan=False)]
+PathText = Annotated[Text, StringConstraints(pattern=r"^[^\x00]*$")]
+"""A path; one with a null byte names nothing."""
+ChannelNumber = Annotated[int, Field(ge=0, lt=2**15)]
+MAX_SEGMENTS = 100_000
+"""Of one recording."""
 
 
 class OpenLine(Record):

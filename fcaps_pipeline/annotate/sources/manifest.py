@@ -8,13 +8,24 @@ are not opened here.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from fcaps_pipeline.annotate.sources.ids import id_from_name
 from fcaps_pipeline.annotate.sources.jsonl import read_jsonl
-from fcaps_pipeline.annotate.sources.lines import MaybeEmpty, OpenLine, Seconds, Tags, Text, gender_of, json_text
+from fcaps_pipeline.annotate.sources.lines import (
+    MAX_SEGMENTS,
+    ChannelNumber,
+    MaybeEmpty,
+    OpenLine,
+    PathText,
+    Seconds,
+    Tags,
+    Text,
+    gender_of,
+    json_text,
+)
 from fcaps_pipeline.annotate.sources.located import Located, Place, locate
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.annotate_job import ManifestSource
@@ -35,7 +46,7 @@ class ManifestSegment(OpenLine):
     """Start, in seconds."""
     end_s: Seconds
     """End, in seconds."""
-    channel: Channel | None = Field(default=None, union_mode="left_to_right")
+    channel: ChannelNumber | Literal["mix"] | None = Field(default=None, union_mode="left_to_right")
     """Channel counted from 0, or `mix`; None means the one that is heard in the segment."""
     transcript: MaybeEmpty | None = None
     """Words spoken in the segment."""
@@ -62,7 +73,7 @@ class ManifestLine(OpenLine):
     }
     elsewhere: ClassVar = {"start_s": _IN_SEGMENT, "end_s": _IN_SEGMENT, "channel": _IN_SEGMENT}
 
-    path: Text
+    path: PathText
     """The audio file, absolute or relative to the manifest (or to `audio_root` of the job)."""
     id: Text | None = None
     """Id of the recording; without it, the id follows from the path."""
@@ -82,7 +93,7 @@ class ManifestLine(OpenLine):
     """Length in seconds, where known; saves reading the header. Of the segment where `offset_s` is given."""
     offset_s: Seconds | None = None
     """Where the one segment of this line starts, in seconds; None when the line is a whole recording."""
-    segments: tuple[ManifestSegment, ...] | None = None
+    segments: Annotated[tuple[ManifestSegment, ...], Field(max_length=MAX_SEGMENTS)] | None = None
     """Segments to caption as they are; without them, speech is detected."""
 
     @model_validator(mode="after")

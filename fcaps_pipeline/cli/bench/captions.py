@@ -29,11 +29,11 @@ def captions(
     from fcaps_pipeline.learn.evaluation.tables import percent
 
     with ProgressBar(messages) as bar:
-        rows = bench_captions(
+        found = bench_captions(
             work, num_clips=clips, seed=seed, workers=workers, callback=bar, on_clips=counting("clips", clips)
         )
     table = Table("captions", "granularity", "correctness", "coverage", "invention", "without", "speakers invented")
-    for row in rows:
+    for row in found.rows:
         scores = row.scores
         table.add_row(
             row.way,
@@ -45,3 +45,8 @@ def captions(
             f"{row.num_speakers_invented} of {row.num_sounds}",
         )
     result.show(table)
+    gains = Table("the best against the first, correctness", "granularity", "gain, points", "clips", "without")
+    for gain in found.gains:
+        counts = (f"{gain.num_clips}", f"{gain.num_without}")
+        gains.add_row(gain.way, gain.granularity, percent(gain.correctness), *counts)
+    result.show(gains)

@@ -15,7 +15,7 @@ from fcaps_pipeline.annotate.verification.parsing import parse_answer
 from fcaps_pipeline.annotate.verification.rules import Answer, judge
 from fcaps_pipeline.jobs.annotate_job import VerificationConfig
 from fcaps_pipeline.records.annotations import Completion
-from fcaps_pipeline.records.audio import Acoustics
+from fcaps_pipeline.records.audio import Acoustics, Gender
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity
 
@@ -35,6 +35,10 @@ class NaturalCaption(Record):
     measured: dict[str, float] = Field(default_factory=dict)
     """Fields of `Acoustics` that differ from the ordinary."""
     transcript: str | None = None
+    speaker_gender: Gender | None = None
+    """Where the source knows it."""
+    author: Literal["rules", "attack"] = "rules"
+    """Who wrote it: the author of the rules, or another who set out to find verdicts that are wrong."""
 
     def reasons(self) -> tuple[str, ...]:
         """What the rules say."""
@@ -46,6 +50,7 @@ class NaturalCaption(Record):
             bounds=_ANY_LENGTH,
             acoustics=_ordinary(self.voice, self.measured),
             transcript=self.transcript,
+            speaker_gender=self.speaker_gender,
         )
         return judge(answer).reasons
 
