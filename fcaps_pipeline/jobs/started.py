@@ -30,7 +30,8 @@ def remember(path: Path, job: Job) -> None:
     """
     content = _Started(working_folder=str(working_folder()), job=job).model_dump_json(indent=1)
     with writing(path):
-        write_durably(path, content)
+        if not path.is_file() or path.read_bytes() != content.encode():
+            write_durably(path, content)
 
 
 def recall(path: Path) -> Job:

@@ -290,8 +290,9 @@ def test_many_requests_are_in_flight_at_once(running: Running) -> None:
     assert [len(each) for each in answers] == [1] * 40
 
 
+@pytest.mark.parametrize("running", ["vllm", "cascade"], indirect=True)
 def test_long_clips_with_seeds_share_the_steps_of_an_engine(running: Running) -> None:
-    """Their prompts together are longer than a step, so that some are split."""
+    """Their prompts together are longer than a step, so that some are split; a plain server of vLLM dies of it."""
     sampling = Sampling(temperature=1.0, max_tokens=8)
     answers = running.complete(
         *(_request(_noise_T(seed, 28.0), seed=seed, sampling=sampling, num_completions=2) for seed in range(24))

@@ -1,4 +1,4 @@
-"""A ten-hour recording passes through the whole of the sound part within bounded memory."""
+"""A long recording passes through the whole of the sound part in memory that does not grow with its length."""
 
 import subprocess
 import sys
@@ -9,8 +9,9 @@ import numpy.typing as npt
 import soundfile
 
 MAX_RESIDENT_BYTES = 1_500_000_000
-MAX_GROWTH_BYTES = 100_000_000
-HALF_HOURS = 20
+MAX_GROWTH_BYTES = 60_000_000
+"""From a quarter of the recording to its end; the samples in between would take twice that."""
+HALF_HOURS = 3
 RATE_HZ = 16_000
 
 PASS = """
@@ -39,7 +40,7 @@ def _write_long_recording(path: Path, speech_T: npt.NDArray[np.int16]) -> None:
             file.write(half_hour_T)
 
 
-def test_ten_hours_in_less_than_one_and_a_half_gigabytes(tmp_path: Path, shared_audio: Path) -> None:
+def test_memory_does_not_grow_with_the_length_of_a_recording(tmp_path: Path, shared_audio: Path) -> None:
     path = tmp_path / "long.flac"
     speech_T, _ = soundfile.read(shared_audio / "long" / "silero_test.wav", dtype="int16")
     _write_long_recording(path, speech_T)

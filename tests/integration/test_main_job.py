@@ -16,6 +16,7 @@ from fcaps_pipeline.audio.stream import decode_all
 from fcaps_pipeline.records.captions import Profile
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_rows
+from tests.conftest import Typed
 from tests.integration.conftest import Fcaps
 
 SETTINGS = ("--set", "shards.unit_hours=0.002")
@@ -69,16 +70,16 @@ def test_silence_and_noise_are_reported_and_are_no_error(finished: CompletedProc
     assert "ignored 1 files of kind .txt" in finished.stderr
 
 
-def test_every_segment_is_accounted_for(finished: CompletedProcess[str], fcaps: Fcaps, run: Path) -> None:
+def test_every_segment_is_accounted_for(finished: CompletedProcess[str], typed: Typed, run: Path) -> None:
     totals = _report(run)["totals"]
     assert totals["num_recordings"] == 11
     assert (
         totals["num_segments"] == totals["num_annotations"] + totals["num_rejections"] + totals["num_segment_failures"]
     )
     assert totals["num_annotations"] > 0
-    verified = fcaps("verify", run)
-    assert verified.returncode == 0, verified.stderr
-    assert "every Segment is accounted for once" in verified.stdout
+    code, printed, messages = typed("verify", run)
+    assert code == 0, messages
+    assert "every Segment is accounted for once" in printed
 
 
 def test_every_clip_holds_the_samples_of_its_source(
@@ -109,50 +110,52 @@ def test_captions_are_validated_and_traceable(finished: CompletedProcess[str], r
 
 
 def test_a_second_run_redoes_nothing(
-    finished: CompletedProcess[str], fcaps: Fcaps, mixed_corpus: Path, run: Path
+    finished: CompletedProcess[str], typed: Typed, mixed_corpus: Path, run: Path
 ) -> None:
-    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and path.name != ".lock"}
-    again = fcaps("annotate", mixed_corpus, "--out", run, *SETTINGS)
-    assert again.returncode == 3
-    assert "nothing to do" in again.stderr
+    says_that_it_was_called = (".lock", "run.log.jsonl")
+    files = [path for path in run.rglob("*") if path.is_file() and path.name not in says_that_it_was_called]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    code, _, messages = typed("annotate", mixed_corpus, "--out", run, *SETTINGS)
+    assert (code, "nothing to do" in messages) == (3, True)
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_a_changed_job_is_refused(finished: CompletedProcess[str], fcaps: Fcaps, mixed_corpus: Path, run: Path) -> None:
-    refused = fcaps("annotate", mixed_corpus, "--out", run, *SETTINGS, "--set", "captions.fine.keep=1")
-    assert refused.returncode == 2
-    assert "captions.fine.keep (was 2, is 1)" in refused.stderr.replace("\n", " ")
+def test_a_changed_job_is_refused(finished: CompletedProcess[str], typed: Typed, mixed_corpus: Path, run: Path) -> None:
+    code, _, messages = typed("annotate", mixed_corpus, "--out", run, *SETTINGS, "--set", "captions.fine.keep=1")
+    assert code == 2
+    assert "captions.fine.keep (was 2, is 1)" in messages.replace("\n", " ")
 
 
-def test_status_and_cards(finished: CompletedProcess[str], fcaps: Fcaps, run: Path) -> None:
-    status = fcaps("status", run)
-    assert "the dataset is complete" in status.stdout
+def test_status_and_cards(
+    finished: CompletedProcess[str], typed: Typed, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "the dataset is complete" in typed("status", run)[1]
     row = next(read_rows(RunLayout(run), "data"))
-    card = fcaps("show", run, row["segment_id"])
-    assert str(row["fine_captions"][0])[:60] in card.stdout
-    assert "f0_median_hz" in card.stdout
-    listed = fcaps("show", run)
-    assert row["segment_id"][:20] in listed.stdout
-    missing = fcaps("show", run, "nothing")
-    assert (missing.returncode, "has no Segment 'nothing'" in missing.stderr) == (2, True)
+    card = typed("show", run, row["segment_id"])[1]
+    assert str(row["fine_captions"][0])[:60] in card
+    assert "f0_median_hz" in card
+    assert row["segment_id"] in typed("show", run)[1]
+    code, _, messages = typed("show", run, "nothing")
+    assert (code, "has no Segment 'nothing'" in messages) == (2, True)
 
 
-def test_a_damaged_shard_is_found(finished: CompletedProcess[str], fcaps: Fcaps, run: Path) -> None:
+def test_a_damaged_shard_is_found(finished: CompletedProcess[str], typed: Typed, run: Path) -> None:
     shard = sorted((run / "data").glob("*.parquet"))[0]
     content = shard.read_bytes()
     try:
         shard.write_bytes(content[:200] + b"!" + content[201:])
-        damaged = fcaps("verify", run)
+        code, _, messages = typed("verify", run)
     finally:
         shard.write_bytes(content)
-    assert damaged.returncode == 1
-    assert shard.name in damaged.stderr.replace("\n", "")
+    assert code == 1
+    assert shard.name in messages.replace("\n", "")
 
 
-def test_real_speech_ends_with_everything_accounted_for(fcaps: Fcaps, shared_audio: Path, tmp_path: Path) -> None:
+def test_real_speech_ends_with_everything_accounted_for(typed: Typed, shared_audio: Path, tmp_path: Path) -> None:
     cascade = ("--set", "engines={embedded: {kind: cascade}}")
-    done = fcaps("annotate", shared_audio / "clips", "--out", tmp_path / "run", *cascade)
-    assert done.returncode == 0, done.stderr
+    code, _, messages = typed("annotate", shared_audio / "clips", "--out", tmp_path / "run", *cascade)
+    assert code == 0, messages
     totals = _report(tmp_path / "run")["totals"]
     assert totals["num_recordings"] == len(list((shared_audio / "clips").iterdir()))
     assert totals["num_annotations"] + totals["num_rejections"] == totals["num_segments"] > 0

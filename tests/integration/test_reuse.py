@@ -8,6 +8,7 @@ import pytest
 
 from fcaps_pipeline.shards.layout import RunLayout, Table
 from fcaps_pipeline.shards.reader import read_rows
+from tests.conftest import Typed
 from tests.integration.conftest import Fcaps
 
 JOB = """
@@ -48,47 +49,46 @@ def _rows(run: Path) -> dict[Table, list[dict[str, Any]]]:
 
 
 def test_a_relaxed_bound_asks_nothing_and_ends_as_a_run_that_asks_everything(
-    fcaps: Fcaps, job: Path, earlier: Path, tmp_path: Path
+    typed: Typed, job: Path, earlier: Path, tmp_path: Path
 ) -> None:
-    fcaps("annotate", job, "--out", tmp_path / "reusing", "--reuse", earlier, *RELAXED)
-    fcaps("annotate", job, "--out", tmp_path / "asking", *RELAXED)
+    assert typed("annotate", job, "--out", tmp_path / "reusing", "--reuse", earlier, *RELAXED)[0] in (0, 3)
+    assert typed("annotate", job, "--out", tmp_path / "asking", *RELAXED)[0] in (0, 3)
     call = _last_call(tmp_path / "reusing")
     assert call["num_asked"] == 0
     assert call["num_reused"] > 0
     assert _rows(tmp_path / "reusing") == _rows(tmp_path / "asking")
     assert _rows(tmp_path / "reusing") != _rows(earlier)
-    assert fcaps("verify", tmp_path / "reusing").returncode == 0
+    assert typed("verify", tmp_path / "reusing")[0] == 0
 
 
 def test_a_new_prompt_of_one_granularity_asks_only_there_and_no_ask_names_what_it_lacks(
-    fcaps: Fcaps, job: Path, earlier: Path, tmp_path: Path
+    typed: Typed, job: Path, earlier: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    named = fcaps("annotate", job, "--out", run, "--reuse", earlier, *NEW_PROMPT, "--no-ask")
-    assert named.returncode == 3
+    assert typed("annotate", job, "--out", run, "--reuse", earlier, *NEW_PROMPT, "--no-ask")[0] == 3
     failures = list(read_rows(RunLayout(run), "failures"))
     assert {row["error"] for row in failures} == {"NotAskedError"}
     assert _last_call(run)["num_asked"] == 0
-    done = fcaps("annotate", job, "--out", run, "--reuse", earlier, *NEW_PROMPT)
-    assert done.returncode in (0, 3), done.stderr
+    code, _, messages = typed("annotate", job, "--out", run, "--reuse", earlier, *NEW_PROMPT)
+    assert code in (0, 3), messages
     assert list(read_rows(RunLayout(run), "failures")) == []
     asked = {row["granularity"]: row for row in read_rows(RunLayout(run), "candidates")}
     assert asked["fine"]["prompt_name"] == "instruct_fine"
     assert _last_call(run)["num_asked"] == sum(
         row["granularity"] == "fine" for row in read_rows(RunLayout(run), "candidates")
     )
-    assert fcaps("verify", run).returncode == 0
+    assert typed("verify", run)[0] == 0
 
 
-def test_a_run_is_the_corpus_of_another_with_its_segments_as_they_are(fcaps: Fcaps, job: Path, earlier: Path) -> None:
+def test_a_run_is_the_corpus_of_another_with_its_segments_as_they_are(typed: Typed, job: Path, earlier: Path) -> None:
     run = job.with_name("over")
-    done = fcaps("annotate", job, "--set", f"source={{kind: run, path: {earlier}}}", "--out", run)
-    assert done.returncode == 0, done.stderr
+    code, _, messages = typed("annotate", job, "--set", f"source={{kind: run, path: {earlier}}}", "--out", run)
+    assert code == 0, messages
     assert _rows(run)["data"] == _rows(earlier)["data"]
     assert len(_rows(run)["data"]) > 3
 
 
-def test_new_recordings_are_named_then_taken_in_and_done(fcaps: Fcaps, demo_files: list[Path], tmp_path: Path) -> None:
+def test_new_recordings_are_named_then_taken_in_and_done(typed: Typed, demo_files: list[Path], tmp_path: Path) -> None:
     corpus, run = tmp_path / "corpus", tmp_path / "run"
     corpus.mkdir()
     speech = {path.name: path.read_bytes() for path in demo_files if path.stem in ("woman-soft", "man-loud-fast")}
@@ -97,15 +97,16 @@ def test_new_recordings_are_named_then_taken_in_and_done(fcaps: Fcaps, demo_file
     job.write_text(
         JOB.replace('{kind: manifest, path: "package:demo_speech/manifest.jsonl"}', f"{{kind: folder, path: {corpus}}}")
     )
-    assert fcaps("annotate", job, "--out", run).returncode == 0
+    assert typed("annotate", job, "--out", run)[0] == 0
     (corpus / "man-loud-fast.flac").write_bytes(speech["man-loud-fast.flac"])
     (corpus / "woman-soft.flac").unlink()
     before = (run / "index.json").read_bytes()
-    silent = fcaps("annotate", "--out", run)
-    assert "1 new (man-loud-fast.flac), 1 gone (woman-soft.flac); --extend takes the new ones in" in silent.stderr
+    _, _, messages = typed("annotate", "--out", run)
+    difference = "1 new (man-loud-fast.flac), 1 gone (woman-soft.flac); --extend takes the new ones in"
+    assert difference in messages.replace("\n", " ")
     assert (run / "index.json").read_bytes() == before
-    done = fcaps("annotate", "--out", run, "--extend")
-    assert done.returncode == 0, done.stderr
-    assert "woman-soft.flac: no longer in the source; what was made of it stays" in done.stderr
+    code, _, messages = typed("annotate", "--out", run, "--extend")
+    assert code == 0, messages
+    assert "woman-soft.flac: no longer in the source; what was made of it stays" in messages.replace("\n", " ")
     assert [row["source"] for row in read_rows(RunLayout(run), "data")] == ["woman-soft.flac", "man-loud-fast.flac"]
-    assert fcaps("verify", run).returncode == 0
+    assert typed("verify", run)[0] == 0

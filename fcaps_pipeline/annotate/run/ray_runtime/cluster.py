@@ -4,6 +4,7 @@ What a run needs travels with it: the package itself to a cluster, variables of 
 """
 
 import os
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,8 @@ def connect(job: Job) -> None:
             f"no Ray cluster answers at {resources.ray_address} ({' '.join(str(error).split())[:200]}); start one, or "
             "leave resources.ray_address out"
         ) from error
+    # With the settings above Ray ignores this signal, and then every child of the driver seems to end with 0.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if not resources.ray_address:
         check_room(job, node_resources())
 

@@ -120,10 +120,12 @@ class Segmenters:
         self._units = units
         self._board = board
         self._queues = queues
+        self._ahead: deque[_Unit] = deque()
+        """Units read from `units` before their segmenter is up."""
+        self._is_exhausted = False
         self._again: deque[_Unit] = deque()
         self._ladder = Ladder()
         self._segmenters = [_Segmenter(index) for index in range(resources.num_segmenters)]
-        self._has_more = True
         self._is_stopping = False
         self._num_committed = 0
         self._gone: StorageError | None = None
@@ -144,7 +146,7 @@ class Segmenters:
     def is_done(self) -> bool:
         """Whether nothing is in hand and nothing is left to begin."""
         in_hand = any(one.segmenting or one.finishing for one in self._segmenters)
-        return not in_hand and not self._again and (self._is_stopping or not self._has_more)
+        return not in_hand and not self._again and (self._is_stopping or not self._has_more())
 
     def is_finishing(self) -> bool:
         """Whether units only wait for their last answers."""
@@ -167,7 +169,7 @@ class Segmenters:
         """
         now_s = time.monotonic()
         for one in self._segmenters:
-            if one.actor is None and now_s >= one.rest_until_s and not self._is_stopping:
+            if one.actor is None and now_s >= one.rest_until_s and self._has_unit_for_another():
                 self._launch(one, now_s)
             if one.hello in ended:
                 self._welcome(one, now_s)
@@ -185,11 +187,27 @@ class Segmenters:
     def _next(self) -> _Unit | None:
         if self._is_stopping:
             return None
-        unit = next(self._units, None) if self._has_more else None
-        if unit is not None:
-            return _Unit(unit)
-        self._has_more = False
-        return self._again.popleft() if self._again else None
+        self._read_ahead(1)
+        line = self._ahead or self._again
+        return line.popleft() if line else None
+
+    def _has_more(self) -> bool:
+        """Whether units are left that nobody has begun."""
+        return bool(self._ahead) or not self._is_exhausted
+
+    def _has_unit_for_another(self) -> bool:
+        """Whether a unit is left when all that start or idle have one; a process that gets none is not started."""
+        num_free = sum(one.actor is not None and (one.hello is not None or one.is_idle) for one in self._segmenters)
+        self._read_ahead(num_free + 1)
+        return not self._is_stopping and len(self._ahead) + len(self._again) > num_free
+
+    def _read_ahead(self, count: int) -> None:
+        while len(self._ahead) < count and not self._is_exhausted:
+            unit = next(self._units, None)
+            if unit is None:
+                self._is_exhausted = True
+            else:
+                self._ahead.append(_Unit(unit))
 
     def _begin(self, one: _Segmenter, unit: _Unit, now_s: float) -> None:
         one.segmenting = (one.actor.segment.remote(self._try_of(unit)), unit)
@@ -197,7 +215,7 @@ class Segmenters:
 
     def _try_of(self, unit: _Unit) -> UnitTry:
         ids = [recording.recording_id for recording in unit.unit.recordings if unit.num_deaths]
-        is_last = not self._again and not self._has_more and sum(map(self._num_in_hand, self._segmenters)) == 0
+        is_last = not self._again and not self._has_more() and sum(map(self._num_in_hand, self._segmenters)) == 0
         steps = {one: self._ladder.step(one, is_last=is_last) for one in ids}
         return UnitTry(
             unit=unit.unit,

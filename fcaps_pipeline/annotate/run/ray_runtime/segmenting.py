@@ -8,7 +8,6 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 
-from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
 from fcaps_pipeline.annotate.run.border import Prepare
 from fcaps_pipeline.annotate.run.desk import Desk, EngineLink
 from fcaps_pipeline.annotate.run.dispatch import Answer, Lot
@@ -17,8 +16,6 @@ from fcaps_pipeline.annotate.run.ray_runtime.queues import BOARD, queue_name
 from fcaps_pipeline.annotate.run.reuse import Reuse
 from fcaps_pipeline.annotate.run.unit_worker import UnitTry, UnitWorker
 from fcaps_pipeline.annotate.run.watch.board import Reporter
-from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
-from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 
@@ -47,7 +44,11 @@ class SegmentingActor:
         self._worker = UnitWorker(job, layout, self._desk, prepare, self._reporter.report, self._announce)
 
     def prepare_with(self, job: Job) -> Prepare:
-        """How Recordings are segmented."""
+        """How Recordings are segmented. Its libraries take seconds to load, and the driver needs none of them."""
+        from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
+        from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
+        from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
+
         return Segmenter(job.segmentation, SileroDetector(job.segmentation), measure_acoustics).prepare
 
     def hello(self) -> str:
