@@ -73,8 +73,8 @@ class _Festival:
         atexit.register(self._end)
 
     def _end(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        with self.wave, self.process:
+            self.process.kill()
 
     def speak(self, name: str, text: str) -> tuple[npt.NDArray[np.float64], int, list[str]]:
         """Samples, their rate and the lines festival printed; the samples are empty on failure."""
