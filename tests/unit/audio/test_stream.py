@@ -1,6 +1,5 @@
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +10,10 @@ import soundfile
 from fcaps_pipeline.audio.probe import probe, probe_duration_s
 from fcaps_pipeline.audio.stream import AudioStream, ChannelChoice, decode_all
 from fcaps_pipeline.errors import MissingFileError, RecordingError, StorageError
+from tests.privileges import unprivileged
 
 Audio = npt.NDArray[np.float32]
 WriteFile = Callable[..., Path]
-
-
-@contextmanager
-def unprivileged() -> Iterator[None]:
-    """Permissions do not bind the superuser: becomes nobody for a while."""
-    user = os.geteuid()
-    os.seteuid(65_534 if user == 0 else user)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
 
 
 def _alike(actual_T: npt.NDArray[np.int16], expected_T: Audio) -> float:

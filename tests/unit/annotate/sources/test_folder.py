@@ -3,8 +3,7 @@ import json
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,19 +14,9 @@ from fcaps_pipeline.audio.stream import AudioStream
 from fcaps_pipeline.errors import RecordingError, SourceError
 from fcaps_pipeline.jobs.annotate_job import FolderSource, LhotseSource, ManifestSource
 from fcaps_pipeline.records.audio import Recording
+from tests.privileges import unprivileged
 
 Fill = Callable[..., Path]
-
-
-@contextmanager
-def unprivileged() -> Iterator[None]:
-    """Permissions do not bind the superuser: becomes nobody for a while."""
-    user = os.geteuid()
-    os.seteuid(65_534 if user == 0 else user)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Training and serving agree with transformers, and a killed run ends with the weights of a whole one."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from fcaps_pipeline.lab.embedded.training import (
     make_batches,
     train,
 )
+from tests.torch_threads import one_thread  # noqa: F401
 from tests.unit.lab.embedded.test_captions import make_truths
 
 _PROMPTS = Prompts(fine="Tell how the voice unfolds.", global_="Profile the voice.")
@@ -38,15 +38,6 @@ _LENGTHS = (130, 250, 300, 421)
 
 class _KilledError(Exception):
     pass
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Tiny products: threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def _clips() -> list[Clip]:
