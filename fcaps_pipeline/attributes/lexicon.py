@@ -72,6 +72,7 @@ HEADS: dict[str, HeadKind] = {
     **dict.fromkeys(("volume", "loudness"), "volume"),
     **dict.fromkeys(("level", "force"), "level"),
     **dict.fromkeys(("voice", "voices", "vocals"), "voice"),
+    **dict.fromkeys(("soprano", "alto", "contralto", "tenor", "baritone", "falsetto"), "voice"),
     **dict.fromkeys(("tone", "tones", "timbre"), "tone"),
     **dict.fromkeys(("speech", "delivery", "articulation", "phrasing", "drawl"), "speech"),
     **dict.fromkeys(("speaker", "talker"), "speaker"),

@@ -5,6 +5,7 @@ mixture belongs to the class it leans to: medium-high is high, low to mid is low
 is slow; low to high states no class.
 """
 
+import re
 from collections.abc import Iterator
 
 from fcaps_pipeline.attributes import lexicon
@@ -25,6 +26,11 @@ _SET_OFF_REACH = 12
 _CLAUSE_OPENERS = frozenset(listed("as while then when that which than"))
 _CHANGING = frozenset({"more", "less", "increasingly", "progressively", "too"})
 _MIXING = frozenset({"to", "or"})
+_RATE_IDIOMS = (
+    (re.compile(r"\bat a (?:crawl|snail's pace)\b"), 0),
+    (re.compile(r"\bat (?:a gallop|full tilt|(?:breakneck|top|full) speed)\b"), 2),
+)
+"""Pictures of a rate that no head noun gives away."""
 Unit = tuple[tuple[int, ...], tuple[int, ...]]
 """Token indices of one expression of a class, and the places on the scale that it names."""
 
@@ -49,6 +55,13 @@ def find_classes(tokens: Tokens) -> Iterator[Mention]:
     for index in range(len(tokens)):
         if index not in taken:
             yield from _adverb(tokens, index)
+    yield from _idioms(tokens)
+
+
+def _idioms(tokens: Tokens) -> Iterator[Mention]:
+    for pattern, place in _RATE_IDIOMS:
+        for match in pattern.finditer(tokens.plain):
+            yield Mention("rate", lexicon.SCALE_VALUES["rate"][place], (Span(match.start(), match.end(), None),))
 
 
 def resolve(places: set[int]) -> int | None:

@@ -20,6 +20,28 @@ _FEELING = (
     r"(?:rage|anger|fury|pain|grief|fear|terror|laughter|tears|sobs?|crying|emotion|effort|excitement|strain|sorrow|"
     r"disgust|panic|joy|despair|shouting|screaming)"
 )
+_THING = (
+    r"(?:dogs?|cats?|birds?|crickets?|bells?|sirens?|alarms?|cars?|trucks?|trains?|(?:aero|air)?planes?|helicopters?|"
+    r"motorcycles?|engines?|machines?|machinery|fans?|air[- ]conditioners?|refrigerators?|clocks?|televisions?|tvs?|"
+    r"radios?|phones?|keyboards?|doors?|wind|rain|thunder|waves|sea|ocean|water|crowds?|audiences?|children|kids|"
+    r"bab(?:y|ies)|infants?|applause|birdsong|footsteps|static|buzz|hiss|pianos?|guitars?|violins?|drums?|orchestras?|choirs?)"
+)
+"""What makes sounds of its own, and is nobody's voice; a picture of a voice where `like` stands before it."""
+_SOUNDS = (
+    r"(?:bark\w*|meow\w*|chirp\w*|ring(?:s|ing)?|wail\w*|honk\w*|blow\w*|fall(?:s|ing)?|rumbl\w*|murmur\w*|cheer\w*|"
+    r"clap(?:s|ping)?|clack\w*|slam\w*|creak\w*|hum(?:s|ming)?|buzz\w*|whir\w*|tick(?:s|ing)?|pass(?:es|ing)?|"
+    r"cr(?:y|ies|ying)|scream\w*|patter\w*|drip\w*|splash\w*|crash\w*|roar\w*|howl\w*|crackl\w*|play(?:s|ing)?|"
+    r"rustl\w*|clink\w*|(?:is|are|can be|could be) (?:\w+ )?(?:heard|audible)|audible|nearby|overhead|outside|"
+    r"in the distance|underneath|behind (?:her|him|them|the)|laugh(?:s|ing)?|idl\w*|accompan\w*|surround\w*)"
+)
+_SOUND_OF = (
+    r"(?:hum|rumble|drone|roar|sounds?|murmur|whir|ticking|crackle|patter|rustle|clatter|chatter|barking|wail|blare|"
+    r"howl)"
+)
+_PLACE = (
+    r"(?:hall|church|cathedral|kitchen|cave|stairwell|auditorium|stadium|theat(?:er|re)|bathroom|office|corridor|street|"
+    r"restaurant|caf[eé]|shop|vehicle)"
+)
 _BACKGROUND = _words(
     r"backgrounds?",
     r"nois(?:e|es|y|eless)(?! (?:breath|inhal|exhal|intake|sniff|sigh|gulp|swallow))(?! of (?:her|his|the) breath)",
@@ -41,17 +63,31 @@ _BACKGROUND = _words(
     r"static (?:noise|hiss|crackle|interference)",
     r"hiss",
     rf"distort(?:ed|ion|ions)(?! (?:by|with|in|of) (?:\w+ ){{0,2}}{_FEELING})",
-    r"clipping",
+    r"clipping(?! (?:\w+ ){0,4}(?:words?|syllables?|ends?|endings?|consonants?|vowels?|phrases?|sentences?))",
     r"music",
     r"traffic",
     r"telephone|phone (?:line|call)",
-    r"(?:dogs?|cats?|birds?|bells?|sirens?|cars?|engines?|wind|rain|thunder|crowds?|audience|applause|keyboards?|doors?|"
-    r"footsteps) (?:\w+ ){0,2}(?:bark\w*|meow\w*|chirp\w*|ring\w*|wail\w*|honk\w*|blow\w*|fall\w*|rumbl\w*|murmur\w*|"
-    r"cheer\w*|clap\w*|clack\w*|slam\w*|creak\w*|hums?|humming|passes|pass(?:es|ing))",
     r"(?:barking|meowing|chirping|ringing|wailing|honking|howling|slamming|passing) "
     r"(?:dog|cat|bird|bell|phone|siren|car|wind|door|train)s?",
-    r"applause|footsteps|sound effects?",
+    r"applause|footsteps|sound effects?|typing",
+    r"equipment|bit ?rates?|codecs?|sampl(?:e|ing) rates?",
+    rf"what (?:sounds|seems|appears) (?:like|to be) (?:an?|the) (?:\w+ )?{_PLACE}",
 )
+_BESIDE_THE_VOICE = _words(
+    rf"{_THING} (?:\w+ ){{0,3}}{_SOUNDS}",
+    rf"{_SOUND_OF} (?:of|from) (?:an? |the )?(?:\w+ )?{_THING}",
+    rf"(?:over|above|against|amid(?:st)?) (?:an?|the) (?:\w+ )?{_THING}",
+    rf"(?:in|inside) (?:an?|the) (?:\w+ )?{_PLACE}",
+)
+"""Things and places, which captions also take for pictures of a voice."""
+_COMPARED = re.compile(
+    r"\b(?:like|as if|as though|as one|as someone|as when|as in|as to|as with|reminiscent of|"
+    r"of someone|of a person|of one)\b[^.;:]{0,80}$",
+    re.IGNORECASE,
+)
+"""What ends before a picture."""
+
+_COMPARED_REACH = 100
 
 _ABSENCE = _words(
     r"no",
@@ -74,11 +110,22 @@ _MULTIPLE_SPEAKERS = _words(
     r"speakers",
     r"(?:first|second|third|other|another|next|new) (?:\w+ )?(?:speaker|voice|person|man|woman|male|female)",
     r"(?:two|three|four|several|multiple|many|both|different|overlapping|alternating) (?:\w+ )?"
-    r"(?:speakers|voices|people|persons|men|women|individuals)",
+    r"(?:speakers|voices|people|persons|men|women|individuals|friends|colleagues|strangers|girls|boys|children|siblings)",
+    r"(?:takes?|taking) turns|trad(?:e|es|ing) (?:\w+,? ){0,2}(?:remarks|words|jokes|lines|barbs|insults)",
+    r"the interview(?:er|ee)",
     r"(?:conversation|dialogue|exchange|argument) (?:between|among)",
     r"(?:a )?man and (?:a )?woman|(?:a )?woman and (?:a )?man",
     r"male and (?:a )?female (?:speaker|voice)s?|female and (?:a )?male (?:speaker|voice)s?",
 )
+
+_PERSON = r"(?:man|woman|boy|girl|child|person|speaker|voice|friend|mother|father|lady|gentleman|baby|teenager)"
+_SOMEBODY = _words(_PERSON, r"s?he|her|his|him")
+_SOMEBODY_ELSE = _words(
+    rf"(?:and|then|while|when|before|until|but) (?:an?|another) (?:\w+ ){{0,3}}{_PERSON} (?:\w+ ){{0,2}}"
+    r"(?:answers?|repl(?:y|ies)|responds?|chimes?|joins?|interrupts?|interjects?|speaks?|asks?|laughs?|says?|shouts?|"
+    r"talks?|adds?|giggles?)"
+)
+"""A person who is brought in after one was there."""
 
 _META = _words(
     r"as an ai",
@@ -89,7 +136,7 @@ _META = _words(
     r"here(?:'s| is| are)",
     r"(?:the|this|that|these|provided|given|following) "
     r"(?:audio|recording|clip|sample|file|segment|caption|description)s?",
-    r"(?:the|a) listeners?",
+    r"(?:(?:the|a) )?listeners?",
     r"(?:you|we|one) (?:can|could|may) hear",
     r"(?:caption|description|output|answer|note) ?:",
     r"certainly",
@@ -113,6 +160,20 @@ _REPORTED_CONTENT = _words(
     r"(?:mentions|mentioning|discusses|discussing)",
     r"(?:talks|talking|speaks|speaking|asks|asking|complains|complaining) (?:about|if|whether|how|what|why|where|who)",
     r"explain(?:s|ing) (?:that|how|why|what)",
+    r"(?:apologi[sz]|warn|promis|admitt?|confess|remind|insist|claim|argu|report|inform|urg|begg?|congratulat|"
+    r"reminisc|jok|boast|bragg?|confid|offer|order)(?:e?s|ing) "
+    r"(?:that|about|for|to|(?:the|an?|some|his|her|him|them|someone) (?:\w+ ){0,2}(?:to|that|about))",
+    r"orders? (?:an?|some)",
+    r"introduc(?:es|ing) (?:herself|himself)",
+    r"(?:tells|telling) (?:an?|the|his|her) (?:\w+ )?(?:story|tale|joke|anecdote)",
+    r"(?:tells|telling) (?:someone|somebody|him|her|them|us|me|people|everyone|(?:his|her|the|a) \w+) "
+    r"(?:to|that|about|how|what|why)",
+    rf"(?:describes|describing|recounts|recounting)(?! {_MANNER})(?! *[.,;])",
+    r"(?:thanks|thanking) (?:her|his|him|the|an?|you|everyone|them|someone|somebody)",
+    r"(?:subject|topic|theme|content) of (?:her|his|the|this) (?:\w+ )?"
+    r"(?:speech|words|talk|sentence|line|phrase|message|remarks?)",
+    r"(?:speaking|talking) of|on the (?:subject|topic) of",
+    r"(?:weather forecasts?|news reports?|recipes?|shopping lists?)",
     r"the (?:word|words|sentence|phrase) [\"']",
 )
 
@@ -135,6 +196,7 @@ _FOR_A_VOICE = re.compile(
 _TOOL_VALUE = _words(
     r"\d+(?:\.\d+)? ?(?:hz|khz|db|lufs|ms|bpm|wpm|percent|semitones?)",
     r"\d+(?:\.\d+)? ?%",
+    r"\d+(?:\.\d+)? (?:words|syllables|phones|beats) (?:per|an?) (?:minute|second)",
     r"\d+\.\d+",
     r"probabilit(?:y|ies)",
     r"confidence (?:score|level|value|of)",
@@ -153,7 +215,7 @@ _INTERJECTION = re.compile(
 
 def find_background(text: str) -> str | None:
     """Mentions of anything that is not the voice: place, other sounds, equipment, quality."""
-    return _first(_BACKGROUND, text)
+    return _first(_BACKGROUND, text) or _first(_BESIDE_THE_VOICE, text, unless_after=_COMPARED)
 
 
 def find_absence(text: str) -> str | None:
@@ -163,7 +225,10 @@ def find_absence(text: str) -> str | None:
 
 def find_multiple_speakers(text: str) -> str | None:
     """Signs that more than one person speaks."""
-    return _first(_MULTIPLE_SPEAKERS, text)
+    if found := _first(_MULTIPLE_SPEAKERS, text):
+        return found
+    match = _SOMEBODY_ELSE.search(text)
+    return match[0] if match and _SOMEBODY.search(text, 0, match.start()) else None
 
 
 def find_meta_phrase(text: str) -> str | None:
@@ -181,8 +246,8 @@ def find_leaked_token(text: str) -> str | None:
 
 
 def find_reported_content(text: str) -> str | None:
-    """Verbs that introduce what is said instead of how."""
-    return _first(_REPORTED_CONTENT, text)
+    """Verbs that introduce what is said instead of how; `as if telling someone to hurry` is how."""
+    return _first(_REPORTED_CONTENT, text, unless_after=_COMPARED)
 
 
 def find_no_speech(text: str) -> str | None:
@@ -237,6 +302,11 @@ def _ngrams(words: list[str], length: int) -> Iterable[tuple[str, ...]]:
     return zip(*(words[offset:] for offset in range(length)), strict=False)
 
 
-def _first(pattern: re.Pattern[str], text: str) -> str | None:
-    match = pattern.search(text.translate(_STRAIGHT))
-    return match[0].strip() if match else None
+def _first(pattern: re.Pattern[str], text: str, unless_after: re.Pattern[str] | None = None) -> str | None:
+    """The first hit, passing over those that stand after what `unless_after` ends with."""
+    text = text.translate(_STRAIGHT)
+    for match in pattern.finditer(text):
+        before = text[max(0, match.start() - _COMPARED_REACH) : match.start()]
+        if unless_after is None or unless_after.search(before) is None:
+            return match[0].strip()
+    return None

@@ -90,7 +90,7 @@ def test_a_run_that_goes_on_is_not_credited_with_what_was_done_before() -> None:
 
 
 def test_a_log_gets_a_line_again_and_again_also_while_engines_start() -> None:
-    log = Log("starting the engines, 0:00:00 elapsed")
+    log = Log("starting the engines, 0:0")
     with ProgressBar(Stream(file=log), heartbeat_s=0.01) as bar:
         bar.on_step("starting the engines")
         assert log.has_it.wait(60)

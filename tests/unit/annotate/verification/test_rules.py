@@ -177,8 +177,20 @@ def test_there_are_natural_captions_of_every_rule_on_words() -> None:
     assert len(verdicts) >= 150
     assert sum(one != KEEP for one in verdicts) >= 50
     draws = {"truncation", "invalid_json", "length"}
-    known_by_source = {"tags_not_honoured", "contradicts_source"}
-    assert {rule.name for rule in RULES} - set(verdicts) == draws | known_by_source
+    assert {rule.name for rule in RULES} - set(verdicts) == draws | {"tags_not_honoured"}
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "Her pitch rises, suggesting that she is amused.",
+        "The tone is warm and inviting to the ear.",
+        "She speaks as if in a church, as though rain were falling on the words.",
+        "Her voice offers a soft, rounded edge, like waves breaking far away.",
+    ],
+)
+def test_pictures_and_impressions_are_no_fault(harmless: str) -> None:
+    assert judge(answer(f"{GOOD_FINE} {harmless}")).kept
 
 
 def test_every_reason_comes_with_its_detail() -> None:
