@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from fcaps_pipeline.audio.kinds import Kind
+from fcaps_pipeline.audio.kinds import OWN_BYTES, Kind, id3_bytes
 from fcaps_pipeline.audio.view import FileView, storage_error
 from fcaps_pipeline.errors import RecordingError
 
@@ -29,6 +29,9 @@ _BUFFER_BYTES = 131_072
 _BLOCK_FRAMES = 65_536
 _NEWEST = 0.1
 """Weight of the last packet in the mean size of a frame."""
+_ODD_SIZE = 1.4
+"""Packets so much larger than the mean are looked at: other bytes may hang behind their frame."""
+_TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 _PAUSE_CODECS = {"amrnb", "amrwb"}
 _FIRST_PAUSE_TYPE = 8
 """Source: 3GPP TS 26.101 and 26.201, table 1a: from this frame type on no speech is coded (comfort noise, no data)."""
@@ -155,6 +158,10 @@ class FfmpegDecoder:
         ticks = self._stream.time_base
         self._tick_s = None if kind.clock == "counted" or ticks is None else float(ticks)
         self._is_parsed = kind.clock == "counted" and not self.keeps_samples
+        self._context = context
+        # This demuxer throws away what is between frames, and nobody learns how much; its parser does not.
+        self._parses_alone = kind.demuxer == "aac"
+        self._own_bytes = OWN_BYTES.get(kind.demuxer)
         self._pauses = context.name in _PAUSE_CODECS
 
     def _length_s(self) -> float | None:
@@ -176,30 +183,49 @@ class FfmpegDecoder:
                 yield Loss(_packet_s(packet), is_pause=True)
                 continue
             try:
-                frames = packet.decode()
+                frames = self._context.decode(packet)
             except av.error.EOFError:
                 return
             except _DAMAGE as error:
                 if self._view.error is not None:
                     raise storage_error(self._view.path, self._view.error) from error
-                if packet.size:
+                if packet.size and not bytes(packet).startswith(_TAGS):
                     # A parser that lost its way puts several frames into one packet.
                     num_frames = max(1, round(packet.size / frame_bytes)) if self._is_parsed and frame_bytes else 1
                     yield Loss(num_frames * (frame_s or _packet_s(packet)), is_pause=False)
                 continue
+            strange_bytes = self._strange_bytes(packet, frame_bytes)
             for frame in frames:
                 frame_s = frame.samples / frame.sample_rate if frame.sample_rate else 0.0
-                frame_bytes += (packet.size - frame_bytes) * (_NEWEST if frame_bytes else 1.0)
+                frame_bytes += (packet.size - strange_bytes - frame_bytes) * (_NEWEST if frame_bytes else 1.0)
                 pts_s = None if self._tick_s is None or frame.pts is None else frame.pts * self._tick_s
                 yield Sound(_samples(frame), frame.sample_rate, pts_s)
+            if strange_bytes > frame_bytes / 2:
+                yield Loss(round(strange_bytes / frame_bytes) * frame_s, is_pause=False)
+
+    def _strange_bytes(self, packet: Any, frame_bytes: float) -> float:
+        """Bytes in a packet beside its frame: of frames whose heads are gone, which a parser took for a part of it."""
+        if self._own_bytes is None or not frame_bytes or packet.size <= _ODD_SIZE * frame_bytes:
+            return 0
+        content = bytes(packet)
+        frame = content.lstrip(b"\0")
+        size = self._own_bytes(frame[:8])
+        return 0 if frame[size:].startswith(_TAGS) else len(content) - (size or frame_bytes)
 
     def _packets(self) -> Iterator[Any]:
         try:
-            yield from self._container.demux(self._stream)
+            yield from self._parsed() if self._parses_alone else self._container.demux(self._stream)
         except av.error.EOFError:
             return
         except _DAMAGE as error:
             raise _refused(self._view, error, "is damaged: FFmpeg cannot read it to its end") from error
+
+    def _parsed(self) -> Iterator[Any]:
+        self._view.seek(id3_bytes(self._view))
+        while content := self._view.read(_BUFFER_BYTES):
+            yield from self._context.parse(content)
+        yield from self._context.parse(None)
+        yield av.Packet()
 
     def close(self) -> None:
         """See `Decoder.close`."""

@@ -100,7 +100,7 @@ _FORMS: tuple[tuple[bytes, bytes, Kind], ...] = (
     (b"RIFX", b"WAVE", _RIFX),
     (b"RF64", b"WAVE", _RIFF),
     (b"BW64", b"WAVE", _RIFF),
-    (b"RIFF", b"AVI ", Kind("avi", "zero")),
+    (b"RIFF", b"AVI ", Kind("avi", "zero", has_exact_length=True)),
     (b"RIFF", b"QLCM", Kind("qcp")),
     (b"RIFF", b"XWMA", Kind("xwma")),
     (b"FORM", b"AIFF", Kind("aiff", has_exact_length=True)),
@@ -296,6 +296,11 @@ _FRAME_KINDS: tuple[tuple[bytes, Callable[[bytes], int], Kind], ...] = (
     (b"\x0bw", _ac3_frame_bytes, Kind("ac3")),
     (b"\x56", _loas_frame_bytes, Kind("loas")),
 )
+
+OWN_BYTES: dict[str, Callable[[bytes], int]] = {
+    kind.demuxer: length for _, length, kind in _FRAME_KINDS if length is not _loas_frame_bytes
+}
+"""By demuxer: how long a frame is by its own head, so that what a parser put behind it is seen."""
 
 _TEXTS: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs", "is a Git LFS pointer, not audio: run git lfs pull where the corpus was cloned"),

@@ -25,6 +25,9 @@ _FLV = re.compile(rb"FLV\x01[\x01\x04\x05]\x00\x00\x00\x09")
 _SPHERE = re.compile(rb"NIST_1A\n +\d+\n")
 _VOC = re.compile(rb"Creative Voice File\x1a")
 _W64 = re.compile(rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00")
+_FIRST_OF_FRAME = b"[" + re.escape(bytes(byte for byte in range(256) if byte & 8)) + b"]"
+_WAVPACK = re.compile(rb"wvpk.{12}\x00{4}.{5}" + _FIRST_OF_FRAME, re.DOTALL)
+"""A block at sample 0, the first of its channels. Source: WavPack 4 and 5 file format, block header."""
 _MPEG_BEGINS = re.compile(rb"ID3[\x02-\x04]\x00|Xing|Info")
 _XING_OFFSETS = (36, 21, 13)
 """From the head of a frame to its Xing header, by version and number of channels."""
@@ -100,6 +103,8 @@ _FINDERS: dict[str, Callable[[FileView], int | None]] = {
     "wav": _behind_riff,
     "aiff": _behind_riff,
     "avi": _behind_riff,
+    "iff": _behind_riff,
+    "wv": _marked(_WAVPACK),
     "au": _behind_samples,
     "mov": boxes.next_file,
     "matroska": elements.next_file,

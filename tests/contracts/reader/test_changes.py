@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from fcaps_pipeline.errors import RecordingError
-from tests.contracts.reader.making import Audio, decode, ffmpeg, likeness, melody
+from tests.contracts.reader.making import FORMATS, Audio, decode, ffmpeg, likeness, melody, write
 
 FILES = Path(__file__).parent / "files"
 JOINED = (
@@ -28,6 +28,7 @@ JOINED = (
     ("wma", "wmav2"),
     ("flv", "aac"),
     ("tta", "tta"),
+    ("wv", "wavpack"),
     ("aac", "aac"),
     ("mp2", "mp2"),
     ("ts", "mp2"),
@@ -55,6 +56,14 @@ def test_files_joined_byte_by_byte(tmp_path: Path, suffix: str, codec: str, rate
     assert warnings != () or suffix in {"aac", "mp2"}
     tail_T = audio_CT[0, -24_000:]
     assert likeness(tail_T, melody(1.5)[: len(tail_T), 0], 0.12) > 0.8
+
+
+def test_8svx_joined_byte_by_byte(tmp_path: Path) -> None:
+    path = write(tmp_path, next(one for one in FORMATS if one.name == "8svx"))
+    path.write_bytes(2 * path.read_bytes())
+    audio_CT, warnings = decode(path)
+    assert audio_CT.shape[1] == 64_000
+    assert [warning.name for warning in warnings] == ["joined_files"]
 
 
 def test_mp3_joined_to_one_without_a_header(tmp_path: Path) -> None:

@@ -47,6 +47,41 @@ def test_a_hit_in_the_middle_costs_its_own_time(tmp_path: Path, one: Format) -> 
         assert likeness(audio_T[part], melody(6.0)[part, 0], 0.15) > 0.8
 
 
+@pytest.mark.parametrize("junk", [bytes(1), b"\xff\xfb\x01"], ids=["zeros", "junk"])
+@pytest.mark.parametrize("name", ["aac", "mp2", "mp3-bare", "ac3"])
+def test_frames_whose_heads_are_gone_cost_their_time(tmp_path: Path, name: str, junk: bytes) -> None:
+    """A parser takes what is left of them for a part of the frame before, and so nothing fails to decode."""
+    path = write(tmp_path, next(one for one in FORMATS if one.name == name))
+    whole_CT, _ = decode(path)
+    content = bytearray(path.read_bytes())
+    for share in (0.3, 0.7):
+        at, size = round(share * len(content)), len(content) // 15
+        content[at : at + size] = (junk * size)[:size]
+    path.write_bytes(content)
+    audio_CT, warnings = decode(path)
+    assert {warning.name for warning in warnings} == {"undecodable_packet"}
+    assert audio_CT.shape[1] / 16_000 == pytest.approx(whole_CT.shape[1] / 16_000, abs=0.07)
+
+
+def test_packets_that_avi_loses_are_missed(tmp_path: Path) -> None:
+    path = write(tmp_path, next(one for one in FORMATS if one.name == "avi-mp3"), melody(6.0))
+    content = bytearray(path.read_bytes())
+    middle, size = len(content) // 2, len(content) // 20
+    content[middle : middle + size] = bytes(size)
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match="its header promises"):
+        decode(path)
+
+
+def test_tags_between_and_behind_frames_are_no_damage(tmp_path: Path) -> None:
+    path = write(tmp_path, next(one for one in FORMATS if one.name == "aac"))
+    content, tag = path.read_bytes(), b"ID3\x04\0\0\0\0\0\x3f" + bytes(63)
+    whole_CT, _ = decode(path)
+    path.write_bytes(tag + content + tag + content + b"TAG" + bytes(125))
+    audio_CT, warnings = decode(path)
+    assert (audio_CT.shape[1], warnings) == (2 * whole_CT.shape[1], ())
+
+
 def _with_dead_packets(folder: Path, share: float) -> Path:
     """ADTS frames of which some have no sense left behind their heads."""
     path = write(folder, next(one for one in FORMATS if one.name == "aac"), melody(6.0))
