@@ -3,7 +3,7 @@
 Enters: a Recording with Cuts. Leaves: Segments with their samples, by start. Cuts shorter or longer
 than a Segment may be are counted as discarded. Decoding stops after the last Cut that is wanted.
 
-Shape suffix: T samples.
+Shape suffixes: C channels, T samples.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fcaps_pipeline.annotate.segmentation.opening import OpenRecording
+from fcaps_pipeline.annotate.segmentation.opening import OpenRecording, SoundStream
 from fcaps_pipeline.annotate.segmentation.pcm_buffer import PcmBuffer
 from fcaps_pipeline.annotate.segmentation.planner import PlanRules
 from fcaps_pipeline.annotate.segmentation.report import SegmentationTally
@@ -56,32 +56,49 @@ def cut_out(
     waiting = sorted(wanted, key=lambda cut: (cut.end_samples, cut.start_samples))
     with open_recording(recording, channels) as stream:
         tally.open(recording, stream)
-        buffers = {channel: PcmBuffer() for channel in channels}
-
-        def take(cut: Cut) -> CutAudio:
-            tally.num_segments += 1
-            start, end = cut.start_samples, cut.end_samples
-            channel = _loudest(buffers, start, end) if cut.channel is None else cut.channel
-            pcm_T = buffers[channel].read(start, end)
-            _check_samples(recording, cut, pcm_T)
-            clipped_share = stream.clipped_share(channels.index(channel), start, end)
-            return CutAudio(_as_told(recording, cut), _segment(recording, cut, channel), pcm_T, clipped_share)
-
+        sound = _Sound(recording, stream, channels)
         for pcm_CT in stream.blocks():
             tally.num_samples += pcm_CT.shape[1]
-            for channel, pcm_T in zip(channels, pcm_CT, strict=True):
-                buffers[channel].append(pcm_T)
+            sound.append(pcm_CT)
             while waiting and waiting[0].end_samples <= tally.num_samples:
-                yield take(waiting.pop(0))
+                tally.num_segments += 1
+                yield sound.take(waiting.pop(0))
             if not waiting:
                 break
-            needed_from = min(cut.start_samples for cut in waiting)
-            stream.forget_before(needed_from)
-            for buffer in buffers.values():
-                buffer.drop_before(needed_from)
+            sound.drop_before(min(cut.start_samples for cut in waiting))
         stream.check_damage(max_damaged_share)
         for cut in _distinct(recording, [_shortened(recording, cut, tally.num_samples) for cut in waiting]):
-            yield take(cut)
+            tally.num_segments += 1
+            yield sound.take(cut)
+
+
+class _Sound:
+    """What is kept of a Recording, channel by channel, until its Cuts are taken out."""
+
+    def __init__(self, recording: Recording, stream: SoundStream, channels: tuple[Channel, ...]) -> None:
+        self._recording, self._stream, self._channels = recording, stream, channels
+        self._buffers = {channel: PcmBuffer() for channel in channels}
+
+    def append(self, pcm_CT: npt.NDArray[np.int16]) -> None:
+        """Takes the next block."""
+        for channel, pcm_T in zip(self._channels, pcm_CT, strict=True):
+            self._buffers[channel].append(pcm_T)
+
+    def take(self, cut: Cut) -> CutAudio:
+        """The sound of a Cut and what is told of it."""
+        start, end = cut.start_samples, cut.end_samples
+        channel = _loudest(self._buffers, start, end) if cut.channel is None else cut.channel
+        pcm_T = self._buffers[channel].read(start, end)
+        _check_samples(self._recording, cut, pcm_T)
+        clipped_share = self._stream.clipped_share(self._channels.index(channel), start, end)
+        segment = _segment(self._recording, cut, channel)
+        return CutAudio(_as_told(self._recording, cut), segment, pcm_T, clipped_share)
+
+    def drop_before(self, start_samples: int) -> None:
+        """Forgets what no Cut needs any more."""
+        self._stream.forget_before(start_samples)
+        for buffer in self._buffers.values():
+            buffer.drop_before(start_samples)
 
 
 def _channels(recording: Recording, cuts: list[Cut], open_recording: OpenRecording) -> tuple[Channel, ...]:

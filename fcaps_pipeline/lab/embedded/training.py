@@ -116,32 +116,47 @@ def train(
     steps = range(first, settings.steps)
     num_loaders = 0 if device.type == "cpu" else workers
     maker = BatchMaker(tokenizer, prompts)
+    lessons = _Lessons(thinker, heads, decider, maker, settings)
     batches = make_batches(clips, maker, settings, steps, num_workers=num_loaders)
     for step, (chosen, made) in zip(steps, batches, strict=True):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, settings)
         truths = [clips[index].truth for index in chosen]
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
-            if step < settings.first_agreeing_step:
-                with_captions = step >= settings.hearing_steps
-                caption_loss, auxiliary_loss = _truthful_losses(
-                    thinker, heads, made.to(device), truths, with_captions=with_captions
-                )
-            else:
-                thinker.audio_tower.requires_grad_(requires_grad=False)
-                decider = decider or _frozen(thinker)
-                rng = np.random.default_rng([settings.seed, 3, step])
-                caption_loss = _agreeing_loss(thinker, decider, heads, maker, made, truths, rng, device)
-                auxiliary_loss = torch.zeros((), device=device)
+            caption_loss, auxiliary_loss = lessons.losses(step, made, truths)
         torch.autograd.backward(caption_loss + settings.auxiliary_weight * auxiliary_loss)
         torch.nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         elapsed_s = time.monotonic() - begun_s
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
-            _save(checkpoint, step + 1, elapsed_s, thinker, heads, optimizer, decider)
+            _save(checkpoint, step + 1, elapsed_s, thinker, heads, optimizer, lessons.decider)
         on_step(StepReport(step, caption_loss.item(), auxiliary_loss.item()))
     return Trained(thinker.cpu(), elapsed_s)
+
+
+@dataclass
+class _Lessons:
+    """What the model learns at each step: to hear, then to tell the truth too, at last to agree with itself."""
+
+    thinker: Thinker
+    heads: AuxiliaryHeads
+    decider: Thinker | None
+    """The model as it was when agreeing began; None before."""
+    maker: BatchMaker
+    settings: TrainingSettings
+
+    def losses(self, step: int, made: Batch, truths: list[ClipTruth]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Caption loss and auxiliary loss, 0 where the phase has none."""
+        device = self.thinker.device
+        if step < self.settings.first_agreeing_step:
+            with_captions = step >= self.settings.hearing_steps
+            return _truthful_losses(self.thinker, self.heads, made.to(device), truths, with_captions=with_captions)
+        self.thinker.audio_tower.requires_grad_(requires_grad=False)
+        self.decider = self.decider or _frozen(self.thinker)
+        rng = np.random.default_rng([self.settings.seed, 3, step])
+        loss = _agreeing_loss(self.thinker, self.decider, self.heads, self.maker, made, truths, rng, device)
+        return loss, torch.zeros((), device=device)
 
 
 def training_device() -> torch.device:

@@ -64,6 +64,14 @@ class _Espeak:
         self._callback = _Callback(self._receive)
         self.library.espeak_SetSynthCallback(self._callback)
 
+    def synthesize(self, text: str) -> None:
+        """Speaks with the voice and the parameters that are set; pieces, phones and words are those of this text."""
+        self.pieces.clear()
+        self.phones.clear()
+        self.words.clear()
+        encoded = text.encode() + b"\0"
+        self.library.espeak_Synth(encoded, len(encoded), 0, 0, 0, _UTF8, None, None)
+
     def _receive(self, samples: Any, count: int, events: Any) -> int:
         if count > 0 and samples:
             self.pieces.append(np.ctypeslib.as_array(samples, (count,)).copy())
@@ -100,11 +108,9 @@ def speak(name: str, text: str, knobs: Knobs) -> SpokenPhrase:
     engine.library.espeak_SetParameter(_RATE, words_per_minute, 0)
     engine.library.espeak_SetParameter(_PITCH, round(99 * knobs.pitch), 0)
     engine.library.espeak_SetParameter(_RANGE, round(99 * knobs.pitch_range), 0)
-    engine.pieces.clear()
-    engine.phones.clear()
-    engine.words.clear()
-    encoded = text.encode() + b"\0"
-    engine.library.espeak_Synth(encoded, len(encoded), 0, 0, 0, _UTF8, None, None)
+    engine.synthesize(text)
+    if not engine.words:  # after many changes of voice the library loses what it would tell of its first buffer, once
+        engine.synthesize(text)
     audio_T = np.concatenate(engine.pieces).astype(np.float64) / 32768.0
     return SpokenPhrase(
         audio_T=audio_T,
@@ -131,7 +137,7 @@ def _read_words(
 
     The library announces words that it runs together, such as `of the`, once.
     """
-    if not phones:
+    if not phones or not words:
         return None
     starts: dict[int, int] = {}
     for sample, place in words:

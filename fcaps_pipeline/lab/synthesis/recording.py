@@ -118,14 +118,7 @@ def make_recording(
     placed = _speak_turns(rng, present, split, kind, length_s, overlap=overlap, redrawn=redrawn)
     surroundings = draw_surroundings(rng)
     tail = round(rng.uniform(0.1, 0.5) * SAMPLE_RATE_HZ)
-    dry_T = np.zeros(max(max(one.end for one in placed) + tail, round(_SHORTEST_S * SAMPLE_RATE_HZ)))
-    for one in placed:
-        for offset, stretch, _ in one.turn.stretches:
-            begin = one.start + offset
-            dry_T[begin : begin + len(stretch.audio_T)] += stretch.audio_T
-        for offset, laughter_T in one.turn.laughter:
-            dry_T[one.start + offset : one.start + offset + len(laughter_T)] += laughter_T
-    finished_T, gain_db, lufs = surround(dry_T, surroundings, rng)
+    finished_T, gain_db, lufs = surround(_mix(placed, tail), surroundings, rng)
     if abs(lufs - surroundings.loudness_lufs) > _LOUDNESS_TOLERANCE_LU:
         raise DisagreementError("level")
     truth = RecordingTruth(
@@ -147,6 +140,17 @@ def make_recording(
         volume=classes.volume_class(lufs),
     )
     return finished_T.astype(np.float32), truth
+
+
+def _mix(placed: list[_Placed], tail: int) -> npt.NDArray[np.float64]:
+    """All turns in their places, with so many samples of silence behind the last."""
+    mixed_T = np.zeros(max(max(one.end for one in placed) + tail, round(_SHORTEST_S * SAMPLE_RATE_HZ)))
+    for one in placed:
+        stretches = [(offset, stretch.audio_T) for offset, stretch, _ in one.turn.stretches]
+        for offset, audio_T in [*stretches, *one.turn.laughter]:
+            begin = one.start + offset
+            mixed_T[begin : begin + len(audio_T)] += audio_T
+    return mixed_T
 
 
 def draw_surroundings(rng: np.random.Generator) -> Surroundings:

@@ -141,13 +141,22 @@ def write_block(root: Path, block: _Block, settings: Settings) -> None:
         shutil.rmtree(left, ignore_errors=True)
     partial = final.with_name(f".{final.name}.{os.getpid()}")
     partial.mkdir(parents=True)
+    truths, counts = _fill_block(partial, final.name, block, settings)
+    (partial / _BLOCK_COUNTS_FILE).write_text(counts.model_dump_json(), encoding="utf-8")
+    lines = "".join(truth.model_dump_json() + "\n" for truth in truths)
+    (partial / _BLOCK_TRUTH_FILE).write_text(lines, encoding="utf-8")
+    partial.replace(final)
+
+
+def _fill_block(folder: Path, name: str, block: _Block, settings: Settings) -> tuple[list[RecordingTruth], Counts]:
+    """Writes recordings until the block is as long as wanted; those that came out otherwise than asked are dropped."""
     redrawn: Counter[Disagreement] = Counter()
     dropped: Counter[Disagreement] = Counter()
     truths: list[RecordingTruth] = []
     speakers = _speakers_of(block.split, settings.seed)
     for number, made_s in _numbers_until_full(block.length_s, truths):
         rng = np.random.default_rng([settings.seed, _split_number(block.split), block.index, number])
-        recording_id = f"{final.name}-{number:04d}"
+        recording_id = f"{name}-{number:04d}"
         talk = number == 0 and block.index % _TALK_EVERY == 0
         kind, length_s = draw_kind(rng, block.length_s - made_s, talk=talk)
         try:
@@ -165,7 +174,7 @@ def write_block(root: Path, block: _Block, settings: Settings) -> None:
         except DisagreementError as error:
             dropped[error.reason] += 1
             continue
-        (partial / f"{recording_id}.flac").write_bytes(encode_flac(audio_T))
+        (folder / f"{recording_id}.flac").write_bytes(encode_flac(audio_T))
         truths.append(truth)
     counts = Counts(
         files=len(truths),
@@ -173,10 +182,7 @@ def write_block(root: Path, block: _Block, settings: Settings) -> None:
         dropped_files=dict(sorted(dropped.items())),
         redrawn_sentences=dict(sorted(redrawn.items())),
     )
-    (partial / _BLOCK_COUNTS_FILE).write_text(counts.model_dump_json(), encoding="utf-8")
-    lines = "".join(truth.model_dump_json() + "\n" for truth in truths)
-    (partial / _BLOCK_TRUTH_FILE).write_text(lines, encoding="utf-8")
-    partial.replace(final)
+    return truths, counts
 
 
 def _numbers_until_full(length_s: float, truths: list[RecordingTruth]) -> Iterator[tuple[int, float]]:

@@ -8,7 +8,7 @@ import pytest
 
 from fcaps_pipeline.annotate.run.surroundings import raise_file_limit, ray_folder, scratch_folder
 from fcaps_pipeline.errors import ResourceError
-from tests.unit.annotate.sources.test_folder import unprivileged
+from tests.privileges import unprivileged
 
 
 def _long(folder: Path) -> Path:
