@@ -191,6 +191,8 @@ class Acoustics(Record):
     """Syllable nuclei over the whole length."""
     articulation_syllables_per_s: Measured
     """Syllable nuclei over the length without pauses."""
+    modulation_hz: Measured | None = None
+    """Centroid of the movements of the level from 2 to 12 Hz, without pauses: a rate that counts no syllables."""
     loudness_lufs: Measured | None
     """Integrated loudness, ITU-R BS.1770; None when everything is below the gate."""
     level_range_db: Measured
@@ -213,6 +215,13 @@ class Acoustics(Record):
     """Speech level over noise floor; None when no frame is free of speech."""
     clipped_share: Measured
     """Samples at full scale over all samples, 0 to 1."""
+
+    @property
+    def tempo_hz(self) -> float | None:
+        """Mean of the two measures of the rate, whose errors have little in common; None where one is."""
+        if self.modulation_hz is None:
+            return None
+        return (self.articulation_syllables_per_s + self.modulation_hz) / 2
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from fcaps_pipeline.shards.commits import write_commit
 from fcaps_pipeline.shards.layout import RunLayout, Table
-from fcaps_pipeline.shards.reader import read_rows
+from fcaps_pipeline.shards.reader import read_commits, read_rows
 from tests.conftest import Typed
 from tests.integration.conftest import Fcaps
 
@@ -110,3 +111,10 @@ def test_new_recordings_are_named_then_taken_in_and_done(typed: Typed, demo_file
     assert "woman-soft.flac: no longer in the source; what was made of it stays" in messages.replace("\n", " ")
     assert [row["source"] for row in read_rows(RunLayout(run), "data")] == ["woman-soft.flac", "man-loud-fast.flac"]
     assert typed("verify", run)[0] == 0
+    assert "--retry-failures does nothing besides" in typed("annotate", "--out", run, "--extend", "--retry-failures")[2]
+    layout = RunLayout(run)
+    write_commit(layout, read_commits(layout)[0].model_copy(update={"fcaps_version": "0.0.1"}))
+    layout.report.write_text('{"state": "who')
+    _, _, messages = typed("annotate", "--out", run)
+    assert "written by version 0.0.1 of this package" in messages.replace("\n", " ")
+    assert json.loads(layout.report.read_text())["state"] == "whole", "a damaged report is made anew"

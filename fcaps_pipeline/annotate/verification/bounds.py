@@ -19,7 +19,7 @@ Measure = Literal[
     "f0_p5_hz",
     "f0_median_hz",
     "f0_p95_hz",
-    "articulation_syllables_per_s",
+    "tempo_hz",
     "dip_longest_s",
     "pause_longest_s",
     "level_change_db",
@@ -27,7 +27,7 @@ Measure = Literal[
     "rate_change_ratio",
     "voiced_share",
 ]
-"""Fields of `Acoustics`."""
+"""Fields of `Acoustics`, and what follows from them."""
 
 
 class Bound(Record):

@@ -24,7 +24,8 @@ _VOICED_AT_LEAST = 0.25
 """Share of voiced speech below which neither F0 nor the syllable counter, which counts voiced peaks, says anything:
 what a pitch tracker finds in a whisper is chance."""
 _QUIET_SNR_DB = 10.0
-"""In more noise the level between two words is that of the noise, whether the voice rests or not."""
+"""In more noise the level between two words is that of the noise, whether the voice rests or not; where nothing is
+free of speech, nobody knows how much noise there is."""
 _READ_CHARACTERS = 4_096
 """No caption that passes the bounds of length is longer; what is longer is not read to its end."""
 _NEED_A_VOICE = frozenset({"gender", "pitch", "rate", "pitch_course", "rate_course"})
@@ -131,7 +132,7 @@ def can_be_measured(attribute: Attribute, acoustics: Acoustics) -> bool:
     """Whether the Segment lets measure what bears on an attribute: voiced enough, or quiet enough between the words."""
     if attribute in _NEED_A_VOICE:
         return acoustics.voiced_share >= _VOICED_AT_LEAST
-    return attribute != "pauses" or acoustics.snr_db is None or acoustics.snr_db >= _QUIET_SNR_DB
+    return attribute != "pauses" or (acoustics.snr_db is not None and acoustics.snr_db >= _QUIET_SNR_DB)
 
 
 def _field_gender(attributes: GlobalCaption | None) -> Gender | None:

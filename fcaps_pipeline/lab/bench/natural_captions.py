@@ -20,6 +20,8 @@ from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity
 
 KEEP = "keep"
+_USUAL_HZ, _FOLLOWS = 2.5, 0.4
+"""How the modulation of synthetic clips follows their syllables, by least squares."""
 _ANY_LENGTH = VerificationConfig(fine_min_characters=1)
 """Length is no matter of style."""
 
@@ -69,4 +71,6 @@ def _ordinary(voice: str, changes: Mapping[str, float]) -> Acoustics:
     fields |= {"voiced_share": 0.6, "syllables_per_s": 4.0, "articulation_syllables_per_s": 4.6}
     fields |= {"num_pauses": 1, "pauses_total_s": 0.25, "pause_longest_s": 0.25, "dip_longest_s": 0.3}
     fields |= {"loudness_lufs": -23.0, "level_range_db": 25.0, "snr_db": 30.0, "clipped_share": 0.0}
-    return Acoustics.model_validate({**fields, **changes})
+    fields |= changes
+    fields["modulation_hz"] = fields["modulation_hz"] or _USUAL_HZ + _FOLLOWS * fields["articulation_syllables_per_s"]
+    return Acoustics.model_validate(fields)

@@ -53,6 +53,26 @@ def test_syllables_are_the_swells_of_the_voice(syllables_hz: float) -> None:
     assert measured.syllables_per_s == pytest.approx(syllables_hz, abs=0.5)
 
 
+def test_modulation_follows_the_swells_and_no_pause_slows_it() -> None:
+    slow, plain, fast = (
+        measure_acoustics(_pcm(_voice(np.full(64_000, 140.0), syllables_hz))).modulation_hz
+        for syllables_hz in (2.5, 4.0, 6.0)
+    )
+    assert slow is not None
+    assert plain is not None
+    assert fast is not None
+    assert slow < plain - 0.5 < fast - 1.0
+    with_pause = measure_acoustics(_pcm(np.concatenate([_steady(2), np.zeros(32_000), _steady(2)])))
+    assert with_pause.modulation_hz == pytest.approx(plain, abs=0.3)
+    assert with_pause.tempo_hz == pytest.approx((with_pause.articulation_syllables_per_s + plain) / 2, abs=0.3)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.55])
+def test_little_speech_has_no_modulation_and_no_tempo(seconds: float) -> None:
+    measured = measure_acoustics(_pcm(_steady(seconds)))
+    assert (measured.modulation_hz, measured.tempo_hz) == (None, None)
+
+
 def test_pauses_do_not_slow_the_articulation() -> None:
     audio_T = np.concatenate([_steady(2), np.zeros(32_000), _steady(2)])
     measured = measure_acoustics(_pcm(audio_T))

@@ -50,6 +50,7 @@ def acoustics(**changes: float | None) -> Acoustics:
         voiced_share=0.6,
         syllables_per_s=4.0,
         articulation_syllables_per_s=4.6,
+        modulation_hz=4.4,
         loudness_lufs=-23.0,
         level_range_db=25.0,
         num_pauses=1,

@@ -31,8 +31,13 @@ def _beyond(bound: Bound, steps: float) -> float:
     return bound.usual + steps * (bound.bound - bound.usual)
 
 
+def _fields(bound: Bound) -> tuple[str, ...]:
+    """What must be measured for a measure to have a value."""
+    return ("articulation_syllables_per_s", "modulation_hz") if bound.measure == "tempo_hz" else (bound.measure,)
+
+
 def test_a_score_is_one_at_the_usual_nought_at_the_bound_and_negative_beyond() -> None:
-    bound = Bound(attribute="rate", value="slow", measure="articulation_syllables_per_s", usual=3.0, bound=5.0)
+    bound = Bound(attribute="rate", value="slow", measure="tempo_hz", usual=3.0, bound=5.0)
     assert [bound.score(value) for value in (2.0, 3.0, 4.0, 5.0, 6.0)] == [1.0, 1.0, 0.5, 0.0, -0.5]
 
 
@@ -58,14 +63,27 @@ def test_every_shipped_bound_drops_what_lies_beyond_it_and_nothing_else(bound: B
         profile, text = _profile(**silent, caption="A plain voice."), texts[bound.attribute, bound.value]
     nothing = dict.fromkeys(("f0_p5_hz", "f0_median_hz", "f0_p95_hz"))
     # Values that no bound of another measure objects to.
-    quiet = acoustics(**nothing, articulation_syllables_per_s=4.0) if "f0" in bound.measure else acoustics()
-    if bound.attribute == "gender" or bound.attribute == "pitch":
-        quiet = acoustics(**nothing)
+    quiet = acoustics(**nothing) if bound.attribute in {"gender", "pitch"} else acoustics()
     for steps, is_dropped in ((0.9, False), (1.1, True)):
-        measured = quiet.model_copy(update={bound.measure: _beyond(bound, steps)})
+        measured = quiet.model_copy(update=dict.fromkeys(_fields(bound), _beyond(bound, steps)))
         found = [one for one in weigh(read_statements(text, profile), measured) if one.bound == bound]
         assert [one.score < 0 for one in found] == [is_dropped]
         assert (_contradiction(text, profile, measured) is not None) >= is_dropped
+
+
+def test_pauses_are_not_judged_where_nobody_knows_the_noise() -> None:
+    for snr_db, is_judged in ((30.0, True), (5.0, False), (None, False)):
+        found = weigh(read_statements("The voice makes a pause.", None), acoustics(snr_db=snr_db))
+        assert bool(found) == is_judged
+
+
+def test_a_rate_is_held_against_both_of_its_measures() -> None:
+    text = "A woman speaks slowly."
+    both = acoustics(articulation_syllables_per_s=7.0, modulation_hz=6.0)
+    one = acoustics(articulation_syllables_per_s=5.0, modulation_hz=3.4)
+    assert _contradiction(text, None, both) is not None
+    assert _contradiction(text, None, one) is None
+    assert _contradiction(text, None, acoustics(articulation_syllables_per_s=7.0, modulation_hz=None)) is None
 
 
 def test_without_a_measurement_nothing_is_judged() -> None:
