@@ -3,7 +3,8 @@
 What a step draws for a prompt that it has not read to the end is thrown away, and the request's generator is set
 back by an offset that only generators of CUDA have: on a CPU the whole engine dies of it (vLLM 0.32,
 `GPUModelRunner._bookkeeping_sync`), as soon as many long clips come together. Importing this module gives the
-worker generators that can be set back; `SeededWorker` is what vLLM imports it for.
+worker generators that can be set back; `SeededWorker` is what vLLM imports it for. A request that vLLM preempted
+for lack of KV cache draws from its start again: from its seed, but other tokens than undisturbed.
 """
 
 import torch

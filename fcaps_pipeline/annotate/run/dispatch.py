@@ -9,20 +9,16 @@ It is bounded by those who offer: each segmenter has a limited number of Segment
 """
 
 import math
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from fcaps_pipeline.annotate.run.answer_times import AnswerTimes
 from fcaps_pipeline.annotate.run.ladder import DEATHS_UNTIL_CONVICTED, Ladder, Step
 
 _SMALLEST_GRANT = 8
 """Fewer Segments than this are not worth a call of their own."""
-_KEPT_TIMES = 2_000
-_FEWEST_TIMES = 50
-_TIMES_PER_LOOK = 100
-_DEADLINE_P99S = 5.0
-"""A lease may last so many times what 99 of 100 answers take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +75,7 @@ class QueueState:
     deadline_s: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Asked:
     desk: str
     owner: str
@@ -104,23 +100,29 @@ class _Replica:
     """Gets nothing until it holds nothing, so that it can be asked about one Segment alone."""
 
 
-class _Times:
-    """How long answers take, and what follows from it."""
+class _Line:
+    """Segments in the order in which they wait; whichever is answered or withdrawn leaves it at once."""
 
-    def __init__(self, shortest_s: float, longest_s: float) -> None:
-        self._shortest_s = shortest_s
-        self._kept: deque[float] = deque(maxlen=_KEPT_TIMES)
-        self._until_look = _FEWEST_TIMES
-        self._longest_s = longest_s
-        self.deadline_s = longest_s
+    def __init__(self) -> None:
+        self._asked: OrderedDict[tuple[str, str], _Asked] = OrderedDict()
 
-    def add(self, taken_s: float) -> None:
-        self._kept.append(taken_s)
-        self._until_look -= 1
-        if self._until_look == 0:
-            self._until_look = _TIMES_PER_LOOK
-            p99_s = sorted(self._kept)[int(0.99 * (len(self._kept) - 1))]
-            self.deadline_s = min(self._longest_s, max(self._shortest_s, _DEADLINE_P99S * p99_s))
+    def __len__(self) -> int:
+        return len(self._asked)
+
+    def __iter__(self) -> Iterator[_Asked]:
+        return iter(self._asked.values())
+
+    def add(self, asked: _Asked, *, first: bool) -> None:
+        key = asked.owner, asked.segment_id
+        self._asked[key] = asked
+        if first:
+            self._asked.move_to_end(key, last=False)
+
+    def pop(self) -> _Asked:
+        return self._asked.popitem(last=False)[1]
+
+    def remove(self, asked: _Asked) -> None:
+        del self._asked[asked.owner, asked.segment_id]
 
 
 class SegmentQueue:
@@ -133,18 +135,16 @@ class SegmentQueue:
             shortest_deadline_s: no lease is taken back sooner, however fast the answers come.
             longest_deadline_s: every lease is taken back after this; holds alone until enough answers came.
         """
-        self._times = _Times(shortest_deadline_s, longest_deadline_s)
+        self._times = AnswerTimes(shortest_deadline_s, longest_deadline_s)
         self._ladder = Ladder()
         self._open: dict[str, dict[str, _Asked]] = {}
-        self._waiting: deque[_Asked] = deque()
-        self._suspects: deque[_Asked] = deque()
-        self._alone: deque[_Asked] = deque()
+        self._waiting, self._suspects, self._alone = _Line(), _Line(), _Line()
         self._replicas: dict[str, _Replica] = {}
         self._gone: dict[str, bool] = {}
         """Replicas that get nothing any more, and whether they had answered anything."""
-        self._hung: list[str] = []
+        self._hung: set[str] = set()
         self._convictions: list[Conviction] = []
-        self._num_waiting = self._num_answered = self._num_late = self._num_deaths = self._num_convicted = 0
+        self._num_answered = self._num_late = self._num_deaths = self._num_convicted = 0
 
     def offer(self, lot: Lot) -> None:
         """Takes Segments to be asked about; those it has from this owner already are left as they are."""
@@ -172,11 +172,11 @@ class SegmentQueue:
             if one.leases:
                 return ()
             one.is_emptying = False
-            return self._lend([self._next(self._alone)], replica, one, now_s)
+            return self._lend([self._alone.pop()], replica, one, now_s)
         again = self._share_of_suspects(one, room)
-        usual = max(_SMALLEST_GRANT, self._num_waiting // (2 * len(self._replicas)))
-        count = min(room - len(again), usual, self._num_waiting)
-        return self._lend([*again, *(self._next(self._waiting) for _ in range(count))], replica, one, now_s)
+        usual = max(_SMALLEST_GRANT, len(self._waiting) // (2 * len(self._replicas)))
+        count = min(room - len(again), usual, len(self._waiting))
+        return self._lend([*again, *(self._waiting.pop() for _ in range(count))], replica, one, now_s)
 
     def answered(self, replica: str, owner: str, segment_ids: Iterable[str], now_s: float) -> None:
         """The desk has the answers to these, from this replica or from one they were taken back from."""
@@ -216,14 +216,8 @@ class SegmentQueue:
         Returns:
             Whether it had answered anything.
         """
-        one = self._replicas.pop(replica, None)
-        if one is None:
-            return self._gone.setdefault(replica, False)
-        self._gone[replica] = one.num_answered > 0
-        # Asked again first, in their order: the rows after them wait to be written.
-        for asked in reversed(one.leases.values()):
-            self._take_back(asked, cause)
-        return self._gone[replica]
+        self._hung.discard(replica)
+        return self._let_go(replica, cause)
 
     def withdraw(self, owner: str) -> None:
         """Forgets what one owner offered."""
@@ -245,16 +239,16 @@ class SegmentQueue:
             if not overdue:
                 continue
             if now_s - one.last_answer_s > deadline_s:
-                self._hung.append(name)
-                self.lost(name, f"its engine hung for more than {deadline_s:.0f} s")
+                self._hung.add(name)
+                self._let_go(name, f"its engine hung for more than {deadline_s:.0f} s")
             else:
                 for asked in overdue:
                     self._take_back(asked, f"no answer within {deadline_s:.0f} s")
 
-    def pop_hung(self) -> tuple[str, ...]:
-        """Replicas that hang and whose processes should end; each is told once."""
-        hung, self._hung = tuple(self._hung), []
-        return hung
+    @property
+    def hung(self) -> tuple[str, ...]:
+        """Replicas that hang and whose processes should end; each is told until it is `lost`."""
+        return tuple(self._hung)
 
     def pop_convictions(self) -> tuple[Conviction, ...]:
         """Segments that are asked no more; each is told once."""
@@ -264,12 +258,12 @@ class SegmentQueue:
     @property
     def has_work(self) -> bool:
         """Whether any Segment waits."""
-        return bool(self._num_waiting or self._suspects or self._alone)
+        return bool(self._waiting or self._suspects or self._alone)
 
     def state(self) -> QueueState:
         """Counts as of now."""
         return QueueState(
-            num_queued=self._num_waiting + len(self._suspects) + len(self._alone),
+            num_queued=len(self._waiting) + len(self._suspects) + len(self._alone),
             num_alone=len(self._alone),
             held={name: len(one.leases) for name, one in self._replicas.items()},
             answered={name: one.num_answered for name, one in self._replicas.items()},
@@ -289,12 +283,16 @@ class SegmentQueue:
         return one.is_emptying
 
     def _share_of_suspects(self, one: _Replica, room: int) -> list[_Asked]:
-        """Suspects are spread over the replicas, so that the next death tells the culprit from its company."""
+        """Suspects are spread, so that the next death tells the culprit from its company.
+
+        Over the replicas, or where there are few of them over time.
+        """
         if not self._suspects:
             return []
         num_open = len(self._suspects) + sum(other.num_suspects for other in self._replicas.values())
-        share = math.ceil(num_open / len(self._replicas)) - one.num_suspects
-        return [self._suspects.popleft() for _ in range(min(max(share, 0), room, len(self._suspects)))]
+        num_groups = max(len(self._replicas), math.isqrt(num_open))
+        share = math.ceil(num_open / num_groups) - one.num_suspects
+        return [self._suspects.pop() for _ in range(min(max(share, 0), room, len(self._suspects)))]
 
     def _lend(self, asked: list[_Asked], replica: str, one: _Replica, now_s: float) -> tuple[Lot, ...]:
         for item in asked:
@@ -303,23 +301,20 @@ class SegmentQueue:
             one.num_suspects += item.is_suspect
         return tuple(_lots(asked))
 
-    def _next(self, line: deque[_Asked]) -> _Asked:
-        """The next that still waits; what was answered or withdrawn meanwhile is passed over."""
-        while True:
-            asked = line.popleft()
-            if self._open.get(asked.owner, {}).get(asked.segment_id) is asked:
-                self._num_waiting -= not asked.is_alone
-                return asked
-
-    def _wait(self, asked: _Asked, *, again: bool) -> None:
-        asked.replica = None
+    def _line_of(self, asked: _Asked) -> _Line:
         if asked.is_alone:
-            self._alone.append(asked)
-        elif asked.is_suspect:
-            self._suspects.appendleft(asked)
-        else:
-            self._num_waiting += 1
-            (self._waiting.appendleft if again else self._waiting.append)(asked)
+            return self._alone
+        return self._suspects if asked.is_suspect else self._waiting
+
+    def _let_go(self, replica: str, cause: str | None) -> bool:
+        one = self._replicas.pop(replica, None)
+        if one is None:
+            return self._gone.setdefault(replica, False)
+        self._gone[replica] = one.num_answered > 0
+        # Asked again first, in their order: the rows after them wait to be written.
+        for asked in reversed(one.leases.values()):
+            self._take_back(asked, cause)
+        return self._gone[replica]
 
     def _take_back(self, asked: _Asked, cause: str | None) -> None:
         self._end_lease(asked)
@@ -329,20 +324,23 @@ class SegmentQueue:
         self._wait_for_its_step(asked, again=True)
 
     def _wait_for_its_step(self, asked: _Asked, *, again: bool) -> None:
-        step = self._ladder.step(asked.segment_id, is_last=self._has_only_suspects())
+        num_deaths = self._ladder.num_deaths(asked.segment_id)
+        is_last = num_deaths >= DEATHS_UNTIL_CONVICTED and self._has_only_suspects()
+        step = self._ladder.step(asked.segment_id, is_last=is_last)
         if step is Step.NEVER:
             self._num_convicted += 1
             reason = self._ladder.reason(asked.segment_id)
             self._convictions.append(Conviction(asked.desk, asked.owner, asked.segment_id, reason))
-            self._close(asked.owner, asked.segment_id)
+            self._strike(asked.owner, asked.segment_id)
             return
+        asked.replica = None
         asked.is_alone = step is Step.ALONE
-        asked.is_suspect = not asked.is_alone and self._ladder.num_deaths(asked.segment_id) > 0
-        self._wait(asked, again=again)
+        asked.is_suspect = num_deaths > 0 and not asked.is_alone
+        self._line_of(asked).add(asked, first=again and not asked.is_alone)
 
     def _has_only_suspects(self) -> bool:
         """Whether nothing is left that could still prove the engine: all that is open died as often as it may."""
-        if self._num_waiting or self._suspects or any(one.leases for one in self._replicas.values()):
+        if self._waiting or self._suspects or any(one.leases for one in self._replicas.values()):
             return False
         return all(self._ladder.num_deaths(asked.segment_id) >= DEATHS_UNTIL_CONVICTED for asked in self._alone)
 
@@ -351,21 +349,22 @@ class SegmentQueue:
         if holder is not None and holder.leases.pop((asked.owner, asked.segment_id), None) is not None:
             holder.num_suspects -= asked.is_suspect
 
-    def _close(self, owner: str, segment_id: str) -> _Asked | None:
-        known = self._open.get(owner)
-        asked = known.pop(segment_id, None) if known else None
+    def _forget(self, owner: str, segment_id: str) -> _Asked | None:
+        asked = self._strike(owner, segment_id)
         if asked is None:
             return None
-        if not known:
-            del self._open[owner]
         if asked.replica is not None:
             self._end_lease(asked)
-        elif asked.is_alone:
-            self._alone.remove(asked)
-        elif asked.is_suspect:
-            self._suspects.remove(asked)
         else:
-            self._num_waiting -= 1  # its place in the line is passed over when it comes up
+            self._line_of(asked).remove(asked)
+        return asked
+
+    def _strike(self, owner: str, segment_id: str) -> _Asked | None:
+        """Takes a Segment off what is open, wherever it stands."""
+        known = self._open.get(owner)
+        asked = known.pop(segment_id, None) if known else None
+        if known is not None and not known:
+            del self._open[owner]
         return asked
 
 

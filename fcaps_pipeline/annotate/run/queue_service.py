@@ -6,7 +6,6 @@ decides what a call is, a method of an actor or of an object in the same process
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +62,8 @@ class QueueService:
         self._epoch = epoch
         self._deliver = deliver
         self._clock = clock
-        self._waiting: deque[tuple[ReplicaReport, asyncio.Future[tuple[Lot, ...]]]] = deque()
+        self._waiting: dict[str, tuple[ReplicaReport, asyncio.Future[tuple[Lot, ...]]]] = {}
+        """Who waits for work, by replica, who waited longest first."""
         self._statistics: dict[str, Any] = {}
 
     async def take(self, report: ReplicaReport, wait_s: float) -> tuple[Lot, ...]:
@@ -106,8 +106,8 @@ class QueueService:
         return had_answered
 
     async def state(self) -> tuple[QueueState, dict[str, Any], tuple[str, ...]]:
-        """Counts, what engines say of themselves by replica, and the replicas found hanging since the last call."""
-        return self._queue.state(), dict(self._statistics), self._queue.pop_hung()
+        """Counts, what engines say of themselves by replica, and the replicas found hanging that are not `lost` yet."""
+        return self._queue.state(), dict(self._statistics), self._queue.hung
 
     async def watch(self) -> None:
         """Looks at the deadlines, for ever."""
@@ -118,27 +118,27 @@ class QueueService:
 
     def _settle(self) -> None:
         """Hands work to those who wait, and tells the desks what is asked no more."""
-        for _ in range(len(self._waiting)):
+        for replica, (report, future) in list(self._waiting.items()) if self._queue.has_work else ():
+            lots = self._queue.take(replica, report.room, self._clock())
+            if lots:
+                del self._waiting[replica]
+                future.set_result(lots)
             if not self._queue.has_work:
                 break
-            report, future = self._waiting.popleft()
-            if future.done():
-                continue
-            lots = self._queue.take(report.replica, report.room, self._clock())
-            if lots:
-                future.set_result(lots)
-            else:
-                self._waiting.append((report, future))
         for conviction in self._queue.pop_convictions():
             self._deliver(conviction.desk, conviction.owner, (_refusal(conviction),))
 
     async def _wait(self, report: ReplicaReport, wait_s: float) -> tuple[Lot, ...]:
         future: asyncio.Future[tuple[Lot, ...]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((report, future))
-        try:
-            return await asyncio.wait_for(future, wait_s)
-        except TimeoutError:
-            return ()
+        self._waiting[report.replica] = report, future
+        # A future that is waited for so is never cancelled: what was lent in the last moment arrives.
+        await asyncio.wait((future,), timeout=wait_s)
+        if future.done():
+            return future.result()
+        waiting = self._waiting.get(report.replica)
+        if waiting is not None and waiting[1] is future:  # it has not asked once more meanwhile
+            del self._waiting[report.replica]
+        return ()
 
 
 def _refusal(conviction: Conviction) -> Answer:

@@ -7,7 +7,8 @@ engine ends `serve`, and the queue asks others what was left open. Knows nothing
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from itertools import count
 from typing import Any, Protocol
 
@@ -23,6 +24,8 @@ _FLUSH_EVERY_S = 1.0
 """Answers wait at most so long for others on the same way."""
 _FLUSHES_PER_REPORT = 2
 """The next request for work carries what was delivered; where none comes, a report of its own does."""
+_LAST_WORDS_S = 5.0
+"""How long a replica whose engine died waits for desks and queue to hear what it had answered before."""
 _MOST_IN_VAIN = 32
 """Segments in a row that stumble: then it is not they who are at fault."""
 
@@ -71,6 +74,7 @@ class Replica:
         self._links = links
         self._statistics = statistics
         self._at_work: set[asyncio.Task[None]] = set()
+        self._on_the_way: set[asyncio.Task[None]] = set()
         self._answers: dict[tuple[str, str], list[Answer]] = defaultdict(list)
         self._delivered: dict[str, list[str]] = defaultdict(list)
         self._dropped: list[tuple[str, tuple[str, ...]]] = []
@@ -78,7 +82,8 @@ class Replica:
         self._num_held = self._num_in_vain = 0
         self._changed = asyncio.Event()
         self._end = asyncio.Event()
-        self._dead: EngineDeadError | None = None
+        self._error: BaseException | None = None
+        """What ends `serve`."""
 
     async def serve(self) -> None:
         """Pulls and answers until `stop`.
@@ -91,15 +96,24 @@ class Replica:
             done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+            if self._error is not None:
+                await self._report_the_last()
+                raise self._error
         finally:
-            for task in (*work, *self._at_work):
+            for task in (*work, *self._at_work, *self._on_the_way):
                 task.cancel()
-        if self._dead is not None:
-            raise self._dead
 
     def stop(self) -> None:
         """Takes no more work; what is in hand is left to others."""
         self._end.set()
+
+    async def _report_the_last(self) -> None:
+        """What a dead engine had answered before is no part of its death."""
+        self._flush()
+        if self._on_the_way:
+            await asyncio.wait(self._on_the_way, timeout=_LAST_WORDS_S)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._take(0, 0), _LAST_WORDS_S)
 
     async def _pull_for_ever(self) -> None:
         while True:
@@ -118,47 +132,45 @@ class Replica:
             return
         self._num_held += len(lot.segment_ids)
         for segment_id, place in zip(lot.segment_ids, lot.places, strict=True):
-            task = asyncio.create_task(self._ask(lot, segment_id, block[place]))
-            self._at_work.add(task)
-            task.add_done_callback(self._at_work.discard)
+            self._start(self._ask(lot, segment_id, block[place]), self._at_work)
 
     async def _ask(self, lot: Lot, segment_id: str, segment: SegmentAudio) -> None:
         try:
             caption_sets = await self._caption(segment)
-        except EngineDeadError as error:
-            self._dead = error
-            self._end.set()
-            return
-        except Exception as error:  # noqa: BLE001 - the unit border, for one Segment: the queue counts it
+        except EngineDeadError:
+            raise
+        except Exception as error:  # the unit border, for one Segment: the queue counts it
             cause = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}; please report it"
             self._stumbles.append(Stumble(lot.owner, segment_id, cause))
             self._num_held -= 1
             self._num_in_vain += 1
             if self._num_in_vain >= _MOST_IN_VAIN:
-                self._dead = EngineDeadError(f"the last {_MOST_IN_VAIN} Segments all failed: {cause}")
-                self._end.set()
+                raise EngineDeadError(f"the last {_MOST_IN_VAIN} Segments all failed: {cause}") from error
         else:
             self._num_in_vain = 0
             self._num_held -= 1
             self._answers[lot.desk, lot.owner].append(Answer(segment_id, caption_sets))
         self._changed.set()
         if 4 * sum(map(len, self._answers.values())) >= self._num_held:
-            await self._flush()
+            self._flush()
 
     async def _flush_for_ever(self) -> None:
         for turn in count():
             await asyncio.sleep(_FLUSH_EVERY_S)
-            await self._flush()
+            self._flush()
             if self._stumbles or (self._delivered and turn % _FLUSHES_PER_REPORT == 0):
                 await self._take(0, 0)
 
-    async def _flush(self) -> None:
-        """Brings what is ready to the desks; only then does the queue hear of it."""
+    def _flush(self) -> None:
+        """Sends what is ready to the desks, side by side: one that does not answer holds up no other."""
         ready, self._answers = self._answers, defaultdict(list)
         for (desk, owner), answers in ready.items():
-            await self._links.deliver(desk, owner, tuple(answers))
-            self._delivered[owner].extend(one.segment_id for one in answers)
-        self._changed.set()
+            self._start(self._deliver(desk, owner, answers), self._on_the_way)
+
+    async def _deliver(self, desk: str, owner: str, answers: list[Answer]) -> None:
+        """Only once the desk has them does the queue hear of answers."""
+        await self._links.deliver(desk, owner, tuple(answers))
+        self._delivered[owner].extend(one.segment_id for one in answers)
 
     async def _take(self, room: int, wait_s: float) -> tuple[Lot, ...]:
         delivered, self._delivered = self._delivered, defaultdict(list)
@@ -180,3 +192,15 @@ class Replica:
         self._dropped.extend(dropped)
         self._stumbles.extend(stumbles)
         return ()
+
+    def _start(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
+        """Runs it beside everything else; it is kept until it ends."""
+        task = asyncio.create_task(work)
+        among.add(task)
+        task.add_done_callback(among.discard)
+        task.add_done_callback(self._note_end)
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._error = error
+            self._end.set()

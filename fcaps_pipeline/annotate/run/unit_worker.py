@@ -57,6 +57,8 @@ class _InHand:
     tray: Tray
     earlier: EarlierAttempt | None
     started_s: float
+    step_s: float
+    """When it last got on, by the monotonic clock."""
     outcomes: list[RecordingOutcome] = field(default_factory=list)
     num_segments: int = 0
 
@@ -92,8 +94,6 @@ class UnitWorker:
         self._engines = {granularity: one.engine for granularity, one in job.captions.items()}
         self._in_hand: dict[int, _InHand] = {}
         self._is_stopping = threading.Event()
-        self.last_step_s = time.monotonic()
-        """When this worker last got on, by the monotonic clock."""
 
     def segment(self, one: UnitTry) -> None:
         """Decodes and segments a unit, and offers all of its Segments.
@@ -130,13 +130,20 @@ class UnitWorker:
         hand = self._in_hand[unit_index]
         try:
             while hand.tray.num_held:
+                hand.step_s = time.monotonic()
                 self._write_ready(hand)
                 if hand.tray.num_held:
                     hand.tray.wait()
+            hand.step_s = time.monotonic()
             taken_s = time.monotonic() - hand.started_s
             return hand.writer.commit(tuple(hand.outcomes), hand.num_segments, taken_s)
         finally:
             self._drop(unit_index)
+
+    def idle_s(self) -> float:
+        """How long ago the unit that hangs most got on, in seconds; to wait for engines is to get on."""
+        now_s = time.monotonic()
+        return max((now_s - hand.step_s for hand in list(self._in_hand.values())), default=0.0)
 
     def stop(self) -> None:
         """Leaves what is being segmented to the next run; what is only waited for can be finished."""
@@ -154,7 +161,8 @@ class UnitWorker:
         )
         tray = stack.enter_context(closing(self._desk.tray(unit_index)))
         attempt = None if earlier is None else EarlierAttempt(self._layout, earlier)
-        self._in_hand[unit_index] = _InHand(stack, writer, tray, attempt, time.monotonic())
+        now_s = time.monotonic()
+        self._in_hand[unit_index] = _InHand(stack, writer, tray, attempt, started_s=now_s, step_s=now_s)
         return self._in_hand[unit_index]
 
     def _drop(self, unit_index: int) -> None:
@@ -209,22 +217,22 @@ class UnitWorker:
             else:
                 hand.tray.add(segment)
             hand.num_segments += 1
-            self._step()
+            self._step(hand)
             self._write_ready(hand)
             while self._desk.is_full():
                 hand.tray.wait()
-                self._step()
+                self._step(hand)
                 self._write_ready(hand)
 
     def _empty_hands(self, hand: _InHand) -> None:
         """Waits until every Segment of this unit is written."""
         while hand.tray.num_held:
             hand.tray.wait()
-            self._step()
+            self._step(hand)
             self._write_ready(hand)
 
-    def _step(self) -> None:
-        self.last_step_s = time.monotonic()
+    def _step(self, hand: _InHand) -> None:
+        hand.step_s = time.monotonic()
         if self._is_stopping.is_set():
             raise HandedBackError("told to stop")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayError
 
 from fcaps_pipeline.annotate.captioning.earlier_answers import EarlierAnswers
 from fcaps_pipeline.annotate.captioning.reusing_engine import AnswersAlone, ReusingEngine
@@ -126,7 +126,7 @@ class RayLinks:
         """See `ReplicaLinks.fetch`."""
         try:
             segments: list[SegmentAudio] = await asyncio.wait_for(block, _CALL_S)
-        except (ObjectLostError, RayTaskError, TimeoutError):
+        except (RayError, TimeoutError):  # lost with its node, not spilled for lack of disk: offered again from anew
             return None
         return segments
 

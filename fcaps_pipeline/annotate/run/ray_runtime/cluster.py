@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 import ray
-from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
+from ray.exceptions import ActorUnavailableError, ObjectLostError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import fcaps_pipeline
@@ -27,6 +27,8 @@ RAY_SETTINGS = {
     "RAY_process_group_cleanup_enabled": "true",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # A lost connection may be a dead process or a lost node; which of them Ray knows only after its health checks.
+    "RAY_timeout_ms_task_wait_for_death_info": "60000",
     # What a call that nobody waits for any more ends with, such as that of a segmenter told to stop, is no error.
     "RAY_IGNORE_UNHANDLED_ERRORS": "1",
 }
@@ -95,8 +97,9 @@ def death_of(error: BaseException, node_id: str | None, kind: str) -> str | None
         node_id: where it ran; None where it never ran.
         kind: what the process was for.
     """
-    is_lost = node_id is not None and not is_alive(node_id)
-    if isinstance(error, ActorUnavailableError) or (isinstance(error, RayActorError) and (error.preempted or is_lost)):
+    if node_id is not None and not is_alive(node_id):
+        return None
+    if isinstance(error, ActorUnavailableError | ObjectLostError) or getattr(error, "preempted", False):
         return None
     return f"its {kind} process died"
 

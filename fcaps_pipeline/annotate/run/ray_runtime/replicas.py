@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from ray.util.placement_group import placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -203,7 +203,7 @@ class EngineReplicas:
     def _move_on(self, slot: _Slot, callback: RunCallback, now_s: float) -> None:
         try:
             found = ray.get(slot.call, timeout=_CALL_S)
-        except (RayTaskError, RayActorError, GetTimeoutError) as error:
+        except RayError as error:
             self._ended(slot, error, callback, now_s)
             return
         if slot.phase is _Phase.PLACED:
@@ -308,7 +308,7 @@ class EngineReplicas:
         look, self._look = self._look, None
         try:
             self._state, self._statistics, hung = ray.get(look, timeout=_CALL_S)
-        except (RayActorError, RayTaskError, GetTimeoutError):
+        except RayError:
             return
         for slot in self._slots:
             if slot.phase is _Phase.SERVING and slot.name in hung:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from fcaps_pipeline.annotate.run.ladder import Ladder, Step
 from fcaps_pipeline.annotate.run.ray_runtime.cluster import cause_of, death_of, end
@@ -210,8 +210,9 @@ class Segmenters:
                 self._ahead.append(_Unit(unit))
 
     def _begin(self, one: _Segmenter, unit: _Unit, now_s: float) -> None:
+        if not one.finishing:
+            one.looked_s = now_s
         one.segmenting = (one.actor.segment.remote(self._try_of(unit)), unit)
-        one.looked_s = now_s
 
     def _try_of(self, unit: _Unit) -> UnitTry:
         ids = [recording.recording_id for recording in unit.unit.recordings if unit.num_deaths]
@@ -238,7 +239,7 @@ class Segmenters:
         hello, one.hello = one.hello, None
         try:
             one.node_id = ray.get(hello, timeout=_CALL_S)
-        except (RayActorError, GetTimeoutError) as error:
+        except RayError as error:
             list(self._died(one, "it did not start", now_s))
             if one.budget.is_spent(now_s) and not self.num_up:
                 raise EngineDeadError(f"no segmenting process starts: {' '.join(str(error).split())}") from error
@@ -248,11 +249,11 @@ class Segmenters:
         ref, unit = one.segmenting
         try:
             ray.get(ref, timeout=_CALL_S)
-        except RayActorError as error:
-            yield from self._died(one, death_of(error, one.node_id, "segmenting"), now_s)
-        except (RayTaskError, GetTimeoutError) as error:
+        except RayTaskError as error:
             one.segmenting = None
             yield from self._troubled(one, unit, error, now_s)
+        except RayError as error:
+            yield from self._died(one, death_of(error, one.node_id, "segmenting"), now_s)
         else:
             for recording in unit.unit.recordings:
                 self._ladder.lived(recording.recording_id)
@@ -263,10 +264,10 @@ class Segmenters:
     def _finished(self, one: _Segmenter, ref: Any, now_s: float) -> Iterator[UnitCommit | UnitFailure]:
         try:
             commit: UnitCommit = ray.get(ref, timeout=_CALL_S)
-        except RayActorError as error:
-            yield from self._died(one, death_of(error, one.node_id, "segmenting"), now_s)
-        except (RayTaskError, GetTimeoutError) as error:
+        except RayTaskError as error:
             yield from self._troubled(one, one.finishing.pop(ref), error, now_s)
+        except RayError as error:
+            yield from self._died(one, death_of(error, one.node_id, "segmenting"), now_s)
         else:
             del one.finishing[ref]
             self._num_committed += 1
@@ -279,7 +280,7 @@ class Segmenters:
             raise cause from error
         if isinstance(cause, MemoryShortageError):
             # A fresh process has what this one does not give back.
-            yield from self._died(one, str(cause), now_s)
+            yield from self._died(one, "it was short of memory", now_s)
         if isinstance(cause, StorageError):
             self._gone = cause
         message = str(cause) if isinstance(cause, FcapsError) else f"{type(cause).__name__}: {cause}"
@@ -303,7 +304,11 @@ class Segmenters:
         one.rest_until_s = now_s if death is None else one.budget.spend(death, now_s)
         if self._is_stopping:
             return
-        self._again.extend(finishing)
+        if segmenting is not None or death is None:
+            self._again.extend(finishing)
+        else:  # nothing else can have done it
+            for unit in finishing:
+                yield from self._try_again(unit, "death", f"{death} while it waited for answers and wrote")
         if segmenting is not None:
             yield from self._blame(segmenting[1], death)
 
@@ -325,13 +330,13 @@ class Segmenters:
     def _announced(self, unit_index: int) -> str | None:
         try:
             found: str | None = ray.get(self._board.pop_announced.remote(unit_index), timeout=_CALL_S)
-        except (RayActorError, GetTimeoutError):
+        except RayError:
             return None
         return found
 
     def _look(self, one: _Segmenter, ended: set[Any], now_s: float) -> Iterator[UnitFailure]:
         """Finds a segmenter that does not get on."""
-        if one.segmenting is None:
+        if not self._num_in_hand(one):
             one.look = None
         elif one.look is None and now_s - one.looked_s > min(_LOOK_EVERY_S, self._hang_s / 2):
             one.look, one.looked_s = one.actor.idle_s.options(concurrency_group=ANSWERS).remote(), now_s
@@ -339,7 +344,7 @@ class Segmenters:
             look, one.look = one.look, None
             try:
                 idle_s = ray.get(look, timeout=_CALL_S)
-            except (RayActorError, GetTimeoutError):
+            except RayError:  # what it has in hand tells what happened
                 return
             if idle_s > self._hang_s:
                 yield from self._died(one, "its segmenting process hung", now_s)

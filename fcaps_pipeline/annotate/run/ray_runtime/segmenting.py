@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError
+from ray.exceptions import GetTimeoutError, ObjectStoreFullError, OutOfDiskError, RayActorError
 
 from fcaps_pipeline.annotate.run.border import Prepare
 from fcaps_pipeline.annotate.run.desk import Desk, EngineLink
@@ -16,6 +16,7 @@ from fcaps_pipeline.annotate.run.ray_runtime.queues import BOARD, queue_name
 from fcaps_pipeline.annotate.run.reuse import Reuse
 from fcaps_pipeline.annotate.run.unit_worker import UnitTry, UnitWorker
 from fcaps_pipeline.annotate.run.watch.board import Reporter
+from fcaps_pipeline.errors import MemoryShortageError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 
@@ -57,7 +58,6 @@ class SegmentingActor:
 
     def segment(self, one: UnitTry) -> None:
         """See `UnitWorker.segment`."""
-        self._worker.last_step_s = time.monotonic()
         self._worker.segment(one)
 
     def finish(self, unit_index: int) -> UnitCommit:
@@ -72,8 +72,8 @@ class SegmentingActor:
         self._desk.deliver(engine, owner, answers)
 
     def idle_s(self) -> float:
-        """How long ago the worker last got on."""
-        return time.monotonic() - self._worker.last_step_s
+        """See `UnitWorker.idle_s`."""
+        return self._worker.idle_s()
 
     def stop(self) -> None:
         """See `UnitWorker.stop`."""
@@ -106,4 +106,10 @@ class _QueueLink:
 
 
 def _publish(segments: Sequence[Any]) -> Any:
-    return ray.put(list(segments))
+    try:
+        return ray.put(list(segments))
+    except (ObjectStoreFullError, OutOfDiskError) as error:
+        raise MemoryShortageError(
+            f"Ray's object store has no room for {len(segments)} Segments: {' '.join(str(error).split())}; lower "
+            " resources.segments_in_flight, or give Ray more shared memory or disk"
+        ) from error

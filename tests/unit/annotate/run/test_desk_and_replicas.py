@@ -226,3 +226,88 @@ def test_an_unexpected_error_is_counted_at_its_segment(house: House, make_audio:
     assert len(found) == 8
     assert len(errors) == 1
     assert "unexpected ZeroDivisionError: by chance; please report it" in str(errors[0])
+
+
+@dataclass
+class _ScriptedLinks:
+    """A queue that hands out what it is given, and desks of which some do not answer."""
+
+    lots: list[Lot]
+    deaf: frozenset[str] = frozenset()
+    delivered: list[tuple[str, str]] = field(default_factory=list)
+    reported: list[str] = field(default_factory=list)
+    num_expected: int = 0
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once so many are reported."""
+
+    async def take(self, report: ReplicaReport, wait_s: float) -> tuple[Lot, ...] | None:
+        self.reported += [segment_id for _, segment_ids in report.answered for segment_id in segment_ids]
+        if len(self.reported) >= self.num_expected:
+            self.heard.set()
+        if report.room and self.lots:
+            return (self.lots.pop(0),)
+        await asyncio.sleep(min(wait_s, 0.01))
+        return ()
+
+    async def fetch(self, block: Any) -> list[SegmentAudio] | None:
+        return list(block)
+
+    async def deliver(self, desk: str, owner: str, answers: tuple[Answer, ...]) -> None:
+        if desk in self.deaf:
+            await asyncio.Event().wait()
+        self.delivered += [(desk, one.segment_id) for one in answers]
+
+
+def _lot_of(desk: str, segments: Sequence[SegmentAudio]) -> Lot:
+    ids = tuple(one.segment.segment_id for one in segments)
+    return Lot(desk, f"{desk}/0", segments, ids, tuple(range(len(ids))))
+
+
+def test_a_desk_that_does_not_answer_holds_up_no_other(make_audio: MakeAudio) -> None:
+    segments = [make_audio(index, 100) for index in range(4)]
+    lots = [_lot_of("deaf", segments[:2]), _lot_of("good", segments[2:])]
+    links = _ScriptedLinks(lots, frozenset({"deaf"}), num_expected=2)
+
+    async def caption(segment: SegmentAudio) -> tuple[CaptionSet, ...]:
+        await asyncio.sleep(0.05 if segment in segments[2:] else 0)
+        return _sets(Granularity.FINE)
+
+    async def serve() -> None:
+        replica = Replica("a", caption, 8, links)
+        serving = asyncio.create_task(replica.serve())
+        async with asyncio.timeout(_DEADLINE_S):
+            await links.heard.wait()
+        replica.stop()
+        await serving
+
+    asyncio.run(serve())
+    expected = [one.segment.segment_id for one in segments[2:]]
+    assert links.delivered == [("good", one) for one in expected]
+    assert links.reported == expected, "the queue hears of nothing that no desk has"
+
+
+def test_what_a_dead_engine_had_answered_is_told_before_its_death(make_audio: MakeAudio) -> None:
+    segments = [make_audio(index, 100) for index in range(8)]
+    links = _ScriptedLinks([_lot_of("desk", segments)])
+
+    async def caption(segment: SegmentAudio) -> tuple[CaptionSet, ...]:
+        if segment is segments[0]:
+            return _sets(Granularity.FINE)
+        await asyncio.sleep(0.05)
+        raise EngineDeadError("its process died")
+
+    with pytest.raises(EngineDeadError):
+        asyncio.run(Replica("a", caption, 8, links).serve())
+    assert links.reported == [segments[0].segment.segment_id]
+
+
+def test_a_replica_that_waited_in_vain_gets_nothing_any_more_until_it_asks_again() -> None:
+    async def waits() -> tuple[tuple[Lot, ...], ...]:
+        service = QueueService(SegmentQueue(5.0, 30.0), "only", lambda *_: None, time.monotonic)
+        in_vain = await service.take(ReplicaReport("a", 4), 0.01)
+        await service.offer((Lot("desk", "u0", "block", ("s0",), (0,)),))
+        return in_vain, await service.take(ReplicaReport("b", 4), 0.01)
+
+    in_vain, taken = asyncio.run(waits())
+    assert in_vain == ()
+    assert [lot.segment_ids for lot in taken] == [("s0",)]

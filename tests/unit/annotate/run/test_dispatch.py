@@ -99,6 +99,32 @@ def test_a_segment_with_two_deaths_is_asked_alone_and_the_third_convicts_it() ->
     assert [one.owner for one in queue.pop_convictions()] == ["u0 again"], "it is known wherever it comes from"
 
 
+def test_the_others_are_still_asked_when_a_convicted_one_is_offered_again() -> None:
+    queue = _queue()
+    for replica in "abc":
+        queue.offer(_lot(0, 1, owner=f"u0/{replica}"))
+        queue.take(replica, 1, 0.0)
+        queue.lost(replica, "its process died")
+        queue.withdraw(f"u0/{replica}")
+    queue.offer(_lot(0, 3, owner="u0 again"))
+    assert [(one.owner, one.segment_id) for one in queue.pop_convictions()] == [("u0/c", "s0"), ("u0 again", "s0")]
+    assert _ids(queue.take("d", 8, 1.0)) == ["s1", "s2"]
+    assert not queue.has_work
+
+
+def test_of_few_replicas_each_gets_a_part_of_the_suspects_at_a_time() -> None:
+    queue = _queue()
+    queue.offer(_lot(0, 120))
+    held = set(_ids(queue.take("a", 96, 0.0)))
+    held |= set(_ids(queue.take("a", 96 - len(held), 0.0)))
+    queue.lost("a", "its process died")
+    again = _ids(queue.take("b", 96, 1.0))
+    num_suspects = sum(one in held for one in again)
+    assert 1 < num_suspects <= 10, "so many are asked alone where it dies of one of them"
+    queue.lost("b", "its process died")
+    assert queue.state().num_alone == num_suspects
+
+
 def test_a_replica_is_emptied_before_it_is_asked_about_one_alone() -> None:
     queue = _queue()
     queue.offer(_lot(0, 1))
@@ -127,11 +153,18 @@ def test_a_hung_replica_is_found_and_what_it_held_goes_to_others() -> None:
     queue.offer(_lot(0, 4))
     queue.take("a", 4, 0.0)
     queue.check_deadlines(LONGEST_S)
-    assert queue.pop_hung() == ()
+    assert not queue.hung
     queue.check_deadlines(LONGEST_S + 1)
-    assert queue.pop_hung() == ("a",)
+    for _ in range(2):
+        assert list(queue.hung) == ["a"], "told until its process is gone: an answer of ours may be lost"
     assert queue.take("a", 4, LONGEST_S + 2) == (), "it gets nothing any more"
-    assert len(_ids(queue.take("b", 4, LONGEST_S + 2))) == 4
+    for _ in range(2):
+        taken = _ids(queue.take("b", 4, LONGEST_S + 2))
+        queue.answered("b", "u0", taken, LONGEST_S + 3)
+    assert queue.state().num_answered == 4
+    queue.lost("a", "its engine hung")
+    assert not queue.hung
+    assert queue.state().num_deaths == 4, "counted once"
 
 
 def test_a_single_answer_that_does_not_come_is_asked_elsewhere_and_its_replica_goes_on() -> None:
@@ -140,7 +173,7 @@ def test_a_single_answer_that_does_not_come_is_asked_elsewhere_and_its_replica_g
     queue.take("a", 2, 0.0)
     queue.answered("a", "u0", ["s1"], LONGEST_S)
     queue.check_deadlines(LONGEST_S + 1)
-    assert queue.pop_hung() == ()
+    assert not queue.hung
     assert _ids(queue.take("b", 2, LONGEST_S + 1)) == ["s0"]
     queue.answered("a", "u0", ["s0"], LONGEST_S + 2)
     assert queue.state().held == {"a": 0, "b": 0}, "a late answer is an answer"
@@ -203,7 +236,7 @@ class _World:
 
     def look(self, now_s: float) -> None:
         self.queue.check_deadlines(now_s)
-        for name in self.queue.pop_hung():
+        for name in self.queue.hung:
             self.holds.pop(name, None)
         for one in self.queue.pop_convictions():
             assert one.segment_id not in self.ended, "answered and convicted"

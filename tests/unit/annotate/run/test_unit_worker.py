@@ -1,6 +1,7 @@
 """One unit, from files to its commit, with scripted answers in place of queues and engines."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -227,6 +228,31 @@ def test_a_worker_that_is_told_to_stop_hands_back_what_it_segments(
     with pytest.raises(HandedBackError):
         bench.worker.segment(UnitTry(unit))
     assert [path for path in bench.layout.root.rglob("*") if path.is_file()] == []
+
+
+def test_to_wait_for_answers_is_to_get_on_and_to_hang_is_not(
+    tmp_path: Path, unit: WorkUnit, annotate: Annotate
+) -> None:
+    goes_on = threading.Event()
+
+    def answer(segment: SegmentAudio) -> tuple[CaptionSet, ...]:
+        goes_on.wait(60)
+        return annotate(segment).caption_sets
+
+    bench = Bench(tmp_path / "run", answer)
+    small = unit.recordings[0].model_copy(update={"cuts": (Cut(start_samples=0, end_samples=48_000),)})
+    bench.worker.segment(UnitTry(unit.model_copy(update={"recordings": (small,)})))
+    seen = [bench.worker.idle_s()]
+    while seen[-1] < seen[0] + 0.3:
+        seen.append(bench.worker.idle_s())
+    assert seen == sorted(seen), "nobody does anything about the unit"
+    finishing = threading.Thread(target=bench.worker.finish, args=(0,))
+    finishing.start()
+    while bench.worker.idle_s() >= seen[-1]:
+        time.sleep(0.01)
+    goes_on.set()
+    finishing.join()
+    assert bench.worker.idle_s() == 0, "nothing in hand"
 
 
 def test_only_what_failed_is_done_again_and_the_rest_is_taken_over_as_it_is(
