@@ -178,6 +178,13 @@ class SegmentQueue:
         count = min(room - len(again), usual, len(self._waiting))
         return self._lend([*again, *(self._waiting.pop() for _ in range(count))], replica, one, now_s)
 
+    def heard(self, replica: str, idle_s: float, now_s: float) -> None:
+        """A replica says how long its engine has owed answers: it may hold what another life of this queue lent."""
+        if replica not in self._gone:
+            self._replicas.setdefault(replica, _Replica(last_answer_s=now_s))
+            if idle_s > self._times.deadline_s:
+                self._hangs(replica)
+
     def answered(self, replica: str, owner: str, segment_ids: Iterable[str], now_s: float) -> None:
         """The desk has the answers to these, from this replica or from one they were taken back from."""
         one = self._replicas.get(replica)
@@ -239,8 +246,7 @@ class SegmentQueue:
             if not overdue:
                 continue
             if now_s - one.last_answer_s > deadline_s:
-                self._hung.add(name)
-                self._let_go(name, f"its engine hung for more than {deadline_s:.0f} s")
+                self._hangs(name)
             else:
                 for asked in overdue:
                     self._take_back(asked, f"no answer within {deadline_s:.0f} s")
@@ -305,6 +311,10 @@ class SegmentQueue:
         if asked.is_alone:
             return self._alone
         return self._suspects if asked.is_suspect else self._waiting
+
+    def _hangs(self, replica: str) -> None:
+        self._hung.add(replica)
+        self._let_go(replica, f"its engine hung for more than {self._times.deadline_s:.0f} s")
 
     def _let_go(self, replica: str, cause: str | None) -> bool:
         one = self._replicas.pop(replica, None)

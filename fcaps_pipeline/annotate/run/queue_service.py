@@ -36,6 +36,8 @@ class ReplicaReport:
     dropped: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Owner and ids of those whose audio was gone."""
     stumbles: tuple[Stumble, ...] = ()
+    idle_s: float = 0.0
+    """How long its engine has answered nothing while it had something to answer."""
     statistics: Any = None
     """What the engine says of itself, for whoever watches."""
 
@@ -69,6 +71,7 @@ class QueueService:
     async def take(self, report: ReplicaReport, wait_s: float) -> tuple[Lot, ...]:
         """Notes what a replica did, and gives it work as soon as there is some, for at most `wait_s`."""
         now_s = self._clock()
+        self._queue.heard(report.replica, report.idle_s, now_s)
         for owner, segment_ids in report.answered:
             self._queue.answered(report.replica, owner, segment_ids, now_s)
         for owner, segment_ids in report.dropped:

@@ -6,6 +6,7 @@ engine ends `serve`, and the queue asks others what was left open. Knows nothing
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -24,6 +25,8 @@ _FLUSH_EVERY_S = 1.0
 """Answers wait at most so long for others on the same way."""
 _FLUSHES_PER_REPORT = 2
 """The next request for work carries what was delivered; where none comes, a report of its own does."""
+_FLUSHES_PER_SIGN = 5
+"""A replica that has nothing to report says so: a queue that Ray started anew learns of it in no other way."""
 _LAST_WORDS_S = 5.0
 """How long a replica whose engine died waits for desks and queue to hear what it had answered before."""
 _MOST_IN_VAIN = 32
@@ -80,6 +83,8 @@ class Replica:
         self._dropped: list[tuple[str, tuple[str, ...]]] = []
         self._stumbles: list[Stumble] = []
         self._num_held = self._num_in_vain = 0
+        self._got_on_s = 0.0
+        """When the engine last answered, or last got work while it had none."""
         self._changed = asyncio.Event()
         self._end = asyncio.Event()
         self._error: BaseException | None = None
@@ -130,6 +135,8 @@ class Replica:
         if block is None:
             self._dropped.append((lot.owner, lot.segment_ids))
             return
+        if not self._num_held:
+            self._got_on_s = time.monotonic()
         self._num_held += len(lot.segment_ids)
         for segment_id, place in zip(lot.segment_ids, lot.places, strict=True):
             self._start(self._ask(lot, segment_id, block[place]), self._at_work)
@@ -150,6 +157,7 @@ class Replica:
             self._num_in_vain = 0
             self._num_held -= 1
             self._answers[lot.desk, lot.owner].append(Answer(segment_id, caption_sets))
+        self._got_on_s = time.monotonic()
         self._changed.set()
         if 4 * sum(map(len, self._answers.values())) >= self._num_held:
             self._flush()
@@ -158,7 +166,8 @@ class Replica:
         for turn in count():
             await asyncio.sleep(_FLUSH_EVERY_S)
             self._flush()
-            if self._stumbles or (self._delivered and turn % _FLUSHES_PER_REPORT == 0):
+            is_due = turn % (_FLUSHES_PER_REPORT if self._delivered else _FLUSHES_PER_SIGN) == 0
+            if self._stumbles or is_due:
                 await self._take(0, 0)
 
     def _flush(self) -> None:
@@ -182,6 +191,7 @@ class Replica:
             answered=tuple((owner, tuple(ids)) for owner, ids in delivered.items()),
             dropped=tuple(dropped),
             stumbles=tuple(stumbles),
+            idle_s=time.monotonic() - self._got_on_s if self._num_held else 0.0,
             statistics=self._statistics(),
         )
         lots = await self._links.take(report, wait_s)

@@ -6,6 +6,7 @@ restart finds its GPUs free). The run goes on while some are away; it ends only 
 
 import time
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -45,6 +46,8 @@ _WAITING_CALLS = 10_000
 """Replicas and segmenters that a queue can hear at once; each replica waits there for work."""
 _CALL_S = 60.0
 _LOOK_EVERY_S = 1.0
+_SILENCE_S = 60.0
+"""A replica of which the queue hears nothing for so long at least counts as hung; it gives a sign every few seconds."""
 
 
 class _Phase(Enum):
@@ -70,6 +73,8 @@ class _Slot:
     group: Any = None
     where: Whereabouts | None = None
     since_s: float = 0.0
+    heard_s: float = 0.0
+    """When the queue last knew it."""
     rest_until_s: float = 0.0
     deaths: RestartBudget = field(default_factory=lambda: RestartBudget(_RESTARTS_PER_HOUR))
     vain: RestartBudget = field(default_factory=lambda: RestartBudget(_VAIN_RESTARTS_PER_HOUR))
@@ -100,6 +105,7 @@ class EngineReplicas:
             .remote(engine_name, *deadlines_s(job, engine_name))
         )
         self._engine = job.engines[engine_name]
+        self._hang_s = max(job.resources.hang_timeout_s, _SILENCE_S)
         self._room = room_of(job, engine_name)
         self._setup = CaptioningSetup(
             engine_name=engine_name,
@@ -227,6 +233,7 @@ class EngineReplicas:
         self.identity = identity
         self._num_restarts += slot.num_lives > 1
         slot.phase, slot.call = _Phase.SERVING, slot.actor.serve.remote(slot.name)
+        slot.heard_s = time.monotonic()
         callback.on_engine_up(self.name, slot.name, slot.where.host)
 
     def _ended(self, slot: _Slot, error: Exception, callback: RunCallback, now_s: float) -> None:
@@ -301,16 +308,22 @@ class EngineReplicas:
             if now_s - self._looked_s >= _LOOK_EVERY_S:
                 self._look, self._looked_s = self.queue.state.remote(), now_s
             return
-        if self._look not in ended:
-            if now_s - self._looked_s > _CALL_S:
-                self._look = None
+        if self._look not in ended and now_s - self._looked_s <= _CALL_S:
             return
         look, self._look = self._look, None
         try:
-            self._state, self._statistics, hung = ray.get(look, timeout=_CALL_S)
-        except RayError:
+            self._state, self._statistics, hung = ray.get(look, timeout=0)
+        except RayError:  # a queue that does not answer says nothing of the replicas
+            for slot in self._slots:
+                slot.heard_s = now_s
             return
+        self._end_hung({*hung}, self._state.held.keys(), callback, now_s)
+
+    def _end_hung(self, hung: AbstractSet[str], known: AbstractSet[str], callback: RunCallback, now_s: float) -> None:
         for slot in self._slots:
-            if slot.phase is _Phase.SERVING and slot.name in hung:
+            if slot.name in known:
+                slot.heard_s = now_s
+            is_silent = now_s - slot.heard_s > self._hang_s
+            if slot.phase is _Phase.SERVING and (slot.name in hung or is_silent):
                 death = "its engine hung"
                 self._down(slot, death, death, EngineDeadError(death), callback, now_s)

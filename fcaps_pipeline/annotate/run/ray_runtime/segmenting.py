@@ -111,5 +111,5 @@ def _publish(segments: Sequence[Any]) -> Any:
     except (ObjectStoreFullError, OutOfDiskError) as error:
         raise MemoryShortageError(
             f"Ray's object store has no room for {len(segments)} Segments: {' '.join(str(error).split())}; lower "
-            " resources.segments_in_flight, or give Ray more shared memory or disk"
+            "resources.segments_in_flight, or give Ray more shared memory or disk"
         ) from error

@@ -237,12 +237,15 @@ class _ScriptedLinks:
     delivered: list[tuple[str, str]] = field(default_factory=list)
     reported: list[str] = field(default_factory=list)
     num_expected: int = 0
+    expected_idle_s: float = 0.0
+    idle_s: list[float] = field(default_factory=list)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once so many are reported."""
+    """Set once so many are reported, and an engine that owes answers for so long."""
 
     async def take(self, report: ReplicaReport, wait_s: float) -> tuple[Lot, ...] | None:
         self.reported += [segment_id for _, segment_ids in report.answered for segment_id in segment_ids]
-        if len(self.reported) >= self.num_expected:
+        self.idle_s.append(report.idle_s)
+        if len(self.reported) >= self.num_expected and report.idle_s >= self.expected_idle_s:
             self.heard.set()
         if report.room and self.lots:
             return (self.lots.pop(0),)
@@ -284,6 +287,23 @@ def test_a_desk_that_does_not_answer_holds_up_no_other(make_audio: MakeAudio) ->
     expected = [one.segment.segment_id for one in segments[2:]]
     assert links.delivered == [("good", one) for one in expected]
     assert links.reported == expected, "the queue hears of nothing that no desk has"
+
+
+def test_a_replica_whose_engine_answers_nothing_says_so_though_it_wants_no_work(make_audio: MakeAudio) -> None:
+    links = _ScriptedLinks([_lot_of("desk", [make_audio(index, 100) for index in range(4)])], expected_idle_s=1.0)
+
+    async def caption(_: SegmentAudio) -> tuple[CaptionSet, ...]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def serve() -> None:
+        serving = asyncio.create_task(Replica("a", caption, 4, links).serve())
+        async with asyncio.timeout(_DEADLINE_S):
+            await links.heard.wait()
+        serving.cancel()
+
+    asyncio.run(serve())
+    assert links.idle_s[0] == 0, "it owes nothing yet"
 
 
 def test_what_a_dead_engine_had_answered_is_told_before_its_death(make_audio: MakeAudio) -> None:

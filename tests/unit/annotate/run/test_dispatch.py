@@ -167,6 +167,19 @@ def test_a_hung_replica_is_found_and_what_it_held_goes_to_others() -> None:
     assert queue.state().num_deaths == 4, "counted once"
 
 
+def test_a_queue_that_was_started_anew_finds_what_hung_before() -> None:
+    queue = _queue()
+    queue.heard("a", LONGEST_S, 0.0)
+    queue.heard("b", 0.0, 0.0)
+    assert not queue.hung
+    queue.heard("a", LONGEST_S + 5, 5.0)
+    assert list(queue.hung) == ["a"]
+    assert list(queue.state().held) == ["b"]
+    queue.lost("a", "its engine hung")
+    queue.heard("a", LONGEST_S + 10, 10.0)
+    assert not queue.hung, "told once"
+
+
 def test_a_single_answer_that_does_not_come_is_asked_elsewhere_and_its_replica_goes_on() -> None:
     queue = _queue()
     queue.offer(_lot(0, 2))
