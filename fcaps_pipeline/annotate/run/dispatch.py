@@ -359,7 +359,7 @@ class SegmentQueue:
         if holder is not None and holder.leases.pop((asked.owner, asked.segment_id), None) is not None:
             holder.num_suspects -= asked.is_suspect
 
-    def _forget(self, owner: str, segment_id: str) -> _Asked | None:
+    def _close(self, owner: str, segment_id: str) -> _Asked | None:
         asked = self._strike(owner, segment_id)
         if asked is None:
             return None
