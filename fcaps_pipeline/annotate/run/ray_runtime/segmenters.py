@@ -279,8 +279,9 @@ class Segmenters:
         if isinstance(cause, SourceGoneError) or (isinstance(cause, FcapsError) and not _is_passing(cause)):
             raise cause from error
         if isinstance(cause, MemoryShortageError):
-            # A fresh process has what this one does not give back.
-            yield from self._died(one, "it was short of memory", now_s)
+            # A fresh process has what this one does not give back; what else it had in hand is not at fault.
+            yield from self._died(one, None, now_s)
+            one.rest_until_s = one.budget.spend("it was short of memory", now_s)
         if isinstance(cause, StorageError):
             self._gone = cause
         message = str(cause) if isinstance(cause, FcapsError) else f"{type(cause).__name__}: {cause}"
