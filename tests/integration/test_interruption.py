@@ -81,8 +81,9 @@ def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one_byte_for_byte(
 ) -> None:
     uninterrupted, run = tmp_path / "uninterrupted", tmp_path / "run"
     assert typed("annotate", corpus, "--out", uninterrupted, *CASCADE)[0] == 0
+    _lose_ray(_start(corpus, run, CASCADE), run)
     process = _start(corpus, run, CASCADE)
-    _wait_for_commits(process, run, 3)
+    _wait_for_commits(process, run, 6)
     process.kill()
     process.communicate()
     assert not RunLayout(run).index.exists()
@@ -92,6 +93,20 @@ def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one_byte_for_byte(
     assert {path: path.stat().st_mtime_ns for path in committed} == committed
     assert _shards(run) == _shards(uninterrupted)
     assert not RunLayout(run).temporary.exists() or not list(RunLayout(run).temporary.iterdir())
+
+
+def _lose_ray(process: "subprocess.Popen[str]", run: Path) -> None:
+    """Ends Ray on this machine under a run, which says so and stops where it can go on."""
+    _wait_for_commits(process, run, 3)
+    children = psutil.Process(process.pid).children(recursive=True)
+    (raylet,) = [one for one in children if one.name() == "raylet"]
+    raylet.kill()
+    _, messages = process.communicate(timeout=150)
+    assert process.returncode == 1, messages
+    assert "Ray has died on the machine of this command" in messages.replace("\n", " ")
+    assert "Traceback" not in messages
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGTERM,), (signal.SIGINT, signal.SIGINT)])

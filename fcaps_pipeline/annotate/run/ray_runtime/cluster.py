@@ -76,6 +76,19 @@ def is_alive(node_id: str) -> bool:
     return any(node["NodeID"] == node_id and node["Alive"] for node in ray.nodes())
 
 
+def check_node() -> None:
+    """Looks whether Ray still works where the driver is: without it nothing comes back.
+
+    Raises:
+        EngineDeadError: it does not.
+    """
+    if not is_alive(ray.get_runtime_context().get_node_id()):
+        raise EngineDeadError(
+            "Ray has died on the machine of this command, perhaps for lack of memory (its logs are below /tmp/ray); "
+            "run the same command again to go on where this run stopped"
+        )
+
+
 def beside_driver() -> dict[str, Any]:
     """Options of a small actor that should live as long as the driver does, and that Ray restarts."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)

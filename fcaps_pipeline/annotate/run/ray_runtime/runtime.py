@@ -16,7 +16,7 @@ from fcaps_pipeline.annotate.engines.engine import EngineIdentity
 from fcaps_pipeline.annotate.run.callback import RunCallback
 from fcaps_pipeline.annotate.run.placement import what_is_missing
 from fcaps_pipeline.annotate.run.ray_runtime.captioning import CaptioningActor
-from fcaps_pipeline.annotate.run.ray_runtime.cluster import beside_driver, connect, node_resources
+from fcaps_pipeline.annotate.run.ray_runtime.cluster import beside_driver, check_node, connect, node_resources
 from fcaps_pipeline.annotate.run.ray_runtime.queues import BOARD, Board
 from fcaps_pipeline.annotate.run.ray_runtime.replicas import EngineReplicas
 from fcaps_pipeline.annotate.run.ray_runtime.segmenters import Launch, Segmenters, UnitFailure
@@ -68,7 +68,7 @@ class RayRuntime:
         self._is_alone = is_alone
         self._engines: list[EngineReplicas] = []
         self._board: Any = None
-        self._told_s = 0.0
+        self._told_s = self._looked_s = 0.0
         self._said_s = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -172,6 +172,9 @@ class RayRuntime:
         return set(ended)
 
     def _step_engines(self, ended: set[Any], callback: RunCallback) -> None:
+        if time.monotonic() - self._looked_s >= _TELL_EVERY_S:
+            check_node()
+            self._looked_s = time.monotonic()
         for engine in self._engines:
             engine.step(ended, callback)
 
