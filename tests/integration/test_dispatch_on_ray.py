@@ -246,7 +246,7 @@ def test_a_killed_a_hung_and_a_poisoned_replica_cost_one_segment(
     assert not _failed(undisturbed)
     poison = _poison(units, folder)
     heard = Heard(at={1: (folder / "die").touch, 20: (folder / "hang").touch})
-    outcomes = _run(_job(cluster, hang_timeout_s=15), tmp_path / "run", units, heard, captioning)
+    outcomes = _run(_job(cluster, hang_timeout_s=12), tmp_path / "run", units, heard, captioning)
     assert all(isinstance(one, UnitCommit) for one in outcomes)
     assert _ids(tmp_path / "run") == Counter(_expected(units))
     failed = _failed(tmp_path / "run")

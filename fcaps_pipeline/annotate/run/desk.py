@@ -23,7 +23,7 @@ _BLOCK_OPEN_S = 0.5
 """A block that is not full is sent after this: at the start of a run the engines wait for it."""
 _HELD_PER_OPEN = 4
 """Segments that may wait for their turn, for each that may be unanswered."""
-_SILENCE_S = 20.0
+_SILENCE_S = 10.0
 """Where no answer came for so long, everything unanswered is offered again; who has it already leaves it as it is."""
 
 
