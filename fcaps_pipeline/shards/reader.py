@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from fcaps_pipeline.errors import AccountingError, CorruptRunError
 from fcaps_pipeline.shards.commits import last_attempts, read_commit
 from fcaps_pipeline.shards.layout import TABLES, DatasetIndex, RunLayout, ShardFile, Table, Totals, UnitCommit
-from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS, Row, missing_columns, version_mismatch
+from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS, Row, missing_columns, version_mismatch, with_all_columns
 
 
 def read_commits(layout: RunLayout, without: AbstractSet[int] = frozenset()) -> list[UnitCommit]:
@@ -155,7 +155,7 @@ def read_unit_rows(
         for group in range(parquet.num_row_groups):
             with reading(path, group):
                 rows: pa.Table = parquet.read_row_group(group, columns=columns)
-            yield from rows.to_pylist()
+            yield from with_all_columns(table, rows, columns).to_pylist()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ is the one place that names them: writers, readers, and the tables of `README.md
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -255,12 +256,31 @@ def table_schema(table: Table) -> pa.Schema:
 
 
 def missing_columns(table: Table, found: pa.Schema) -> list[str]:
-    """Columns that a file lacks or has with another type; columns of its own do no harm."""
+    """Columns that a file has with another type, or lacks though no row goes without them.
+
+    Columns of its own do no harm. One that may be null and came after the file was written is null in all of its rows,
+    so that adding it makes nothing unreadable.
+    """
     return [
         column.name
         for column in COLUMNS[table]
-        if column.name not in found.names or found.field(column.name).type != column.kind
+        if (found.field(column.name).type != column.kind if column.name in found.names else not column.nullable)
     ]
+
+
+def with_all_columns(table: Table, rows: pa.Table, names: Iterable[str] | None = None) -> pa.Table:
+    """Rows of a file with null in the columns that came after it was written.
+
+    Args:
+        table: which table they are of.
+        rows: as they were read.
+        names: columns that were asked for; None for all.
+    """
+    schema = table_schema(table)
+    for name in schema.names if names is None else names:
+        if name in schema.names and name not in rows.column_names:
+            rows = rows.append_column(schema.field(name), pa.nulls(len(rows), schema.field(name).type))
+    return rows
 
 
 def version_mismatch(table: Table, found: int) -> str | None:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from fcaps_pipeline.annotate.sources.located import Located
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
+from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.records.audio import Channel, Cut, Recording
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import check_size, read_commits, read_index, reading
@@ -49,9 +50,12 @@ def list_run(path: Path, passed_over: PassedOver) -> Iterator[Located]:
     """Yields the Recordings of the rows, in their order.
 
     Raises:
+        SourceError: the folder is no run.
         CorruptRunError: the run is not finished, of another schema version, or a file of it is missing or damaged.
     """
     layout = RunLayout(path.absolute())
+    if not layout.index.is_file() and not layout.job.is_file():
+        raise SourceError(f"{path} is no run folder: it has neither index.json nor job.json")
     index = read_index(layout)
     lengths = {one.recording_id: one.duration_s for commit in read_commits(layout) for one in commit.recordings}
     for file in index.shards:

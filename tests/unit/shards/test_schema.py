@@ -10,7 +10,14 @@ from fcaps_pipeline.cli.column_page import check_column_page, write_column_page
 from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.shards.layout import TABLES, RunLayout, Table
 from fcaps_pipeline.shards.reader import read_index
-from fcaps_pipeline.shards.schema import COLUMNS, SCHEMA_VERSIONS, missing_columns, table_schema, version_mismatch
+from fcaps_pipeline.shards.schema import (
+    COLUMNS,
+    SCHEMA_VERSIONS,
+    missing_columns,
+    table_schema,
+    version_mismatch,
+    with_all_columns,
+)
 
 
 def test_every_column_has_a_meaning_and_stands_in_the_readme(tmp_path: Path) -> None:
@@ -28,10 +35,20 @@ def test_every_column_has_a_meaning_and_stands_in_the_readme(tmp_path: Path) -> 
 def test_a_file_may_have_columns_of_its_own_but_must_have_ours(table: Table) -> None:
     schema = table_schema(table)
     assert missing_columns(table, schema.append(pa.field("mood", pa.string()))) == []
-    assert missing_columns(table, schema.remove(0)) == ["segment_id"]
+    needed = schema.get_field_index("warnings") + 1
+    assert missing_columns(table, schema.remove(needed)) == ["schema_version"]
     other = schema.set(0, pa.field("segment_id", pa.int64()))
     assert missing_columns(table, other) == ["segment_id"]
     assert {"warnings", "schema_version", "fcaps_version"} <= set(schema.names)
+
+
+def test_a_column_that_came_later_is_null_in_the_rows_before_it() -> None:
+    schema = table_schema("data")
+    earlier = schema.remove(schema.get_field_index("modulation_hz"))
+    assert missing_columns("data", earlier) == []
+    rows = with_all_columns("data", pa.table({"segment_id": ["a", "b"]}), ["segment_id", "modulation_hz"])
+    assert rows.to_pylist() == [{"segment_id": name, "modulation_hz": None} for name in "ab"]
+    assert set(with_all_columns("data", earlier.empty_table()).column_names) == set(schema.names)
 
 
 def test_another_version_is_named_with_what_changed() -> None:

@@ -12,7 +12,7 @@ from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
 from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
 from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 from fcaps_pipeline.annotate.sources.listing import Listing, detect_source, list_recordings
-from fcaps_pipeline.errors import CorruptRunError, RecordingError
+from fcaps_pipeline.errors import CorruptRunError, RecordingError, SourceError
 from fcaps_pipeline.jobs.annotate_job import RunSource, SegmentationConfig
 from fcaps_pipeline.records.annotations import Annotation, Rejection
 from fcaps_pipeline.records.audio import Recording, Segment, SegmentAudio
@@ -144,5 +144,8 @@ def test_an_unfinished_run_is_no_corpus(write_run: WriteRun) -> None:
     layout = write_run(embed=True)
     assert detect_source(layout.root) == RunSource(kind="run", path=str(layout.root))
     layout.index.unlink()
+    with pytest.raises(SourceError, match=r"is no run folder: it has neither index\.json nor job\.json"):
+        _listed(layout)
+    layout.job.write_text("{}")
     with pytest.raises(CorruptRunError, match=r"has no index\.json: the run is not finished"):
         _listed(layout)
