@@ -8,13 +8,13 @@ SQLite's external merge sort. Building and reading take some tens of megabytes w
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import pyarrow.parquet as pq
 
-from fcaps_pipeline.errors import CorruptRunError, UsageError
+from fcaps_pipeline.errors import CorruptRunError, OutputError, UsageError
 from fcaps_pipeline.records.annotations import Completion
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import check_file, read_index, reading
@@ -62,7 +62,6 @@ def build_answers(path: Path, runs: Sequence[RunLayout]) -> None:
     for run in runs:
         read_index(run)
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
     write_answers(path, [(run.root, _answers_of(run)) for run in runs])
 
@@ -72,17 +71,34 @@ def write_answers(path: Path, sources: Sequence[tuple[Path, Iterable[StoredAnswe
 
     Raises:
         UsageError: two sources answer one request differently.
+        OutputError: the index cannot be written.
+    """
+    with writing_index(path) as database:
+        _write(database, sources)
+
+
+@contextmanager
+def writing_index(path: Path) -> Iterator[sqlite3.Connection]:
+    """An empty database that takes its place when all is written.
+
+    Raises:
+        OutputError: it cannot be written, for instance because the disk is full.
     """
     temporary = path.with_suffix(".part")
     with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
-        with closing(sqlite3.connect(temporary, isolation_level=None)) as database:
-            _write(database, sources)
+        try:
+            with closing(sqlite3.connect(temporary, isolation_level=None)) as database:
+                database.execute("PRAGMA journal_mode = OFF")
+                yield database
+        except sqlite3.Error as error:
+            raise OutputError(f"cannot write {path}: {error}; make room or access there, then try again") from error
         temporary.replace(path)
 
 
 def _write(database: sqlite3.Connection, sources: Sequence[tuple[Path, Iterable[StoredAnswer]]]) -> None:
-    for setting in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KIB}", "temp_store = FILE"):
+    for setting in ("synchronous = OFF", f"cache_size = -{_CACHE_KIB}", "temp_store = FILE"):
         database.execute(f"PRAGMA {setting}")
     database.execute("CREATE TABLE answers (key BLOB, place INTEGER, source INTEGER, answer BLOB)")
     database.execute("BEGIN")

@@ -9,11 +9,11 @@ import hashlib
 import sqlite3
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from fcaps_pipeline import __version__
+from fcaps_pipeline.annotate.captioning.earlier_answers import writing_index
 from fcaps_pipeline.annotate.run.border import Prepare
 from fcaps_pipeline.annotate.run.plan import load_units
 from fcaps_pipeline.annotate.segmentation.cuts import cut_out
@@ -31,7 +31,6 @@ from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RecordingOutcome, RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_commits, read_json, read_unit_rows
 from fcaps_pipeline.shards.schema import Row
-from fcaps_pipeline.storage.files import writing
 
 _OF_PLANNING = "written_again"
 """A warning that compares a file with the plan of its own run."""
@@ -84,12 +83,7 @@ def build_segments(path: Path, runs: Sequence[RunLayout], job: Job) -> None:
         CorruptRunError: a run is damaged.
         OutputError: the index cannot be written.
     """
-    temporary = path.with_suffix(".part")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)
-    with closing(sqlite3.connect(temporary, isolation_level=None)) as database:
-        database.execute("PRAGMA journal_mode = OFF")
+    with writing_index(path) as database:
         database.execute("CREATE TABLE files (sha256 BLOB PRIMARY KEY, content BLOB) WITHOUT ROWID")
         database.execute("BEGIN")
         for run in runs:
@@ -99,8 +93,6 @@ def build_segments(path: Path, runs: Sequence[RunLayout], job: Job) -> None:
                 )
                 database.executemany("INSERT OR IGNORE INTO files VALUES (?, ?)", found)
         database.execute("COMMIT")
-    with writing(path):
-        temporary.replace(path)
 
 
 def _segmented_alike(run: RunLayout, job: Job) -> bool:

@@ -12,7 +12,7 @@ from fcaps_pipeline.cli.paths import local_path
 def reuse(
     keys: Annotated[int, typer.Option(min=1000, help="Requests that were answered before.")] = 20_000_000,
     work: Annotated[
-        Path | None, typer.Option(parser=local_path, metavar="PATH", help="Where the index is built; 450 bytes a key.")
+        Path | None, typer.Option(parser=local_path, metavar="PATH", help="Where the index is built; 620 bytes a key.")
     ] = None,
 ) -> None:
     """Build the index of earlier answers and look answers up in two processes."""

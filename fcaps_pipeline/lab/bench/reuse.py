@@ -52,7 +52,7 @@ class _Lookups(Record):
 
 
 def bench_reuse(folder: Path, num_keys: int = NUM_KEYS, num_processes: int = 2) -> ReuseBench:
-    """Builds an index and looks answers up; the folder needs some 450 bytes a key."""
+    """Builds an index and looks answers up; the folder needs some 620 bytes a key."""
     index = folder / "answers.sqlite"
     build_s, build_peak = _alone(partial(_build, index, num_keys))
     by_chance, in_order = (

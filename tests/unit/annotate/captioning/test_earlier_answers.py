@@ -18,7 +18,7 @@ from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotato
 from fcaps_pipeline.annotate.engines.cascade_engine import CascadeEngine
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine, EngineIdentity
 from fcaps_pipeline.annotate.engines.model_folder import folder_revision
-from fcaps_pipeline.errors import CorruptRunError, JobError, UsageError
+from fcaps_pipeline.errors import CorruptRunError, JobError, OutputError, UsageError
 from fcaps_pipeline.jobs.annotate_job import (
     CaptionConfig,
     CascadeEngineConfig,
@@ -230,3 +230,12 @@ def test_an_open_revision_of_which_there_were_two_has_to_be_named() -> None:
     assert earlier_identity("e", config, [first]) == first
     with pytest.raises(JobError, match=r"revisions a, b; give engines\.e\.revision"):
         earlier_identity("e", config, [first, first.model_copy(update={"model_revision": "b"})])
+
+
+def test_an_index_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "answers.part").mkdir()
+    with pytest.raises(OutputError, match="cannot write"):
+        write_answers(tmp_path / "new" / "answers.sqlite", [])
+    write_answers(tmp_path / "other" / "answers.sqlite", [])
+    assert (tmp_path / "other" / "answers.sqlite").is_file()
