@@ -42,6 +42,15 @@ class Stream(Console):
         else:
             self.print(text, style=style, soft_wrap=True)
 
+    def page(self, markdown: str) -> None:
+        """Tables and lists: laid out on a terminal, which would break their lines; in a file as they are."""
+        if self.is_terminal:
+            from rich.markdown import Markdown
+
+            self.print(Markdown(markdown))
+        else:
+            self.say(markdown)
+
     def show(self, table: Table) -> None:
         """A table, wider than the terminal if its columns with `no_wrap`, which hold paths and ids, ask for it."""
         needed = Measurement.get(self, self.options.update_width(_WIDEST), table).minimum

@@ -53,7 +53,7 @@ def evaluate(
         messages.say("interrupted; nothing was written, the same command starts anew")
         raise typer.Exit(_EXIT_INTERRUPTED) from None
     for name, outcome in report.outcomes.items():
-        result.say(f"{name}\n\n{outcome_text(name, outcome)}")
+        result.page(f"{name}\n\n{outcome_text(name, outcome)}")
     result.say(f"report: {out / REPORT}")
     if report.num_bad_items:
         raise typer.Exit(_EXIT_NOT_WHOLE)

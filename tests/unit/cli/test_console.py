@@ -43,6 +43,19 @@ def test_a_table_is_rather_wider_than_the_terminal_than_breaks_a_path() -> None:
     assert PATH in terminal.getvalue()
 
 
+def test_tables_of_a_page_fit_a_terminal_and_stay_markdown_in_a_file() -> None:
+    row = "| fine, speech to text | 200 | 62.5 [50.0, 75.0] | 87.5 [75.0, 100.0] | 95.0 [90.0, 100.0] |"
+    page = f"retrieval\n\n| captions | queries | R@1 % | R@5 % | R@10 % |\n|---|---:|---:|---:|---:|\n{row}\n"
+    terminal, file = Terminal(), io.StringIO()
+    Stream(file=terminal, width=80).page(page)
+    Stream(file=file, width=80).page(page)
+    assert row in file.getvalue()
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    assert "|" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert all(figure in shown for figure in ("62.5", "[50.0,", "75.0]", "[90.0,"))
+
+
 def test_what_strangers_write_steers_no_terminal() -> None:
     terminal = Terminal()
     stream = Stream(file=terminal, width=80)
