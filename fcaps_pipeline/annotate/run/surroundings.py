@@ -1,11 +1,12 @@
 """What a run needs of its machine before Ray starts, and the way out where it is not there.
 
-Looks at the folder for sockets and at the limit of open files. An ordinary machine that lacks one of them is no defect:
-what can be mended is mended, what cannot is told in one line.
+Looks at the folder for sockets, at the limit of open files and at the home folder. An ordinary machine that lacks one
+of them is no defect: what can be mended is mended, what cannot is told in one line.
 """
 
 import os
 import resource
+import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -59,6 +60,23 @@ def raise_file_limit(wanted: int = _WANTED_FILES, least: int = _LEAST_FILES) -> 
             f"this process may open {soft} files, Ray needs {least}: raise the hard limit (`ulimit -Hn {least}` as "
             "root, or /etc/security/limits.conf) and start again"
         )
+
+
+def give_ray_a_token() -> None:
+    """Ray keeps the token of its clusters in the home folder; where that cannot be written, this one gets its own.
+
+    Source: ray, `authentication_token_setup`.
+    """
+    if any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE")):
+        return
+    try:
+        folder = Path.home() / ".ray"
+        folder.mkdir(parents=True, exist_ok=True)
+        is_kept = os.access(folder / "auth_token", os.R_OK) or os.access(folder, os.W_OK, effective_ids=True)
+    except (OSError, RuntimeError):  # RuntimeError: a user without a home
+        is_kept = False
+    if not is_kept:
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 @contextmanager

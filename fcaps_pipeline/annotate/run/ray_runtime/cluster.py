@@ -16,7 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import fcaps_pipeline
 from fcaps_pipeline.annotate.run.placement import check_room, object_store_bytes
-from fcaps_pipeline.annotate.run.surroundings import raise_file_limit, ray_folder
+from fcaps_pipeline.annotate.run.surroundings import give_ray_a_token, raise_file_limit, ray_folder
 from fcaps_pipeline.errors import EngineDeadError, ResourceError
 from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, Job
 from fcaps_pipeline.jobs.resources import WORKING_FOLDER, working_folder
@@ -53,6 +53,7 @@ def connect(job: Job) -> None:
         options |= {"include_dashboard": False, "_metrics_export_port": resources.metrics_port}
         options |= {"object_store_memory": object_store_bytes(job, memory_bytes), "_temp_dir": str(ray_folder())}
         raise_file_limit()
+        give_ray_a_token()
     try:
         ray.init(address=resources.ray_address or "local", **options)
     except (ConnectionError, ValueError) as error:

@@ -71,6 +71,8 @@ FORMATS = (
     Format("adts", "aac", "aac", container="adts"),
     Format("ac3", "ac3", "ac3", rate_hz=48_000),
     Format("eac3", "eac3", "eac3", rate_hz=48_000),
+    Format("nut", "nut", "pcm_s16le"),
+    Format("g722", "g722", "g722"),
     Format("wavpack", "wv", "wavpack"),
     Format("tta", "tta", "tta"),
     Format("amr", "amr", "libopencore_amrnb", rate_hz=8_000),

@@ -1,12 +1,13 @@
 """An ordinary machine is no defect: what it lacks is mended, or told in one line."""
 
+import os
 import resource
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from fcaps_pipeline.annotate.run.surroundings import raise_file_limit, ray_folder, scratch_folder
+from fcaps_pipeline.annotate.run.surroundings import give_ray_a_token, raise_file_limit, ray_folder, scratch_folder
 from fcaps_pipeline.errors import ResourceError
 from tests.privileges import unprivileged
 
@@ -50,6 +51,20 @@ def test_the_limit_of_open_files_is_raised_as_far_as_it_may_be() -> None:
             raise_file_limit(wanted=500, least=600)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("is_writable", [True, False])
+def test_a_home_that_cannot_be_written_keeps_no_token(monkeypatch: pytest.MonkeyPatch, *, is_writable: bool) -> None:
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"):
+        monkeypatch.setenv(name, "")  # is put back afterwards, whatever is set here
+        monkeypatch.delenv(name)
+    with tempfile.TemporaryDirectory(dir="/tmp") as home:
+        Path(home).chmod(0o777 if is_writable else 0o555)
+        monkeypatch.setenv("HOME", home)
+        with unprivileged():
+            give_ray_a_token()
+        assert (Path(home) / ".ray").is_dir() == is_writable
+        assert ("RAY_AUTH_TOKEN" in os.environ) == (not is_writable)
 
 
 def test_a_scratch_folder_is_gone_afterwards_or_told_to_be_impossible(
