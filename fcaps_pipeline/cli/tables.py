@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.table import Table
 
 from fcaps_pipeline.annotate.run.inspection import RunStatus
+from fcaps_pipeline.annotate.run.placement import idle_share
 from fcaps_pipeline.annotate.run.reckoning import Reckoning, reckon
 from fcaps_pipeline.annotate.run.rehearsal import Rehearsal
 from fcaps_pipeline.annotate.run.report import RunReport, State
@@ -87,7 +88,7 @@ def print_plan(
     pending = plan.num_segments_expected * status.pending_s / plan.duration_s if plan.duration_s else 0.0
     num_segments = dict.fromkeys(job.engines, pending) if rehearsal is None else rehearsal.num_to_ask(job)
     print_reckoning(console, reckon(job, num_segments, status.pending_s, tokens_per_s))
-    for remark in plan.remarks:
+    for remark in (*plan.remarks, *filter(None, [idle_share(job)])):
         console.say(remark, style="yellow")
 
 

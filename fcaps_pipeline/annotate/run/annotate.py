@@ -19,6 +19,7 @@ from fcaps_pipeline import __version__
 from fcaps_pipeline.annotate.run.callback import ANNOTATING, RunCallback, RunCallbacks
 from fcaps_pipeline.annotate.run.drift import drift_line, extend_plan
 from fcaps_pipeline.annotate.run.engines_file import read_engines, remember_engines
+from fcaps_pipeline.annotate.run.placement import idle_share
 from fcaps_pipeline.annotate.run.plan import Plan, check_audio_exists, load_or_make, load_units
 from fcaps_pipeline.annotate.run.preflight import check_before_start
 from fcaps_pipeline.annotate.run.report import LastCall, RunReport, make_report
@@ -189,6 +190,8 @@ class _Call:
         begun_s = time.monotonic()
         failed_units: list[str] = []
         commits: list[UnitCommit] = []
+        if not is_alone and (remark := idle_share(job)) is not None:
+            self.callback.on_remark(remark)
         self.callback.on_step("starting Ray")
         runtime = RayRuntime(job, self.layout, self.signals, reuse=reuse, is_alone=is_alone)
         # Ray prints on stdout what actors print there, but stdout is the result of a command.

@@ -47,15 +47,34 @@ def captions_of(job: Job, engine_name: str) -> dict[Granularity, CaptionConfig]:
 
 def room_of(job: Job, engine_name: str) -> int:
     """Segments that one replica has in hand."""
+    return max(2, math.ceil(_SPARE_ROOM * _at_work(job, engine_name)))
+
+
+def _at_work(job: Job, engine_name: str) -> float:
+    """Segments that keep one replica busy."""
     engine, captions = job.engines[engine_name], captions_of(job, engine_name).values()
     match engine:
         case VllmEngineConfig():
-            at_work = engine.max_num_seqs / sum(one.num_candidates for one in captions)
+            return engine.max_num_seqs / sum(one.num_candidates for one in captions)
         case EndpointEngineConfig():
-            at_work = engine.max_concurrency / len(captions)
+            return engine.max_concurrency / len(captions)
         case _:
-            at_work = _CASCADE_ROOM
-    return max(2, math.ceil(_SPARE_ROOM * at_work))
+            return _CASCADE_ROOM
+
+
+def idle_share(job: Job) -> str | None:
+    """What the segmenters of a job cannot keep busy, however fast they are; None where they can."""
+    resources = job.resources
+    in_flight = resources.num_segmenters * resources.segments_in_flight
+    wanted = {name: math.ceil(num_replicas(job.engines[name]).max * _at_work(job, name)) for name in job.engines}
+    engine = max(wanted, key=lambda name: wanted[name])
+    if wanted[engine] <= in_flight:
+        return None
+    return (
+        f"the replicas of engine {engine} work on {wanted[engine]} segments at once, and resources.num_segmenters x "
+        f"segments_in_flight lets {in_flight} wait for captions: {1 - in_flight / wanted[engine]:.0%} of the engine "
+        "would be idle; raise one of the two"
+    )
 
 
 def deadlines_s(job: Job, engine_name: str) -> tuple[float, float]:

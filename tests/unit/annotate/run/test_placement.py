@@ -1,5 +1,6 @@
 """What a job needs, held against nodes of a cluster that is only written down."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,12 +9,14 @@ from fcaps_pipeline.annotate.run.placement import (
     bundles,
     check_room,
     deadlines_s,
+    idle_share,
     object_store_bytes,
     room_of,
     what_is_missing,
 )
 from fcaps_pipeline.errors import ResourceError
-from fcaps_pipeline.jobs.annotate_job import Job, parse_job
+from fcaps_pipeline.jobs.annotate_job import Job, load_job, parse_job
+from fcaps_pipeline.jobs.resources import resolve_path
 
 _NODES = [{"CPU": 8.0, "GPU": 4.0}, {"CPU": 8.0, "GPU": 4.0, "memory": 1e9}, {"CPU": 2.0}]
 
@@ -97,3 +100,16 @@ def test_shared_memory_follows_from_what_is_in_flight_and_never_takes_the_machin
     assert object_store_bytes(job, 2**40) == 128 * 2**20 + 1.5 * in_flight_bytes
     assert object_store_bytes(job, 10**9) == 300_000_000
     assert object_store_bytes(job, 10**6) == 128 * 2**20
+
+
+def test_engines_that_would_wait_for_work_are_told_of() -> None:
+    assert idle_share(_job(max_num_seqs=96)) is None
+    told = idle_share(_job(max_num_seqs=96, num_replicas={"min": 1, "max": 8}))
+    assert told is not None
+    assert told.startswith("the replicas of engine large work on 768 segments at once, and resources.num_segmenters x")
+    assert "lets 192 wait for captions: 75% of the engine would be idle; raise one of the two" in told
+
+
+@pytest.mark.parametrize("path", sorted(resolve_path("jobs").glob("annotate_*.yaml")), ids=lambda path: path.stem)
+def test_the_segmenters_of_the_shipped_jobs_keep_their_engines_busy(path: Path) -> None:
+    assert idle_share(load_job(path)) is None
