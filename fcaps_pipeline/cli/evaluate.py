@@ -41,6 +41,7 @@ def evaluate(
 
     with job_for("evaluate", job):
         loaded = load_evaluate_job(job, overrides or [])
+    _check_model(loaded.model)
     from fcaps_pipeline.learn.evaluation.evaluate import REPORT
     from fcaps_pipeline.learn.evaluation.evaluate import evaluate as run
     from fcaps_pipeline.learn.evaluation.report import outcome_text
@@ -126,11 +127,20 @@ class EmbeddingBar(Bar):
 
 @contextmanager
 def _embedder(model: str) -> Iterator["Embedder"]:
+    _check_model(model)
     from fcaps_pipeline.learn.evaluation.embedder import Embedder
     from fcaps_pipeline.learn.ranks import process_group
 
     with EmbeddingBar(messages) as bar, process_group("auto") as context:
         yield Embedder.load(model, context.device, bar, batch_s=_BATCH_S, num_workers=0, bf16=False)
+
+
+def _check_model(model: str) -> None:
+    """Tells a folder that is no model before torch is loaded, which takes seconds."""
+    from fcaps_pipeline.jobs.resources import resolve_path
+    from fcaps_pipeline.learn.dual_encoder.config_file import read_config
+
+    read_config(resolve_path(model))
 
 
 def _exit_if_bad(bad_items: "Sequence[BadItem]", num_items: int) -> None:

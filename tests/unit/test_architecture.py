@@ -117,7 +117,15 @@ def test_files_stay_under_400_lines() -> None:
     assert long == {}
 
 
-@pytest.mark.parametrize("module", ["fcaps_pipeline", "fcaps_pipeline.cli.main", "fcaps_pipeline.jobs.annotate_job"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "fcaps_pipeline",
+        "fcaps_pipeline.cli.main",
+        "fcaps_pipeline.jobs.annotate_job",
+        "fcaps_pipeline.learn.dual_encoder.config_file",
+    ],
+)
 def test_light_modules_import_no_heavy_library(module: str) -> None:
     code = f"import sys, {module}; print([m for m in ('torch', 'ray', 'vllm', 'datasets') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

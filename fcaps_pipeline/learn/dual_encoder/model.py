@@ -20,6 +20,7 @@ from fcaps_pipeline.errors import ModelError
 from fcaps_pipeline.learn.dual_encoder import storage
 from fcaps_pipeline.learn.dual_encoder.audio_batch import check_audio
 from fcaps_pipeline.learn.dual_encoder.config import DualEncoderConfig
+from fcaps_pipeline.learn.dual_encoder.config_file import read_config, write_config
 from fcaps_pipeline.learn.dual_encoder.pooling import build_pooling
 from fcaps_pipeline.learn.dual_encoder.projection import FrameProjector, LogitScale, Projection, cosine_matrix
 from fcaps_pipeline.learn.dual_encoder.speech_towers import SpeechTower, build_speech_tower
@@ -108,7 +109,7 @@ class DualEncoder(nn.Module):
             ModelError: the folder is missing, not whole, of another kind, or its weights do not fit its configuration.
         """
         folder = Path(folder)
-        config = storage.read_config(folder)
+        config = read_config(folder)
         with torch.random.fork_rng(devices=[]):
             speech = build_speech_tower(config.speech, folder / storage.SPEECH_TOWER)
             text = build_text_tower(config.text, long_texts=config.long_texts, stored=folder / storage.TEXT_TOWER)
@@ -122,7 +123,7 @@ class DualEncoder(nn.Module):
         folder.mkdir(parents=True, exist_ok=True)
         self.speech_tower.save(folder / storage.SPEECH_TOWER)
         self.text_tower.save(folder / storage.TEXT_TOWER)
-        storage.write_config(folder, self.config)
+        write_config(folder, self.config)
         storage.write_weights(folder, self)
 
     @property

@@ -1,6 +1,7 @@
 """`fcaps evaluate`, `score` and `rerank` as they are typed: what they print where, and how they end."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,12 @@ def test_evaluate_prints_tables_and_tells_bad_rows_by_its_exit_code(
     code, out, _ = typed("evaluate", job, "--out", tmp_path / "acted", *[x for one in changes for x in ("--set", one)])
     assert code == 3
     assert "03-01-02-01-01-01-01.wav" in out
+
+
+@pytest.mark.parametrize("arguments", [("score", "a.wav", "A low voice."), ("rerank", "a.wav", "--text", "Low.")])
+def test_a_folder_that_is_no_model_is_told_before_anything_is_loaded(
+    arguments: tuple[str, ...], typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fcaps_pipeline.learn.evaluation.embedder", None)
+    code, _, err = typed(*arguments, "--model", tmp_path / "nowhere")
+    assert (code, "nowhere does not exist; give one that" in err.replace("\n", " ")) == (2, True)

@@ -6,8 +6,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from fcaps_pipeline.errors import ModelError
+from fcaps_pipeline.learn.dual_encoder.config_file import read_config, write_config
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
-from fcaps_pipeline.learn.dual_encoder.storage import read_config, write_config
 from tests.unit.learn.dual_encoder.building import TEXTS, TINY
 
 
