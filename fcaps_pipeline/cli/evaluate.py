@@ -67,6 +67,7 @@ def score(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Print how well texts fit an audio file."""
+    _check_model(model)
     from rich.table import Table
 
     from fcaps_pipeline.learn.evaluation.file_scores import score_texts
@@ -90,6 +91,7 @@ def rerank(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Sort audio files by how well they fit a text, the best first."""
+    _check_model(model)
     from rich.table import Column, Table
 
     from fcaps_pipeline.learn.evaluation.file_scores import rank_files
@@ -127,7 +129,6 @@ class EmbeddingBar(Bar):
 
 @contextmanager
 def _embedder(model: str) -> Iterator["Embedder"]:
-    _check_model(model)
     from fcaps_pipeline.learn.evaluation.embedder import Embedder
     from fcaps_pipeline.learn.ranks import process_group
 

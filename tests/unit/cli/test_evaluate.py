@@ -110,6 +110,6 @@ def test_evaluate_prints_tables_and_tells_bad_rows_by_its_exit_code(
 def test_a_folder_that_is_no_model_is_told_before_anything_is_loaded(
     arguments: tuple[str, ...], typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "fcaps_pipeline.learn.evaluation.embedder", None)
+    monkeypatch.setitem(sys.modules, "fcaps_pipeline.learn.evaluation.file_scores", None)
     code, _, err = typed(*arguments, "--model", tmp_path / "nowhere")
     assert (code, "nowhere does not exist; give one that" in err.replace("\n", " ")) == (2, True)
