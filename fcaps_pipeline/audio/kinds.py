@@ -37,6 +37,8 @@ class Kind:
     clock: Clock = "counted"
     has_exact_length: bool = False
     """Whether the length that FFmpeg tells stands in the file, so that a shorter sound is cut off."""
+    slack_s: float = 0.0
+    """By how much that length may be too large in a whole file: some encoders count what they pad."""
     may_follow_tags: bool = False
     """Whether an ID3 tag before the sound belongs to the container; elsewhere it was put there and is left out."""
     by_libsndfile: bool = False
@@ -100,12 +102,13 @@ _FORMS: tuple[tuple[bytes, bytes, Kind], ...] = (
     (b"RIFX", b"WAVE", _RIFX),
     (b"RF64", b"WAVE", _RIFF),
     (b"BW64", b"WAVE", _RIFF),
-    (b"RIFF", b"AVI ", Kind("avi", "zero", has_exact_length=True)),
+    (b"RIFF", b"AVI ", Kind("avi", "zero", has_exact_length=True, slack_s=0.5)),
     (b"RIFF", b"QLCM", Kind("qcp")),
     (b"RIFF", b"XWMA", Kind("xwma")),
     (b"FORM", b"AIFF", Kind("aiff", has_exact_length=True)),
     (b"FORM", b"AIFC", Kind("aiff", has_exact_length=True)),
     (b"FORM", b"8SVX", Kind("iff")),
+    (b"FORM", b"16SV", Kind("iff", by_libsndfile=True)),
 )
 """First four bytes, then those at 8."""
 

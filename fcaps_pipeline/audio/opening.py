@@ -19,6 +19,9 @@ from fcaps_pipeline.errors import FcapsError, RecordingError
 _TOLERANCE_S = 0.1
 """A difference below this, or below one frame of the codec, is no truncation."""
 
+_LEAST_BIT_RATE = 100
+"""Bits per second that any codec takes; a count of samples beyond that was written wrong, or is read wrong."""
+
 
 @dataclass(frozen=True)
 class Link:
@@ -29,6 +32,8 @@ class Link:
     decoder: Decoder
     timeline: Timeline
     warnings: WarningLog
+    slack_s: float
+    """See `Kind.slack_s`."""
     length_s: float | None
     """The promised length, in seconds of the media; None where the container makes no promise."""
     next_at: int | None
@@ -54,7 +59,8 @@ class Link:
         found_s, outline = self.timeline.end_s - self.timeline.begin_s, self.outline
         if outline.cut is not None:
             return f"{self.view.path} is truncated: {outline.cut}; {found_s:.2f} s are there; copy it again"
-        missing_s = 0.0 if self.length_s is None else self.length_s - found_s
+        slack_s = 0.0 if self.decoder.keeps_samples else self.slack_s
+        missing_s = 0.0 if self.length_s is None else self.length_s - slack_s - found_s
         if outline.missing_bytes:
             missing_s = max(missing_s, found_s * outline.missing_bytes / max(1, outline.present_bytes))
         if missing_s <= self._tolerance_s:
@@ -104,14 +110,17 @@ def open_link(view: FileView, warnings: WarningLog, tally: Tally, *, bounded: bo
         detail = f"the file holds {decoder.num_streams} streams of sound, the first was read"
         warnings.add("other_streams", detail, tally.end_s)
     timeline = Timeline(view.path, decoder, kind, length_s, warnings, tally)
-    return Link(view, outline, decoder, timeline, warnings, length_s, next_at)
+    return Link(view, outline, decoder, timeline, warnings, kind.slack_s, length_s, next_at)
 
 
 def _promised_s(kind: Kind, outline: Outline, decoder: Decoder) -> float | None:
     if outline.length_s is not None:
         return outline.length_s
     is_exact = kind.has_exact_length if outline.has_exact_length is None else outline.has_exact_length
-    return decoder.length_s if is_exact and decoder.length_s else None
+    if not is_exact or not decoder.length_s:
+        return None
+    is_absurd = 0 < 8 * outline.present_bytes < _LEAST_BIT_RATE * decoder.length_s
+    return None if is_absurd else decoder.length_s
 
 
 def _decoder(view: FileView, kind: Kind, outline: Outline) -> Decoder:

@@ -88,6 +88,7 @@ FORMATS = (
     Format("mka-pcm", "mka", ("-c:a", "pcm_s16le")),
     Format("avi-pcm", "avi", ("-c:a", "pcm_s16le")),
     Format("avi-mp3", "avi", ("-c:a", "libmp3lame")),
+    Format("avi-wma", "avi", ("-c:a", "wmav2")),
     Format("wma", "wma"),
     Format("flv", "flv", ("-c:a", "aac")),
     Format("ts", "ts", ("-c:a", "mp2"), promises=False),

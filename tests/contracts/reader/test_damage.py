@@ -66,7 +66,7 @@ def test_frames_whose_heads_are_gone_cost_their_time(tmp_path: Path, name: str, 
 def test_packets_that_avi_loses_are_missed(tmp_path: Path) -> None:
     path = write(tmp_path, next(one for one in FORMATS if one.name == "avi-mp3"), melody(6.0))
     content = bytearray(path.read_bytes())
-    middle, size = len(content) // 2, len(content) // 20
+    middle, size = len(content) // 2, len(content) // 6
     content[middle : middle + size] = bytes(size)
     path.write_bytes(content)
     with pytest.raises(RecordingError, match="its header promises"):

@@ -68,6 +68,20 @@ def test_a_length_that_tells_too_little_or_nothing_is_no_limit(tmp_path: Path, n
     assert np.corrcoef(audio_CT[0, :30_000], melody()[:30_000, 0])[0, 1] > 0.99
 
 
+@pytest.mark.parametrize(("kind", "subtype"), [("W64", "MS_ADPCM"), ("AIFF", "GSM610"), ("SVX", "PCM_16")])
+def test_what_libsndfile_writes_is_whole(tmp_path: Path, kind: str, subtype: str) -> None:
+    """FFmpeg takes the number of samples of the first two for another number."""
+    path, rate_hz = tmp_path / "a", 8_000
+    soundfile.write(path, melody(2.0, rate_hz), rate_hz, format=kind, subtype=subtype)
+    whole = path.read_bytes()
+    audio_CT, warnings = decode(path)
+    assert audio_CT.shape[1] / 16_000 == pytest.approx(2.0, abs=0.1)
+    assert warnings == ()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(RecordingError, match=r"truncated|damaged"):
+        decode(path)
+
+
 def test_sound_beyond_the_header_is_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, melody(), 16_000)
