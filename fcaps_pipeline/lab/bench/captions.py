@@ -121,7 +121,7 @@ def bench_captions(
     for name, candidates in heard.items():
         ways.append((f"{name}, one candidate", candidates, first_answer))
         ways.append((f"{name}, best of {NUM_CANDIDATES} verified", candidates, kept_answer))
-    ways.append(("cascade of measurements", measured, kept_answer))
+    ways.append(("cascade of measurements", measured, first_answer))
     granularities = (Granularity.FINE, Granularity.GLOBAL)
     return CaptionBench(
         rows=tuple(
