@@ -61,5 +61,10 @@ def test_speech_becomes_segments_or_is_counted_as_discarded(layout: RunLayout) -
 
 def test_the_run_is_sound_and_says_what_was_mended(fcaps: Fcaps, layout: RunLayout) -> None:
     assert fcaps("verify", layout.root).returncode == 0
-    warned = {row["source"] for row in read_rows(layout, "data", ["source", "warnings"]) if row["warnings"]}
+    warned = {
+        row["source"]
+        for table in ("data", "rejections")
+        for row in read_rows(layout, table, ["source", "warnings"])
+        if row["warnings"]
+    }
     assert {"aac_rate_changes/rate.aac", "wav_header_understates/understated.wav"} <= warned
