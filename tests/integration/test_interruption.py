@@ -18,7 +18,7 @@ from tests.integration.conftest import FCAPS
 # Units of a few seconds, so that a run has many commits to be killed between.
 SETTINGS = ("--set", "shards.unit_hours=0.001", "--set", "resources.num_segmenters=1")
 CASCADE = (*SETTINGS, "--set", "engines={embedded: {kind: cascade}}")
-NUM_COPIES = 8
+NUM_COPIES = 5
 
 
 @pytest.fixture(scope="module")
