@@ -1,4 +1,4 @@
-"""Tells what a file is by its bytes, never by its name: the container, or what else it holds.
+"""Tells what a file is by its bytes: the container, or what else it holds. Bare G.722 alone goes by its name.
 
 Enters: a FileView. Leaves: a Kind, which says how FFmpeg calls the container, what its times mean and which
 of its lengths can be believed; or the reason why the file is no sound. The list is the whitelist: no demuxer

@@ -15,9 +15,9 @@ def _suffixes(words: str) -> frozenset[str]:
 
 AUDIO_SUFFIXES = _suffixes(
     """
-    3g2 3ga 3gp aac ac3 aif aifc aiff alaw amr ape asf au avi awb caf dsf dts eac3 f4v flac flv m1a m2a m2ts m4a
-    m4b m4r  m4v mka mkv mov mp1 mp2 mp3 mp4 mp4a mpa mpeg mpg mpga mts nist oga ogg ogm ogv opus qt ra rf64 rm
-    shn snd sph  spx tta ts ulaw vob voc w64 wav wave webm weba wma wmv wv wv1 wv2
+    3g2 3ga 3gp aac ac3 aif aifc aiff alaw amr ape asf au avi awb caf dff dsf dts eac3 f4v flac flv g722 gsm m1a m2a
+    m2ts m4a m4b m4r m4v mka mkv mlp mov mp1 mp2 mp3 mp4 mp4a mpa mpeg mpg mpga mts nist oga ogg ogm ogv opus qt ra
+    rf64 rm shn snd sph spx tta ts ulaw vob voc w64 wav wave webm weba wma wmv wv wv1 wv2
     """
 )
 """Suffixes, in lower case, of what libsndfile or FFmpeg may read, sound of videos among them."""
