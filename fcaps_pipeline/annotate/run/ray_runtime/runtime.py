@@ -130,6 +130,7 @@ class RayRuntime:
         queues = [engine.queue for engine in self._engines]
         launch = Launch(self._segmenting, self._job, self._layout, self._reuse)
         segmenters = Segmenters(launch, iter(units), self._board, queues, again or {})
+        self._said_s = time.monotonic()  # segmenters are only now started
         with self._signals.noted() as asked:
             try:
                 while not segmenters.is_done() and not asked.is_set():
