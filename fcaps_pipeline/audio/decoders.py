@@ -248,10 +248,11 @@ def _packet_s(packet: Any) -> float:
 def _samples(frame: Any) -> Samples:
     """The samples where FFmpeg left them: its own way to an array costs as much as decoding."""
     sample_kind, num_values = _SAMPLE_KINDS[frame.format.name.removesuffix("p")], frame.samples
-    planes = frame.planes
+    num_channels = frame.layout.nb_channels
+    # Of eight planar channels PyAV finds nine: it looks for the end of a list that has none there.
+    planes = frame.planes[: num_channels if frame.format.is_planar else 1]
     if len(planes) > 1:
         return np.stack([np.frombuffer(plane, sample_kind, num_values) for plane in planes], axis=1)
-    num_channels = frame.layout.nb_channels
     return np.frombuffer(planes[0], sample_kind, num_values * num_channels).reshape(num_values, num_channels)
 
 

@@ -18,8 +18,7 @@ def _repair(**environment: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_what_is_repaired_is_not_repaired_again() -> None:
-    _repair()
+def test_what_set_up_repaired_is_not_repaired_again() -> None:
     again = _repair()
     assert (again.stdout, again.stderr) == ("", "")
 
