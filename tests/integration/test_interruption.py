@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_rows
 from tests.conftest import Typed
 from tests.integration.conftest import FCAPS
@@ -141,18 +141,32 @@ def test_a_dead_engine_is_replaced_and_none_outlives_a_killed_run(demo_files: li
     process.communicate()
     _, alive = psutil.wait_procs(engines, timeout=120)
     assert alive == [], "vLLM outlived the run"
+    commits = [UnitCommit.model_validate_json(path.read_bytes()) for path in RunLayout(run).commits.iterdir()]
+    assert sum(one.num_segment_failures + one.num_recording_failures for one in commits) == 0
+    assert sum(one.num_annotations for one in commits) > 0, "after a death, too, Segments are answered"
+
+
+_MANY_GPUS = ("engines.embedded.device=gpu", "engines.embedded.num_replicas=64")
 
 
 @pytest.mark.parametrize(
-    ("settings", "expected"),
+    ("settings", "num_gpus", "expected"),
     [
-        (("resources.num_segmenters=1000",), "CPUs"),
-        (("engines.embedded.device=gpu", "engines.embedded.num_replicas=64"), "the machine has no GPU"),
+        (("resources.num_segmenters=1000",), 0, "CPUs"),
+        (_MANY_GPUS, 0, "the machine has no GPU"),
+        (_MANY_GPUS, 8, "the job wants 64 GPUs, the machine has 8"),
     ],
 )
 def test_a_job_too_large_for_the_machine_is_refused_at_once(
-    typed: Typed, corpus: Path, tmp_path: Path, settings: tuple[str, ...], expected: str
+    typed: Typed,
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: tuple[str, ...],
+    num_gpus: int,
+    expected: str,
 ) -> None:
+    monkeypatch.setattr("fcaps_pipeline.annotate.run.preflight.num_gpus", lambda: num_gpus)
     overrides = [part for item in settings for part in ("--set", item)]
     code, _, messages = typed("annotate", corpus, "--out", tmp_path / "run", *overrides)
     assert code == 2

@@ -104,7 +104,7 @@ def test_a_working_run_as_table_and_as_json(run: RunLayout, typed: Typed) -> Non
     assert (code, seen["activity"]["state"], seen["progress"]["num_units_done"]) == (0, "working", 0)
     _log(run, Ended(at=now, how="whole"))
     code, out, _ = typed("status", run.root)
-    assert (code, "ended: whole" in out, "up" in out) == (0, True, False)
+    assert (code, "ended: whole" in out, "engine captioner" in out) == (0, True, False)
 
 
 def test_a_run_without_a_log_shows_what_is_done(run: RunLayout, typed: Typed) -> None:

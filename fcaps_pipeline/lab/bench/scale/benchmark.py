@@ -135,6 +135,8 @@ class _Run:
         self._replicas.strike(self._now_s())
         self._until(begun_s + case.measured_s)
         after = self._counts()
+        if case.kills and not self._replicas.num_restarts:
+            raise AccountingError(f"case {case.name!r}: no replica was replaced within {case.measured_s:g} s")
         busy_s, up_s = after.busy_s - before.busy_s, after.up_s - before.up_s
         num_answered = max(1, after.num_answered - before.num_answered)
         cpu_ms = {name: 1000 * (cpu_s - before.cpu_s[name]) / num_answered for name, cpu_s in after.cpu_s.items()}

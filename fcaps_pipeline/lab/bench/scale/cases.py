@@ -9,6 +9,8 @@ _LATE_REPLICAS = 10
 _LOST_REPLICAS = 5
 _FAULT_AT_S = 5.0
 _ABSENT_S = 180.0
+_HUNG_S = 300.0
+"""Long enough for a lease of five times the slowest answers to end, and for a new engine to start."""
 RESTART_S = 60.0
 """A replica that died or was found hanging answers again after so long."""
 
@@ -51,6 +53,11 @@ class Case:
     """Busy share to reach; None where engines are not meant to be busy."""
 
     @property
+    def kills(self) -> bool:
+        """Whether an engine has to be replaced before the measurement ends."""
+        return self.num_poisoned > 0 or any(part.fault is Fault.HANGS for part in self.parts)
+
+    @property
     def fault_at_s(self) -> float:
         """When its fault strikes, from the beginning of the measurement."""
         return _FAULT_AT_S
@@ -74,7 +81,7 @@ def cases(num_replicas: int) -> tuple[Case, ...]:
         case("uneven clips", (plain, *rest), spread=UNEVEN),
         case("half at half speed", halves),
         case("one absent for three minutes", (absent, *rest), measured_s=_ABSENT_S + 15.0, aim=_AIM_WITH_FAULTS),
-        case("one hung", (Part(fault=Fault.HANGS), *rest), measured_s=150.0, aim=_AIM_WITH_FAULTS),
+        case("one hung", (Part(fault=Fault.HANGS), *rest), measured_s=_HUNG_S, aim=_AIM_WITH_FAULTS),
         case(f"{num_lost} lost for good", (*lost, *rest[num_lost - 1 :]), aim=_AIM_WITH_FAULTS),
         case("ten joining late", (plain, *rest, *late), aim=_AIM_WITH_FAULTS),
         case("three poisoned clips", (plain, *rest), num_poisoned=3, measured_s=90.0, aim=_AIM_WITH_FAULTS),

@@ -9,7 +9,6 @@ from typing import Any
 
 import ray
 
-from fcaps_pipeline.annotate.run.dispatch import QueueState
 from fcaps_pipeline.lab.bench.scale.cases import RESTART_S, Case, Fault, Part
 
 _CALL_S = 60.0
@@ -40,7 +39,6 @@ class SimulatedReplicas:
         self._num_lives = 0
         self._look: Any = None
         self._looked_s = 0.0
-        self.state: QueueState | None = None
         self.num_restarts = 0
 
     def become(self, case: Case) -> None:
@@ -78,9 +76,7 @@ class SimulatedReplicas:
         """Moves every replica on; `now_s` is simulated."""
         for slot in self._slots:
             if slot.serving is not None and slot.serving in ended:
-                self._lost(slot.name, "its captioning process died")
-                slot.serving, slot.starts_s = None, now_s + RESTART_S
-                self.num_restarts += 1
+                self._died(slot, "its captioning process died", now_s)
             if slot.serving is None and slot.starts_s is not None and now_s >= slot.starts_s:
                 self._start(slot)
         self._look_at_queue(ended, now_s)
@@ -102,6 +98,11 @@ class SimulatedReplicas:
             self._lost(slot.name, None)
         slot.serving, slot.starts_s = None, starts_s
 
+    def _died(self, slot: _Slot, cause: str, now_s: float) -> None:
+        self._lost(slot.name, cause)
+        slot.serving, slot.starts_s = None, now_s + RESTART_S
+        self.num_restarts += 1
+
     def _lost(self, name: str, cause: str | None) -> None:
         ray.get(self._queue.lost.remote(name, cause), timeout=_CALL_S)
 
@@ -112,10 +113,9 @@ class SimulatedReplicas:
             return
         if self._look not in ended:
             return
-        self.state, _, hung = ray.get(self._look, timeout=_CALL_S)
+        _, _, hung = ray.get(self._look, timeout=_CALL_S)
         self._look = None
         for slot in self._slots:
             if slot.serving is not None and slot.name in hung:
                 ray.get(slot.host.end.remote(slot.name), timeout=_CALL_S)
-                slot.serving, slot.starts_s = None, now_s + RESTART_S
-                self.num_restarts += 1
+                self._died(slot, "its engine hung", now_s)

@@ -1,4 +1,4 @@
-"""Runs whose captions can be callback: tones of five pitches, soft or loud, with captions that say so."""
+"""Runs whose captions can be heard: tones of five pitches, soft or loud, with captions that say so."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -50,7 +50,7 @@ def test_an_engine_has_so_many_at_work_and_no_more() -> None:
 
     busy_s, up_s = asyncio.run(run())
     assert busy_s >= 0.99 * 10 * CLIPS_AT_WORK * MEAN_S / 1000.0
-    assert busy_s <= up_s
+    assert 0.5 * up_s < busy_s <= up_s
 
 
 def test_an_engine_that_hangs_is_not_up_and_answers_nothing() -> None:
