@@ -53,6 +53,8 @@ class ClippingTrack:
         last = math.floor((start_s + (len(block_TC) - 1) / rate_hz) * _FRAMES_PER_S + _ROUNDING)
         begins_N = np.arange(first, last + 1) / _FRAMES_PER_S - start_s
         starts = np.maximum(np.ceil(begins_N * rate_hz - _ROUNDING).astype(np.int64), 0)
+        # A start that lies by rounding just under a boundary would leave the first sample without a frame.
+        starts[0] = 0
         starts = starts[starts < len(block_TC)]
         tracks = [_track(np.ascontiguousarray(block_TC[:, row]), starts) for row in range(block_TC.shape[1])]
         high_NC, low_NC, num_high_NC, num_low_NC, num_beyond_NC = (

@@ -44,6 +44,8 @@ _SAMPLE_KINDS: dict[str, type[np.generic]] = {
     "dbl": np.float64,
 }
 """FFmpeg's names of sample formats, without the `p` of planar ones."""
+_UP_TO_16_BITS = {"PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW"}
+"""Subtypes of libsndfile."""
 _CHECKED = {"flac", "wavpack", "tta", "tak", "ape", "mlp", "truehd"}
 """Codecs with a checksum in every frame, which FFmpeg heeds when told to."""
 _DAMAGE = (av.error.FFmpegError, ValueError, IndexError, OSError)
@@ -257,7 +259,7 @@ def _samples(frame: Any) -> Samples:
 
 
 class SoundFileDecoder:
-    """What only libsndfile reads: HTK, MATLAB, PAF, WVE, and other formats of the past."""
+    """What libsndfile reads and FFmpeg does not, or reads wrong: big-endian WAV, HTK, MATLAB, PAF, 16SV and others."""
 
     start_s = 0.0
     num_streams = 1
@@ -275,6 +277,8 @@ class SoundFileDecoder:
             self._file = soundfile.SoundFile(view)
         except (soundfile.SoundFileError, TypeError, ValueError) as error:
             raise _refused(view, error, "is damaged: libsndfile cannot open it") from error
+        # The width of the samples tells whether their scale can be wrong; floats would hide it.
+        self._dtype = "int16" if self._file.subtype in _UP_TO_16_BITS else "float32"
         self.rate_hz = int(self._file.samplerate)
         self.num_channels = int(self._file.channels)
         self.length_s = self._file.frames / self.rate_hz if self.rate_hz else None
@@ -286,7 +290,7 @@ class SoundFileDecoder:
 
     def _read(self) -> Samples:
         try:
-            block_TS: Samples = self._file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
+            block_TS: Samples = self._file.read(_BLOCK_FRAMES, dtype=self._dtype, always_2d=True)
         except soundfile.SoundFileError as error:
             raise _refused(self._view, error, "is damaged: libsndfile cannot read it to its end") from error
         if self._view.error is not None:

@@ -20,8 +20,13 @@ MAX_PEAK = 4.0
 """Floats may go beyond full scale by a mix that was not limited, hardly by more than 12 dB."""
 _MIN_WIDE_PEAK = 2.0**-8
 """Samples of 16 bits in fields of 24 never reach the upper 8 bits."""
-_SILENT_PEAK = 2.0**-22
-"""Two steps of 24 bits, the noise of rounding: silence is no matter of scale."""
+_SILENT_PEAK = 2.0**-15
+"""At 42 dB below full scale, samples of 16 bits in fields of 24; the noise of a muted converter lies lower."""
+_MIN_WIDEST_PEAK = 2.0**-16
+"""Samples of 16 bits in fields of 32 never reach the upper 16 bits."""
+_SILENT_WIDEST_PEAK = 2.0**-22
+"""At 36 dB below full scale, samples of 16 bits in fields of 32."""
+_STEP_24, _STEP_32 = 2.0**-23, 2.0**-31
 
 
 class LevelCheck:
@@ -32,6 +37,9 @@ class LevelCheck:
         self._path = path
         self._peak = 0.0
         self._is_wide = False
+        self._has_steps_of_24 = True
+        """Whether fields of 24 bits could hold all samples so far; followed as long as that can matter."""
+        self._has_steps_of_32 = True
 
     @property
     def is_settled(self) -> bool:
@@ -52,6 +60,9 @@ class LevelCheck:
         self._is_wide = True
         peak = peak_of(block_TS)
         self._peak = max(self._peak, peak)
+        if self._peak <= _MIN_WIDEST_PEAK:
+            self._has_steps_of_24 &= _has_steps(block_TS, _STEP_24)
+            self._has_steps_of_32 &= _has_steps(block_TS, _STEP_32)
         if peak <= MAX_PEAK:
             return
         frame, channel = (int(index) for index in np.argwhere(~(np.abs(block_TS) <= MAX_PEAK))[0])
@@ -72,12 +83,23 @@ class LevelCheck:
         Raises:
             RecordingError: fields of more than 16 bits hold samples of less than 9.
         """
-        if self._is_wide and _SILENT_PEAK < self._peak <= _MIN_WIDE_PEAK:
+        if self._is_wide and (_SILENT_PEAK < self._peak <= _MIN_WIDE_PEAK or self._may_be_16_in_32):
             raise RecordingError(
                 f"{self._path}: samples of more than 16 bits never exceed {20 * math.log10(self._peak):.0f} dB of full "
                 "scale; 16-bit samples were written into wider fields, or the gain was far too low: scale them and "
                 "export the file again"
             )
+
+    @property
+    def _may_be_16_in_32(self) -> bool:
+        """The noise of a muted track is as low, but has the steps of 24 bits, or of no integers at all."""
+        is_low = _SILENT_WIDEST_PEAK < self._peak <= _MIN_WIDEST_PEAK
+        return is_low and self._has_steps_of_32 and not self._has_steps_of_24
+
+
+def _has_steps(block_TS: FloatBlock, step: float) -> bool:
+    steps_TS = block_TS / np.float32(step)
+    return bool((steps_TS == np.rint(steps_TS)).all())
 
 
 def peak_of(block_TS: FloatBlock) -> float:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
+from fcaps_pipeline.audio.clipping import ClippingTrack
 from fcaps_pipeline.audio.stream import AudioStream, decode_all
 from fcaps_pipeline.errors import RecordingError
 
@@ -92,3 +93,31 @@ def test_samples_of_16_bits_in_wider_fields_are_refused_before_any_is_heard(
 def test_quiet_sound_and_silence_are_no_matter_of_scale(tmp_path: Path, subtype: str, gain: float) -> None:
     soundfile.write(tmp_path / "a.wav", gain * _voice(), 48_000, subtype=subtype)
     assert decode_all(str(tmp_path / "a.wav")).shape == (1, 32_000)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_24", "FLOAT"])
+def test_the_noise_of_a_muted_track_is_no_matter_of_scale(tmp_path: Path, subtype: str) -> None:
+    noise_T = np.random.default_rng(0).normal(0, 10 ** (-112 / 20), 96_000)
+    soundfile.write(tmp_path / "a.wav", noise_T, 48_000, subtype=subtype)
+    assert decode_all(str(tmp_path / "a.wav")).shape == (1, 32_000)
+
+
+def test_the_noise_of_a_muted_track_of_24_bits_may_stand_in_fields_of_32(tmp_path: Path) -> None:
+    noise_T = np.rint(np.random.default_rng(0).normal(0, 2**23 * 10 ** (-112 / 20), 96_000)).astype(np.int32) * 256
+    soundfile.write(tmp_path / "a.wav", noise_T, 48_000, subtype="PCM_32")
+    assert decode_all(str(tmp_path / "a.wav")).shape == (1, 32_000)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "ULAW"])
+def test_quiet_big_endian_wave_is_known_by_the_width_of_its_samples(tmp_path: Path, subtype: str) -> None:
+    quiet_T = np.where(np.arange(16_000) % 80 < 40, 100, -100) / 32_768
+    soundfile.write(tmp_path / "a.wav", quiet_T, 16_000, subtype=subtype, endian="BIG")
+    assert (tmp_path / "a.wav").read_bytes().startswith(b"RIFX")
+    pcm_T = decode_all(str(tmp_path / "a.wav"))[0]
+    assert np.abs(pcm_T / 32_768 - quiet_T).max() < 2e-4
+
+
+def test_a_start_by_rounding_under_a_boundary_keeps_its_first_sample() -> None:
+    track = ClippingTrack()
+    track.push(np.full((9_600, 1), 0.5, np.float32), 192_000, 0.05 - 5e-9)
+    assert track.share(0, 800, 1_600) == 1.0
