@@ -126,10 +126,12 @@ class ProgressBar(Bar, RunCallback):
             f"{plan.num_recordings} recordings, {plan.duration_s / 3600:.3f} h, "
             f"{num_units_done} of {plan.num_units} units done; starting the engines"
         )
-        for suffix, count in sorted(plan.num_ignored_files.items()):
-            self._console.say(f"ignored {count} files of kind {suffix}: not audio")
-        for remark in plan.remarks:
-            self._console.say(remark, style="yellow")
+        if not self._pace.total_h:  # what is left after earlier answers were taken over comes from the same source
+            for suffix, count in sorted(plan.num_ignored_files.items()):
+                self._console.say(f"ignored {count} files of kind {suffix}: not audio")
+            for remark in plan.remarks:
+                self._console.say(remark, style="yellow")
+        self._pace = Pace(self._clock)
         self._pace.total_h, self._pace.done_h = plan.duration_s / 3600, done.audio_hours
 
     def on_engine_down(self, engine: str, replica: str, cause: str) -> None:

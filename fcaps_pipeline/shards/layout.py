@@ -68,13 +68,13 @@ class UnitCommit(Record):
     num_rejections: int
     num_segment_failures: int
     num_recording_failures: int
-    num_unasked: int
+    num_unasked: int = 0
     """Segments among the failures that an earlier run could not answer and nobody was asked about."""
     num_candidates: int
-    num_reused: int
+    num_reused: int = 0
     """Candidates of this attempt that were answered in an earlier run; not those of failures."""
-    num_asked: int
-    """Candidates that engines answered in this attempt."""
+    num_asked: int = 0
+    """Candidates that engines answered in this attempt; these three are 0 in records older than --reuse."""
     num_output_tokens: int
     annotated_s: float
     rejection_reasons: dict[str, int]

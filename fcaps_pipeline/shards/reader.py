@@ -110,7 +110,7 @@ def check_file(layout: RunLayout, file: ShardFile) -> None:
     """
     path = layout.root / file.path
     check_size(layout, file)
-    with path.open("rb") as opened:
+    with reading(path), path.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     if digest != file.sha256:
         raise CorruptRunError(

@@ -67,6 +67,9 @@ def test_a_new_prompt_of_one_granularity_asks_only_there_and_no_ask_names_what_i
 ) -> None:
     run = tmp_path / "run"
     assert typed("annotate", job, "--out", run, "--reuse", earlier, *NEW_PROMPT, "--no-ask")[0] == 3
+    assert RunLayout(run).engines.is_file(), "what was taken over has somebody who answered"
+    no_ask = ("--no-ask", "--retry-failures")
+    assert typed("annotate", job, "--out", run, "--reuse", earlier, *NEW_PROMPT, *no_ask)[0] == 3
     failures = list(read_rows(RunLayout(run), "failures"))
     assert {row["error"] for row in failures} == {"NotAskedError"}
     assert _last_call(run)["num_asked"] == 0

@@ -5,6 +5,7 @@ the order of the runs, so that Segments asked about in their order are read from
 SQLite's external merge sort. Building and reading take some tens of megabytes whatever the number of keys.
 """
 
+import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -88,12 +89,15 @@ def writing_index(path: Path) -> Iterator[sqlite3.Connection]:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
-        try:
-            with closing(sqlite3.connect(temporary, isolation_level=None)) as database:
-                database.execute("PRAGMA journal_mode = OFF")
-                yield database
-        except sqlite3.Error as error:
-            raise OutputError(f"cannot write {path}: {error}; make room or access there, then try again") from error
+    try:
+        with closing(sqlite3.connect(temporary, isolation_level=None)) as database:
+            database.execute("PRAGMA journal_mode = OFF")
+            yield database
+    except sqlite3.Error as error:
+        raise OutputError(f"cannot write {path}: {error}; make room or access there, then try again") from error
+    with writing(path):
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
 
 
@@ -106,25 +110,24 @@ def _write(database: sqlite3.Connection, sources: Sequence[tuple[Path, Iterable[
         rows = ((*_key(one.request_key, one.completion_index), number, _packed(one.completion)) for one in answers)
         database.executemany("INSERT INTO answers VALUES (?, ?, ?, ?)", rows)
     database.execute("CREATE INDEX by_key ON answers (key, place, source)")
-    _drop_repeated(database, [name for name, _ in sources])
+    _compare_repeated(database, [name for name, _ in sources])
     database.execute("COMMIT")
 
 
-def _drop_repeated(database: sqlite3.Connection, names: Sequence[Path]) -> None:
-    """Keeps the first answer to a request; that of another run must be the same."""
-    repeated = database.execute("SELECT key, place FROM answers GROUP BY key, place HAVING COUNT(*) > 1").fetchall()
-    for key, place in repeated:
+def _compare_repeated(database: sqlite3.Connection, names: Sequence[Path]) -> None:
+    """Refuses a request that two runs answer differently; where they agree, or one run repeats itself, all stay."""
+    repeated = "SELECT key, place FROM answers GROUP BY key, place HAVING MIN(source) < MAX(source)"
+    for key, place in database.execute(repeated):
         found = database.execute(
-            "SELECT source, answer, rowid FROM answers WHERE key = ? AND place = ? ORDER BY source, rowid", (key, place)
-        ).fetchall()
-        first_source, first_answer, _ = found[0]
-        for source, answer, rowid in found[1:]:
+            "SELECT source, answer FROM answers WHERE key = ? AND place = ? ORDER BY source", (key, place)
+        )
+        first_source, first_answer = next(found)
+        for source, answer in found:
             if source != first_source and _said(answer) != _said(first_answer):
                 raise UsageError(
                     f"{names[first_source]} and {names[source]} give different answers to the request {key.hex()}…: "
                     f"{_shown(first_answer)} and {_shown(answer)}; reuse one of them"
                 )
-            database.execute("DELETE FROM answers WHERE rowid = ?", (rowid,))
 
 
 def _answers_of(run: RunLayout) -> Iterator[StoredAnswer]:
@@ -182,18 +185,20 @@ class EarlierAnswers:
         key, _ = _key(request_key, 0)
         try:
             found = self._database.execute(
-                "SELECT place, answer FROM answers WHERE key = ? ORDER BY place", (key,)
-            ).fetchall()
+                "SELECT place, answer FROM answers WHERE key = ? AND place < ? ORDER BY place DESC, source DESC",
+                (key, num_completions),
+            )
+            first = dict(found)  # of several at one place, the last one stays: that of the first run
         except sqlite3.Error as error:
             raise self._damaged(error) from error
-        first = found[:num_completions]
-        if [place for place, _ in first] != list(range(num_completions)):
+        if len(first) < num_completions:
             return None
-        return tuple(Completion.model_validate_json(zlib.decompress(answer)) for _, answer in first)
+        return tuple(Completion.model_validate_json(zlib.decompress(first[place])) for place in sorted(first))
 
     def _damaged(self, error: sqlite3.Error) -> CorruptRunError:
         return CorruptRunError(
-            f"the index of earlier answers {self._path} cannot be read ({error}); run annotate again"
+            f"the index of earlier answers {self._path} cannot be read ({error}); remove {self._path.parent} and run "
+            "annotate again"
         )
 
 

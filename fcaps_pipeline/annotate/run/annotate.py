@@ -117,11 +117,16 @@ class _Call:
             check_audio_exists(self.layout, plan)
         _compare_versions(commits, self.callback)
         work = self._work(plan, commits, damaged)
-        self.callback.on_plan(plan, total(commits), plan.num_units - len(work.units))
-        last_call = self._reuse(work) if self.how.reuse else self._ask(work)
+        self._tell_plan(plan, work)
+        last_call = self._reuse(plan, work) if self.how.reuse else self._ask(work)
         if last_call is None and (report := _last_report(self.layout)) is not None:
             return report
         return _finish(self.job, self.layout, plan, read_commits(self.layout), last_call or LastCall())
+
+    def _tell_plan(self, plan: Plan, work: _Work) -> None:
+        """What is there before anything of this is done: units that are done again count when they are."""
+        done = [one for one in read_commits(self.layout) if one.unit_index not in work.units]
+        self.callback.on_plan(plan, total(done), plan.num_units - len(work.units))
 
     def _plan(self) -> Plan:
         """The stored plan held against the source as it is now, or a new one."""
@@ -158,23 +163,27 @@ class _Call:
             check_before_start(self.job)
         return self._run(self.job, work, HopefulUnits(self._units(work)), reuse)[0]
 
-    def _reuse(self, work: _Work) -> LastCall | None:
+    def _reuse(self, plan: Plan, work: _Work) -> LastCall | None:
         """Takes over what earlier runs know, first without any engine, then asks the rest if it may."""
         self.callback.on_step("indexing earlier answers")
         reuse = prepare_reuse(self.job, self.layout, self.how.reuse)
         if not self.how.ask and not reuse.knows_all(self.job):
             unknown = min(self.job.engines.keys() - reuse.identities.keys())
             raise UsageError(f"--no-ask: no reused run was answered by the model of engines.{unknown}")
-        fresh = _Work(work.units - work.again.keys(), {})
-        if not fresh.units or not reuse.knows_all(self.job):
+        known = work if not self.how.ask else _Work(work.units - work.again.keys(), {})
+        if not work.units:
+            return None
+        if not known.units or not reuse.knows_all(self.job):
             return self._ask(work, reuse)
-        units = HopefulUnits(self._units(fresh), gives_up=self.how.ask)
-        first_call, commits = self._run(without_engines(self.job), fresh, units, reuse, is_alone=True)
-        again = {**unasked(commits), **work.again}
-        rest = _Work(work.units - {one.unit_index for one in commits if not one.num_unasked}, again)
-        if not rest.units:
+        units = HopefulUnits(self._units(known), gives_up=self.how.ask)
+        first_call, commits = self._run(without_engines(self.job), known, units, reuse, is_alone=True)
+        rest_units = work.units - {one.unit_index for one in commits if not one.num_unasked}
+        if not self.how.ask or not rest_units:
             remember_engines(self.layout, read_engines(self.layout) or reuse.identities)
-        asked = self._ask(rest, reuse) if self.how.ask else None
+            return first_call
+        rest = _Work(rest_units, {**work.again, **unasked(commits)})
+        self._tell_plan(plan, rest)
+        asked = self._ask(rest, reuse)
         return first_call if asked is None else first_call.then(asked)
 
     def _units(self, work: _Work) -> Iterator[WorkUnit]:

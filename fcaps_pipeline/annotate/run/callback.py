@@ -21,7 +21,7 @@ class RunCallback:
         """Called with what a person should know before hours of work begin."""
 
     def on_plan(self, plan: Plan, done: Totals, num_units_done: int) -> None:
-        """Called once, before anything starts."""
+        """Called before anything starts, and once more when earlier answers were taken over and the rest is asked."""
 
     def on_engine_up(self, engine: str, replica: str, host: str) -> None:
         """Called when a replica answers, at first or again."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from fcaps_pipeline import __version__
 from fcaps_pipeline.annotate.captioning.earlier_answers import writing_index
 from fcaps_pipeline.annotate.run.border import Prepare
-from fcaps_pipeline.annotate.run.plan import load_units
+from fcaps_pipeline.annotate.run.plan import load, load_units
 from fcaps_pipeline.annotate.segmentation.cuts import cut_out
 from fcaps_pipeline.annotate.segmentation.opening import open_recording
 from fcaps_pipeline.annotate.segmentation.planner import PlanRules
@@ -24,7 +24,7 @@ from fcaps_pipeline.annotate.segmentation.segmenter import Preparation
 from fcaps_pipeline.audio.location import local_path
 from fcaps_pipeline.audio.stamp import compare_stamps, take_stamp
 from fcaps_pipeline.audio.view import FileView, storage_error
-from fcaps_pipeline.errors import CorruptRunError
+from fcaps_pipeline.errors import CorruptRunError, RecordingError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.audio import Acoustics, AudioWarning, Channel, Cut, Interval, Recording, SegmentAudio
 from fcaps_pipeline.records.base import Record
@@ -101,6 +101,7 @@ def _segmented_alike(run: RunLayout, job: Job) -> bool:
 
 
 def _files(run: RunLayout) -> Iterator[tuple[str, KnownFile]]:
+    load(run)  # a damaged plan is told as one
     commits = {one.unit_index: one for one in read_commits(run) if one.fcaps_version == __version__}
     for unit in load_units(run, only=commits.keys()):
         detected = {one.recording_id for one in unit.recordings if _is_detected(one)}
@@ -201,11 +202,12 @@ class _Pass(Preparation):
 
 
 def _cut_again(recording: Recording, known: KnownFile, tally: _KnownTally) -> Generator[SegmentAudio, None, bool]:
-    """Yields Segments with their samples; False as soon as these are others, as with another decoder."""
+    """Yields Segments with their samples; False where the first one's are others, as with another decoder."""
     of_place = {(one.channel, one.start_samples, one.end_samples): one for one in known.segments}
     cuts = tuple(Cut(start_samples=start, end_samples=end, channel=channel) for channel, start, end in of_place)
     marked = recording.model_copy(update={"cuts": cuts, "stamp": None})
-    for cut in cut_out(marked, _ANY_LENGTH, SegmentationTally(), open_recording, max_damaged_share=1.0):
+    again = SegmentationTally(sha256=tally.sha256)
+    for place, cut in enumerate(cut_out(marked, _ANY_LENGTH, again, open_recording, max_damaged_share=1.0)):
         segment = cut.segment
         one = of_place[segment.channel, segment.start_samples, segment.end_samples]
         heard = recording.model_copy(
@@ -219,6 +221,11 @@ def _cut_again(recording: Recording, known: KnownFile, tally: _KnownTally) -> Ge
         )
         audio = SegmentAudio(heard, segment, one.acoustics, cut.pcm_T)
         if audio.samples_sha256 != one.samples_sha256:
+            if place:
+                raise RecordingError(
+                    f"{recording.location}: sample {one.start_samples} on sounds otherwise than to the reused run, and "
+                    "what lies before does not; annotate it without --reuse"
+                )
             return False
         yield audio
     return True
@@ -250,12 +257,18 @@ class KnownSegments:
         Args:
             path: of the index; nothing may write to it meanwhile.
             prepare: what is done with a file that is not known.
+
+        Raises:
+            CorruptRunError: it cannot be opened.
         """
         self._path = path
         self._prepare = prepare
         # An actor is made in one thread and works in another, one Recording at a time.
         uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-        self._database = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        try:
+            self._database = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
 
     def prepare(self, recording: Recording) -> Preparation:
         """Starts a pass over one Recording; nothing is opened before the first Segment is asked for."""
@@ -269,7 +282,11 @@ class KnownSegments:
                 "SELECT content FROM files WHERE sha256 = ?", (bytes.fromhex(sha256),)
             ).fetchone()
         except sqlite3.Error as error:
-            raise CorruptRunError(
-                f"the index of earlier segments {self._path} cannot be read ({error}); run annotate again"
-            ) from error
+            raise self._damaged(error) from error
         return None if found is None else KnownFile.model_validate_json(zlib.decompress(found[0]))
+
+    def _damaged(self, error: sqlite3.Error) -> CorruptRunError:
+        return CorruptRunError(
+            f"the index of earlier segments {self._path} cannot be read ({error}); remove {self._path.parent} and run "
+            "annotate again"
+        )

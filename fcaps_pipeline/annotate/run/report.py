@@ -43,9 +43,9 @@ class LastCall(Record):
     """Answers that engines gave."""
 
     def then(self, later: "LastCall") -> "LastCall":
-        """This and what came after it, as one."""
+        """This and what came after it, as one; units that were given up first were tried again later."""
         sums = {name: getattr(self, name) + getattr(later, name) for name in LastCall.model_fields}
-        return LastCall(**sums)
+        return LastCall(**sums | {"failed_units": later.failed_units})
 
 
 class RunReport(Record):

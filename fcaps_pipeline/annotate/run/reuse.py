@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from fcaps_pipeline import __version__
 from fcaps_pipeline.annotate.captioning.earlier_answers import build_answers
 from fcaps_pipeline.annotate.captioning.reusing_engine import earlier_identity
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
@@ -49,6 +50,8 @@ class _Sources(Record):
 
     runs: dict[str, str]
     """sha256 of `index.json`, by run."""
+    fcaps_version: str
+    """That made it: another one may find other Segments."""
 
 
 def prepare_reuse(job: Job, layout: RunLayout, runs: Sequence[Path]) -> Reuse:
@@ -68,8 +71,11 @@ def prepare_reuse(job: Job, layout: RunLayout, runs: Sequence[Path]) -> Reuse:
         raise UsageError("a run is given twice with --reuse; name it once")
     for one in layouts:
         read_index(one)
-    sources = _Sources(runs={str(one.root): hashlib.sha256(one.index.read_bytes()).hexdigest() for one in layouts})
+    digests = {str(one.root): hashlib.sha256(one.index.read_bytes()).hexdigest() for one in layouts}
+    sources = _Sources(runs=digests, fcaps_version=__version__)
     if not layout.answers.is_file() or not layout.segments.is_file() or _made_of(layout) != sources:
+        with writing(layout.answers_of):
+            layout.answers_of.unlink(missing_ok=True)
         build_answers(layout.answers, layouts)
         build_segments(layout.segments, layouts, job)
         with writing(layout.answers_of):

@@ -25,6 +25,7 @@ def decide(segment: SegmentAudio, caption_sets: tuple[CaptionSet, ...], job: Job
 
     An Annotation has a kept caption at every granularity that the job requires. Short of that, a Segment that its
     sound or its captions condemn, or whose questions were all answered, is a Rejection; otherwise it is a Failure.
+    What captions condemn is known when all were asked for: of a question that nobody was asked, the Segment waits.
 
     Args:
         segment: what was asked about.
@@ -41,11 +42,13 @@ def decide(segment: SegmentAudio, caption_sets: tuple[CaptionSet, ...], job: Job
             f"found {sorted(one.granularity for one in caption_sets)}"
         )
     ordered = _selected(tuple(found[granularity] for granularity in job.captions), segment.recording, job)
-    condemned = unfit_sound(segment.acoustics, job.verification) or condemned_by(
-        [candidate for one in ordered for candidate in one.candidates]
-    )
+    unfit = unfit_sound(segment.acoustics, job.verification)
+    unasked = [one for one in ordered if one.is_unasked]
+    if unasked and not unfit:
+        return _failure(segment, unasked[0], ordered)
+    condemned = unfit or condemned_by([candidate for one in ordered for candidate in one.candidates])
     missing = [one for one in ordered if not one.kept and one.granularity in job.required]
-    unanswered = [one for one in ordered if one.is_unasked] or [one for one in missing if one.error]
+    unanswered = [one for one in missing if one.error]
     if unanswered and not condemned:
         return _failure(segment, unanswered[0], ordered)
     if condemned or missing:

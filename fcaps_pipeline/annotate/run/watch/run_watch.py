@@ -112,6 +112,7 @@ class RunWatch(RunCallback):
             self._planned_hours = plan.duration_s / 3600
             self._hours_before = self._hours_committed = done.audio_hours
             self._num_units_done = num_units_done
+            self._sum, self._audio = Progress(), Pace(self._clock_s)
         self._write(
             run_log.Planned(
                 at=self._now(),

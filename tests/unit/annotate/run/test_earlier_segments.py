@@ -17,6 +17,7 @@ from fcaps_pipeline.annotate.run.earlier_segments import KnownFile, KnownSegment
 from fcaps_pipeline.annotate.run.plan import load_or_make, load_units
 from fcaps_pipeline.annotate.segmentation.segmenter import Preparation, Segmenter
 from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
+from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.identity import job_identity
 from fcaps_pipeline.jobs.resources import resolve_path
@@ -137,15 +138,33 @@ def test_a_file_with_other_bytes_is_not_known(earlier: RunLayout, corpus: Path, 
     assert all(map(_same, found, expected))
 
 
-def test_samples_that_decode_otherwise_are_segmented_anew(earlier: RunLayout, corpus: Path, tmp_path: Path) -> None:
-    job, index = _job(corpus), tmp_path / "segments.sqlite"
-    build_segments(index, [earlier], job)
+def _sound_otherwise(index: Path, first: int) -> None:
+    """Has the index know other samples, from a Segment of each file on."""
     with closing(sqlite3.connect(index)) as database, database:
         for key, content in database.execute("SELECT sha256, content FROM files").fetchall():
             known = KnownFile.model_validate_json(zlib.decompress(content))
-            others = tuple(one.model_copy(update={"samples_sha256": "0" * 64}) for one in known.segments)
-            changed = known.model_copy(update={"segments": others}).model_dump_json()
+            others = (one.model_copy(update={"samples_sha256": "0" * 64}) for one in known.segments[first:])
+            changed = known.model_copy(update={"segments": (*known.segments[:first], *others)}).model_dump_json()
             database.execute("UPDATE files SET content = ? WHERE sha256 = ?", (zlib.compress(changed.encode()), key))
+
+
+def test_samples_that_sound_otherwise_later_on_double_no_segment(
+    earlier: RunLayout, corpus: Path, tmp_path: Path
+) -> None:
+    job, index = _job(corpus), tmp_path / "segments.sqlite"
+    build_segments(index, [earlier], job)
+    _sound_otherwise(index, first=1)
+    known = KnownSegments(index, _no_detector)
+    (unit,) = load_units(earlier)
+    talk = next(one for one in unit.recordings if one.source == "talk.flac")
+    with pytest.raises(RecordingError, match="annotate it without --reuse"):
+        _pass(known.prepare, talk)
+
+
+def test_samples_that_decode_otherwise_are_segmented_anew(earlier: RunLayout, corpus: Path, tmp_path: Path) -> None:
+    job, index = _job(corpus), tmp_path / "segments.sqlite"
+    build_segments(index, [earlier], job)
+    _sound_otherwise(index, first=0)
     known_segments = KnownSegments(index, _segmenter(job).prepare)
     (unit,) = load_units(earlier)
     for recording in unit.recordings:

@@ -114,6 +114,26 @@ def test_an_index_is_made_once_for_the_same_runs(job: Job, layout: RunLayout, ea
     made = layout.answers.stat().st_mtime_ns
     prepare_reuse(job, layout, [earlier.root])
     assert layout.answers.stat().st_mtime_ns == made
+    of_another_version = json.loads(layout.answers_of.read_text()) | {"fcaps_version": "0.0.1"}
+    layout.answers_of.write_text(json.dumps(of_another_version))
+    prepare_reuse(job, layout, [earlier.root])
+    assert layout.answers.stat().st_mtime_ns > made
+
+
+def test_an_index_that_was_not_finished_is_none(
+    job: Job, layout: RunLayout, earlier: RunLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare_reuse(job, layout, [earlier.root])
+    earlier.index.write_text(earlier.index.read_text() + " ")
+    with monkeypatch.context() as patch:
+        patch.setattr("fcaps_pipeline.annotate.run.reuse.build_segments", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_reuse(job, layout, [earlier.root])
+    assert not layout.answers_of.exists()
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_model_that_no_run_had_is_not_known(job: Job, layout: RunLayout, earlier: RunLayout) -> None:

@@ -95,6 +95,13 @@ def test_a_condemned_segment_is_rejected_in_spite_of_errors() -> None:
     assert isinstance(decide(segment_audio(), sets, _job()), Rejection)
 
 
+def test_what_captions_condemn_is_open_until_all_were_asked_for() -> None:
+    unasked = CaptionSet(granularity=_GLOBAL, candidates=(), attempts=1, error="NotAskedError: new", is_unasked=True)
+    outcome = decide(segment_audio(), (_set(_FINE, _dropped("multiple_speakers")), unasked), _job())
+    assert isinstance(outcome, Failure)
+    assert outcome.error == "NotAskedError"
+
+
 def test_what_could_not_be_asked_is_a_failure() -> None:
     sets = (_set(_FINE, _dropped("length")), _set(_GLOBAL, error="EngineRequestError: request 1: too long"))
     outcome = decide(segment_audio(), sets, _job())
