@@ -160,12 +160,12 @@ def looks_like_audio(path: str) -> bool:
         view.close()
 
 
-def id3_bytes(view: FileView) -> int:
-    """Length of the ID3v2 tags that stand before the sound."""
-    start = 0
-    while length := id3_tag_bytes(view.at(start, 10)):
-        start += length
-    return start
+def id3_bytes(view: FileView, at: int = 0) -> int:
+    """Length of the ID3v2 tags that follow one another from here on; from 0 on they stand before the sound."""
+    end = at
+    while length := id3_tag_bytes(view.at(end, 10)):
+        end += length
+    return end - at
 
 
 def id3_tag_bytes(head: bytes) -> int:

@@ -6,7 +6,7 @@ decided here alone: FFmpeg every container that it reads to its end, libsndfile 
 
 from dataclasses import dataclass
 
-from fcaps_pipeline.audio.containers.links import next_link
+from fcaps_pipeline.audio.containers.links import Bounds, find_bounds
 from fcaps_pipeline.audio.containers.outline import Outline
 from fcaps_pipeline.audio.containers.walk import walk
 from fcaps_pipeline.audio.decoders import Decoder, FfmpegDecoder, SoundFileDecoder
@@ -91,11 +91,11 @@ def open_link(view: FileView, warnings: WarningLog, tally: Tally, *, bounded: bo
     kind = find_kind(view)
     if not kind.may_follow_tags:
         view.narrow(id3_bytes(view), None)
-    next_at = next_link(view, kind) if bounded else None
-    if next_at is not None:
-        view.narrow(0, next_at)
+    bounds = find_bounds(view, kind) if bounded else Bounds()
+    if bounds.next_at is not None:
+        view.narrow(0, bounds.next_at)
     outline = walk(view, kind)
-    view.correct(view.num_bytes if outline.end is None else outline.end, outline.patches)
+    view.correct(view.num_bytes if outline.end is None else outline.end, outline.patches, bounds.left_out)
     decoder = _decoder(view, kind, outline)
     try:
         check_rate(view.path, decoder.rate_hz)
@@ -110,7 +110,7 @@ def open_link(view: FileView, warnings: WarningLog, tally: Tally, *, bounded: bo
         detail = f"the file holds {decoder.num_streams} streams of sound, the first was read"
         warnings.add("other_streams", detail, tally.end_s)
     timeline = Timeline(view.path, decoder, kind, length_s, warnings, tally)
-    return Link(view, outline, decoder, timeline, warnings, kind.slack_s, length_s, next_at)
+    return Link(view, outline, decoder, timeline, warnings, kind.slack_s, length_s, bounds.next_at)
 
 
 def _promised_s(kind: Kind, outline: Outline, decoder: Decoder) -> float | None:

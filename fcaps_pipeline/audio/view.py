@@ -1,6 +1,7 @@
 """A file of sound as decoders see it: opened once, by its bytes, with what its header should have said.
 
-Enters: a path. Leaves: a seekable view that ends where the sound ends and shows corrected length fields.
+Enters: a path. Leaves: a seekable view that ends where the sound ends, shows corrected length fields and leaves out
+what stands inside the sound and is none.
 Decoders get this view and never the path, so no name is taken for a protocol and no file makes a decoder
 open another. Errors of the storage are kept apart from errors of the file.
 """
@@ -9,6 +10,8 @@ import errno
 import io
 import os
 import stat
+from bisect import bisect_right
+from collections.abc import Sequence
 from pathlib import Path
 
 from fcaps_pipeline.errors import FcapsError, MissingFileError, RecordingError, StorageError
@@ -39,6 +42,7 @@ class FileView:
         self.error: OSError | None = None
         """What the storage said when a decoder read, for decoders that keep it to themselves."""
         self._patches: dict[int, bytes] = {}
+        self._parts: list[tuple[int, int, int]] = []
         self._position = 0
         self._file = _open(path)
         self._start = 0
@@ -46,16 +50,28 @@ class FileView:
         self.num_bytes = self._file_bytes
         """Of the part that is seen."""
         self._end = self.num_bytes
+        """Of what is read."""
 
     def narrow(self, start: int, end: int | None) -> None:
         """Sees a part only, which then is the whole; `end` None means all that is left."""
         self._start += start
         self.num_bytes = self._file_bytes - self._start if end is None else end - start
-        self._position, self._end, self._patches = 0, self.num_bytes, {}
+        self._position, self._end, self._patches, self._parts = 0, self.num_bytes, {}, []
 
-    def correct(self, end: int, patches: dict[int, bytes]) -> None:
-        """Sets where the sound ends, and what stands at some places instead."""
-        self._end = min(end, self.num_bytes)
+    def correct(self, end: int, patches: dict[int, bytes], left_out: Sequence[tuple[int, int]] = ()) -> None:
+        """Sets where the sound ends, what stands at some places instead, and what is not read at all.
+
+        Args:
+            end: of the sound; `left_out` lies before it.
+            patches: by place.
+            left_out: stretches from their first byte to the one behind them, in order.
+        """
+        begins = (0, *(behind for _, behind in left_out))
+        ends = (*(first for first, _ in left_out), min(end, self.num_bytes))
+        self._parts, self._end = [], 0
+        for first, behind in zip(begins, ends, strict=True):
+            self._parts.append((self._end, first, behind))
+            self._end += behind - first
         self._patches = patches
 
     def at(self, offset: int, num_bytes: int) -> bytes:
@@ -72,9 +88,9 @@ class FileView:
             raise storage_error(self.path, error) from error
 
     def read(self, num_bytes: int = -1) -> bytes:
-        """The next bytes; none at the end of the sound."""
-        start = self._position
-        wanted = self._end - start if num_bytes < 0 else min(num_bytes, self._end - start)
+        """The next bytes, fewer before something that is left out; none at the end of the sound."""
+        start, end = self._place()
+        wanted = end - start if num_bytes < 0 else min(num_bytes, end - start)
         if wanted <= 0:
             return b""
         try:
@@ -82,8 +98,15 @@ class FileView:
         except OSError as error:
             self.error = error
             raise
-        self._position = start + len(content)
+        self._position += len(content)
         return self._patched(content, start) if self._patches else content
+
+    def _place(self) -> tuple[int, int]:
+        """Where in the file the next byte lies, and how far one may read on from there."""
+        if not self._parts:
+            return self._position, self._end
+        position, first, behind = self._parts[bisect_right(self._parts, self._position, key=lambda one: one[0]) - 1]
+        return first + self._position - position, behind
 
     def readinto(self, buffer: memoryview) -> int:
         """The next bytes into a buffer, for libsndfile, which can pass no error on: it stays in `error`."""

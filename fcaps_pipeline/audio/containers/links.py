@@ -2,12 +2,14 @@
 
 Enters: the view of a file, or of what is left of it, and its Kind. Leaves: the place at which the next file of the
 same kind begins; each is then read as a file of its own, with its own header, rate, channels and promise. Containers
-that tell where they end are asked; in the others the whole is searched for the head of a file.
+that tell where they end are asked; in the others the whole is searched for the head of a file. Tags between the frames
+of one MP3 are found on the way, to be left out.
 """
 
 import re
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from fcaps_pipeline.audio.containers import boxes, elements, pages
 from fcaps_pipeline.audio.kinds import SCAN_BYTES, Kind, first_mpeg_frame, id3_bytes, id3_tag_bytes, mpeg_frame_bytes
@@ -33,10 +35,26 @@ _XING_OFFSETS = (36, 21, 13)
 """From the head of a frame to its Xing header, by version and number of channels."""
 
 
-def next_link(view: FileView, kind: Kind) -> int | None:
+@dataclass(frozen=True)
+class Bounds:
+    """How far a file goes, and what inside it is no part of it."""
+
+    next_at: int | None = None
     """Where the next file begins; None where this one is the last."""
+    left_out: tuple[tuple[int, int], ...] = ()
+    """Tags between its frames, from their first byte to the one behind them, in order."""
+
+
+def find_bounds(view: FileView, kind: Kind) -> Bounds:
+    """Where the first file that a view shows ends.
+
+    Raises:
+        StorageError: the storage fails.
+    """
+    if kind.demuxer == "mp3":
+        return _mpeg_bounds(view)
     finder = _FINDERS.get(kind.demuxer)
-    return None if finder is None else finder(view)
+    return Bounds() if finder is None else Bounds(finder(view))
 
 
 def _behind_riff(view: FileView) -> int | None:
@@ -68,35 +86,54 @@ def _places(view: FileView, pattern: re.Pattern[bytes]) -> Iterator[int]:
         yield from (start + found.start() for found in pattern.finditer(block) if found.start() < _BLOCK_BYTES)
 
 
-def _next_mpeg(view: FileView) -> int | None:
-    """Behind the first frame, an ID3 tag with a frame behind it, or a frame with a Xing header, begins another file."""
+def _mpeg_bounds(view: FileView) -> Bounds:
+    """A frame that tells the length begins another file, as does an ID3 tag before such a frame or another form.
+
+    Any other tag stands inside one stream, as a segmenter or a radio station puts it there: the frames behind it go
+    on with the bits that those before it left over, so a decoder must not begin anew.
+    """
     start = id3_bytes(view)
     first = first_mpeg_frame(view.at(start, SCAN_BYTES))
     if first is None:
-        return None
-    begins = (begin for place in _places(view, _MPEG_BEGINS) for begin in _begin_of_mpeg(view, place))
-    return next((begin for begin in begins if begin > start + first), None)
+        return Bounds()
+    form, tags, done = _form(view, start + first), list[tuple[int, int]](), start + first + 1
+    for place in _places(view, _MPEG_BEGINS):
+        if place < done:
+            continue
+        if view.at(place, 3) == b"ID3":
+            frame = place + id3_bytes(view, place)
+            if not _is_frame(view, frame):
+                continue
+            if _tells_length(view, frame) or _form(view, frame) != form:
+                return Bounds(place, tuple(tags))
+            tags.append((place, frame))
+            done = frame
+        elif (begin := _frame_of_xing(view, place)) is not None and begin >= done:
+            return Bounds(begin, tuple(tags))
+    return Bounds(None, tuple(tags))
 
 
-def _begin_of_mpeg(view: FileView, place: int) -> Iterator[int]:
-    if view.at(place, 3) == b"ID3":
-        if _is_frame(view, place + id3_tag_bytes(view.at(place, 10))):
-            yield place
-    else:
-        yield from _frame_of_xing(view, place)
+def _form(view: FileView, at: int) -> tuple[int, int, bool]:
+    """Version and layer, rate, and whether it is mono, of a frame."""
+    head = view.at(at, 4)
+    return head[1] & 0x1E, head[2] & 0x0C, head[3] >> 6 == 3
 
 
-def _frame_of_xing(view: FileView, place: int) -> Iterator[int]:
-    for offset in _XING_OFFSETS:
-        if place >= offset and _is_frame(view, place - offset):
-            yield place - offset
-            return
+def _tells_length(view: FileView, at: int) -> bool:
+    head = view.at(at, 40)
+    return any(head[offset : offset + 4] in {b"Xing", b"Info"} for offset in _XING_OFFSETS) or head[36:40] == b"VBRI"
+
+
+def _frame_of_xing(view: FileView, place: int) -> int | None:
+    begins = (place - offset for offset in _XING_OFFSETS if place >= offset)
+    return next((begin for begin in begins if _is_frame(view, begin)), None)
 
 
 def _is_frame(view: FileView, at: int) -> bool:
-    """Whether a frame stands here and another behind it."""
+    """Whether a frame stands here, and behind it another, a tag, or nothing more."""
     size = mpeg_frame_bytes(view.at(at, 4))
-    return bool(size and mpeg_frame_bytes(view.at(at + size, 4)))
+    behind = view.at(at + size, 10)
+    return bool(size and (mpeg_frame_bytes(behind) or id3_tag_bytes(behind) or at + size == view.num_bytes))
 
 
 _FINDERS: dict[str, Callable[[FileView], int | None]] = {
@@ -119,5 +156,4 @@ _FINDERS: dict[str, Callable[[FileView], int | None]] = {
     "nistsphere": _marked(_SPHERE),
     "voc": _marked(_VOC),
     "w64": _marked(_W64),
-    "mp3": _next_mpeg,
 }

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from fcaps_pipeline.audio.kinds import mpeg_frame_bytes
 from fcaps_pipeline.errors import RecordingError
 from tests.contracts.reader.making import FORMATS, Audio, decode, ffmpeg, likeness, melody, write
 
@@ -89,8 +90,47 @@ def test_a_picture_in_a_tag_between_two_mp3_is_no_sound(tmp_path: Path) -> None:
     path = tmp_path / "joined.mp3"
     path.write_bytes(bare.read_bytes() + tag + bare.read_bytes())
     audio_CT, warnings = decode(path)
-    assert [warning.name for warning in warnings] == ["joined_files"]
+    assert warnings == ()
     assert audio_CT.shape[1] == pytest.approx(2 * alone_CT.shape[1], abs=16)
+
+
+def _frames(content: bytes) -> list[bytes]:
+    frames, at = [], 0
+    while at < len(content):
+        frames.append(content[at : at + mpeg_frame_bytes(content[at : at + 4])])
+        at += len(frames[-1])
+    return frames
+
+
+@pytest.mark.parametrize("distance", [4, 25])
+@pytest.mark.parametrize("has_header", [True, False])
+def test_tags_between_the_frames_of_one_mp3_cost_nothing(tmp_path: Path, has_header: bool, distance: int) -> None:  # noqa: FBT001
+    """As segmenters and radio stations put them there; the bits of a frame may stand before the tag."""
+    source, plain, tagged = (tmp_path / name for name in ("source.wav", "plain.mp3", "tagged.mp3"))
+    soundfile.write(source, melody(4.0), 16_000)
+    ffmpeg("-i", source, "-write_xing", str(int(has_header)), "-id3v2_version", "0", plain)
+    tag = b"ID3\x04\0\0\0\0\0\x3f" + b"PRIV" + bytes(59)
+    frames = _frames(plain.read_bytes())
+    tagged.write_bytes(
+        b"".join(tag * (1 + index % 2) * (index % distance == 0) + one for index, one in enumerate(frames))
+    )
+    plain_CT, _ = decode(plain)
+    tagged_CT, warnings = decode(tagged)
+    assert warnings == ()
+    assert np.array_equal(tagged_CT, plain_CT)
+
+
+def test_a_tag_before_another_rate_begins_another_file(tmp_path: Path) -> None:
+    source, path = tmp_path / "source.wav", tmp_path / "joined.mp3"
+    parts = []
+    for rate_hz in (16_000, 24_000):
+        soundfile.write(source, melody(2.0, rate_hz), rate_hz)
+        ffmpeg("-i", source, "-write_xing", "0", "-id3v2_version", "0", tmp_path / "one.mp3")
+        parts.append((tmp_path / "one.mp3").read_bytes())
+    path.write_bytes((b"ID3\x04\0\0\0\0\0\x3f" + bytes(63)).join(parts))
+    audio_CT, warnings = decode(path)
+    assert [warning.name for warning in warnings] == ["joined_files"]
+    assert audio_CT.shape[1] / 16_000 == pytest.approx(4.0, abs=0.25)
 
 
 def test_without_any_tool_a_changed_rate_is_followed() -> None:
