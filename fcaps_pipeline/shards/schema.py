@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Acoustics
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Acoustics, Channel
 from fcaps_pipeline.records.base import as_files_say
 from fcaps_pipeline.records.captions import Profile
 from fcaps_pipeline.shards.layout import Table
@@ -253,6 +253,11 @@ def table_schema(table: Table) -> pa.Schema:
     if table == "data":
         metadata["huggingface"] = json.dumps({"info": {"features": _features(plain)}})
     return plain.with_metadata(metadata)
+
+
+def channel_of(row: Row) -> Channel:
+    """The channel of a row, which its column holds as text."""
+    return "mix" if row["channel"] == "mix" else int(row["channel"])
 
 
 def missing_columns(table: Table, found: pa.Schema) -> list[str]:

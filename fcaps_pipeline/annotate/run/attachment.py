@@ -20,12 +20,12 @@ from fcaps_pipeline.annotate.segmentation.opening import open_recording
 from fcaps_pipeline.annotate.segmentation.planner import PlanRules
 from fcaps_pipeline.annotate.segmentation.report import SegmentationTally
 from fcaps_pipeline.errors import MissingFileError, RecordingError
-from fcaps_pipeline.records.audio import Channel, Cut, Recording
+from fcaps_pipeline.records.audio import Cut, Recording
 from fcaps_pipeline.shards.commits import next_attempt, write_commit
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_commits, read_index, read_unit_rows, total
 from fcaps_pipeline.shards.rows import audio_value, samples_sha256
-from fcaps_pipeline.shards.schema import Row
+from fcaps_pipeline.shards.schema import Row, channel_of
 from fcaps_pipeline.shards.table_writer import TableWriter
 from fcaps_pipeline.storage.files import write_durably, writing
 
@@ -154,5 +154,4 @@ class _Found:
 
 
 def _cut(row: Row) -> Cut:
-    channel: Channel = "mix" if row["channel"] == "mix" else int(row["channel"])
-    return Cut(start_samples=row["start_samples"], end_samples=row["end_samples"], channel=channel)
+    return Cut(start_samples=row["start_samples"], end_samples=row["end_samples"], channel=channel_of(row))

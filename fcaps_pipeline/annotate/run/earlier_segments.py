@@ -30,7 +30,7 @@ from fcaps_pipeline.records.audio import Acoustics, AudioWarning, Channel, Cut, 
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RecordingOutcome, RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_commits, read_json, read_unit_rows
-from fcaps_pipeline.shards.schema import Row
+from fcaps_pipeline.shards.schema import Row, channel_of
 
 _OF_PLANNING = "written_again"
 """A warning that compares a file with the plan of its own run."""
@@ -133,7 +133,7 @@ def _known_file(outcome: RecordingOutcome, rows: list[Row]) -> KnownFile:
 def _known_segment(row: Row) -> KnownSegment:
     told = (AudioWarning.model_validate(one) for one in row["warnings"] or ())
     return KnownSegment(
-        channel="mix" if row["channel"] == "mix" else int(row["channel"]),
+        channel=channel_of(row),
         start_samples=row["start_samples"],
         end_samples=row["end_samples"],
         samples_sha256=row["audio_sha256"],

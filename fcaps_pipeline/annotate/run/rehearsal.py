@@ -5,8 +5,9 @@ asked about, counted on a sample where there are many.
 """
 
 import asyncio
+import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,12 +22,12 @@ from fcaps_pipeline.annotate.run.reckoning import tokens_of
 from fcaps_pipeline.annotate.run.reuse import Reuse
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.prompts import load_prompts
-from fcaps_pipeline.records.audio import Acoustics, Channel, Recording, Segment, SegmentAudio
+from fcaps_pipeline.records.audio import Acoustics, Recording, Segment, SegmentAudio
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RunLayout
 from fcaps_pipeline.shards.reader import read_commits, read_index, read_rows
-from fcaps_pipeline.shards.schema import Row
+from fcaps_pipeline.shards.schema import Row, channel_of
 
 _SAMPLE = 20_000
 _COLUMNS = [
@@ -91,12 +92,14 @@ def rehearse(
     Raises:
         CorruptRunError: a run cannot be read.
     """
-    step = max(1, sum(read_index(run).totals.num_segments for run in runs) // _SAMPLE)
-    rows = {row["segment_id"]: row for run in runs for row in _rows(run)}
+    for run in runs:
+        read_index(run)
     met = {one.recording_id for run in runs for commit in read_commits(run) for one in commit.recordings}
-    recordings, num_planned = _planned(layout, met)
-    of_the_plan = [row for row in rows.values() if row["recording_id"] in recordings]
-    sampled = of_the_plan[::step]
+    planned = {one.recording_id for one in _recordings(layout)}
+    known = met & planned
+    sampled, share = _sampled(row for run in runs for row in _rows(run) if row["recording_id"] in known)
+    wanted = {row["recording_id"] for row in sampled}
+    recordings = {one.recording_id: one for one in _recordings(layout) if one.recording_id in wanted}
     asked = Counter[Granularity]()
     num_answered = 0
     with EarlierAnswers(reuse.answers) as answers:
@@ -105,11 +108,10 @@ def rehearse(
             unasked = _unasked(annotators, _segment(row, recordings[row["recording_id"]]), job)
             num_answered += not unasked
             asked.update(unasked)
-    share_new = 1 - len(recordings) / num_planned if num_planned else 0.0
-    scale = len(of_the_plan) / len(sampled) if sampled else 0.0
+    share_new = 1 - len(known) / len(planned) if planned else 0.0
     return Rehearsal(
-        num_segments=len(of_the_plan),
-        num_answered=round(num_answered * scale),
+        num_segments=round(len(sampled) / share),
+        num_answered=round(num_answered / share),
         num_new_segments=round(share_new * num_segments_expected),
         asked_share={one: asked[one] / len(sampled) if sampled else 0.0 for one in job.captions},
     )
@@ -122,16 +124,29 @@ def _rows(run: RunLayout) -> Iterator[Row]:
                 yield row
 
 
-def _planned(layout: RunLayout, wanted: set[str]) -> tuple[dict[str, Recording], int]:
-    """The Recordings of the plan that earlier runs met, and how many it has in all."""
-    found: dict[str, Recording] = {}
-    num_planned = 0
+def _sampled(rows: Iterable[Row]) -> tuple[list[Row], float]:
+    """Each Segment once, and the share of them that is kept: a hash of their ids decides, however many there are."""
+    kept: dict[str, Row] = {}
+    share = 1.0
+    for row in rows:
+        if _place(row["segment_id"]) < share:
+            kept[row["segment_id"]] = row
+            while len(kept) > _SAMPLE:
+                share /= 2
+                kept = {name: one for name, one in kept.items() if _place(name) < share}
+    return list(kept.values()), share
+
+
+def _place(segment_id: str) -> float:
+    """Somewhere in [0, 1), always the same."""
+    return int.from_bytes(hashlib.blake2b(segment_id.encode(), digest_size=6).digest()) / 2**48
+
+
+def _recordings(layout: RunLayout) -> Iterator[Recording]:
+    """Those of the plan."""
     for unit in load_units(layout):
         for recording in unit.recordings:
-            num_planned += 1
-            if recording.recording_id in wanted:
-                found[recording.recording_id] = recording.model_copy(update={"cuts": None})
-    return found, num_planned
+            yield recording.model_copy(update={"cuts": None})
 
 
 def _annotators(job: Job, reuse: Reuse, answers: EarlierAnswers) -> Mapping[str, SegmentAnnotator | None]:
@@ -163,11 +178,10 @@ def _unasked(annotators: Mapping[str, SegmentAnnotator | None], segment: Segment
 
 
 def _segment(row: Row, recording: Recording) -> SegmentAudio:
-    channel: Channel = "mix" if row["channel"] == "mix" else int(row["channel"])
     segment = Segment(
         segment_id=row["segment_id"],
         recording_id=row["recording_id"],
-        channel=channel,
+        channel=channel_of(row),
         start_samples=row["start_samples"],
         end_samples=row["end_samples"],
         transcript=row["transcript"],

@@ -24,7 +24,7 @@ from fcaps_pipeline.audio.stream import ChannelChoice
 from fcaps_pipeline.errors import CorruptRunError, MissingFileError, RecordingError
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, AudioWarning, Channel, Recording
 from fcaps_pipeline.shards.reader import reading
-from fcaps_pipeline.shards.schema import Row
+from fcaps_pipeline.shards.schema import Row, channel_of
 
 _BLOCK_SAMPLES = 8 * SAMPLE_RATE_HZ
 _COLUMNS = [
@@ -60,9 +60,9 @@ class ShardStream:
         self._rows = _rows_of(shard, recording.recording_id)
         if not self._rows:
             raise RecordingError(f"{shard} has no row of recording {recording.recording_id}; plan anew from its run")
-        known: tuple[Channel, ...] = tuple(dict.fromkeys(map(_channel, self._rows)))
+        known: tuple[Channel, ...] = tuple(dict.fromkeys(map(channel_of, self._rows)))
         self.channels = known if isinstance(channels, str) else channels
-        self._heard = [row for row in self._rows if _channel(row) in self.channels]
+        self._heard = [row for row in self._rows if channel_of(row) in self.channels]
         self.source_rate_hz: int = self._rows[0]["source_rate_hz"]
         self.num_channels: int = self._rows[0]["num_channels"]
         self.sha256: str = self._rows[0]["recording_sha256"]
@@ -106,7 +106,7 @@ class ShardStream:
         """See `SoundStream`; known of Segments only."""
         wanted = (self.channels[row], start_samples, end_samples)
         for one in self._rows:
-            if (_channel(one), one["start_samples"], one["end_samples"]) == wanted:
+            if (channel_of(one), one["start_samples"], one["end_samples"]) == wanted:
                 return float(one["clipped_share"])
         raise RecordingError(f"{self._recording.shard}: no row of {self._recording.recording_id} spans {wanted}")
 
@@ -123,11 +123,7 @@ class ShardStream:
                 f"{self._recording.shard}: the audio of {row['audio']['path']} has {len(pcm_T)} samples, its row says "
                 f"{row['end_samples'] - row['start_samples']}; verify the run"
             )
-        return self.channels.index(_channel(row)), row["start_samples"], pcm_T
-
-
-def _channel(row: Row) -> Channel:
-    return "mix" if row["channel"] == "mix" else int(row["channel"])
+        return self.channels.index(channel_of(row)), row["start_samples"], pcm_T
 
 
 def _rows_of(shard: Path, recording_id: str) -> list[Row]:

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from fcaps_pipeline.annotate.sources.located import Located
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.records.audio import Channel, Cut, Recording
+from fcaps_pipeline.records.audio import Cut, Recording
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import check_size, read_commits, read_index, reading
-from fcaps_pipeline.shards.schema import Row
+from fcaps_pipeline.shards.schema import Row, channel_of
 
 _AUDIO_NAME = "audio.path"
 _COLUMNS = [
@@ -98,11 +98,10 @@ def _located(rows: list[Row], shard: Path, lengths: dict[str, float]) -> Located
 
 
 def _cut(row: Row) -> Cut:
-    channel: Channel = "mix" if row["channel"] == "mix" else int(row["channel"])
     return Cut(
         start_samples=row["start_samples"],
         end_samples=row["end_samples"],
-        channel=channel,
+        channel=channel_of(row),
         transcript=row["transcript"],
         speaker=row["speaker"],
         speaker_gender=row["speaker_gender"],

@@ -11,7 +11,7 @@ from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotato
 from fcaps_pipeline.annotate.engines.cascade_engine import CascadeEngine
 from fcaps_pipeline.annotate.run.engines_file import read_engines, remember_engines
 from fcaps_pipeline.annotate.run.plan import load_or_make
-from fcaps_pipeline.annotate.run.rehearsal import Rehearsal, rehearse
+from fcaps_pipeline.annotate.run.rehearsal import Rehearsal, _sampled, rehearse
 from fcaps_pipeline.annotate.run.reuse import HopefulUnits, prepare_reuse, unasked, without_engines
 from fcaps_pipeline.annotate.verification.decision import decide
 from fcaps_pipeline.errors import CorruptRunError, JobError, UsageError
@@ -107,6 +107,14 @@ def test_another_prompt_at_one_granularity_costs_its_share_of_the_tokens(
     found = _rehearse(changed, layout, earlier)
     assert found.asked_share == {Granularity.FINE: 1.0, Granularity.GLOBAL: 0.0}
     assert 1 + NUM_SEGMENTS / 2 < found.num_to_ask(changed)["cascade"] < 1 + NUM_SEGMENTS
+
+
+def test_of_many_segments_a_part_that_their_ids_decide_stands_for_all() -> None:
+    rows: list[dict[str, object]] = [{"segment_id": f"s{index}"} for index in range(50_000)]
+    kept, share = _sampled([*rows, *rows])
+    assert len(kept) <= 20_000
+    assert len(kept) / share == pytest.approx(50_000, rel=0.05)
+    assert _sampled(rows[:100]) == (rows[:100], 1.0)
 
 
 def test_an_index_is_made_once_for_the_same_runs(job: Job, layout: RunLayout, earlier: RunLayout) -> None:
