@@ -85,8 +85,10 @@ def print_plan(
         table.add_row("segments answered by earlier runs", f"{rehearsal.num_answered} of {rehearsal.num_segments}")
         table.add_row("segments to ask about", f"{to_ask}, and {rehearsal.num_new_segments} in new recordings")
     console.show(table)
-    pending = plan.num_segments_expected * status.pending_s / plan.duration_s if plan.duration_s else 0.0
-    num_segments = dict.fromkeys(job.engines, pending) if rehearsal is None else rehearsal.num_to_ask(job)
+    expected: dict[str, float] = dict.fromkeys(job.engines, plan.num_segments_expected)
+    share = status.pending_s / plan.duration_s if plan.duration_s else 0.0
+    of_all = expected if rehearsal is None else rehearsal.num_to_ask(job)
+    num_segments = {name: number * share for name, number in of_all.items()}
     print_reckoning(console, reckon(job, num_segments, status.pending_s, tokens_per_s))
     for remark in (*plan.remarks, *filter(None, [idle_share(job)])):
         console.say(remark, style="yellow")

@@ -1,5 +1,6 @@
 import logging
 import math
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -174,6 +175,7 @@ def test_small_model_learns_three_pairs() -> None:
 @torch.inference_mode()
 def test_saved_model_is_loaded_as_it_was(model: DualEncoder, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
+    assert (tmp_path / "model.safetensors").stat().st_mode & 0o444 == 0o444 & ~_umask(), "colleagues read it too"
     loaded = DualEncoder.from_pretrained(str(tmp_path))
     assert loaded.config == TINY
     assert not loaded.training
@@ -197,3 +199,9 @@ def test_pretrained_towers_are_rebuilt_without_their_origin(
     batch = collate_audio(_CLIPS)
     torch.testing.assert_close(loaded.encode_text(TEXTS), model.encode_text(TEXTS))
     torch.testing.assert_close(loaded.encode_speech(*batch), model.encode_speech(*batch))
+
+
+def _umask() -> int:
+    before = os.umask(0)
+    os.umask(before)
+    return before
