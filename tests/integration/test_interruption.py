@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
-from fcaps_pipeline.shards.reader import read_rows
+from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.reader import read_commits, read_rows, total
 from tests.conftest import Typed
 from tests.integration.conftest import FCAPS
 
@@ -141,9 +141,9 @@ def test_a_dead_engine_is_replaced_and_none_outlives_a_killed_run(demo_files: li
     process.communicate()
     _, alive = psutil.wait_procs(engines, timeout=120)
     assert alive == [], "vLLM outlived the run"
-    commits = [UnitCommit.model_validate_json(path.read_bytes()) for path in RunLayout(run).commits.iterdir()]
-    assert sum(one.num_segment_failures + one.num_recording_failures for one in commits) == 0
-    assert sum(one.num_annotations for one in commits) > 0, "after a death, too, Segments are answered"
+    totals = total(read_commits(RunLayout(run)))
+    assert totals.num_segment_failures + totals.num_recording_failures == 0
+    assert totals.num_annotations > 0, "after a death, too, Segments are answered"
 
 
 _MANY_GPUS = ("engines.embedded.device=gpu", "engines.embedded.num_replicas=64")
