@@ -18,7 +18,7 @@ import numpy.typing as npt
 import soundfile
 
 from fcaps_pipeline.audio.kinds import OWN_BYTES, Kind, id3_bytes
-from fcaps_pipeline.audio.view import FileView, storage_error
+from fcaps_pipeline.audio.view import FileView
 from fcaps_pipeline.errors import RecordingError
 
 av.logging.set_libav_level(av.logging.PANIC)
@@ -138,12 +138,12 @@ class FfmpegDecoder:
     def _choose(self, kind: Kind) -> None:
         streams = self._container.streams
         if not streams.audio:
-            raise RecordingError(f"{self._view.path} holds no audio stream; take it out of the source")
+            raise RecordingError(f"{self._view.name} holds no audio stream; take it out of the source")
         self._stream = streams.audio[0]
         context = self._stream.codec_context
         if context is None:
             raise RecordingError(
-                f"{self._view.path}: FFmpeg has no decoder for its sound; convert it or take it out of the source"
+                f"{self._view.name}: FFmpeg has no decoder for its sound; convert it or take it out of the source"
             )
         for other in streams:
             if other.index != self._stream.index:
@@ -190,7 +190,7 @@ class FfmpegDecoder:
                 return
             except _DAMAGE as error:
                 if self._view.error is not None:
-                    raise storage_error(self._view.path, self._view.error) from error
+                    raise self._view.error from error
                 if packet.size and not bytes(packet).startswith(_TAGS):
                     # A parser that lost its way puts several frames into one packet.
                     num_frames = max(1, round(packet.size / frame_bytes)) if self._is_parsed and frame_bytes else 1
@@ -236,11 +236,11 @@ class FfmpegDecoder:
 
 def _refused(view: FileView, error: Exception, what: str) -> Exception:
     if view.error is not None:
-        return storage_error(view.path, view.error)
+        return view.error
     log = getattr(error, "log", None)
     said = log[2] if log else getattr(error, "strerror", None) or getattr(error, "error_string", None) or error
     detail = " ".join(str(said).split())
-    return RecordingError(f"{view.path} {what} ({detail}); replace it or take it out of the source")
+    return RecordingError(f"{view.name} {what} ({detail}); replace it or take it out of the source")
 
 
 def _packet_s(packet: Any) -> float:
@@ -294,7 +294,7 @@ class SoundFileDecoder:
         except soundfile.SoundFileError as error:
             raise _refused(self._view, error, "is damaged: libsndfile cannot read it to its end") from error
         if self._view.error is not None:
-            raise storage_error(self._view.path, self._view.error)
+            raise self._view.error
         return block_TS
 
     def close(self) -> None:

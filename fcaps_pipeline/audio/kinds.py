@@ -9,10 +9,9 @@ import codecs
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
-from fcaps_pipeline.audio.view import FileView
+from fcaps_pipeline.audio.view import FileView, open_view
 from fcaps_pipeline.errors import FcapsError, RecordingError
 
 Clock = Literal["counted", "zero", "first"]
@@ -130,16 +129,16 @@ def find_kind(view: FileView) -> Kind:
             return kind
     if _is_htk(head, view.num_bytes):
         return _OLD
-    if view.path.suffix.lower() in _RAW_SUFFIXES:
+    if view.suffix in _RAW_SUFFIXES:
         raise RecordingError(
-            f"{view.path} holds raw samples, which have no header that tells rate and channels; convert it first, for "
+            f"{view.name} holds raw samples, which have no header that tells rate and channels; convert it first, for "
             "example with sox to WAV"
         )
-    _refuse(view.path, head)
-    of_frames = _kind_of_frames(view.at(start, SCAN_BYTES)) or _BY_SUFFIX.get(view.path.suffix.lower())
+    _refuse(view.name, head)
+    of_frames = _kind_of_frames(view.at(start, SCAN_BYTES)) or _BY_SUFFIX.get(view.suffix)
     if of_frames is None:
         raise RecordingError(
-            f"{view.path} is not audio that FFmpeg or libsndfile can read; check that it is whole, or convert it first"
+            f"{view.name} is not audio that FFmpeg or libsndfile can read; check that it is whole, or convert it first"
         )
     return of_frames
 
@@ -147,7 +146,7 @@ def find_kind(view: FileView) -> Kind:
 def looks_like_audio(path: str) -> bool:
     """Whether a file of whatever name begins as sound does; False where that cannot be found out."""
     try:
-        view = FileView(Path(path))
+        view = open_view(path)
     except FcapsError:
         return False
     try:
@@ -321,16 +320,16 @@ _TEXTS: tuple[tuple[bytes, str], ...] = (
 )
 
 
-def _refuse(path: Path, head: bytes) -> None:
+def _refuse(name: str, head: bytes) -> None:
     """Names what is text, since no decoder could say more than that it is no sound."""
     begin = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
     text = _as_text(head)
     for words, reason in _TEXTS:
         if begin.startswith(words) or (text is not None and text.lower().startswith(words.decode())):
-            raise RecordingError(f"{path} {reason}")
+            raise RecordingError(f"{name} {reason}")
     if text is not None:
         raise RecordingError(
-            f"{path} is not audio: it holds text that begins {text[:40]!r}; check where it was copied from"
+            f"{name} is not audio: it holds text that begins {text[:40]!r}; check where it was copied from"
         )
 
 

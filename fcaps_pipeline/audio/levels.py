@@ -7,7 +7,6 @@ Shape suffix: T frames, S channels.
 """
 
 import math
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +31,9 @@ _STEP_24, _STEP_32 = 2.0**-23, 2.0**-31
 class LevelCheck:
     """Follows the peak of one recording whose samples are those that were stored."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, name: str) -> None:
         """Starts with the first sample."""
-        self._path = path
+        self._name = name
         self._peak = 0.0
         self._is_wide = False
         self._has_steps_of_24 = True
@@ -69,11 +68,11 @@ class LevelCheck:
         value, at_s = float(block_TS[frame, channel]), start_s + frame / rate_hz
         if not math.isfinite(value):
             raise RecordingError(
-                f"{self._path}: sample {round(at_s * rate_hz)} ({at_s:.2f} s) of channel {channel} is {value}, "
+                f"{self._name}: sample {round(at_s * rate_hz)} ({at_s:.2f} s) of channel {channel} is {value}, "
                 "expected a finite number; export the file again"
             )
         raise RecordingError(
-            f"{self._path}: samples reach {peak:g} where 1.0 is full scale (from {at_s:.2f} s on); they were written "
+            f"{self._name}: samples reach {peak:g} where 1.0 is full scale (from {at_s:.2f} s on); they were written "
             "on the scale of integers, divide them and export the file again"
         )
 
@@ -85,7 +84,7 @@ class LevelCheck:
         """
         if self._is_wide and (_SILENT_PEAK < self._peak <= _MIN_WIDE_PEAK or self._may_be_16_in_32):
             raise RecordingError(
-                f"{self._path}: samples of more than 16 bits never exceed {20 * math.log10(self._peak):.0f} dB of full "
+                f"{self._name}: samples of more than 16 bits never exceed {20 * math.log10(self._peak):.0f} dB of full "
                 "scale; 16-bit samples were written into wider fields, or the gain was far too low: scale them and "
                 "export the file again"
             )

@@ -1,21 +1,49 @@
 """Where audio lies: a location as the records hold it, a path as the file system takes it.
 
-Enters: a path. Leaves: a location, which is text that JSON and Parquet can hold: the path itself or, where its bytes
-are not UTF-8, a `file://` URI. `local_path` goes back, and is the one place that knows what can be opened.
+Enters: a path, and what in its file is the sound. Leaves: a location, which is text that JSON and Parquet can hold. A
+file is the path itself or, where its bytes are not UTF-8, a `file://` URI. What is only part of a file is a URI with a
+fragment: `file:///corpus/a.tar#name=x.mp3&offset=1536&bytes=48211`, or
+`file:///corpus/p.parquet#column=audio&row_group=3&row=17`. A plain path has no fragment and may hold `#`.
+`local_path` goes back, and is the one place that knows what can be opened.
 """
 
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
+from typing import NamedTuple
+from urllib.parse import quote, unquote_to_bytes
 
 from fcaps_pipeline.errors import RecordingError
 
 _FILE_URI = "file://"
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_PART = re.compile(r"name=([^&=#]*)&offset=(\d{1,18})&bytes=(\d{1,18})", re.ASCII)
+_ROW = re.compile(r"column=([^&=#]*)&row_group=(\d{1,9})&row=(\d{1,12})", re.ASCII)
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ESCAPED_BYTE = 0xDC00
 """Python holds an undecodable byte of a file name as the surrogate this far above it."""
+
+
+class FilePart(NamedTuple):
+    """Bytes of a file that have a name of their own, such as a member of a tar."""
+
+    file: str
+    """Location of the file."""
+    name: str
+    """As the file gives it."""
+    offset: int
+    num_bytes: int
+
+
+class ParquetRow(NamedTuple):
+    """The sound in one row of a Parquet file."""
+
+    file: str
+    """Location of the file."""
+    column: str
+    row_group: int
+    row: int
+    """Counted from 0 within the row group."""
 
 
 def location_of(path: Path) -> str:
@@ -24,19 +52,52 @@ def location_of(path: Path) -> str:
     return text if _is_text(text) else path.as_uri()
 
 
+def location_in(part: FilePart | ParquetRow) -> str:
+    """The location of what is only part of a file."""
+    file = part.file if _URL.match(part.file) else Path(part.file).as_uri()
+    if isinstance(part, FilePart):
+        return f"{file}#name={_quoted(part.name)}&offset={part.offset}&bytes={part.num_bytes}"
+    return f"{file}#column={_quoted(part.column)}&row_group={part.row_group}&row={part.row}"
+
+
+def parts_of(location: str) -> str | FilePart | ParquetRow:
+    """What a location names: a file, which is a location itself, or part of one.
+
+    Raises:
+        RecordingError: its fragment says nothing that is known here.
+    """
+    file, hash_sign, fragment = location.partition("#")
+    if not hash_sign or not _URL.match(location):
+        return location
+    if found := _PART.fullmatch(fragment):
+        return FilePart(file, _unquoted(found[1]), int(found[2]), int(found[3]))
+    if found := _ROW.fullmatch(fragment):
+        return ParquetRow(file, _unquoted(found[1]), int(found[2]), int(found[3]))
+    raise RecordingError(
+        f"{location} has a fragment (from # on) that names neither part of a file (name, offset, bytes) nor a row "
+        "(column, row_group, row); write a # of a path as %23"
+    )
+
+
+def file_of(location: str) -> str:
+    """The file that has it: the location without its fragment."""
+    return location.partition("#")[0] if _URL.match(location) else location
+
+
 def local_path(location: str) -> Path:
-    """The path of a location.
+    """The path of the file that a location names.
 
     Raises:
         RecordingError: it lies where nothing can be opened, on an object store for instance.
     """
-    if location.startswith(_FILE_URI):
-        return Path(os.fsdecode(unquote_to_bytes(location.removeprefix(_FILE_URI))))
-    if is_url(location):
+    file = file_of(location)
+    if file.startswith(_FILE_URI):
+        return Path(os.fsdecode(unquote_to_bytes(file.removeprefix(_FILE_URI))))
+    if is_url(file):
         raise RecordingError(
             f"{location} is an address, and audio is read from file systems only; copy it to one, or mount its store"
         )
-    return Path(location)
+    return Path(file)
 
 
 def is_url(location: str) -> bool:
@@ -54,6 +115,14 @@ def _escaped(found: re.Match[str]) -> str:
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - _ESCAPED_BYTE:02x}"
     return found[0].encode("unicode_escape", "surrogatepass").decode("ascii") if code < 0xD800 else f"\\u{code:04x}"
+
+
+def _quoted(name: str) -> str:
+    return quote(name.encode("utf-8", "surrogateescape"))
+
+
+def _unquoted(text: str) -> str:
+    return unquote_to_bytes(text).decode("utf-8", "surrogateescape")
 
 
 def _is_text(text: str) -> bool:

@@ -58,7 +58,7 @@ class Link:
         """Why the link is not whole, as far as it has been decoded; None where it is."""
         found_s, outline = self.timeline.end_s - self.timeline.begin_s, self.outline
         if outline.cut is not None:
-            return f"{self.view.path} is truncated: {outline.cut}; {found_s:.2f} s are there; copy it again"
+            return f"{self.view.name} is truncated: {outline.cut}; {found_s:.2f} s are there; copy it again"
         slack_s = 0.0 if self.decoder.keeps_samples else self.slack_s
         missing_s = 0.0 if self.length_s is None else self.length_s - slack_s - found_s
         if outline.missing_bytes:
@@ -66,7 +66,7 @@ class Link:
         if missing_s <= self._tolerance_s:
             return None
         return (
-            f"{self.view.path} is truncated: its header promises {found_s + missing_s:.2f} s, found {found_s:.2f} s; "
+            f"{self.view.name} is truncated: its header promises {found_s + missing_s:.2f} s, found {found_s:.2f} s; "
             "copy it again"
         )
 
@@ -98,8 +98,8 @@ def open_link(view: FileView, warnings: WarningLog, tally: Tally, *, bounded: bo
     view.correct(view.num_bytes if outline.end is None else outline.end, outline.patches, bounds.left_out)
     decoder = _decoder(view, kind, outline)
     try:
-        check_rate(view.path, decoder.rate_hz)
-        check_channels(view.path, decoder.num_channels)
+        check_rate(view.name, decoder.rate_hz)
+        check_channels(view.name, decoder.num_channels)
     except FcapsError:
         decoder.close()
         raise
@@ -109,7 +109,7 @@ def open_link(view: FileView, warnings: WarningLog, tally: Tally, *, bounded: bo
     if decoder.num_streams > 1:
         detail = f"the file holds {decoder.num_streams} streams of sound, the first was read"
         warnings.add("other_streams", detail, tally.end_s)
-    timeline = Timeline(view.path, decoder, kind, length_s, warnings, tally)
+    timeline = Timeline(view.name, decoder, kind, length_s, warnings, tally)
     return Link(view, outline, decoder, timeline, warnings, kind.slack_s, length_s, bounds.next_at)
 
 
@@ -131,5 +131,5 @@ def _decoder(view: FileView, kind: Kind, outline: Outline) -> Decoder:
     except RecordingError as error:
         if outline.cut is not None or outline.missing_bytes:
             reason = outline.cut or f"{outline.missing_bytes} bytes are missing"
-            raise RecordingError(f"{view.path} is truncated: {reason}; copy it again") from error
+            raise RecordingError(f"{view.name} is truncated: {reason}; copy it again") from error
         raise

@@ -1,13 +1,12 @@
 """Reads the header of an audio file: rate, channels, length, what is odd about it. Decodes nothing.
 
-Enters: a path. Leaves: an AudioHeader, or only the duration for planning. Whether the data is whole is found out by
+Enters: a location. Leaves: an AudioHeader, or only the duration for planning. Whether the data is whole is found out by
 decoding, in `stream`.
 """
 
-from fcaps_pipeline.audio.location import local_path
 from fcaps_pipeline.audio.opening import open_link
 from fcaps_pipeline.audio.timeline import Tally
-from fcaps_pipeline.audio.view import FileView
+from fcaps_pipeline.audio.view import open_view
 from fcaps_pipeline.audio.warnings import WarningLog
 from fcaps_pipeline.errors import RecordingError, StorageError
 from fcaps_pipeline.records.audio import AudioWarning
@@ -36,7 +35,7 @@ def probe(location: str) -> AudioHeader:
         RecordingError: the file is unreadable, empty or not audio.
         StorageError: the storage does not give it.
     """
-    view = FileView(local_path(location))
+    view = open_view(location)
     try:
         link = open_link(view, WarningLog(), Tally(), bounded=False)
         link.decoder.close()

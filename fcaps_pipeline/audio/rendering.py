@@ -7,7 +7,6 @@ Shape suffix: C chosen channels, S channels of the source, T samples.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +31,7 @@ class Renderer:
 
     def __init__(
         self,
-        path: Path,
+        name: str,
         channels: tuple[Channel, ...],
         num_channels: int,
         levels: LevelCheck,
@@ -42,14 +41,14 @@ class Renderer:
         """Prepares a pass.
 
         Args:
-            path: for messages.
+            name: for messages.
             channels: what is taken.
             num_channels: that the header tells.
             levels: judges samples that are those that were stored.
             takes_all: whether all channels are meant, so that more of them further on would be lost.
         """
         self.clipping = ClippingTrack()
-        self._path = path
+        self._name = name
         self._channels = channels
         self._num_channels = num_channels
         self._levels = levels
@@ -151,7 +150,7 @@ class Renderer:
             return to_float(block_TS[:, 0])
         if channel >= num_here or (num_here > self._num_channels and self._takes_all):
             raise RecordingError(
-                f"{self._path}: its {self._num_channels} channels become {num_here} at {self._batch_start_s:.2f} s; "
+                f"{self._name}: its {self._num_channels} channels become {num_here} at {self._batch_start_s:.2f} s; "
                 "convert it to one layout, or set segmentation.channels to first or mix"
             )
         return to_float(block_TS[:, channel])

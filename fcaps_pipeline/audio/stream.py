@@ -1,6 +1,6 @@
 """Decodes one file to mono int16 at 16 kHz, block by block, for the channels asked for.
 
-Enters: a path and a choice of channels. Leaves: int16 blocks of shape (channels, samples), in which sample n is
+Enters: a location and a choice of channels. Leaves: int16 blocks of shape (channels, samples), in which sample n is
 second n / 16000 of the media; the memory needed does not depend on the length of the file. A file that breaks off, or
 whose samples lie on an absurd scale, ends in a RecordingError, never in a shorter or bent signal. What was mended on
 the way stands in `warnings`.
@@ -8,21 +8,19 @@ the way stands in `warnings`.
 Shape suffix: C chosen channels, T samples.
 """
 
-import hashlib
 from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 import numpy as np
 
+from fcaps_pipeline.audio.byte_source import sha256_of
 from fcaps_pipeline.audio.levels import LevelCheck
-from fcaps_pipeline.audio.location import local_path
 from fcaps_pipeline.audio.opening import Link, open_link
 from fcaps_pipeline.audio.rendering import PcmBlock, Renderer
 from fcaps_pipeline.audio.timeline import Silence, Tally
-from fcaps_pipeline.audio.view import FileView, storage_error
+from fcaps_pipeline.audio.view import open_view
 from fcaps_pipeline.audio.warnings import WarningLog
 from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.records.audio import AudioWarning, Channel
@@ -40,17 +38,17 @@ class AudioStream:
         """Opens the file.
 
         Args:
-            location: path of the audio.
+            location: of the audio.
             channels: `first`, `mix` (mean of all), `each`, or an explicit list of channels.
 
         Raises:
             RecordingError: the file is not audio, or lacks a channel.
             StorageError: the storage does not give it.
         """
-        self._path = local_path(location)
+        self._location = location
         self._warnings = WarningLog()
         self._tally = Tally()
-        self._view = FileView(self._path)
+        self._view = open_view(location)
         try:
             self._link = open_link(self._view, self._warnings, self._tally, bounded=True)
         except BaseException:
@@ -59,13 +57,13 @@ class AudioStream:
         self.source_rate_hz = self._link.decoder.rate_hz
         self.num_channels = self._link.decoder.num_channels
         try:
-            self.channels = _choose_channels(channels, self.num_channels, self._path)
+            self.channels = _choose_channels(channels, self.num_channels, self._view.name)
         except RecordingError:
             self._close()
             raise
-        self._levels = LevelCheck(self._path)
+        self._levels = LevelCheck(self._view.name)
         takes_all = channels == "each"
-        self._renderer = Renderer(self._path, self.channels, self.num_channels, self._levels, takes_all=takes_all)
+        self._renderer = Renderer(self._view.name, self.channels, self.num_channels, self._levels, takes_all=takes_all)
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -88,16 +86,12 @@ class AudioStream:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the file's bytes; reads the file once.
+        """Of its bytes, which are read once.
 
         Raises:
             StorageError: the storage fails.
         """
-        try:
-            with self._path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise storage_error(self._path, error) from error
+        return sha256_of(self._location)
 
     def blocks(self) -> Iterator[PcmBlock]:
         """Decoded blocks of shape (C, T), about 8 s each.
@@ -132,7 +126,7 @@ class AudioStream:
         damaged_s, whole_s = self._tally.damaged_s, self._tally.sound_s + self._tally.damaged_s
         if damaged_s > max(max_share * whole_s, self._tally.longest_loss_s):
             raise RecordingError(
-                f"{self._path}: {damaged_s:.2f} of {whole_s:.2f} s could not be decoded, more than the share of "
+                f"{self._view.name}: {damaged_s:.2f} of {whole_s:.2f} s could not be decoded, more than the share of "
                 f"{max_share:g} that segmentation.max_damaged_share allows; replace the file or leave it out"
             )
 
@@ -147,7 +141,7 @@ class AudioStream:
             self._link = open_link(self._view, self._warnings, self._tally, bounded=True)
         if not self._tally.sound_s:
             what = "nothing in it can be decoded" if self._tally.damaged_s else "it holds no sample"
-            raise RecordingError(f"{self._path}: {what}; take it out of the source")
+            raise RecordingError(f"{self._view.name}: {what}; take it out of the source")
 
     def _of_link(self, link: Link) -> Iterator[PcmBlock]:
         self._renderer.follow(link.timeline, keeps_samples=link.decoder.keeps_samples)
@@ -177,7 +171,7 @@ def decode_all(location: str, channels: ChannelChoice = "first") -> PcmBlock:
         return np.concatenate(list(stream.blocks()), axis=1)
 
 
-def _choose_channels(choice: ChannelChoice, num_channels: int, path: Path) -> tuple[Channel, ...]:
+def _choose_channels(choice: ChannelChoice, num_channels: int, name: str) -> tuple[Channel, ...]:
     if choice == "first":
         return (0,)
     if choice == "mix":
@@ -186,5 +180,5 @@ def _choose_channels(choice: ChannelChoice, num_channels: int, path: Path) -> tu
         return tuple(range(num_channels))
     for channel in choice:
         if isinstance(channel, int) and not 0 <= channel < num_channels:
-            raise RecordingError(f"{path} has {num_channels} channels counted from 0, channel {channel} was asked for")
+            raise RecordingError(f"{name} has {num_channels} channels counted from 0, channel {channel} was asked for")
     return choice

@@ -8,7 +8,6 @@ the samples, time is the samples so far.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from fcaps_pipeline.audio.decoders import Decoder, Loss, Sound
 from fcaps_pipeline.audio.kinds import Kind
@@ -53,10 +52,10 @@ class Timeline:
     """Follows one decoder; iterate once."""
 
     def __init__(
-        self, path: Path, decoder: Decoder, kind: Kind, length_s: float | None, warnings: WarningLog, tally: Tally
+        self, name: str, decoder: Decoder, kind: Kind, length_s: float | None, warnings: WarningLog, tally: Tally
     ) -> None:
         """Starts where the tally stands: at second 0, or at the end of the link before."""
-        self._path = path
+        self._name = name
         self._decoder = decoder
         self._kind = kind
         self._length_s = length_s
@@ -132,7 +131,7 @@ class Timeline:
             self._shift_s -= gap_s
         elif gap_s > _MAX_GAP_S or (gap_s > _TOLERANCE_S and self._lies_beyond(sound, gap_s)):
             raise RecordingError(
-                f"{self._path}: its time stamps jump from {self.position_s:.2f} to {self.position_s + gap_s:.2f} s, "
+                f"{self._name}: its time stamps jump from {self.position_s:.2f} to {self.position_s + gap_s:.2f} s, "
                 "behind its end; the file is damaged, replace it or take it out of the source"
             )
         elif not self._has_sound and gap_s <= _LATE_S:
@@ -159,7 +158,7 @@ class Timeline:
         yield Silence(self._base_s)
 
     def _turn_to(self, rate_hz: int) -> None:
-        check_rate(self._path, rate_hz)
+        check_rate(self._name, rate_hz)
         if self._rate_hz:
             detail = f"the sampling rate changes from {self._rate_hz} to {rate_hz} Hz; followed"
             self._warnings.add("format_change", detail, self.position_s)
@@ -177,7 +176,7 @@ class Timeline:
             self.frame_s = duration_s
 
 
-def check_rate(path: Path, rate_hz: int) -> None:
+def check_rate(name: str, rate_hz: int) -> None:
     """Refuses rates that hold no speech, or that no recorder has.
 
     Raises:
@@ -185,12 +184,12 @@ def check_rate(path: Path, rate_hz: int) -> None:
     """
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise RecordingError(
-            f"{path}: its header tells a sampling rate of {rate_hz} Hz, expected {MIN_RATE_HZ} to {MAX_RATE_HZ}; "
+            f"{name}: its header tells a sampling rate of {rate_hz} Hz, expected {MIN_RATE_HZ} to {MAX_RATE_HZ}; "
             "the header is wrong, correct it or take the file out of the source"
         )
 
 
-def check_channels(path: Path, num_channels: int) -> None:
+def check_channels(name: str, num_channels: int) -> None:
     """Refuses numbers of channels that cannot be.
 
     Raises:
@@ -198,5 +197,5 @@ def check_channels(path: Path, num_channels: int) -> None:
     """
     if not 1 <= num_channels <= _MAX_CHANNELS:
         raise RecordingError(
-            f"{path}: its header tells {num_channels} channels; the file is damaged, replace it or leave it out"
+            f"{name}: its header tells {num_channels} channels; the file is damaged, replace it or leave it out"
         )

@@ -1,53 +1,40 @@
-"""A file of sound as decoders see it: opened once, by its bytes, with what its header should have said.
+"""Sound as decoders see it: by its bytes, with what its header should have said.
 
-Enters: a path. Leaves: a seekable view that ends where the sound ends, shows corrected length fields and leaves out
-what stands inside the sound and is none.
-Decoders get this view and never the path, so no name is taken for a protocol and no file makes a decoder
-open another. Errors of the storage are kept apart from errors of the file.
+Enters: a ByteSource. Leaves: a seekable view that ends where the sound ends, shows corrected length fields and leaves
+out what stands inside the sound and is none.
+Decoders get this view and never a path, so no name is taken for a protocol and no file makes a decoder
+open another. Errors of the storage are kept apart from errors of the sound.
 """
 
 import errno
 import io
-import os
-import stat
 from bisect import bisect_right
 from collections.abc import Sequence
-from pathlib import Path
 
-from fcaps_pipeline.errors import FcapsError, MissingFileError, RecordingError, StorageError
-
-_NOT_THERE = {errno.ENOENT, errno.ENOTDIR}
-_NOT_A_PATH = {errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP}
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
+from fcaps_pipeline.audio.byte_source import ByteSource, open_bytes
+from fcaps_pipeline.errors import FcapsError
 
 
 class FileView:
-    """Part of a regular file, read only; the bytes of some places can be replaced."""
+    """Part of a ByteSource, read only; the bytes of some places can be replaced."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens the file without ever waiting for it; all of it is seen.
+    def __init__(self, source: ByteSource) -> None:
+        """Sees all of it.
 
-        Raises:
-            MissingFileError: there is no such file.
-            StorageError: the storage refuses it, now or always.
-            RecordingError: it is no regular file, or empty.
+        Args:
+            source: closed with the view.
         """
-        self.path = path
-        self.error: OSError | None = None
+        self.name, self.suffix = source.name, source.suffix
+        self.error: FcapsError | None = None
         """What the storage said when a decoder read, for decoders that keep it to themselves."""
+        self.closed = False
+        """As files of the `io` module have it."""
         self._patches: dict[int, bytes] = {}
         self._parts: list[tuple[int, int, int]] = []
         self._position = 0
-        self._file = _open(path)
+        self._source = source
         self._start = 0
-        self._file_bytes = os.fstat(self._file).st_size
-        self.num_bytes = self._file_bytes
+        self.num_bytes = source.num_bytes
         """Of the part that is seen."""
         self._end = self.num_bytes
         """Of what is read."""
@@ -55,7 +42,7 @@ class FileView:
     def narrow(self, start: int, end: int | None) -> None:
         """Sees a part only, which then is the whole; `end` None means all that is left."""
         self._start += start
-        self.num_bytes = self._file_bytes - self._start if end is None else end - start
+        self.num_bytes = self._source.num_bytes - self._start if end is None else end - start
         self._position, self._end, self._patches, self._parts = 0, self.num_bytes, {}, []
 
     def correct(self, end: int, patches: dict[int, bytes], left_out: Sequence[tuple[int, int]] = ()) -> None:
@@ -75,17 +62,14 @@ class FileView:
         self._patches = patches
 
     def at(self, offset: int, num_bytes: int) -> bytes:
-        """Bytes as the file holds them; fewer at its end.
+        """Bytes as the source holds them; fewer at its end.
 
         Raises:
             StorageError: the storage fails.
         """
         if not 0 <= offset < self.num_bytes:
             return b""
-        try:
-            return os.pread(self._file, max(0, min(num_bytes, self.num_bytes - offset)), self._start + offset)
-        except OSError as error:
-            raise storage_error(self.path, error) from error
+        return self._source.at(self._start + offset, max(0, min(num_bytes, self.num_bytes - offset)))
 
     def read(self, num_bytes: int = -1) -> bytes:
         """The next bytes, fewer before something that is left out; none at the end of the sound."""
@@ -94,15 +78,15 @@ class FileView:
         if wanted <= 0:
             return b""
         try:
-            content = os.pread(self._file, wanted, self._start + start)
-        except OSError as error:
+            content = self._source.at(self._start + start, wanted)
+        except FcapsError as error:
             self.error = error
-            raise
+            raise OSError(errno.EIO, str(error)) from error
         self._position += len(content)
         return self._patched(content, start) if self._patches else content
 
     def _place(self) -> tuple[int, int]:
-        """Where in the file the next byte lies, and how far one may read on from there."""
+        """Where in the source the next byte lies, and how far one may read on from there."""
         if not self._parts:
             return self._position, self._end
         position, first, behind = self._parts[bisect_right(self._parts, self._position, key=lambda one: one[0]) - 1]
@@ -128,10 +112,9 @@ class FileView:
         return self._position
 
     def close(self) -> None:
-        """Releases the file; once is enough, twice does no harm."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        """Releases the source; once is enough, twice does no harm."""
+        self.closed = True
+        self._source.close()
 
     def _patched(self, content: bytes, start: int) -> bytes:
         changed = bytearray(content)
@@ -142,37 +125,10 @@ class FileView:
         return bytes(changed)
 
 
-def _open(path: Path) -> int:
-    try:
-        # A pipe put there between two calls must not block either.
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except ValueError as error:  # a null byte in the path
-        raise RecordingError(f"{str(path)!a} is not a path ({error}); correct the source") from error
-    except OSError as error:
-        if error.errno == errno.ENXIO:
-            raise RecordingError(
-                f"{path} is a socket or a pipe, not a regular file; take it out of the source"
-            ) from None
-        if error.errno == errno.EACCES and os.path.isdir(path):  # noqa: PTH112 - False, not an error, where it may not look
-            raise RecordingError(
-                f"{path} is a folder that may not be read ({error.strerror}), and what is in it is unknown; give the "
-                "permission, or take it out of the source"
-            ) from error
-        raise storage_error(path, error) from error
-    status = os.fstat(file)
-    if stat.S_ISREG(status.st_mode) and status.st_size:
-        return file
-    os.close(file)
-    if stat.S_ISREG(status.st_mode):
-        raise RecordingError(f"{path} is empty (0 bytes); copy it again or take it out of the source")
-    kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "something else")
-    raise RecordingError(f"{path} is {kind}, not a regular file; take it out of the source")
+def open_view(location: str) -> FileView:
+    """A view of what lies at a location.
 
-
-def storage_error(path: Path, error: OSError) -> FcapsError:
-    """What an error of the operating system says of a file: missing, no path at all, or trouble of the storage."""
-    if error.errno in _NOT_THERE:
-        return MissingFileError(f"{path} does not exist ({error.strerror}); copy it there or correct the source")
-    if error.errno in _NOT_A_PATH:
-        return RecordingError(f"{path} cannot be opened: {error.strerror}; correct the source")
-    return StorageError(f"{path} cannot be read: {error.strerror or error}; check the storage and its permissions")
+    Raises:
+        FcapsError: as `open_bytes`.
+    """
+    return FileView(open_bytes(location))

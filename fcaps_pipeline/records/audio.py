@@ -101,17 +101,19 @@ class FileStamp(Record):
     """What an audio file looked like when it was planned."""
 
     size_bytes: int
-    modified_ns: int
+    modified_ns: int | None
+    """When it was last written; None where nobody knows."""
     header_sha256: str
     """Over its first 64 KiB."""
 
 
 class Recording(Record):
-    """One audio file and what its source says about it."""
+    """One audio file, or one inside another, and what its source says about it."""
 
     recording_id: SafeId
     location: str
-    """Absolute path of the audio, or a URI: a `file://` URI where the path is not UTF-8."""
+    """Absolute path of the audio, or a URI: of a path that is not UTF-8, or of what lies inside a file, a member of a
+    tar for instance (see `audio.location`)."""
     source: str
     """Path relative to the source's root, as the shards show it; of what lies elsewhere, the last part."""
     files: tuple[AudioFile, ...] | None = None

@@ -14,8 +14,7 @@ import numpy as np
 
 from fcaps_pipeline.annotate.run.plan import Plan, extend, load_units
 from fcaps_pipeline.annotate.sources.listing import list_recordings
-from fcaps_pipeline.audio.location import local_path
-from fcaps_pipeline.audio.stamp import compare_stamps, take_stamp
+from fcaps_pipeline.audio.stamp import changes_since
 from fcaps_pipeline.errors import FcapsError, SourceError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.audio import FileStamp, Recording
@@ -178,8 +177,7 @@ def _is_same_file(recording: Recording) -> bool:
     stamp = recording.stamp
     assert isinstance(stamp, FileStamp)
     try:
-        path = local_path(recording.location)
-        compare_stamps(path, stamp, take_stamp(path))
+        changes_since(stamp, recording.location)
     except FcapsError:
         return False
     return True

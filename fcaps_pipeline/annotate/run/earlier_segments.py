@@ -5,7 +5,6 @@ and passes over Recordings that look there before a detector runs: of a file tha
 out. Files with speech on several channels are segmented anew, since the order of their Segments is not kept.
 """
 
-import hashlib
 import sqlite3
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -21,9 +20,8 @@ from fcaps_pipeline.annotate.segmentation.opening import open_recording
 from fcaps_pipeline.annotate.segmentation.planner import PlanRules
 from fcaps_pipeline.annotate.segmentation.report import SegmentationReport, SegmentationTally
 from fcaps_pipeline.annotate.segmentation.segmenter import Preparation
-from fcaps_pipeline.audio.location import local_path
-from fcaps_pipeline.audio.stamp import compare_stamps, take_stamp
-from fcaps_pipeline.audio.view import FileView, storage_error
+from fcaps_pipeline.audio.byte_source import sha256_of
+from fcaps_pipeline.audio.stamp import changes_since
 from fcaps_pipeline.errors import CorruptRunError, RecordingError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.audio import Acoustics, AudioWarning, Channel, Cut, Interval, Recording, SegmentAudio
@@ -179,7 +177,7 @@ class _Pass(Preparation):
 
     def __iter__(self) -> Iterator[SegmentAudio]:
         """Yields the Segments; those of a file whose samples are not what they were are found anew."""
-        sha256 = _sha256(self._recording)
+        sha256 = sha256_of(self._recording.location)
         known = self._find(sha256)
         if known is not None:
             tally = _KnownTally(sha256=sha256, known=known, since_planning=_since_planning(self._recording))
@@ -232,20 +230,7 @@ def _cut_again(recording: Recording, known: KnownFile, tally: _KnownTally) -> Ge
 
 
 def _since_planning(recording: Recording) -> tuple[AudioWarning, ...]:
-    if recording.stamp is None:
-        return ()
-    path = local_path(recording.location)
-    return compare_stamps(path, recording.stamp, take_stamp(path))
-
-
-def _sha256(recording: Recording) -> str:
-    path = local_path(recording.location)
-    FileView(path).close()  # refuses what is no regular file, which could be read for ever
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise storage_error(path, error) from error
+    return () if recording.stamp is None else changes_since(recording.stamp, recording.location)
 
 
 class KnownSegments:

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from fcaps_pipeline.annotate.run.survey import Seen, Survey
 from fcaps_pipeline.annotate.sources.listing import Listing, list_recordings
+from fcaps_pipeline.audio.location import parts_of
 from fcaps_pipeline.errors import CorruptRunError, SourceError
 from fcaps_pipeline.jobs.annotate_job import Job, SegmentationConfig, ShardConfig
 from fcaps_pipeline.records.annotations import WorkUnit
@@ -119,9 +120,15 @@ def divide(seen: Iterable[Seen], config: ShardConfig, unit_index: int = 0) -> It
 def dealt(seen: Iterable[Seen], seed: int) -> list[Seen]:
     """Recordings in the order of a hash of their ids: neighbours of the source, such as those of one speaker, part.
 
-    All of them are in memory meanwhile.
+    What lies in one tar or Parquet file stays together, in its order: it is read from front to back. All of them are
+    in memory meanwhile.
     """
-    return sorted(seen, key=lambda one: hashlib.sha256(f"{seed} {one.recording.recording_id}".encode()).digest())
+    return sorted(seen, key=lambda one: hashlib.sha256(f"{seed} {_dealt_by(one.recording)}".encode()).digest())
+
+
+def _dealt_by(recording: Recording) -> str:
+    part = parts_of(recording.location)
+    return recording.recording_id if isinstance(part, str) else part.file
 
 
 def _store(layout: RunLayout, job: Job) -> Plan:

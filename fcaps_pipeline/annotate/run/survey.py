@@ -7,14 +7,17 @@ examples. A file whose length is told is looked at too: the first ten thousand, 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
 from fcaps_pipeline.annotate.run.border import Border
-from fcaps_pipeline.audio.location import is_url, local_path, shown_name
+from fcaps_pipeline.audio.byte_source import open_bytes
+from fcaps_pipeline.audio.location import file_of, is_url, shown_name
 from fcaps_pipeline.audio.probe import AudioHeader, probe
 from fcaps_pipeline.audio.stamp import take_stamp
+from fcaps_pipeline.errors import MissingFileError
 from fcaps_pipeline.records.audio import FileStamp, Recording
 
 _BATCH = 1024
@@ -137,7 +140,7 @@ def _stamp(recording: Recording) -> FileStamp | None:
     if recording.files is not None:
         return None
     with Border():
-        return take_stamp(local_path(recording.location))
+        return take_stamp(recording.location)
     return None
 
 
@@ -152,13 +155,16 @@ def _length_s(recording: Recording, header: AudioHeader | None, num_bytes: int) 
 def _size(recording: Recording) -> int | None:
     """Bytes of its files; None where one is missing."""
     locations = [file.location for file in recording.files] if recording.files else [recording.location]
-    paths = [local_path(location) for location in locations if not is_url(location)]
-    if len(paths) < len(locations):
+    sizes = [_size_at(location) for location in locations]
+    return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+def _size_at(location: str) -> int | None:
+    if is_url(location):
         return None
-    try:
-        return sum(path.stat().st_size for path in paths)
-    except (OSError, ValueError):
-        return None
+    with Border() as border, closing(open_bytes(location)) as source:
+        return source.num_bytes
+    return None if isinstance(border.error, MissingFileError) else 0
 
 
 def _same_length(stated_s: float, real_s: float) -> bool:
@@ -167,7 +173,7 @@ def _same_length(stated_s: float, real_s: float) -> bool:
 
 def _root_of(recording: Recording) -> str:
     """The folder that the path of the source starts from."""
-    return shown_name(recording.location.removesuffix(recording.source)) or recording.location
+    return shown_name(file_of(recording.location).removesuffix(recording.source)) or recording.location
 
 
 def _some(examples: list[str]) -> str:

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fcaps_pipeline.annotate.segmentation.opening import SoundStream
-from fcaps_pipeline.audio.location import local_path
-from fcaps_pipeline.audio.stamp import compare_stamps, take_stamp
+from fcaps_pipeline.audio.stamp import changes_since
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, AudioWarning, Interval, Recording
 from fcaps_pipeline.records.base import Record
 
@@ -62,8 +61,7 @@ class SegmentationTally:
         self.stream = stream
         if self.sha256 is None:
             if recording.stamp is not None:
-                path = local_path(recording.location)
-                self.since_planning = compare_stamps(path, recording.stamp, take_stamp(path))
+                self.since_planning = changes_since(recording.stamp, recording.location)
             self.sha256 = stream.sha256
 
     def as_heard(self, recording: Recording, interval: Interval | None = None) -> Recording:

@@ -65,7 +65,7 @@ def _refuse_further_samples(view: FileView, chunk: _Chunk, outline: Outline, ord
     behind = chunk.start + chunk.size + (chunk.size & 1)
     if outline.end is None and any(one.name == b"data" and one.size for one in _chunks(view, order, behind)):
         raise RecordingError(
-            f"{view.path} holds its samples in several chunks (data), of which decoders read the first; write it again "
+            f"{view.name} holds its samples in several chunks (data), of which decoders read the first; write it again "
             "as one, for example by joining what `sox` or an editor exports"
         )
 
@@ -215,7 +215,7 @@ def outline_sphere(view: FileView) -> Outline:
     coding = fields.get(b"sample_coding", b"pcm").decode("latin-1")
     if "," in coding:
         raise RecordingError(
-            f"{view.path} is packed as {coding!r}; unpack it first, for example with sph2pipe or w_decode"
+            f"{view.name} is packed as {coding!r}; unpack it first, for example with sph2pipe or w_decode"
         )
     sample_bytes = [fields.get(name, b"") for name in (b"sample_count", b"channel_count", b"sample_n_bytes")]
     if not all(value.isdigit() for value in sample_bytes):

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from fcaps_pipeline.audio.byte_source import storage_error
 from fcaps_pipeline.audio.probe import probe
 from fcaps_pipeline.audio.stream import decode_all
-from fcaps_pipeline.audio.view import FileView, storage_error
+from fcaps_pipeline.audio.view import FileView, open_view
 from fcaps_pipeline.errors import MissingFileError, RecordingError, StorageError
 
 Pread = Callable[[int, int, int], bytes]
@@ -19,7 +20,7 @@ Pread = Callable[[int, int, int], bytes]
 def view(tmp_path: Path) -> FileView:
     path = tmp_path / "a"
     path.write_bytes(bytes(range(100)))
-    return FileView(path)
+    return open_view(str(path))
 
 
 def test_a_view_reads_as_a_file_does(view: FileView) -> None:

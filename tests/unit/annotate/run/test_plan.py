@@ -64,6 +64,17 @@ def test_dealt_recordings_are_the_same_in_an_order_that_the_seed_decides() -> No
     assert sorted(first, key=seen.index) == seen
 
 
+def test_what_lies_in_one_file_is_dealt_whole_and_in_its_order() -> None:
+    seen = [
+        one._replace(recording=one.recording.model_copy(update={"location": f"file:///{place // 8}.tar#{part}"}))
+        for place, one in enumerate(_seen([1.0] * 40))
+        for part in [f"name=x&offset={place}&bytes=1"]
+    ]
+    order = [seen.index(one) for one in dealt(seen, 1)]
+    assert order != sorted(order)
+    assert all(order[at : at + 8] == list(range(order[at], order[at] + 8)) for at in range(0, 40, 8))
+
+
 def test_recordings_of_unknown_length_do_not_all_land_in_one_unit() -> None:
     units = list(divide(_seen([None] * 10, assumed_s=1_800), ShardConfig(unit_hours=1)))
     assert [len(unit.recordings) for unit in units] == [2] * 5
