@@ -103,6 +103,10 @@ class OutputError(FcapsError):
     """The run folder cannot be written, for instance because the disk is full."""
 
 
+class LeaseLostError(OutputError):
+    """A folder that this process held was taken over by another; what is written there now is not ours."""
+
+
 class CorruptRunError(FcapsError):
     """A committed file of a run is missing, changed or unreadable."""
 

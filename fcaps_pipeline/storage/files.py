@@ -3,37 +3,64 @@
 Enters: paths and contents. Leaves: files that exist whole or not at all.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
-from fcaps_pipeline.errors import OutputError
+from fcaps_pipeline.errors import MissingFileError, OutputError, StorageError
+
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR}
+_NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF, errno.EISDIR, errno.ENOSYS}
+_TEMPORARY_SUFFIX = ".tmp"
 
 
 def write_durably(path: Path, content: str | bytes) -> None:
     """Writes a small file so that it exists whole or not at all, even after a power cut; text as UTF-8."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
+    with written_beside(path, content.encode() if isinstance(content, str) else content) as temporary:
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Makes the folder's entries durable: a rename is safe only after this."""
-    descriptor = os.open(folder, os.O_RDONLY)
+@contextmanager
+def written_beside(path: Path, content: bytes) -> Iterator[Path]:
+    """A synced file beside the path, to be put in its place; nothing is left of it afterwards."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(path)
     try:
-        os.fsync(descriptor)
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
     finally:
-        os.close(descriptor)
+        temporary.unlink(missing_ok=True)
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name in the same folder that nobody else has."""
+    return path.with_name(f".{uuid4().hex}{_TEMPORARY_SUFFIX}")
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether it is a file in the making, or what a killed process left of one."""
+    return path.name.startswith(".") and path.suffix == _TEMPORARY_SUFFIX
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the folder's entries durable, where the file system does that: a rename is safe only after this."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
 
 
 @contextmanager
@@ -65,4 +92,22 @@ def writing(path: Path) -> Iterator[None]:
         where, cause = error.filename or path, error.strerror or str(error)
         raise OutputError(
             f"cannot write {where}: {cause}; make room or access there, then run the same command again to go on"
+        ) from error
+
+
+@contextmanager
+def reading_file(path: Path) -> Iterator[None]:
+    """Turns an operating system error into one clear line.
+
+    Raises:
+        MissingFileError: there is no such file.
+        StorageError: it cannot be read.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            raise MissingFileError(f"{path} does not exist; restore it, or correct the path") from error
+        raise StorageError(
+            f"{path} cannot be read: {error.strerror or error}; check the storage and its permissions"
         ) from error

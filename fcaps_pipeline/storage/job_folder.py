@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from fcaps_pipeline.errors import CorruptRunError, JobError, OutputError, UsageError
-from fcaps_pipeline.storage.files import write_durably, writing
+from fcaps_pipeline.storage.files import is_temporary, write_durably, writing
 
 
 @contextmanager
@@ -53,8 +53,8 @@ def refuse_strangers(root: Path, *ours: Path, kind: str) -> None:
     Raises:
         UsageError: it holds something else.
     """
-    known = {path.name for path in ours} | {f".{path.name}.tmp" for path in ours}
-    strangers = sorted(entry.name for entry in root.iterdir() if entry.name not in known)
+    known = {path.name for path in ours}
+    strangers = sorted(entry.name for entry in root.iterdir() if entry.name not in known and not is_temporary(entry))
     if strangers:
         raise UsageError(f"{root} is neither empty nor {kind} (it holds {strangers[0]}); choose another --out")
 

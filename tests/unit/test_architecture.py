@@ -45,6 +45,7 @@ OWNERS = {
     "parselmouth": {"annotate/acoustics", "lab/synthesis"},
     "typer": {"cli"},
     "fsspec": {"storage"},
+    "obstore": {"storage/object_store.py"},
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -58,7 +58,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 
 def test_only_our_own_files_may_be_there_already(tmp_path: Path) -> None:
     job = tmp_path / "job.json"
-    (tmp_path / ".job.json.tmp").write_text("")
+    (tmp_path / ".0f3a.tmp").write_text("")
     job.write_text("")
     refuse_strangers(tmp_path, job, kind="a run folder")
     (tmp_path / "thesis.txt").write_text("")

@@ -1,0 +1,182 @@
+"""One name for a file, wherever it lies: a path or a URI as users write it, a Store and a key as the program sees it.
+
+Enters: text such as `/data/run`, `runs/a`, `s3://bucket/run` or `gs://bucket/run`. Leaves: a StorePath, which is joined
+with `/` as paths are and which other processes open anew: it travels as its text, without client or credentials.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO, Self
+from urllib.parse import quote, unquote, urlsplit
+
+from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.storage.local_store import LocalStore
+from fcaps_pipeline.storage.ranged_reader import open_ranged
+from fcaps_pipeline.storage.store import Store, check_key
+
+_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_SAFE = "/!$&'()*+,;=:@~"
+
+
+class StorePath:
+    """A file or folder of a Store."""
+
+    def __init__(self, store: Store, key: str) -> None:
+        """Takes a key that is checked already; an empty one is the root."""
+        self.store = store
+        self.key = key
+
+    def __truediv__(self, name: str) -> Self:
+        return type(self)(self.store, check_key(f"{self.key}/{name}" if self.key else name))
+
+    def __str__(self) -> str:
+        if self.local is not None:
+            return str(self.local)
+        return f"{self.store.uri}/{quote(self.key, safe=_SAFE)}"
+
+    def __repr__(self) -> str:
+        return f"StorePath({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StorePath) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return store_path, (str(self),)
+
+    @property
+    def name(self) -> str:
+        """The last part of the key."""
+        return self.key.rsplit("/", 1)[-1]
+
+    @property
+    def local(self) -> Path | None:
+        """The path on this machine; None where it is not on a file system."""
+        return self.store.path(self.key) if isinstance(self.store, LocalStore) else None
+
+    def read(self) -> bytes:
+        """Content.
+
+        Raises:
+            MissingFileError: it does not exist.
+            StorageError: the storage does not give it.
+        """
+        return self.store.read(self.key)
+
+    def open(self) -> BinaryIO:
+        """A file to read from at any place, in a few large requests where it is far away.
+
+        Raises:
+            MissingFileError: it does not exist.
+            StorageError: the storage does not give it.
+        """
+        return open_ranged(self.store, self.key)
+
+    def num_bytes(self) -> int | None:
+        """Size; None where there is no such file.
+
+        Raises:
+            StorageError: the storage does not tell.
+        """
+        return self.store.num_bytes(self.key)
+
+    def exists(self) -> bool:
+        """Whether there is such a file.
+
+        Raises:
+            StorageError: the storage does not tell.
+        """
+        return self.num_bytes() is not None
+
+    def put(self, content: bytes | str) -> None:
+        """Writes the file whole; text as UTF-8.
+
+        Raises:
+            OutputError: the storage does not take it.
+        """
+        self.store.put(self.key, content.encode() if isinstance(content, str) else content)
+
+    def put_file(self, file: Path) -> None:
+        """Writes the file from a local one, which is gone afterwards.
+
+        Raises:
+            OutputError: the storage does not take it.
+        """
+        self.store.put_file(self.key, file)
+
+    def put_if_absent(self, content: bytes | str) -> bool:
+        """Writes the file unless there is one; whether it has this content now.
+
+        Raises:
+            OutputError: the storage does not take it.
+        """
+        return self.store.put_if_absent(self.key, content.encode() if isinstance(content, str) else content)
+
+    def list(self) -> Iterator["StorePath"]:
+        """Files below it, in no order that counts.
+
+        Raises:
+            StorageError: the storage does not tell.
+        """
+        return (StorePath(self.store, found.key) for found in self.store.list(self.key))
+
+    def delete(self) -> None:
+        """Makes the file not be there.
+
+        Raises:
+            OutputError: the storage does not let it go.
+        """
+        self.store.delete(self.key)
+
+
+def store_path(where: str | Path) -> StorePath:
+    """The file or folder that a path or URI names; relative paths start in the working folder.
+
+    Raises:
+        UsageError: nothing can be stored there.
+    """
+    text = str(where)
+    match = None if isinstance(where, Path) else _URI.match(text)
+    if match is None or match[1] == "file":
+        path = Path(unquote(text.removeprefix("file://"))) if match else Path(where)
+        return StorePath(_local(), os.path.normpath(path.absolute()).lstrip("/"))
+    address = urlsplit(text)
+    if "@" in address.netloc or address.query or address.fragment:
+        raise UsageError(
+            f"{match[0]}…: expected a bucket and a key alone; credentials belong into the environment, and ?, # and @ "
+            "of a key are written %3F, %23 and %40"
+        )
+    key = unquote(address.path.strip("/"))
+    return StorePath(_bucket(match[1].lower(), address.netloc, text), check_key(key) if key else "")
+
+
+@cache
+def _local() -> LocalStore:
+    return LocalStore(Path("/"))
+
+
+@cache
+def _remote(scheme: str, bucket: str) -> Store:
+    # Imported where it is needed: most commands never leave the file system.
+    from fcaps_pipeline.storage import object_store
+
+    match scheme:
+        case "s3":
+            return object_store.open_s3(bucket)
+        case "gs":
+            return object_store.open_gcs(bucket)
+        case _:
+            return object_store.open_memory(bucket)
+
+
+def _bucket(scheme: str, bucket: str, text: str) -> Store:
+    if scheme not in {"s3", "gs", "memory"}:
+        raise UsageError(f"{text}: there is no storage of the kind {scheme}://; give a path, s3:// or gs://")
+    if not bucket:
+        raise UsageError(f"{text} names no bucket; expected {scheme}://BUCKET/KEY")
+    return _remote(scheme, bucket)
