@@ -105,10 +105,10 @@ def open_link(view: FileView, warnings: WarningLog, tally: Tally, *, bounded: bo
         raise
     length_s = _promised_s(kind, outline, decoder)
     if outline.extra is not None:
-        warnings.add("longer_than_header", outline.extra, tally.end_s)
+        warnings.add_of_file("longer_than_header", outline.extra)
     if decoder.num_streams > 1:
         detail = f"the file holds {decoder.num_streams} streams of sound, the first was read"
-        warnings.add("other_streams", detail, tally.end_s)
+        warnings.add_of_file("other_streams", detail)
     timeline = Timeline(view.name, decoder, kind, length_s, warnings, tally)
     return Link(view, outline, decoder, timeline, warnings, kind.slack_s, length_s, bounds.next_at)
 

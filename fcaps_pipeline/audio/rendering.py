@@ -135,9 +135,10 @@ class Renderer:
             start = end
 
     def _select(self, block_TS: Samples) -> FloatBlock:
-        num_here = block_TS.shape[1]
+        num_samples, num_here = block_TS.shape
         if num_here != self._num_channels:
-            self._timeline.note_channels(self._num_channels, num_here, self._batch_start_s)
+            duration_s = num_samples / self._batch_rate_hz
+            self._timeline.note_channels(self._num_channels, num_here, self._batch_start_s, duration_s)
         rows = [self._row(block_TS, channel) for channel in self._channels]
         return np.stack(rows, axis=1)
 

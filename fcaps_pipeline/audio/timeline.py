@@ -105,9 +105,10 @@ class Timeline:
         self._lose(start_s, duration_s)
         self._tally.sound_s -= duration_s
 
-    def note_channels(self, num_before: int, num_here: int, at_s: float) -> None:
-        """Notes that the number of channels is not that of the header."""
-        self._warnings.add("format_change", f"{num_here} channels instead of {num_before}; followed", at_s)
+    def note_channels(self, num_before: int, num_here: int, start_s: float, duration_s: float) -> None:
+        """Notes that in a stretch of sound the number of channels is not that of the header."""
+        detail = f"{num_here} channels instead of {num_before}; followed"
+        self._warnings.add("format_change", detail, start_s, duration_s)
 
     def _pass(self, loss: Loss) -> Iterator[Silence]:
         start_s = self.position_s

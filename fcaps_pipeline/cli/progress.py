@@ -12,11 +12,11 @@ from rich.table import Column
 
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
 from fcaps_pipeline.annotate.run.callback import ANNOTATING, RunCallback
-from fcaps_pipeline.annotate.run.plan import Plan
 from fcaps_pipeline.annotate.run.watch.progress import Progress
 from fcaps_pipeline.cli.bars import Bar
 from fcaps_pipeline.cli.console import Stream
 from fcaps_pipeline.shards.layout import Totals, UnitCommit
+from fcaps_pipeline.shards.plan import Plan
 
 _HEARTBEAT_S = 60.0
 

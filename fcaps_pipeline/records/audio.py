@@ -93,8 +93,9 @@ class AudioWarning(Record):
     """Short and stable, with underscores: what report and plan count by."""
     detail: str
     start_samples: int | None = None
-    """First sample at 16 kHz that it concerns; None where it concerns the whole Recording."""
+    """First sample at 16 kHz that it concerns; None where it concerns the whole Recording, as what a header tells."""
     end_samples: int | None = None
+    """Sample after the last; the first itself where it concerns a moment, such as a change of format; None with it."""
 
 
 class FileStamp(Record):

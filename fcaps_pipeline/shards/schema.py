@@ -61,7 +61,8 @@ _WARNINGS = Column(
     pa.list_(
         pa.struct([("name", _TEXT), ("detail", _TEXT), ("start_samples", _LONG), ("end_samples", _LONG)]),
     ),
-    "what is doubtful about the sound, from the start of the Recording; empty where nothing is",
+    "what is doubtful about the sound, from the start of the Recording; samples are null where it concerns all of it, "
+    "the list is empty where nothing is doubtful",
 )
 _VERSIONS = [
     _needed("schema_version", _COUNT, "version of this table's columns"),

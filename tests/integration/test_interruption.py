@@ -142,7 +142,7 @@ def test_a_dead_engine_is_replaced_and_none_outlives_a_killed_run(demo_files: li
     _, alive = psutil.wait_procs(engines, timeout=120)
     assert alive == [], "vLLM outlived the run"
     totals = total(read_commits(RunLayout(run)))
-    assert totals.num_segment_failures + totals.num_recording_failures == 0
+    assert totals.num_segment_failures + totals.num_recordings_failed == 0
     assert totals.num_annotations > 0, "after a death, too, Segments are answered"
 
 

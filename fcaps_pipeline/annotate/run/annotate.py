@@ -20,7 +20,7 @@ from fcaps_pipeline.annotate.run.callback import ANNOTATING, RunCallback, RunCal
 from fcaps_pipeline.annotate.run.drift import drift_line, extend_plan
 from fcaps_pipeline.annotate.run.engines_file import read_engines, remember_engines
 from fcaps_pipeline.annotate.run.placement import idle_share
-from fcaps_pipeline.annotate.run.plan import Plan, check_audio_exists, load_or_make, load_units
+from fcaps_pipeline.annotate.run.plan import check_audio_exists, load_or_make
 from fcaps_pipeline.annotate.run.preflight import check_before_start
 from fcaps_pipeline.annotate.run.report import LastCall, RunReport, make_report
 from fcaps_pipeline.annotate.run.reuse import HopefulUnits, Reuse, prepare_reuse, unasked, without_engines
@@ -35,6 +35,7 @@ from fcaps_pipeline.jobs.identity import job_identity, job_sha256
 from fcaps_pipeline.jobs.started import remember
 from fcaps_pipeline.records.annotations import WorkUnit
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit
+from fcaps_pipeline.shards.plan import Plan, load_units
 from fcaps_pipeline.shards.reader import read_commits, total
 from fcaps_pipeline.shards.run_folder import opened
 from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS

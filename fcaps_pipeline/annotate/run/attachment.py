@@ -1,8 +1,8 @@
 """The audio of rows that refer to it: checked where it lies, or put into the rows.
 
-Enters: a finished run. Leaves: what became of each row, and, where it was asked for, a further attempt at each unit
-with the samples inside. Only samples with the recorded sha256 are taken; what is missing or differs stays a reference
-and is named.
+Enters: a finished run, with its plan where channels need not be the rows of one file. Leaves: what became of each row,
+and, where it was asked for, a further attempt at each unit with the samples inside. Only samples with the recorded
+sha256 are taken; what is missing or differs stays a reference and is named.
 """
 
 from collections.abc import Iterator
@@ -20,9 +20,10 @@ from fcaps_pipeline.annotate.segmentation.opening import open_recording
 from fcaps_pipeline.annotate.segmentation.planner import PlanRules
 from fcaps_pipeline.annotate.segmentation.report import SegmentationTally
 from fcaps_pipeline.errors import MissingFileError, RecordingError
-from fcaps_pipeline.records.audio import Cut, Recording
+from fcaps_pipeline.records.audio import AudioFile, Cut, Recording
 from fcaps_pipeline.shards.commits import next_attempt, write_commit
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
+from fcaps_pipeline.shards.plan import ChannelMaps
 from fcaps_pipeline.shards.reader import read_commits, read_index, read_unit_rows, total
 from fcaps_pipeline.shards.rows import audio_value, samples_sha256
 from fcaps_pipeline.shards.schema import Row, channel_of
@@ -57,25 +58,26 @@ def check_audio(layout: RunLayout) -> Iterator[CheckedRow]:
     """Reads the audio that the rows of a finished run refer to, and compares the samples.
 
     Raises:
-        CorruptRunError: the run is not finished, or a file of it is damaged.
+        CorruptRunError: the run is not finished, or a file of it is damaged or missing.
         StorageError: the storage of the audio fails.
     """
     read_index(layout)
+    channel_maps = ChannelMaps(layout)
     for commit in read_commits(layout):
-        yield from _check_unit(layout, commit)
+        yield from _check_unit(layout, commit, channel_maps)
 
 
 def attach_audio(layout: RunLayout, row_group_bytes: int) -> Iterator[CheckedRow]:
     """Puts the samples into the rows, unit by unit, each as a further attempt; the index is written last.
 
     Raises:
-        CorruptRunError: the run is not finished, or a file of it is damaged.
+        CorruptRunError: the run is not finished, or a file of it is damaged or missing.
         StorageError: the storage of the audio fails.
         OutputError: the run folder cannot be written.
     """
-    index = read_index(layout)
+    index, channel_maps = read_index(layout), ChannelMaps(layout)
     for commit in read_commits(layout):
-        yield from _attach_unit(layout, commit, row_group_bytes)
+        yield from _attach_unit(layout, commit, row_group_bytes, channel_maps)
     commits = read_commits(layout)
     shards = tuple(file for commit in commits for file in commit.files)
     drop_superseded(layout, commits)
@@ -84,12 +86,14 @@ def attach_audio(layout: RunLayout, row_group_bytes: int) -> Iterator[CheckedRow
         write_durably(layout.index, content.model_dump_json(indent=1))
 
 
-def _attach_unit(layout: RunLayout, commit: UnitCommit, row_group_bytes: int) -> Iterator[CheckedRow]:
+def _attach_unit(
+    layout: RunLayout, commit: UnitCommit, row_group_bytes: int, channel_maps: ChannelMaps
+) -> Iterator[CheckedRow]:
     attempt, parent_sha256 = next_attempt(layout, commit.unit_index)
     writer = TableWriter(layout, "data", commit.unit_index, attempt, row_group_bytes=row_group_bytes)
     num_attached = 0
     try:
-        for checked in _check_unit(layout, commit):
+        for checked in _check_unit(layout, commit, channel_maps):
             if checked.pcm_T is not None:
                 num_attached += 1
                 checked.row["audio"] = audio_value(checked.row["segment_id"], checked.pcm_T)
@@ -106,31 +110,43 @@ def _attach_unit(layout: RunLayout, commit: UnitCommit, row_group_bytes: int) ->
         writer.discard()
 
 
-def _check_unit(layout: RunLayout, commit: UnitCommit) -> Iterator[CheckedRow]:
-    """Rows of one file are read together, in one pass over it."""
-    for location, group in groupby(read_unit_rows(layout, commit, "data"), key=lambda row: row["location"]):
+def _check_unit(layout: RunLayout, commit: UnitCommit, channel_maps: ChannelMaps) -> Iterator[CheckedRow]:
+    """Rows of one Recording, and of others in the same files, are read together, in one pass over them."""
+
+    def place(row: Row) -> _Place:
+        return _Place(row["location"], channel_maps.of(row))
+
+    for where, group in groupby(read_unit_rows(layout, commit, "data"), key=place):
         rows = list(group)
-        found = _Found(location)
+        found = _Found(where)
         if wanted := [row for row in rows if row["audio"] is None]:
             found.read(wanted)
         for row in rows:
             yield found.checked(row)
 
 
-class _Found:
-    """What a file holds of the Segments that refer to it."""
+class _Place(NamedTuple):
+    """Where a Recording lies; see its fields of the same names."""
 
-    def __init__(self, location: str) -> None:
-        self._location = location
+    location: str
+    files: tuple[AudioFile, ...] | None
+
+
+class _Found:
+    """What is found of the Segments that refer to a place."""
+
+    def __init__(self, place: _Place) -> None:
+        self._place = place
         self._pcm: dict[str, Pcm] = {}
         self._state = AudioState.DIFFERENT
-        self._detail = f"{location} does not reach so far"
+        self._detail = f"{place.location} does not reach so far"
 
     def read(self, rows: list[Row]) -> None:
         recording = Recording(
             recording_id=rows[0]["recording_id"],
-            location=self._location,
+            location=self._place.location,
             source=rows[0]["source"],
+            files=self._place.files,
             cuts=tuple(map(_cut, rows)),
         )
         try:
@@ -148,7 +164,7 @@ class _Found:
         if pcm_T is None:
             return CheckedRow(row, self._state, self._detail, None)
         if samples_sha256(pcm_T) != row["audio_sha256"]:
-            detail = f"{self._location}: the samples of {row['segment_id']} do not have the recorded sha256"
+            detail = f"{self._place.location}: the samples of {row['segment_id']} do not have the recorded sha256"
             return CheckedRow(row, AudioState.DIFFERENT, detail, None)
         return CheckedRow(row, AudioState.SAME, "", pcm_T)
 

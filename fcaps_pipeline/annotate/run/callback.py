@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
-from fcaps_pipeline.annotate.run.plan import Plan
 from fcaps_pipeline.annotate.run.watch.progress import EngineState, Progress
 from fcaps_pipeline.shards.layout import Totals, UnitCommit
+from fcaps_pipeline.shards.plan import Plan
 
 ANNOTATING = "annotating"
 """The step in which hours are done; others only take time."""

@@ -12,13 +12,14 @@ from itertools import islice
 
 import numpy as np
 
-from fcaps_pipeline.annotate.run.plan import Plan, extend, load_units
+from fcaps_pipeline.annotate.run.plan import extend
 from fcaps_pipeline.annotate.sources.listing import list_recordings
 from fcaps_pipeline.audio.stamp import changes_since
 from fcaps_pipeline.errors import FcapsError, SourceError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.audio import FileStamp, Recording
 from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.plan import Plan, load_units
 
 _MAX_NAMED = 100
 _FEW = 3

@@ -14,7 +14,6 @@ from pathlib import Path
 from fcaps_pipeline import __version__
 from fcaps_pipeline.annotate.captioning.earlier_answers import writing_index
 from fcaps_pipeline.annotate.run.border import Prepare
-from fcaps_pipeline.annotate.run.plan import load, load_units
 from fcaps_pipeline.annotate.segmentation.cuts import cut_out
 from fcaps_pipeline.annotate.segmentation.opening import open_recording
 from fcaps_pipeline.annotate.segmentation.planner import PlanRules
@@ -27,6 +26,7 @@ from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.audio import Acoustics, AudioWarning, Channel, Cut, Interval, Recording, SegmentAudio
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RecordingOutcome, RunLayout, UnitCommit
+from fcaps_pipeline.shards.plan import load, load_units
 from fcaps_pipeline.shards.reader import read_commits, read_json, read_unit_rows
 from fcaps_pipeline.shards.schema import Row, channel_of
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import psutil
 
-from fcaps_pipeline.annotate.run.plan import Plan, load, load_units
 from fcaps_pipeline.annotate.run.soundness import last_verified
 from fcaps_pipeline.annotate.run.watch.activity import Activity, State, activity
 from fcaps_pipeline.annotate.run.watch.run_log import read_log, utc_now
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RunLayout, Table, Totals, UnitCommit
+from fcaps_pipeline.shards.plan import Plan, load, load_units
 from fcaps_pipeline.shards.reader import read_commits, read_unit_rows, total
 from fcaps_pipeline.shards.schema import COLUMNS, Row
 

@@ -9,7 +9,6 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -19,39 +18,13 @@ from typing import Any, Self
 from fcaps_pipeline.annotate.run.survey import Seen, Survey
 from fcaps_pipeline.annotate.sources.listing import Listing, list_recordings
 from fcaps_pipeline.audio.location import parts_of
-from fcaps_pipeline.errors import CorruptRunError, SourceError
+from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.annotate_job import Job, SegmentationConfig, ShardConfig
 from fcaps_pipeline.records.annotations import WorkUnit
 from fcaps_pipeline.records.audio import Recording
-from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.plan import Plan, load, units_digest
 from fcaps_pipeline.storage.files import write_durably, writing
-
-
-class Plan(Record):
-    """Summary of the stored units; its existence says that they are complete."""
-
-    num_units: int
-    num_recordings: int
-    num_without_length: int
-    """Recordings whose header tells no length; annotating tries them all the same."""
-    duration_s: float
-    num_segments_expected: int
-    """From the lengths alone: continuous speech in Segments halfway between the bounds."""
-    num_looked_at: int
-    """Recordings whose file was looked at; where there are millions, a part of those whose source tells lengths."""
-    num_missing: int
-    """Of those looked at, how many are not there."""
-    num_ignored_files: dict[str, int]
-    """Files of the source that are not audio, by suffix."""
-    num_read_beside: int
-    """Files beside audio whose content describes it."""
-    warnings: dict[str, int]
-    """Recordings of whose sound something shows before it is decoded, by the name of the warning."""
-    remarks: tuple[str, ...]
-    """What deserves to be said before anything starts, one line each."""
-    sha256: str
-    """Over the stored units."""
 
 
 def load_or_make(layout: RunLayout, job: Job) -> Plan:
@@ -64,36 +37,6 @@ def load_or_make(layout: RunLayout, job: Job) -> Plan:
     if layout.plan.is_file():
         return load(layout)
     return _store(layout, job)
-
-
-def load(layout: RunLayout) -> Plan:
-    """The stored plan.
-
-    Raises:
-        CorruptRunError: there is none, or it was changed.
-    """
-    if not layout.plan.is_file():
-        raise CorruptRunError(f"{layout.root} has no complete plan yet; run its annotate command again")
-    try:
-        plan = _summary(layout)
-        digest = _digest(layout, plan.num_units).hexdigest()
-    except (OSError, ValueError) as error:
-        raise CorruptRunError(
-            f"the plan in {layout.plan.parent} is unreadable; start again in another folder"
-        ) from error
-    if digest != plan.sha256:
-        raise CorruptRunError(f"{layout.units} is not what {layout.plan.name} records; restore it from a copy")
-    return plan
-
-
-def load_units(
-    layout: RunLayout, without: AbstractSet[int] = frozenset(), only: AbstractSet[int] | None = None
-) -> Iterator[WorkUnit]:
-    """Stored units in order, leaving out those whose index is in `without`, or is not in `only`."""
-    with layout.units.open(encoding="utf-8") as file:
-        for unit_index, line in enumerate(islice(file, _summary(layout).num_units)):
-            if unit_index not in without and (only is None or unit_index in only):
-                yield WorkUnit.model_validate_json(line)
 
 
 def divide(seen: Iterable[Seen], config: ShardConfig, unit_index: int = 0) -> Iterator[WorkUnit]:
@@ -153,7 +96,7 @@ def extend(layout: RunLayout, job: Job, plan: Plan, fresh: Iterable[Recording], 
         SourceError: the source cannot be listed.
         OutputError: the plan cannot be written.
     """
-    survey, units = Survey(), _PlannedUnits(num_units=plan.num_units, digest=_digest(layout, plan.num_units))
+    survey, units = Survey(), _PlannedUnits(num_units=plan.num_units, digest=units_digest(layout, plan.num_units))
     with _UnitFile(layout.units, keeps=_num_bytes(layout, plan.num_units)) as file:
         for line in units.lines(fresh, survey, job):
             file.write(line)
@@ -229,19 +172,6 @@ def _keep(layout: RunLayout, plan: Plan) -> Plan:
     with writing(layout.plan):
         write_durably(layout.plan, plan.model_dump_json(indent=1))
     return plan
-
-
-def _summary(layout: RunLayout) -> Plan:
-    return Plan.model_validate_json(layout.plan.read_bytes())
-
-
-def _digest(layout: RunLayout, num_units: int) -> Any:
-    """sha256 over the lines that count, open for more."""
-    digest = hashlib.sha256()
-    with layout.units.open("rb") as file:
-        for line in islice(file, num_units):
-            digest.update(line)
-    return digest
 
 
 def _num_bytes(layout: RunLayout, num_units: int) -> int:

@@ -17,7 +17,6 @@ from fcaps_pipeline.annotate.captioning.earlier_answers import EarlierAnswers
 from fcaps_pipeline.annotate.captioning.reusing_engine import AnswersAlone
 from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
 from fcaps_pipeline.annotate.run.placement import captions_of
-from fcaps_pipeline.annotate.run.plan import load_units
 from fcaps_pipeline.annotate.run.reckoning import tokens_of
 from fcaps_pipeline.annotate.run.reuse import Reuse
 from fcaps_pipeline.jobs.annotate_job import Job
@@ -26,6 +25,7 @@ from fcaps_pipeline.records.audio import Acoustics, Recording, Segment, SegmentA
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RunLayout
+from fcaps_pipeline.shards.plan import load_units
 from fcaps_pipeline.shards.reader import read_commits, read_index, read_rows
 from fcaps_pipeline.shards.schema import Row, channel_of
 

@@ -5,10 +5,10 @@ from enum import Enum
 
 from fcaps_pipeline import __version__
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
-from fcaps_pipeline.annotate.run.plan import Plan
 from fcaps_pipeline.errors import printable
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import Totals, UnitCommit
+from fcaps_pipeline.shards.plan import Plan
 from fcaps_pipeline.shards.reader import total
 
 _MAX_LISTED = 1000

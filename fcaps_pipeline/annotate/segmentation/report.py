@@ -77,7 +77,7 @@ class SegmentationTally:
             "sha256": self.sha256,
             "source_rate_hz": self.stream.source_rate_hz,
             "num_channels": self.stream.num_channels,
-            "warnings": tuple(one for one in warnings if interval is None or _bears_on(one, interval)),
+            "warnings": tuple(one for one in warnings if interval is None or bears_on(one, interval)),
         }
         return recording.model_copy(update=found)
 
@@ -103,9 +103,11 @@ class SegmentationTally:
         return "too_long" if self.num_too_long else "no_speech"
 
 
-def _bears_on(warning: AudioWarning, interval: Interval) -> bool:
-    """A warning without an extent in time, such as one on a header, bears on all of the Recording."""
+def bears_on(warning: AudioWarning, interval: Interval) -> bool:
+    """A warning without a place bears on all of the Recording, a moment on what holds or touches it."""
     start, end = warning.start_samples, warning.end_samples
-    if start is None or end is None or end <= start:
+    if start is None or end is None:
         return True
+    if start == end:
+        return interval.start_samples <= start <= interval.end_samples
     return start < interval.end_samples and end > interval.start_samples

@@ -1,8 +1,8 @@
 """Recordings of an earlier run or of a release: its rows are the corpus, their intervals are Segments as they are.
 
 Enters: the folder. Leaves: a Recording per recording of the rows, whose Cuts know the checksum of their samples. Where
-rows hold their samples, these are read from the shard; where they refer to them, from the file. Only annotated
-Segments are taken; how many others the run has is noted.
+rows hold their samples, these are read from the shard; where they refer to them, from the files that the plan of the
+run names. Only annotated Segments are taken; how many others the run has is noted.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from fcaps_pipeline.annotate.sources.passed_over import PassedOver
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.records.audio import Cut, Recording
 from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.plan import ChannelMaps
 from fcaps_pipeline.shards.reader import check_size, read_commits, read_index, reading
 from fcaps_pipeline.shards.schema import Row, channel_of
 
@@ -32,6 +33,7 @@ _COLUMNS = [
     "tags",
     "license",
     "extra",
+    "num_channels",
     "channel",
     "start_samples",
     "end_samples",
@@ -51,19 +53,20 @@ def list_run(path: Path, passed_over: PassedOver) -> Iterator[Located]:
 
     Raises:
         SourceError: the folder is no run.
-        CorruptRunError: the run is not finished, of another schema version, or a file of it is missing or damaged.
+        CorruptRunError: the run is not finished, of another schema version, or a file of it is missing or damaged,
+            its plan among them where audio cannot be found without.
     """
     layout = RunLayout(path.absolute())
     if not layout.index.is_file() and not layout.job.is_file():
         raise SourceError(f"{path} is no run folder: it has neither index.json nor job.json")
-    index = read_index(layout)
+    index, channel_maps = read_index(layout), ChannelMaps(layout)
     lengths = {one.recording_id: one.duration_s for commit in read_commits(layout) for one in commit.recordings}
     for file in index.shards:
         if file.table == "data":
             check_size(layout, file)
             shard = layout.root / file.path
             for _, rows in groupby(_rows(shard), key=lambda row: row["recording_id"]):
-                yield _located(list(rows), shard, lengths)
+                yield _located(list(rows), shard, lengths, channel_maps)
     num_others = index.totals.num_segments - index.totals.num_annotations
     if num_others:
         passed_over.notes.append(f"{path}: {num_others} segments that it did not annotate are no part of this source")
@@ -78,13 +81,14 @@ def _rows(shard: Path) -> Iterator[Row]:
         yield from table.to_pylist()
 
 
-def _located(rows: list[Row], shard: Path, lengths: dict[str, float]) -> Located:
+def _located(rows: list[Row], shard: Path, lengths: dict[str, float], channel_maps: ChannelMaps) -> Located:
     first = rows[0]
     holds_audio = all(row["audio"] is not None for row in rows)
     recording = Recording(
         recording_id=first["recording_id"],
         location=first["location"],
         source=first["source"],
+        files=next(filter(None, map(channel_maps.of, rows)), None),
         shard=str(shard) if holds_audio else None,
         duration_s=lengths.get(first["recording_id"]),
         cuts=tuple(map(_cut, rows)),

@@ -154,7 +154,9 @@ def test_channels_that_come_later_are_not_dropped_in_silence(tmp_path: Path) -> 
     shrinks.write_bytes(stereo.read_bytes() + mono.read_bytes())
     assert decode(grows, "first")[0].shape == (1, 32_000)
     assert decode(grows, "mix")[0].shape == (1, 32_000)
-    audio_CT, _ = decode(shrinks, "each")
+    audio_CT, warnings = decode(shrinks, "each")
     assert np.array_equal(audio_CT[0, 16_000:], audio_CT[1, 16_000:])
+    places = [(one.name, one.start_samples, one.end_samples) for one in warnings]
+    assert places == [("joined_files", 16_000, 16_000), ("format_change", 16_000, 32_000)]
     with pytest.raises(RecordingError, match=r"its 1 channels become 2 at 1\.00 s"):
         decode(grows, "each")

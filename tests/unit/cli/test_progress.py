@@ -10,11 +10,11 @@ from typing import get_origin
 import pytest
 
 from fcaps_pipeline.annotate.run.callback import ANNOTATING
-from fcaps_pipeline.annotate.run.plan import Plan
 from fcaps_pipeline.annotate.run.watch.progress import Outcome, Progress
 from fcaps_pipeline.cli.console import Stream
 from fcaps_pipeline.cli.progress import ProgressBar
 from fcaps_pipeline.shards.layout import Totals
+from fcaps_pipeline.shards.plan import Plan
 
 _TOTALS = Totals.model_validate(dict.fromkeys(Totals.model_fields, 0))
 

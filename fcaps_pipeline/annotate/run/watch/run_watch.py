@@ -18,13 +18,13 @@ from typing import Self
 from fcaps_pipeline import __version__
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
 from fcaps_pipeline.annotate.run.callback import RunCallback
-from fcaps_pipeline.annotate.run.plan import Plan
 from fcaps_pipeline.annotate.run.watch import metrics as m
 from fcaps_pipeline.annotate.run.watch import run_log
 from fcaps_pipeline.annotate.run.watch.pace import Pace
 from fcaps_pipeline.annotate.run.watch.progress import EngineState, Progress
 from fcaps_pipeline.errors import FcapsError, OutputError
 from fcaps_pipeline.shards.layout import Totals, UnitCommit
+from fcaps_pipeline.shards.plan import Plan
 
 MINUTE_S = 60.0
 _MAX_FAILURES_LOGGED = 20

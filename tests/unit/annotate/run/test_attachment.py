@@ -11,11 +11,13 @@ import soundfile
 from fcaps_pipeline.annotate.run.attachment import AudioState, attach_audio, check_audio
 from fcaps_pipeline.annotate.run.soundness import verify
 from fcaps_pipeline.audio.flac import decode_flac
+from fcaps_pipeline.errors import CorruptRunError
 from fcaps_pipeline.records.annotations import Annotation
 from fcaps_pipeline.records.audio import Segment, SegmentAudio
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_rows
 from fcaps_pipeline.shards.writer import UnitWriter
+from tests.mapped_run import SPANS, write_mapped_run
 from tests.outcomes import segmented
 from tests.unit.learn.training.written_runs import write_index
 
@@ -43,7 +45,7 @@ def run(tmp_path: Path, make_audio: MakeAudio, annotate: Annotate) -> RunLayout:
 
 def _cut(template: SegmentAudio, path: Path, whole_T: np.ndarray, start: int) -> SegmentAudio:
     end, stem = start + _NUM_SAMPLES, path.stem
-    recording = template.recording.model_copy(update={"recording_id": stem, "location": str(path)})
+    recording = template.recording.model_copy(update={"recording_id": stem, "location": str(path), "num_channels": 1})
     segment_id = Segment.make_id(stem, 0, start, end)
     segment = Segment(segment_id=segment_id, recording_id=stem, channel=0, start_samples=start, end_samples=end)
     return replace(template, recording=recording, segment=segment, pcm_T=whole_T[start:end])
@@ -82,3 +84,23 @@ def test_what_is_missing_different_or_too_short_is_named_and_stays_a_reference(r
     assert "do not have the recorded sha256" in found[2].detail
     assert [row["audio"] for row in read_rows(run, "data")] == [None] * 4
     assert len(list(verify(run))) == 2
+
+
+def test_channels_are_read_where_the_plan_says_they_lie(
+    tmp_path: Path, make_audio: MakeAudio, annotate: Annotate
+) -> None:
+    run = write_mapped_run(tmp_path, make_audio, annotate)
+    assert _states(run) == [AudioState.SAME] * len(SPANS)
+    (tmp_path / "c.wav").unlink()
+    found = list(attach_audio(run, 1_000_000))
+    assert [one.row["recording_id"] for one in found if one.state is AudioState.MISSING] == ["other"]
+    assert [row["audio"] is None for row in read_rows(run, "data")] == [name == "other" for name, _, _ in SPANS]
+
+
+def test_without_its_plan_a_run_does_not_say_in_which_files_channels_lie(
+    tmp_path: Path, make_audio: MakeAudio, annotate: Annotate
+) -> None:
+    run = write_mapped_run(tmp_path, make_audio, annotate)
+    run.plan.unlink()
+    with pytest.raises(CorruptRunError, match=r"plan\.json is gone.*recording pair lie; restore it.*`audio: embed`"):
+        _states(run)

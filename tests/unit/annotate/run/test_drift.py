@@ -9,10 +9,11 @@ import pytest
 import soundfile
 
 from fcaps_pipeline.annotate.run.drift import drift_line, extend_plan
-from fcaps_pipeline.annotate.run.plan import Plan, load, load_or_make, load_units
+from fcaps_pipeline.annotate.run.plan import load_or_make
 from fcaps_pipeline.errors import CorruptRunError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.plan import Plan, load, load_units
 
 
 def _line(name: str, **fields: Any) -> dict[str, Any]:

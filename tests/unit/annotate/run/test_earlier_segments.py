@@ -14,7 +14,7 @@ import soundfile
 from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
 from fcaps_pipeline.annotate.run.border import Prepare
 from fcaps_pipeline.annotate.run.earlier_segments import KnownFile, KnownSegments, build_segments
-from fcaps_pipeline.annotate.run.plan import load_or_make, load_units
+from fcaps_pipeline.annotate.run.plan import load_or_make
 from fcaps_pipeline.annotate.segmentation.segmenter import Preparation, Segmenter
 from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 from fcaps_pipeline.errors import RecordingError
@@ -24,6 +24,7 @@ from fcaps_pipeline.jobs.resources import resolve_path
 from fcaps_pipeline.records.annotations import Annotation, Rejection
 from fcaps_pipeline.records.audio import Recording, SegmentAudio
 from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout
+from fcaps_pipeline.shards.plan import load_units
 from fcaps_pipeline.shards.run_folder import opened
 from fcaps_pipeline.shards.writer import UnitWriter
 from tests.unit.learn.training.written_runs import write_index

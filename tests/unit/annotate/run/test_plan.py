@@ -11,12 +11,13 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fcaps_pipeline.annotate.run.plan import Plan, check_audio_exists, dealt, divide, load_or_make
+from fcaps_pipeline.annotate.run.plan import check_audio_exists, dealt, divide, load_or_make
 from fcaps_pipeline.annotate.run.survey import Seen, Survey
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.annotate_job import Job, ShardConfig
 from fcaps_pipeline.records.audio import Recording
 from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.plan import Plan
 
 lengths_s = st.lists(st.one_of(st.none(), st.floats(0, 9000)), max_size=40)
 

@@ -7,13 +7,13 @@ import pytest
 import soundfile
 
 from fcaps_pipeline.annotate.segmentation.detector import VoiceDetector
-from fcaps_pipeline.annotate.segmentation.report import SegmentationReport
+from fcaps_pipeline.annotate.segmentation.report import SegmentationReport, bears_on
 from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
 from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 from fcaps_pipeline.audio.stream import AudioStream, decode_all
 from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.jobs.annotate_job import SegmentationConfig
-from fcaps_pipeline.records.audio import Acoustics, AudioWarning, Cut, Recording, SegmentAudio
+from fcaps_pipeline.records.audio import Acoustics, AudioWarning, Cut, Interval, Recording, SegmentAudio
 
 Pcm = npt.NDArray[np.int16]
 Run = Callable[..., tuple[list[SegmentAudio], SegmentationReport]]
@@ -195,7 +195,7 @@ def test_real_speech_is_cut_into_segments(shared_audio: Path, speech_path: Path)
 
 
 def test_a_segment_has_the_warnings_that_bear_on_its_interval(tmp_path: Path, detector: VoiceDetector) -> None:
-    found = {"gap": (16_000, 32_000), "later": (200_000, 210_000), "header": (0, 0), "whole": (None, None)}
+    found = {"gap": (16_000, 32_000), "later": (200_000, 210_000), "moment": (40_000, 40_000), "header": (None, None)}
 
     class Warned(AudioStream):
         @property
@@ -212,4 +212,12 @@ def test_a_segment_has_the_warnings_that_bear_on_its_interval(tmp_path: Path, de
         SegmentationConfig(), detector, lambda _: NOTHING, lambda one, channels: Warned(one.location, channels)
     )
     names = [[warning.name for warning in one.recording.warnings] for one in segmenter.prepare(recording)]
-    assert names == [["gap", "header", "whole"], ["later", "header", "whole"]]
+    assert names == [["gap", "moment", "header"], ["later", "header"]]
+
+
+def test_a_moment_bears_on_the_segments_that_hold_or_touch_it() -> None:
+    def bears(at: int) -> bool:
+        interval = Interval(start_samples=100, end_samples=200)
+        return bears_on(AudioWarning(name="a", detail="", start_samples=at, end_samples=at), interval)
+
+    assert [at for at in (0, 99, 100, 150, 200, 201) if bears(at)] == [100, 150, 200]

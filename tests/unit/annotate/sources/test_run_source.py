@@ -18,6 +18,7 @@ from fcaps_pipeline.records.annotations import Annotation, Rejection
 from fcaps_pipeline.records.audio import Recording, Segment, SegmentAudio
 from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout
 from fcaps_pipeline.shards.writer import UnitWriter
+from tests.mapped_run import SPANS, write_mapped_run, write_plan
 from tests.outcomes import segmented
 from tests.unit.learn.training.written_runs import write_index
 
@@ -50,6 +51,7 @@ def write_run(
             writer.add(reject(audio), audio)
             writer.commit((_outcome("a", 2), _outcome("b", 2)), 4, 1.0)
         write_index(layout)
+        write_plan(layout, [])
         return layout
 
     return write
@@ -117,6 +119,25 @@ def test_rows_by_reference_are_cut_out_of_their_files(write_run: WriteRun, whole
     segments = [one for recording in recordings for one in _heard(recording)]
     assert len(segments) == 3
     assert all(np.array_equal(one.pcm_T, whole_T[one.segment.start_samples :][:NUM_SAMPLES]) for one in segments)
+
+
+def test_channels_are_read_where_the_plan_says_they_lie(
+    tmp_path: Path, make_audio: MakeAudio, annotate: Annotate
+) -> None:
+    recordings, _ = _listed(write_mapped_run(tmp_path, make_audio, annotate))
+    heard = [(one.segment.recording_id, one.segment.channel) for recording in recordings for one in _heard(recording)]
+    assert heard == [(name, channel) for name, channel, _ in SPANS], "each with the recorded sha256"
+
+
+@pytest.mark.parametrize("embed", [True, False])
+def test_without_its_plan_a_run_must_hold_its_audio(write_run: WriteRun, *, embed: bool) -> None:
+    layout = write_run(embed=embed)
+    layout.plan.unlink()
+    if embed:
+        assert len(_listed(layout)[0]) == 2
+    else:
+        with pytest.raises(CorruptRunError, match=r"plan\.json is gone.*recording a lie; restore it.*`audio: embed`"):
+            _listed(layout)
 
 
 def test_a_file_that_became_another_gives_no_segment(write_run: WriteRun, tmp_path: Path, whole_T: np.ndarray) -> None:

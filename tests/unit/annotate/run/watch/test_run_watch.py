@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
-from fcaps_pipeline.annotate.run.plan import Plan
 from fcaps_pipeline.annotate.run.watch.metrics import Metric, NullMetrics
 from fcaps_pipeline.annotate.run.watch.progress import EngineState, Progress
 from fcaps_pipeline.annotate.run.watch.run_log import (
@@ -26,6 +25,7 @@ from fcaps_pipeline.annotate.run.watch.run_log import (
 from fcaps_pipeline.annotate.run.watch.run_watch import RunWatch
 from fcaps_pipeline.errors import ModelError, OutputError
 from fcaps_pipeline.shards.layout import UnitCommit
+from fcaps_pipeline.shards.plan import Plan
 from fcaps_pipeline.shards.reader import total
 from tests.outcomes import segmented
 
