@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path, PurePath
 from typing import Protocol
 
-from fcaps_pipeline.audio.location import FilePart, ParquetRow, local_path, parts_of, shown_name
+from fcaps_pipeline.audio.location import FilePart, ParquetRow, RefusedPart, local_path, parts_of, shown_name
 from fcaps_pipeline.errors import FcapsError, MissingFileError, RecordingError, StorageError
 
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR}
@@ -69,11 +69,14 @@ def open_bytes(location: str) -> ByteSource:
     Raises:
         MissingFileError: there is no such file.
         StorageError: the storage refuses it, now or always.
-        RecordingError: it is no regular file, or empty, or is not where it should be in its file.
+        RecordingError: it is no regular file, or empty, is not where it should be in its file, or was refused when
+            it was listed.
     """
     part = parts_of(location)
     if isinstance(part, FilePart):
         return _PartOfFile(open_file(part.file), part)
+    if isinstance(part, RefusedPart):
+        raise RecordingError(f"{shown_name(part.name)} in {local_path(part.file)} {part.reason}")
     if isinstance(part, ParquetRow):
         from fcaps_pipeline.audio.parquet_rows import read_row
 

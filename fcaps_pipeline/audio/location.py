@@ -3,7 +3,8 @@
 Enters: a path, and what in its file is the sound. Leaves: a location, which is text that JSON and Parquet can hold. A
 file is the path itself or, where its bytes are not UTF-8, a `file://` URI. What is only part of a file is a URI with a
 fragment: `file:///corpus/a.tar#name=x.mp3&offset=1536&bytes=48211`, or
-`file:///corpus/p.parquet#column=audio&row_group=3&row=17`. A plain path has no fragment and may hold `#`.
+`file:///corpus/p.parquet#column=audio&row_group=3&row=17`. What a source names and nobody may open has the reason in
+place of the bytes, so that it fails by name as a broken file does. A plain path has no fragment and may hold `#`.
 `local_path` goes back, and is the one place that knows what can be opened.
 """
 
@@ -18,6 +19,7 @@ from fcaps_pipeline.errors import RecordingError
 _FILE_URI = "file://"
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _PART = re.compile(r"name=([^&=#]*)&offset=(\d{1,18})&bytes=(\d{1,18})", re.ASCII)
+_REFUSED = re.compile(r"name=([^&=#]*)&refused=([^&=#]*)")
 _ROW = re.compile(r"column=([^&=#]*)&row_group=(\d{1,9})&row=(\d{1,12})", re.ASCII)
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ESCAPED_BYTE = 0xDC00
@@ -33,6 +35,15 @@ class FilePart(NamedTuple):
     """As the file gives it."""
     offset: int
     num_bytes: int
+
+
+class RefusedPart(NamedTuple):
+    """What a file holds and is not opened, such as a link in a tar."""
+
+    file: str
+    name: str
+    reason: str
+    """What follows its name in a message: `is a link, …`."""
 
 
 class ParquetRow(NamedTuple):
@@ -52,15 +63,17 @@ def location_of(path: Path) -> str:
     return text if _is_text(text) else path.as_uri()
 
 
-def location_in(part: FilePart | ParquetRow) -> str:
+def location_in(part: FilePart | RefusedPart | ParquetRow) -> str:
     """The location of what is only part of a file."""
     file = part.file if _URL.match(part.file) else Path(part.file).as_uri()
     if isinstance(part, FilePart):
         return f"{file}#name={_quoted(part.name)}&offset={part.offset}&bytes={part.num_bytes}"
+    if isinstance(part, RefusedPart):
+        return f"{file}#name={_quoted(part.name)}&refused={_quoted(part.reason)}"
     return f"{file}#column={_quoted(part.column)}&row_group={part.row_group}&row={part.row}"
 
 
-def parts_of(location: str) -> str | FilePart | ParquetRow:
+def parts_of(location: str) -> str | FilePart | RefusedPart | ParquetRow:
     """What a location names: a file, which is a location itself, or part of one.
 
     Raises:
@@ -73,6 +86,8 @@ def parts_of(location: str) -> str | FilePart | ParquetRow:
         return FilePart(file, _unquoted(found[1]), int(found[2]), int(found[3]))
     if found := _ROW.fullmatch(fragment):
         return ParquetRow(file, _unquoted(found[1]), int(found[2]), int(found[3]))
+    if found := _REFUSED.fullmatch(fragment):
+        return RefusedPart(file, *map(_unquoted, found.groups()))
     raise RecordingError(
         f"{location} has a fragment (from # on) that names neither part of a file (name, offset, bytes) nor a row "
         "(column, row_group, row); write a # of a path as %23"

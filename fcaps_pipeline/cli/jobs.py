@@ -26,7 +26,7 @@ def resolve_job(source: str, overrides: Sequence[str]) -> Job:
 
         with job_for("annotate", Path(source)):
             return load_job(Path(source), overrides)
-    from fcaps_pipeline.annotate.sources.listing import detect_source
+    from fcaps_pipeline.annotate.sources.detection import detect_source
 
     default = shipped_folder("jobs") / _DEFAULT_JOB
     return load_job(default, overrides, source=detect_source(source if is_url(source) else resolve_path(source)))

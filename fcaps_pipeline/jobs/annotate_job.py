@@ -7,70 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AliasChoices, Field, JsonValue, field_validator, model_validator
+from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
 
 from fcaps_pipeline.jobs.addresses import plain_address
 from fcaps_pipeline.jobs.capacity import ReplicaRange, Replicas, ResourceConfig
 from fcaps_pipeline.jobs.engine_args import check_engine_args, deciding
 from fcaps_pipeline.jobs.job_file import JobText, Seconds, Section, read_job_file, validate_job
 from fcaps_pipeline.jobs.mistakes import suggestion
+from fcaps_pipeline.jobs.sources import SourceConfig
 from fcaps_pipeline.records.annotations import Sampling
 from fcaps_pipeline.records.captions import Granularity
-
-License = Annotated[str | None, Field(validation_alias=AliasChoices("license", "licence"))]
-
-
-class FolderSource(Section):
-    """All audio files below a folder."""
-
-    kind: Literal["folder"] = "folder"
-    path: str
-    """Folder or single audio file; `package:demo_speech` is the speech shipped with the package."""
-    language: str | None = None
-    """Language of every Recording, as a BCP 47 tag."""
-    license: License = None
-    """License of every Recording, as shown in the shards; may be spelt `licence`."""
-    corpus: str | None = None
-    """Name of the corpus, as shown in the shards."""
-
-
-class ManifestSource(Section):
-    """A JSONL file with one Recording per line."""
-
-    kind: Literal["manifest"]
-    path: str
-    """The JSONL file, plain or gzipped."""
-    audio_root: str | None = None
-    """Folder that relative audio paths start from; default: the folder of the manifest."""
-    corpus: str | None = None
-    """Name of the corpus of lines that name none, as shown in the shards."""
-
-
-class LhotseSource(Section):
-    """Lhotse recordings or cuts."""
-
-    kind: Literal["lhotse"]
-    path: str
-    """JSONL of recordings or MonoCuts, plain or gzipped. Cuts become Segments as they are."""
-    audio_root: str | None = None
-    """Folder that relative audio paths start from; default: the folder of the JSONL."""
-    license: License = None
-    """License of every Recording: Lhotse has no field for it. May be spelt `licence`."""
-    corpus: str | None = None
-    """Name of the corpus, as shown in the shards."""
-
-
-class RunSource(Section):
-    """An earlier run or a release: its rows are the corpus, its Segments are captioned as they are."""
-
-    kind: Literal["run"]
-    path: str
-    """The run folder. Audio comes from its rows, or from where they refer to."""
-    corpus: str | None = None
-    """Name of the corpus of rows that name none, as shown in the shards."""
-
-
-SourceConfig = Annotated[FolderSource | ManifestSource | LhotseSource | RunSource, Field(discriminator="kind")]
 
 
 class SegmentationConfig(Section):

@@ -10,7 +10,8 @@ import pytest
 from fcaps_pipeline.annotate.segmentation.detector import VoiceDetector
 from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
 from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
-from fcaps_pipeline.annotate.sources.listing import detect_source, list_recordings
+from fcaps_pipeline.annotate.sources.detection import detect_source
+from fcaps_pipeline.annotate.sources.listing import list_recordings
 from fcaps_pipeline.audio.stream import AudioStream, decode_all
 from fcaps_pipeline.errors import RecordingError, SourceError
 from fcaps_pipeline.jobs.annotate_job import SegmentationConfig

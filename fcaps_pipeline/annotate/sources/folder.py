@@ -16,7 +16,7 @@ from fcaps_pipeline.annotate.sources.located import Located, place_of
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
 from fcaps_pipeline.audio.location import shown_name
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.jobs.annotate_job import FolderSource
+from fcaps_pipeline.jobs.sources import FolderSource
 from fcaps_pipeline.records.audio import Recording
 
 _ONE_FOLDER_ALONE = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
@@ -91,7 +91,8 @@ def _walk(folder: Path, parents: frozenset[tuple[int, int]], passed_over: Passed
             yield Path(entry.path), neighbours.of(entry.name)
     others = (entry for entry in entries if entry.name not in audio | neighbours.read)
     passed_over.add_files(Path(entry.path) for entry in others if _is_file(entry))
-    passed_over.notes += neighbours.notes
+    for line in neighbours.notes:
+        passed_over.note(line)
     passed_over.num_read_beside += len(neighbours.read)
 
 

@@ -13,6 +13,7 @@ from typing import IO, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from fcaps_pipeline.annotate.sources.fields import NO_NAMES, FieldNames
 from fcaps_pipeline.annotate.sources.lines import LINE_FAULT, OpenLine
 from fcaps_pipeline.errors import SourceError
 
@@ -24,18 +25,27 @@ _MAX_LINE_BYTES = 16_000_000
 _MAX_BLANK_LINES = 100_000
 
 
-def read_jsonl(path: Path, model: type[LineT]) -> Iterator[tuple[int, LineT]]:
+def read_jsonl(path: Path, model: type[LineT], fields: FieldNames = NO_NAMES) -> Iterator[tuple[int, LineT]]:
     """Yields line number and model for every line that is not blank.
+
+    Args:
+        path: of the list.
+        model: of one line.
+        fields: names that the job maps.
 
     Raises:
         SourceError: the file cannot be read, or a line is not what the model asks for.
     """
     for number, line in raw_lines(path):
         try:
-            yield number, model.model_validate_json(line)
+            yield number, model.model_validate_json(line, context=fields)
         except ValidationError as error:
-            details = "; ".join(_explain(item, model) for item in error.errors())
-            raise SourceError(f"{path}:{number}: {details}") from None
+            raise SourceError(f"{path}:{number}: {explained(error, model)}") from None
+
+
+def explained(error: ValidationError, model: type[BaseModel]) -> str:
+    """All that is wrong with one line."""
+    return "; ".join(_explain(item, model) for item in error.errors())
 
 
 def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -1,10 +1,10 @@
 """Which files are taken for audio: by suffix where that tells, by their first bytes where it does not.
 
-Enters: a path. Leaves: whether it becomes a Recording. A known suffix of audio is believed, so that a broken file fails
+Enters: a name. Leaves: whether it becomes a Recording. A known suffix of audio is believed, so that a broken file fails
 by name instead of being passed over; a known suffix of something else is not looked into.
 """
 
-from pathlib import Path
+from pathlib import PurePath
 
 from fcaps_pipeline.audio.kinds import looks_like_audio
 
@@ -33,7 +33,12 @@ _OTHER_SUFFIXES = _suffixes(
 """Suffixes, in lower case, of what commonly lies beside audio and is none."""
 
 
-def is_taken(path: Path) -> bool:
-    """Whether a regular file is taken for audio."""
+def is_taken(path: PurePath, location: str | None = None) -> bool:
+    """Whether a regular file is taken for audio.
+
+    Args:
+        path: its name; of what lies inside a file, the name that it has there.
+        location: where its bytes are; None where the path says so.
+    """
     suffix = path.suffix.lower()
-    return suffix in AUDIO_SUFFIXES or (suffix not in _OTHER_SUFFIXES and looks_like_audio(str(path)))
+    return suffix in AUDIO_SUFFIXES or (suffix not in _OTHER_SUFFIXES and looks_like_audio(location or str(path)))

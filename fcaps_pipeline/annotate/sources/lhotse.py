@@ -34,8 +34,8 @@ from fcaps_pipeline.annotate.sources.lines import (
 from fcaps_pipeline.annotate.sources.located import Located, Place, locate
 from fcaps_pipeline.annotate.sources.manifest import unique_cuts
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.jobs.annotate_job import LhotseSource
 from fcaps_pipeline.jobs.resources import resolve_path
+from fcaps_pipeline.jobs.sources import LhotseSource
 from fcaps_pipeline.records.audio import AudioFile, Cut, Recording, seconds_to_samples
 
 _TAG_LISTS = ("intrinsic_tags", "situational_tags")

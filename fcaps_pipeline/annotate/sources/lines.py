@@ -8,9 +8,10 @@ import difflib
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError, to_json
 
+from fcaps_pipeline.annotate.sources.fields import NO_NAMES, FieldNames
 from fcaps_pipeline.records.audio import Gender
 from fcaps_pipeline.records.base import Record
 
@@ -68,16 +69,26 @@ class OpenLine(Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _sort_out(cls, content: Any) -> Any:
+    def _sort_out(cls, content: Any, info: ValidationInfo) -> Any:
         if not isinstance(content, dict):
             return content
+        mapped = cls._mapped(info)
         given = {name: value for name, value in content.items() if value is not None}
-        known = {name: cls._one_of(name, given) for name in cls.model_fields if name != "extra"}
-        taken = {one for one in known.values() if one}
-        extra = {name: value for name, value in given.items() if name not in taken}
+        usual = {name: value for name, value in given.items() if not mapped.is_mapped(name)}
+        fields = [name for name in cls.model_fields if name != "extra"]
+        known = {field: one for field in fields if field not in mapped.fields and (one := cls._one_of(field, usual))}
+        extra = {name: value for name, value in usual.items() if name not in known.values()}
         for name in extra:
-            cls._check_foreign(name)
-        return {name: given[one] for name, one in known.items() if one} | {"extra": extra}
+            if not mapped.fields:
+                cls._check_foreign(name)
+        values = mapped.values(given)
+        extra |= {name: values.pop(name) for name in values.keys() - set(fields)}
+        return {field: usual[one] for field, one in known.items()} | values | {"extra": extra}
+
+    @classmethod
+    def _mapped(cls, info: ValidationInfo) -> FieldNames:
+        """What the job maps in such objects."""
+        return NO_NAMES
 
     @classmethod
     def names_of(cls, field: str) -> tuple[str, ...]:

@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fcaps_pipeline.annotate.sources.ids import id_from_outside, id_from_path
-from fcaps_pipeline.audio.location import is_url, local_path, location_of, shown_name
+from fcaps_pipeline.audio.location import (
+    FilePart,
+    ParquetRow,
+    RefusedPart,
+    is_url,
+    local_path,
+    location_in,
+    location_of,
+    parts_of,
+    shown_name,
+)
+from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.records.audio import Recording
 
 
@@ -40,12 +51,29 @@ def locate(path: str, roots: Sequence[Path]) -> Place:
         roots: folders that a relative path may start from, absolute. The first under which the file exists is taken,
             the first of all where it exists under none.
     """
-    if is_url(path):
+    part = _part(path)
+    if is_url(path) or part is None:
         return Place(path, shown_name(path.rsplit("/", 1)[-1]), id_from_outside(path))
     named = local_path(path)
     tried = [root / named for root in roots]
     found = next((one for one, file in enumerate(tried) if os.path.exists(file)), 0) if len(tried) > 1 else 0  # noqa: PTH110 - True or False for any name
-    return place_of(tried[found], roots[found])
+    place = place_of(tried[found], roots[found])
+    return place if isinstance(part, str) else _inside(place, part)
+
+
+def _part(path: str) -> str | FilePart | RefusedPart | ParquetRow | None:
+    """What a path names; None where its fragment says nothing, so that it fails by name when it is opened."""
+    try:
+        return parts_of(path)
+    except RecordingError:
+        return None
+
+
+def _inside(place: Place, part: FilePart | RefusedPart | ParquetRow) -> Place:
+    """The place of what lies inside the file of another place."""
+    inner = f"{part.row_group}-{part.row}" if isinstance(part, ParquetRow) else part.name
+    location = location_in(part._replace(file=place.location))
+    return Place(location, f"{place.shown}/{shown_name(inner)}", id_from_path(f"{place.shown}/{inner}"))
 
 
 def place_of(absolute: Path, root: Path) -> Place:

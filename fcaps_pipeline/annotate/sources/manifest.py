@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from fcaps_pipeline.annotate.sources.ids import id_from_name
+from fcaps_pipeline.annotate.sources.fields import FieldNames
 from fcaps_pipeline.annotate.sources.jsonl import read_jsonl
 from fcaps_pipeline.annotate.sources.lines import (
     MAX_SEGMENTS,
@@ -21,15 +21,15 @@ from fcaps_pipeline.annotate.sources.lines import (
     OpenLine,
     PathText,
     Seconds,
-    Tags,
     Text,
     gender_of,
     json_text,
 )
 from fcaps_pipeline.annotate.sources.located import Located, Place, locate
+from fcaps_pipeline.annotate.sources.recording_line import RecordingLine, recording_from
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.jobs.annotate_job import ManifestSource
 from fcaps_pipeline.jobs.resources import resolve_path
+from fcaps_pipeline.jobs.sources import ManifestSource
 from fcaps_pipeline.records.audio import Channel, Cut, Recording, seconds_to_samples
 
 PATH_NAMES = ("path", "audio", "audio_filepath", "file_name")
@@ -60,39 +60,17 @@ class ManifestSegment(OpenLine):
         return self
 
 
-class ManifestLine(OpenLine):
+class ManifestLine(RecordingLine):
     """One line of a manifest."""
 
-    other_names: ClassVar = {
-        "path": PATH_NAMES[1:],
-        "transcript": ("text",),
-        "language": ("lang",),
-        "license": ("licence",),
-        "duration_s": ("duration",),
-        "offset_s": ("offset",),
-    }
+    other_names: ClassVar = {**RecordingLine.other_names, "path": PATH_NAMES[1:], "offset_s": ("offset",)}
     elsewhere: ClassVar = {"start_s": _IN_SEGMENT, "end_s": _IN_SEGMENT, "channel": _IN_SEGMENT}
 
     path: PathText
     """The audio file, absolute or relative to the manifest (or to `audio_root` of the job)."""
-    id: Text | None = None
-    """Id of the recording; without it, the id follows from the path."""
-    transcript: MaybeEmpty | None = None
-    """Words spoken in the recording."""
-    speaker: Text | None = None
-    """Who speaks."""
-    language: Text | None = None
-    """BCP 47 tag."""
-    tags: Tags = ()
-    """Human tags of the style, such as an accent."""
-    license: Text | None = None
-    """License of the recording."""
-    corpus: Text | None = None
-    """Name of the corpus; without it, that of the job."""
-    duration_s: Seconds | None = None
-    """Length in seconds, where known; saves reading the header. Of the segment where `offset_s` is given."""
     offset_s: Seconds | None = None
-    """Where the one segment of this line starts, in seconds; None when the line is a whole recording."""
+    """Where the one segment of this line starts, in seconds, which `duration_s` is the length of then; None when the
+    line is a whole recording."""
     segments: Annotated[tuple[ManifestSegment, ...], Field(max_length=MAX_SEGMENTS)] | None = None
     """Segments to caption as they are; without them, speech is detected."""
 
@@ -115,10 +93,26 @@ def list_manifest(source: ManifestSource, path: Path) -> Iterator[Located]:
     Raises:
         SourceError: a line is not a ManifestLine, or the manifest is empty.
     """
-    root = resolve_path(source.audio_root).absolute() if source.audio_root else path.absolute().parent
+    fields = FieldNames(source.fields)
+    yield from list_lines(read_jsonl(path, ManifestLine, fields), source.audio_root, path)
+    fields.check_met(str(path))
+
+
+def list_lines(lines: Iterable[tuple[int, ManifestLine]], audio_root: str | None, path: Path) -> Iterator[Located]:
+    """The Recordings of numbered lines, whatever they were read from.
+
+    Args:
+        lines: in order.
+        audio_root: that relative paths start from; None for the folder of the list.
+        path: of the list.
+
+    Raises:
+        SourceError: lines do not go together, or there is none.
+    """
+    root = resolve_path(audio_root).absolute() if audio_root else path.absolute().parent
     num_lines = 0
     segments = _Segments()
-    for number, line in read_jsonl(path, ManifestLine):
+    for number, line in lines:
         num_lines += 1
         one = _Line(line, locate(line.path, [root]), f"{path}:{number}")
         if segments.takes(one):
@@ -173,24 +167,12 @@ class _Segments:
 
 def _whole(line: _Line) -> Recording:
     content = line.content
-    cuts = None if content.segments is None else [_cut(one) for one in content.segments]
     if content.offset_s is not None:
-        cuts = [_segment(content)]
-    return Recording(
-        recording_id=line.place.safe_id if content.id is None else id_from_name(content.id),
-        location=line.place.location,
-        source=line.place.shown,
-        duration_s=content.duration_s if content.offset_s is None else None,
-        cuts=None if cuts is None else unique_cuts(cuts, line.where),
-        transcript=content.transcript if content.offset_s is None else None,
-        speaker=content.speaker,
-        speaker_gender=gender_of(content.extra),
-        language=content.language,
-        tags=content.tags,
-        license=content.license,
-        corpus=content.corpus,
-        extra=json_text(content.extra),
-    )
+        cuts = unique_cuts([_segment(content)], line.where)
+        return recording_from(content, line.place, duration_s=None, cuts=cuts, transcript=None)
+    if content.segments is None:
+        return recording_from(content, line.place)
+    return recording_from(content, line.place, cuts=unique_cuts(map(_cut, content.segments), line.where))
 
 
 def _of_segments(lines: list[_Line]) -> Recording:

@@ -24,7 +24,8 @@ class PassedOver:
     by_suffix: Counter[str] = field(default_factory=Counter)
     """Files that are no audio."""
     notes: list[str] = field(default_factory=list)
-    """One line each for what deserves a look."""
+    """One line each for the first of what deserves a look."""
+    num_notes: int = 0
     num_read_beside: int = 0
     """Files beside audio whose content went into a Recording."""
 
@@ -32,17 +33,23 @@ class PassedOver:
         """Counts files that are no audio."""
         self.by_suffix.update(shown_name(path.suffix.lower()) or "no suffix" for path in paths)
 
+    def note(self, line: str) -> None:
+        """Names what deserves a look; of very many, the first."""
+        self.num_notes += 1
+        if len(self.notes) < _MAX_NOTES:
+            self.notes.append(line)
+
     def add_special(self, path: Path) -> None:
         """Names what is neither file nor folder: opening it could block for ever."""
         mode = path.stat().st_mode
         kind = next((name for is_kind, name in _SPECIAL if is_kind(mode)), "special file")
-        self.notes.append(f"{shown_name(str(path))} is a {kind}, not a regular file: passed over")
+        self.note(f"{shown_name(str(path))} is a {kind}, not a regular file: passed over")
         self.by_suffix[kind] += 1
 
     def first_notes(self) -> tuple[str, ...]:
         """The first hundred notes, and how many more there are."""
-        more = len(self.notes) - _MAX_NOTES
-        return (*self.notes[:_MAX_NOTES], *([f"and {more} more"] if more > 0 else []))
+        more = self.num_notes - len(self.notes)
+        return (*self.notes, *([f"and {more} more"] if more > 0 else []))
 
     def summary(self) -> str:
         """The commonest kinds in a few words."""

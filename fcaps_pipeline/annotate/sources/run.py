@@ -69,7 +69,7 @@ def list_run(path: Path, passed_over: PassedOver) -> Iterator[Located]:
                 yield _located(list(rows), shard, lengths, channel_maps)
     num_others = index.totals.num_segments - index.totals.num_annotations
     if num_others:
-        passed_over.notes.append(f"{path}: {num_others} segments that it did not annotate are no part of this source")
+        passed_over.note(f"{path}: {num_others} segments that it did not annotate are no part of this source")
 
 
 def _rows(shard: Path) -> Iterator[Row]:

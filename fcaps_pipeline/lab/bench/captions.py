@@ -18,8 +18,9 @@ from fcaps_pipeline.annotate.run.callback import RunCallback
 from fcaps_pipeline.attributes.reading import read_attributes
 from fcaps_pipeline.attributes.stated import StatedAttributes
 from fcaps_pipeline.errors import AccountingError, UsageError
-from fcaps_pipeline.jobs.annotate_job import Job, ManifestSource, load_job
+from fcaps_pipeline.jobs.annotate_job import Job, load_job
 from fcaps_pipeline.jobs.resources import shipped_folder
+from fcaps_pipeline.jobs.sources import ManifestSource
 from fcaps_pipeline.lab.caption_scores import CaptionCounts, CaptionScores, count, stated_by_fields, summarize
 from fcaps_pipeline.lab.synthesis.corpus import read_truths, write_corpus
 from fcaps_pipeline.lab.synthesis.truth import ClipTruth

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from fcaps_pipeline.errors import JobError
-from fcaps_pipeline.jobs.annotate_job import FolderSource, load_job
+from fcaps_pipeline.jobs.annotate_job import load_job
+from fcaps_pipeline.jobs.sources import FolderSource
 
 JOB = """\
 source:

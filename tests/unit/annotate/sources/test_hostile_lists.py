@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from fcaps_pipeline.annotate.sources.listing import detect_source, list_recordings
+from fcaps_pipeline.annotate.sources.detection import detect_source
+from fcaps_pipeline.annotate.sources.listing import list_recordings
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.jobs.annotate_job import LhotseSource, ManifestSource
+from fcaps_pipeline.jobs.sources import LhotseSource, ManifestSource
 
 
 def _mistake(path: Path, kind: str = "manifest") -> str:

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from fcaps_pipeline.annotate.sources.listing import detect_source, list_recordings
+from fcaps_pipeline.annotate.sources.detection import detect_source
+from fcaps_pipeline.annotate.sources.listing import list_recordings
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.jobs.annotate_job import LhotseSource
+from fcaps_pipeline.jobs.sources import LhotseSource
 from fcaps_pipeline.records.audio import AudioFile, Recording
 
 List = Callable[..., list[Recording]]

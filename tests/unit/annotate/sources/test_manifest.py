@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from fcaps_pipeline.annotate.sources.listing import detect_source, list_recordings
+from fcaps_pipeline.annotate.sources.detection import detect_source
+from fcaps_pipeline.annotate.sources.listing import list_recordings
 from fcaps_pipeline.audio.location import local_path
 from fcaps_pipeline.errors import RecordingError, SourceError
-from fcaps_pipeline.jobs.annotate_job import ManifestSource
+from fcaps_pipeline.jobs.sources import ManifestSource
 from fcaps_pipeline.records.audio import Recording
 
 List = Callable[..., list[Recording]]

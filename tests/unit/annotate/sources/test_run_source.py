@@ -11,9 +11,11 @@ import soundfile
 from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
 from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
 from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
-from fcaps_pipeline.annotate.sources.listing import Listing, detect_source, list_recordings
+from fcaps_pipeline.annotate.sources.detection import detect_source
+from fcaps_pipeline.annotate.sources.listing import Listing, list_recordings
 from fcaps_pipeline.errors import CorruptRunError, RecordingError, SourceError
-from fcaps_pipeline.jobs.annotate_job import RunSource, SegmentationConfig
+from fcaps_pipeline.jobs.annotate_job import SegmentationConfig
+from fcaps_pipeline.jobs.sources import RunSource
 from fcaps_pipeline.records.annotations import Annotation, Rejection
 from fcaps_pipeline.records.audio import Recording, Segment, SegmentAudio
 from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout

@@ -9,8 +9,9 @@ import soundfile
 
 from fcaps_pipeline.annotate.run.callback import RunCallback
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.jobs.annotate_job import FolderSource, Job, load_job
+from fcaps_pipeline.jobs.annotate_job import Job, load_job
 from fcaps_pipeline.jobs.resources import shipped_folder
+from fcaps_pipeline.jobs.sources import FolderSource
 from fcaps_pipeline.lab.bench.annotate import bench_annotate
 
 

@@ -13,7 +13,7 @@ import soundfile
 
 from fcaps_pipeline.annotate.sources.listing import list_recordings
 from fcaps_pipeline.errors import DependencyError, JobError, OutputError
-from fcaps_pipeline.jobs.annotate_job import ManifestSource
+from fcaps_pipeline.jobs.sources import ManifestSource
 from fcaps_pipeline.lab.synthesis import classes, espeak, measure
 from fcaps_pipeline.lab.synthesis.effects import heard_range, trim
 from fcaps_pipeline.lab.synthesis.laughter import laugh

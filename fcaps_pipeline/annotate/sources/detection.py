@@ -1,0 +1,89 @@
+"""What kind of source a path of the command line is.
+
+Enters: a path, or a pattern of archives. Leaves: a SourceConfig. A folder is told by the first of its files that tells
+anything; a list by the fields of its first line.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from fcaps_pipeline.annotate.sources.archives import existing, is_pattern
+from fcaps_pipeline.annotate.sources.jsonl import raw_lines
+from fcaps_pipeline.annotate.sources.kinds import AUDIO_SUFFIXES, is_taken
+from fcaps_pipeline.annotate.sources.manifest import PATH_NAMES
+from fcaps_pipeline.annotate.sources.run import is_run
+from fcaps_pipeline.annotate.sources.tar import TAR_SUFFIXES
+from fcaps_pipeline.errors import SourceError
+from fcaps_pipeline.jobs.sources import (
+    FolderSource,
+    LhotseSource,
+    ManifestSource,
+    RunSource,
+    SourceConfig,
+    TarSource,
+)
+
+_LHOTSE_KEYS = frozenset(
+    {
+        "recording",
+        "sources",
+        "supervisions",
+        "sampling_rate",
+        "tracks",
+        "recording_id",
+        "features",
+        "storage_type",
+        "feat_value",
+    }
+)
+_CUT_KEYS = frozenset({"start", "channel"})
+_LIST_SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
+
+
+def detect_source(location: str | Path) -> SourceConfig:
+    """Source of the command line.
+
+    Raises:
+        SourceError: the path is missing or of no known kind.
+    """
+    path = existing(str(location))
+    if is_run(path):
+        return RunSource(kind="run", path=str(location))
+    name = _first_telling_name(path) if path.is_dir() else path.name.lower()
+    if name.endswith(TAR_SUFFIXES):
+        return TarSource(kind="tar", path=str(location))
+    if path.is_dir():
+        return FolderSource(kind="folder", path=str(location))
+    if name.endswith(_LIST_SUFFIXES):
+        return _list_source(path, str(location))
+    if not is_pattern(path) and is_taken(path):
+        return FolderSource(kind="folder", path=str(location))
+    raise SourceError(f"{path} is neither a folder, an audio file, an archive nor a list of recordings")
+
+
+def _first_telling_name(folder: Path) -> str:
+    """Of the first file that is audio or holds many recordings; empty where there is none."""
+    for _, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(map(str.lower, files)):
+            if not name.startswith(".") and name.endswith((*AUDIO_SUFFIXES, *TAR_SUFFIXES)):
+                return name
+    return ""
+
+
+def _list_source(path: Path, location: str) -> SourceConfig:
+    keys = _first_keys(path)
+    if (_LHOTSE_KEYS & keys or keys >= _CUT_KEYS) and not keys & set(PATH_NAMES):
+        return LhotseSource(kind="lhotse", path=location)
+    return ManifestSource(kind="manifest", path=location)
+
+
+def _first_keys(path: Path) -> frozenset[str]:
+    for number, line in raw_lines(path):
+        try:
+            content = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise SourceError(f"{path}:{number}: not a JSON object on one line ({error})") from None
+        return frozenset(content) if isinstance(content, dict) else frozenset()
+    raise SourceError(f"{path} holds no line; expected one recording per line")

@@ -1,0 +1,203 @@
+"""Recordings in tars, as WebDataset and Emilia have them: audio, with JSON or text of the same name beside it.
+
+Enters: a TarSource. Leaves: Recordings that lie where they are in the tar: nothing is unpacked, one pass over the
+headers finds them. Neighbours with the same name up to their suffix belong together, in any order. A member that is
+refused or damaged stays a Recording, which fails by name; what is beside audio and cannot be read is noted.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from fcaps_pipeline.annotate.sources.archives import find_archives
+from fcaps_pipeline.annotate.sources.fields import FieldNames
+from fcaps_pipeline.annotate.sources.ids import id_from_path
+from fcaps_pipeline.annotate.sources.kinds import AUDIO_SUFFIXES, is_taken
+from fcaps_pipeline.annotate.sources.located import Located, Place, place_of
+from fcaps_pipeline.annotate.sources.passed_over import PassedOver
+from fcaps_pipeline.annotate.sources.recording_line import Description, recording_from
+from fcaps_pipeline.annotate.sources.tar_headers import TarEntry, TarHeaders
+from fcaps_pipeline.audio.byte_source import ByteSource, open_file
+from fcaps_pipeline.audio.location import FilePart, RefusedPart, location_in, location_of, parts_of, shown_name
+from fcaps_pipeline.errors import RecordingError, SourceError, StorageError
+from fcaps_pipeline.jobs.sources import TarSource
+from fcaps_pipeline.records.audio import Recording
+
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
+"""Of tars, and of compressed ones, which are refused by name rather than passed over."""
+_ARCHIVES = {".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".rar"}
+_MAX_BESIDE_BYTES = 1_000_000
+"""What is larger is no description of one recording."""
+_OBJECT = TypeAdapter(dict[str, object])
+
+
+class _Tar(NamedTuple):
+    """An open tar on its way to Recordings."""
+
+    content: ByteSource
+    place: Place
+    source: TarSource
+    fields: FieldNames
+    passed_over: PassedOver
+
+    def named(self, entry: TarEntry) -> str:
+        """A member, for messages."""
+        return f"{shown_name(entry.name)} in {self.content.name}"
+
+
+def list_tars(source: TarSource, passed_over: PassedOver) -> Iterator[Located]:
+    """Yields the audio in one tar or in many.
+
+    Raises:
+        SourceError: there is no tar, one is compressed, or none holds audio that can be read.
+    """
+    archives = find_archives(source.path, TAR_SUFFIXES, "tar")
+    fields, first_refusal, num_found = FieldNames(source.fields), "", 0
+    for file in archives.files:
+        for located in _of_file(file, archives.root, source, fields, passed_over):
+            is_there = isinstance(parts_of(located.recording.location), FilePart)
+            first_refusal = first_refusal or ("" if is_there else located.where)
+            num_found += is_there
+            yield located
+    if not num_found:
+        found = f"the first of what it holds is refused: {first_refusal}" if first_refusal else passed_over.summary()
+        raise SourceError(f"{source.path} holds no audio that can be read in its tars, found {found}")
+    fields.check_met(source.path)
+
+
+def _of_file(
+    file: Path, root: Path, source: TarSource, fields: FieldNames, passed_over: PassedOver
+) -> Iterator[Located]:
+    place = place_of(file.absolute(), root.absolute())
+    try:
+        opened = open_file(location_of(file.absolute()))
+    except (RecordingError, StorageError) as error:  # it stands for what should be in it, and fails by name
+        yield _refused(place, "", "", str(error))
+        return
+    with closing(opened):
+        _refuse_compressed(opened)
+        headers = TarHeaders(opened)
+        tar = _Tar(opened, place, source, fields, passed_over)
+        for _, entries in groupby(_not_hidden(headers), key=_stem):
+            yield from _of_one_name(list(entries), tar)
+    if not headers.has_end:
+        passed_over.note(f"{opened.name} breaks off: its end is not marked as tars mark it; copy it again")
+
+
+def _refuse_compressed(source: ByteSource) -> None:
+    head = source.at(0, 8)
+    kind = next((kind for magic, kind in _COMPRESSED.items() if head.startswith(magic)), None)
+    if kind is not None:
+        raise SourceError(
+            f"{source.name} is compressed with {kind}: members cannot be read where they lie; decompress it first, "
+            "audio gains nothing by it"
+        )
+
+
+def _not_hidden(entries: Iterable[TarEntry]) -> Iterator[TarEntry]:
+    for entry in entries:
+        if not any(part.startswith(".") and part != ".." for part in PurePosixPath(entry.name).parts):
+            yield entry
+
+
+def _stem(entry: TarEntry) -> str:
+    return str(PurePosixPath(entry.name).with_suffix("")) if PurePosixPath(entry.name).name else entry.name
+
+
+def _of_one_name(entries: list[TarEntry], tar: _Tar) -> Iterator[Located]:
+    """Audio among neighbours of one name, and what the others tell of it."""
+    audio = [entry for entry in entries if _is_audio(entry, tar)]
+    others = [entry for entry in entries if entry not in audio]
+    told, text = Description(), None
+    for entry in others:
+        suffix = PurePosixPath(entry.name).suffix.lower()
+        content = _beside(entry, tar) if audio and suffix in {".json", ".txt"} else None
+        if content is None:
+            _pass_over(entry, suffix, tar)
+            continue
+        tar.passed_over.num_read_beside += 1
+        if suffix == ".json":
+            told = _described(content, entry, tar) or told
+        else:
+            text = " ".join(content.split()) or None
+    if len(audio) > 1:  # one id is not enough for all of them
+        told = told.model_copy(update={"id": None})
+    for entry in audio:
+        yield _located(entry, told, text, tar)
+
+
+def _is_audio(entry: TarEntry, tar: _Tar) -> bool:
+    name = PurePosixPath(entry.name)
+    if entry.refusal is not None:
+        return name.suffix.lower() in AUDIO_SUFFIXES or not name.suffix
+    return is_taken(name, _location(entry, tar))
+
+
+def _located(entry: TarEntry, told: Description, text: str | None, tar: _Tar) -> Located:
+    if entry.refusal is not None:
+        return _refused(tar.place, entry.name, tar.named(entry), entry.refusal)
+    shown = f"{tar.place.shown}/{shown_name(entry.name)}"
+    place = Place(_location(entry, tar), shown, id_from_path(f"{tar.place.shown}/{entry.name}"))
+    recording = recording_from(
+        told,
+        place,
+        transcript=text or told.transcript,
+        language=told.language or tar.source.language,
+        license=told.license or tar.source.license,
+    )
+    return Located(recording, tar.named(entry))
+
+
+def _location(entry: TarEntry, tar: _Tar) -> str:
+    return location_in(FilePart(tar.place.location, entry.name, entry.offset, entry.num_bytes))
+
+
+def _refused(place: Place, name: str, named: str, reason: str) -> Located:
+    """A Recording that fails by name when it is opened."""
+    recording = Recording(
+        recording_id=id_from_path(f"{place.shown}/{name}"),
+        location=location_in(RefusedPart(place.location, name, reason)) if name else place.location,
+        source=f"{place.shown}/{shown_name(name)}" if name else place.shown,
+    )
+    return Located(recording, f"{named} {reason}" if name else reason)
+
+
+def _beside(entry: TarEntry, tar: _Tar) -> str | None:
+    """The text of a member beside audio; None where it cannot be read."""
+    if entry.refusal is not None:
+        return None
+    if entry.num_bytes > _MAX_BESIDE_BYTES:
+        _note(entry, f"is larger than {_MAX_BESIDE_BYTES:,} bytes", tar)
+        return None
+    try:
+        return tar.content.at(entry.offset, entry.num_bytes).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        _note(entry, "is no UTF-8 text", tar)
+        return None
+
+
+def _described(content: str, entry: TarEntry, tar: _Tar) -> Description | None:
+    try:
+        return Description.model_validate(_OBJECT.validate_json(content), context=tar.fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        _note(entry, f"describes no recording ({f'{key}: ' if key else ''}{first['msg']})", tar)
+        return None
+
+
+def _pass_over(entry: TarEntry, suffix: str, tar: _Tar) -> None:
+    tar.passed_over.by_suffix[shown_name(suffix) or "no suffix"] += 1
+    if suffix in _ARCHIVES:
+        tar.passed_over.note(f"{tar.named(entry)} is an archive inside an archive: what it holds is not read")
+    elif entry.refusal is not None:
+        tar.passed_over.note(f"{tar.named(entry)} {entry.refusal}")
+
+
+def _note(entry: TarEntry, what: str, tar: _Tar) -> None:
+    tar.passed_over.note(f"{tar.named(entry)} {what}: the audio beside it goes without it")

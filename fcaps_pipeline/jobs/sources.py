@@ -1,0 +1,92 @@
+"""Where the Recordings of a run are: one model per kind of source, part of an annotate job."""
+
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field
+
+from fcaps_pipeline.jobs.job_file import Section
+
+License = Annotated[str | None, Field(validation_alias=AliasChoices("license", "licence"))]
+
+
+RecordingField = Literal[
+    "id", "transcript", "speaker", "speaker_gender", "language", "tags", "license", "corpus", "duration_s"
+]
+"""What a source may tell of a Recording."""
+ListField = RecordingField | Literal["path", "offset_s"]
+"""The same, of lists that name files."""
+
+
+class FolderSource(Section):
+    """All audio files below a folder."""
+
+    kind: Literal["folder"] = "folder"
+    path: str
+    """Folder or single audio file; `package:demo_speech` is the speech shipped with the package."""
+    language: str | None = None
+    """Language of every Recording, as a BCP 47 tag."""
+    license: License = None
+    """License of every Recording, as shown in the shards; may be spelt `licence`."""
+    corpus: str | None = None
+    """Name of the corpus, as shown in the shards."""
+
+
+class ManifestSource(Section):
+    """A JSONL file with one Recording per line."""
+
+    kind: Literal["manifest"]
+    path: str
+    """The JSONL file, plain or gzipped."""
+    audio_root: str | None = None
+    """Folder that relative audio paths start from; default: the folder of the manifest."""
+    fields: dict[ListField, str | None] = Field(default_factory=dict)
+    """Names that lines have for what we take, `{id: utt_id, speaker: info.spk}`: a dot leads into an object, null takes
+    nothing. What is not named here is found under its usual names."""
+    corpus: str | None = None
+    """Name of the corpus of lines that name none, as shown in the shards."""
+
+
+class LhotseSource(Section):
+    """Lhotse recordings or cuts."""
+
+    kind: Literal["lhotse"]
+    path: str
+    """JSONL of recordings or MonoCuts, plain or gzipped. Cuts become Segments as they are."""
+    audio_root: str | None = None
+    """Folder that relative audio paths start from; default: the folder of the JSONL."""
+    license: License = None
+    """License of every Recording: Lhotse has no field for it. May be spelt `licence`."""
+    corpus: str | None = None
+    """Name of the corpus, as shown in the shards."""
+
+
+class TarSource(Section):
+    """Tars of audio with JSON or text of the same name beside it, as WebDataset and Emilia have them."""
+
+    kind: Literal["tar"]
+    path: str
+    """A tar, a folder of tars, or a pattern such as `EN/*.tar`. Nothing is unpacked; compressed tars are refused."""
+    fields: dict[RecordingField, str | None] = Field(default_factory=dict)
+    """Names that the JSON has for what we take, `{id: utt_id, speaker: info.spk}`: a dot leads into an object, null
+    takes nothing. What is not named here is found under its usual names."""
+    language: str | None = None
+    """Language of Recordings that name none, as a BCP 47 tag."""
+    license: License = None
+    """License of Recordings that name none, as shown in the shards; may be spelt `licence`."""
+    corpus: str | None = None
+    """Name of the corpus of Recordings that name none, as shown in the shards."""
+
+
+class RunSource(Section):
+    """An earlier run or a release: its rows are the corpus, its Segments are captioned as they are."""
+
+    kind: Literal["run"]
+    path: str
+    """The run folder. Audio comes from its rows, or from where they refer to."""
+    corpus: str | None = None
+    """Name of the corpus of rows that name none, as shown in the shards."""
+
+
+SourceConfig = Annotated[
+    FolderSource | ManifestSource | LhotseSource | TarSource | RunSource, Field(discriminator="kind")
+]

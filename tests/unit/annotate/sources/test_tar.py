@@ -1,0 +1,259 @@
+"""Tars as WebDataset and Emilia write them: audio with what stands beside it, and everything else by name."""
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from fcaps_pipeline.annotate.sources.detection import detect_source
+from fcaps_pipeline.annotate.sources.listing import Listing, list_recordings
+from fcaps_pipeline.audio.byte_source import open_bytes, sha256_of
+from fcaps_pipeline.audio.location import FilePart, parts_of
+from fcaps_pipeline.audio.stream import decode_all
+from fcaps_pipeline.errors import RecordingError, SourceError
+from fcaps_pipeline.jobs.sources import TarSource
+from fcaps_pipeline.records.audio import Recording
+
+Content = bytes | dict[str, Any] | tarfile.TarInfo
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def run(name: str, *members: tuple[str, Content]) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(path, "w") as tar:
+            for member, content in members:
+                if isinstance(content, tarfile.TarInfo):
+                    tar.addfile(content)
+                    continue
+                raw = json.dumps(content).encode() if isinstance(content, dict) else content
+                info = tarfile.TarInfo(member)
+                info.size = len(raw)
+                tar.addfile(info, io.BytesIO(raw))
+        return path
+
+    return run
+
+
+def _listing(path: Path | str, **more: Any) -> Listing:
+    return list_recordings(TarSource(kind="tar", path=str(path), **more))
+
+
+def _all(path: Path | str, **more: Any) -> list[Recording]:
+    return list(_listing(path, **more))
+
+
+def _link(name: str) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    return info
+
+
+def test_emilia_as_it_comes(write: Write) -> None:
+    told = {"id": "EN_B00000_S0", "wav": "x/y.mp3", "text": " Hi.", "duration": 2.5, "speaker": "s1", "language": "en"}
+    path = write(
+        "EN/EN-B000000.tar",
+        ("EN_B00000_S0.json", told | {"dnsmos": 3.2}),
+        ("EN_B00000_S0.mp3", b"first"),
+        ("EN_B00000_S1.mp3", b"second"),
+        ("EN_B00000_S1.json", told | {"id": "EN_B00000_S1"}),
+    )
+    listing = _listing(path.parents[1], language="zh", license="CC BY-NC 4.0", corpus="Emilia")
+    first, second = listing
+    assert first.model_dump(exclude={"location"}, exclude_defaults=True) == {
+        "recording_id": "EN_B00000_S0",
+        "source": "EN/EN-B000000.tar/EN_B00000_S0.mp3",
+        "duration_s": 2.5,
+        "transcript": " Hi.",
+        "speaker": "s1",
+        "language": "en",
+        "license": "CC BY-NC 4.0",
+        "corpus": "Emilia",
+        "extra": '{"wav":"x/y.mp3","dnsmos":3.2}',
+    }
+    assert (second.recording_id, open_bytes(second.location).at(0, 9)) == ("EN_B00000_S1", b"second")
+    assert parts_of(first.location) == FilePart(path.as_uri(), "EN_B00000_S0.mp3", 2 * 512 + 512, 5)
+    assert (listing.passed_over.num_read_beside, listing.passed_over.notes) == (2, [])
+
+
+def test_samples_are_those_of_the_file(write: Write, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.flac", np.random.default_rng(0).normal(0, 0.1, 32_000), 16_000)
+    path = write("a.tar", ("0.txt", b"words"), ("deep/er/a.flac", (tmp_path / "a.flac").read_bytes()))
+    (found,) = _all(path)
+    np.testing.assert_array_equal(decode_all(found.location), decode_all(str(tmp_path / "a.flac")))
+    assert sha256_of(found.location) == sha256_of(str(tmp_path / "a.flac"))
+
+
+def test_ids_follow_from_tar_and_member_where_nothing_tells_one(write: Write) -> None:
+    write("a.tar", ("1.wav", b"x"), ("sub/1.wav", b"y"))
+    path = write("b.tar", ("1.wav", b"z"), ("sub.1.wav", b"u"), ("1.mp3", b"v"))
+    ids = [recording.recording_id for recording in _all(path.parent)]
+    assert len(set(ids)) == 5
+    assert all(one.startswith(("a_tar--", "b_tar--")) for one in ids)
+    assert ids == [recording.recording_id for recording in _all(path.parent)]
+
+
+def test_what_stands_beside_counts_in_any_order_and_text_goes_before_json(write: Write) -> None:
+    path = write(
+        "a.tar",
+        ("1.json", {"text": "of json", "gender": "f", "tags": ["calm", ""]}),
+        ("1.wav", b"x"),
+        ("1.txt", b"of\n text "),
+        ("2.wav", b"x"),
+        ("3.txt", b"for no audio"),
+        ("4.wav", b"x"),
+        ("4.cls", b"7"),
+    )
+    listing = _listing(path)
+    first, second, _ = listing
+    assert (first.transcript, first.speaker_gender, first.tags) == ("of text", "female", ("calm",))
+    assert (second.transcript, second.extra) == (None, None)
+    assert dict(listing.passed_over.by_suffix) == {".txt": 1, ".cls": 1}
+
+
+def test_two_files_of_one_name_share_all_but_the_id(write: Write) -> None:
+    path = write("a.tar", ("1.wav", b"x"), ("1.mp3", b"y"), ("1.json", {"id": "one", "text": "words"}))
+    wav, mp3 = _all(path)
+    assert (wav.transcript, mp3.transcript) == ("words", "words")
+    assert wav.recording_id != mp3.recording_id
+
+
+@pytest.mark.parametrize(
+    ("beside", "note"),
+    [
+        (b"{", "describes no recording (Invalid JSON"),
+        (b"[1]", "describes no recording (Input should be"),
+        (b"\xff\xfe", "is no UTF-8 text"),
+        (b'{"text": "' + b"x" * 1_000_001 + b'"}', "is larger than 1,000,000 bytes"),
+        (b'{"duration": -1}', "describes no recording (duration_s: "),
+        (b"[" * 100_000, "describes no recording"),
+    ],
+    ids=range(6),
+)
+def test_what_cannot_be_read_beside_audio_is_noted_and_the_audio_stays(write: Write, beside: bytes, note: str) -> None:
+    path = write("a.tar", ("1.json", beside), ("1.wav", b"x"), ("2.json", {"text": "good"}), ("2.wav", b"x"))
+    listing = _listing(path)
+    first, second = listing
+    assert (first.transcript, second.transcript) == (None, "good")
+    (line,) = listing.passed_over.notes
+    assert line.startswith(f"1.json in {path} ")
+    assert note in line
+
+
+def test_every_bad_member_is_a_recording_that_fails_by_name(write: Write) -> None:
+    path = write(
+        "a.tar",
+        ("good.wav", b"x"),
+        ("empty.wav", b""),
+        ("", _link("link.wav")),
+        ("../out.wav", b"x"),
+        ("last.wav", b"x" * 5_000),
+    )
+    content = path.read_bytes()
+    damaged = bytearray(content[: content.index(b"last.wav") + 2_000])
+    damaged[content.index(b"good.wav") + 130] ^= 0xFF
+    path.write_bytes(damaged)
+    listing = _listing(path)
+    found = list(listing)
+    assert [one.source.removeprefix("a.tar/") for one in found] == [
+        "byte 0",
+        "empty.wav",
+        "link.wav",
+        "../out.wav",
+        "last.wav",
+    ]
+    expected = ("damaged header", "is empty", "symbolic link", "leads out of the tar", "breaks off")
+    for recording, message in zip(found, expected, strict=True):
+        with pytest.raises(RecordingError, match=f" in {path} .*{message}"):
+            open_bytes(recording.location)
+    assert listing.passed_over.notes == [f"{path} breaks off: its end is not marked as tars mark it; copy it again"]
+
+
+def test_archives_inside_and_odd_members_are_named(write: Write) -> None:
+    path = write(
+        "a.tar",
+        ("1.wav", b"x"),
+        ("inner.tar.gz", b"x"),
+        ("more.zip", b"x"),
+        ("", _link("notes.json")),
+        (".hidden.wav", b"x"),
+        ("__MACOSX/._1.wav", b"x"),
+    )
+    listing = _listing(path)
+    assert len(list(listing)) == 1
+    assert [note.split(" ")[0] for note in listing.passed_over.notes] == ["inner.tar.gz", "more.zip", "notes.json"]
+    assert "an archive inside an archive" in listing.passed_over.notes[0]
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+def test_compressed_tars_are_refused_by_name(write: Write, name: str) -> None:
+    path = write("a.tar", ("1.wav", b"x"))
+    content = gzip.compress(path.read_bytes())
+    path.unlink()
+    (path.parent / name).write_bytes(content)
+    with pytest.raises(SourceError, match=rf"{name} is compressed with gzip: .*; decompress it first"):
+        _all(path.parent)
+
+
+def test_a_file_that_is_no_tar_stands_for_what_should_be_in_it(write: Write) -> None:
+    path = write("b.tar", ("1.wav", b"x"))
+    (path.parent / "a.tar").write_bytes(b"<html>404</html>" * 100)
+    (path.parent / "c.tar").write_bytes(b"")
+    html, good, empty = _all(path.parent)
+    with pytest.raises(RecordingError, match=r"byte 0 in .*a\.tar has a damaged header"):
+        open_bytes(html.location)
+    with pytest.raises(RecordingError, match=r"c\.tar is empty"):
+        open_bytes(empty.location)
+    assert open_bytes(good.location).num_bytes == 1
+    with pytest.raises(SourceError, match=r"a\.tar holds no audio that can be read in its tars, found .*byte 0"):
+        _all(path.parent / "a.tar")
+
+
+def test_fields_of_the_job_go_before_the_usual_names(write: Write) -> None:
+    told = {"utt": 7, "text": "usual", "norm": "mapped", "json": {"speaker": "s", "sex": "m"}, "language": "xx"}
+    path = write("a.tar", ("1.wav", b"x"), ("1.json", told))
+    fields = {
+        "id": "utt",
+        "transcript": "norm",
+        "speaker": "json.speaker",
+        "speaker_gender": "json.sex",
+        "language": None,
+    }
+    (found,) = _all(path, fields=fields)
+    assert (found.recording_id, found.transcript, found.speaker, found.language) == ("7", "mapped", "s", None)
+    assert found.speaker_gender == "male"
+    assert json.loads(found.extra or "") == {
+        "text": "usual",
+        "json": {"speaker": "s", "sex": "m"},
+        "language": "xx",
+        "gender": "m",
+    }
+    with pytest.raises(SourceError, match=r"a\.tar has nowhere the name utterance that source\.fields gives"):
+        _all(path, fields={"id": "utterance"})
+
+
+def test_a_pattern_names_some_tars(write: Write) -> None:
+    write("EN/1.tar", ("1.wav", b"x"))
+    path = write("DE/2.tar", ("2.wav", b"x"))
+    (found,) = _all(path.parents[1] / "D*" / "*.tar")
+    assert found.source == "DE/2.tar/2.wav"
+    with pytest.raises(SourceError, match="does not exist"):
+        _all(path.parents[1] / "F*" / "*.tar")
+
+
+def test_tars_are_told_from_other_sources(write: Write) -> None:
+    path = write("deep/a.tar", ("1.wav", b"x"))
+    (path.parent / "readme.md").write_text("about")
+    for location in (path, path.parents[1], path.parent / "*.tar"):
+        assert detect_source(location).kind == "tar"
+    (path.parents[1] / "a.wav").write_bytes(b"x")
+    assert detect_source(path.parents[1]).kind == "folder"
