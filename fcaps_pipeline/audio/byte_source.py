@@ -12,7 +12,15 @@ from contextlib import closing
 from pathlib import Path, PurePath
 from typing import Protocol
 
-from fcaps_pipeline.audio.location import FilePart, ParquetRow, RefusedPart, local_path, parts_of, shown_name
+from fcaps_pipeline.audio.location import (
+    FilePart,
+    ParquetRow,
+    RefusedPart,
+    is_url,
+    local_path,
+    parts_of,
+    shown_name,
+)
 from fcaps_pipeline.errors import FcapsError, MissingFileError, RecordingError, StorageError
 
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR}
@@ -74,9 +82,10 @@ def open_bytes(location: str) -> ByteSource:
     """
     part = parts_of(location)
     if isinstance(part, FilePart):
-        return _PartOfFile(open_file(part.file), part)
+        return _remote(location) if is_url(part.file) else PartOfFile(open_file(part.file), part)
     if isinstance(part, RefusedPart):
-        raise RecordingError(f"{shown_name(part.name)} in {local_path(part.file)} {part.reason}")
+        file = part.file if is_url(part.file) else local_path(part.file)
+        raise RecordingError(f"{shown_name(part.name)} in {file} {part.reason}")
     if isinstance(part, ParquetRow):
         from fcaps_pipeline.audio.parquet_rows import read_row
 
@@ -93,7 +102,13 @@ def open_file(location: str) -> ByteSource:
     Raises:
         FcapsError: as `open_bytes`.
     """
-    return _LocalFile(local_path(location))
+    return _remote(location) if is_url(location) else _LocalFile(local_path(location))
+
+
+def _remote(location: str) -> ByteSource:
+    from fcaps_pipeline.audio.remote_bytes import open_remote
+
+    return open_remote(location)
 
 
 def sha256_of(location: str) -> str:
@@ -149,10 +164,15 @@ class _LocalFile:
             self._file = -1
 
 
-class _PartOfFile:
-    """A stretch of a file that has a name of its own."""
+class PartOfFile:
+    """A stretch of a file that has a name of its own; see `ByteSource`."""
 
     def __init__(self, file: ByteSource, part: FilePart) -> None:
+        """Takes the file over, which is closed with it.
+
+        Raises:
+            RecordingError: the part is empty, or the file ends before it does.
+        """
         self._file, self._offset = file, part.offset
         self.name = f"{shown_name(part.name)} in {file.name}"
         self.suffix = PurePath(part.name).suffix.lower()
@@ -167,9 +187,11 @@ class _PartOfFile:
             raise RecordingError(f"{self.name} {reason}")
 
     def at(self, offset: int, num_bytes: int) -> bytes:
+        """See `ByteSource`."""
         return self._file.at(self._offset + offset, max(0, min(num_bytes, self.num_bytes - offset)))
 
     def close(self) -> None:
+        """See `ByteSource`."""
         self._file.close()
 
 

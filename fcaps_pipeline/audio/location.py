@@ -4,8 +4,8 @@ Enters: a path, and what in its file is the sound. Leaves: a location, which is 
 file is the path itself or, where its bytes are not UTF-8, a `file://` URI. What is only part of a file is a URI with a
 fragment: `file:///corpus/a.tar#name=x.mp3&offset=1536&bytes=48211`, or
 `file:///corpus/p.parquet#column=audio&row_group=3&row=17`. What a source names and nobody may open has the reason in
-place of the bytes, so that it fails by name as a broken file does. A plain path has no fragment and may hold `#`.
-`local_path` goes back, and is the one place that knows what can be opened.
+place of the bytes, so that it fails by name as a broken file does. A plain path has no fragment and may hold `#`. What
+lies on an object store is its URI, with a fragment where it is part of a file.
 """
 
 import os
@@ -100,18 +100,10 @@ def file_of(location: str) -> str:
 
 
 def local_path(location: str) -> Path:
-    """The path of the file that a location names.
-
-    Raises:
-        RecordingError: it lies where nothing can be opened, on an object store for instance.
-    """
+    """The path of the file that a location names, one on a file system."""
     file = file_of(location)
     if file.startswith(_FILE_URI):
         return Path(os.fsdecode(unquote_to_bytes(file.removeprefix(_FILE_URI))))
-    if is_url(file):
-        raise RecordingError(
-            f"{location} is an address, and audio is read from file systems only; copy it to one, or mount its store"
-        )
     return Path(file)
 
 

@@ -147,6 +147,13 @@ class Recording(Record):
     warnings: tuple[AudioWarning, ...] = ()
     """What was mended or passed over so far; with a Segment, what bears on its interval."""
 
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """Of the files that its sound is in."""
+        if self.shard is not None:
+            return (self.shard,)
+        return (self.location,) if self.files is None else tuple(file.location for file in self.files)
+
 
 class Segment(Interval):
     """One channel interval of a Recording chosen for captioning.

@@ -1,20 +1,30 @@
-"""A far-away object as a seekable file: read in large blocks, of which the last few are kept.
+"""A far-away object as a seekable file, whose many small reads become few requests.
 
-Enters: a Store and a key. Leaves: a file object for Parquet and decoders, whose many small reads become few requests.
+Enters: a Store and a key. Leaves: a file object for Parquet and decoders. A request asks for more than was asked of it,
+and for ever more where one reads on; what the last few brought is kept.
 """
 
 import io
-from collections import OrderedDict
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from fcaps_pipeline.errors import MissingFileError
 from fcaps_pipeline.storage.files import reading_file
 from fcaps_pipeline.storage.local_store import LocalStore
 from fcaps_pipeline.storage.store import Store
 
-BLOCK_BYTES = 4 * 2**20
-_KEPT_BLOCKS = 4
+FIRST_BYTES = 256 * 2**10
+MOST_BYTES = 8 * 2**20
+_KEPT = 4
+
+
+class _Extent(NamedTuple):
+    start: int
+    content: bytes
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.content)
 
 
 class RangedReader(io.RawIOBase):
@@ -34,7 +44,8 @@ class RangedReader(io.RawIOBase):
             raise MissingFileError(f"{store.uri}/{key} does not exist; restore it, or correct the address")
         self.num_bytes = size
         self._position = 0
-        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._extents: list[_Extent] = []
+        self._ask_bytes = FIRST_BYTES
 
     def at(self, offset: int, num_bytes: int) -> bytes:
         """Bytes of the object; fewer at its end.
@@ -43,13 +54,14 @@ class RangedReader(io.RawIOBase):
             StorageError: the storage does not give them.
         """
         end = min(offset + num_bytes, self.num_bytes)
-        if not 0 <= offset < end:
-            return b""
-        first, last = offset // BLOCK_BYTES, (end - 1) // BLOCK_BYTES
-        if last - first >= _KEPT_BLOCKS:
-            return self._store.read_range(self._key, offset, end - offset)
-        content = b"".join(map(self._block, range(first, last + 1)))
-        return content[offset - first * BLOCK_BYTES : end - first * BLOCK_BYTES]
+        pieces = []
+        while 0 <= offset < end:
+            extent = self._extent(offset, end - offset)
+            pieces.append(extent.content[offset - extent.start : end - extent.start])
+            if not pieces[-1]:
+                break  # the object became shorter meanwhile
+            offset += len(pieces[-1])
+        return b"".join(pieces)
 
     def readable(self) -> bool:
         """True."""
@@ -87,15 +99,16 @@ class RangedReader(io.RawIOBase):
         view[: len(content)] = content
         return len(content)
 
-    def _block(self, number: int) -> bytes:
-        if number in self._blocks:
-            self._blocks.move_to_end(number)
-            return self._blocks[number]
-        content = self._store.read_range(self._key, number * BLOCK_BYTES, BLOCK_BYTES)
-        self._blocks[number] = content
-        if len(self._blocks) > _KEPT_BLOCKS:
-            self._blocks.popitem(last=False)
-        return content
+    def _extent(self, offset: int, num_bytes: int) -> _Extent:
+        """What holds the byte at a place, and more behind it."""
+        for extent in self._extents:
+            if extent.start <= offset < extent.end:
+                return extent
+        reads_on = bool(self._extents) and self._extents[0].end == offset
+        self._ask_bytes = min(2 * self._ask_bytes, MOST_BYTES) if reads_on else FIRST_BYTES
+        extent = _Extent(offset, self._store.read_range(self._key, offset, max(num_bytes, self._ask_bytes)))
+        self._extents = [extent, *self._extents[: _KEPT - 1]]
+        return extent
 
 
 def open_ranged(store: Store, key: str) -> BinaryIO:

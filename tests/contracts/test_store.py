@@ -10,7 +10,7 @@ import pytest
 from fcaps_pipeline.errors import FcapsError, MissingFileError, OutputError, StorageError
 from fcaps_pipeline.storage.local_store import LocalStore
 from fcaps_pipeline.storage.object_store import ObjectStore, open_memory, open_s3
-from fcaps_pipeline.storage.ranged_reader import BLOCK_BYTES, RangedReader
+from fcaps_pipeline.storage.ranged_reader import FIRST_BYTES, RangedReader
 from fcaps_pipeline.storage.store import Store
 from tests.s3_server import BUCKET, KEY, SECRET, Fault, FaultyProxy, S3Server, faulty_proxy, s3_server, weed
 
@@ -126,12 +126,12 @@ def test_a_listing_is_of_whole_parts(store: Store, folder: str) -> None:
 
 
 def test_an_object_is_read_as_a_file_in_few_requests(store: Store, folder: str) -> None:
-    content = bytes(range(251)) * (3 * BLOCK_BYTES // 251 + 1)
+    content = bytes(range(251)) * (9 * FIRST_BYTES // 251 + 1)
     store.put(f"{folder}/x", content)
     with RangedReader(store, f"{folder}/x") as file:
         assert file.read(10) == content[:10]
-        file.seek(BLOCK_BYTES - 5)
-        assert file.read(10) == content[BLOCK_BYTES - 5 : BLOCK_BYTES + 5]
+        file.seek(FIRST_BYTES - 5)
+        assert file.read(10) == content[FIRST_BYTES - 5 : FIRST_BYTES + 5]
         file.seek(-7, 2)
         buffer = bytearray(20)
         assert file.readinto(buffer) == 7

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from fcaps_pipeline.annotate.run.border import Border
 from fcaps_pipeline.audio.byte_source import open_bytes
-from fcaps_pipeline.audio.location import file_of, is_url, shown_name
+from fcaps_pipeline.audio.location import file_of, shown_name
 from fcaps_pipeline.audio.probe import AudioHeader, probe
 from fcaps_pipeline.audio.stamp import take_stamp
 from fcaps_pipeline.errors import MissingFileError
@@ -154,14 +154,11 @@ def _length_s(recording: Recording, header: AudioHeader | None, num_bytes: int) 
 
 def _size(recording: Recording) -> int | None:
     """Bytes of its files; None where one is missing."""
-    locations = [file.location for file in recording.files] if recording.files else [recording.location]
-    sizes = [_size_at(location) for location in locations]
+    sizes = [_size_at(location) for location in recording.locations]
     return None if None in sizes else sum(size or 0 for size in sizes)
 
 
 def _size_at(location: str) -> int | None:
-    if is_url(location):
-        return None
     with Border() as border, closing(open_bytes(location)) as source:
         return source.num_bytes
     return None if isinstance(border.error, MissingFileError) else 0

@@ -21,6 +21,7 @@ from fcaps_pipeline.annotate.run.watch.tally import tally
 from fcaps_pipeline.annotate.segmentation.report import SegmentationTally
 from fcaps_pipeline.annotate.segmentation.segmenter import Preparation
 from fcaps_pipeline.annotate.verification.decision import decide
+from fcaps_pipeline.audio.remote_bytes import fetch_ahead
 from fcaps_pipeline.errors import FcapsError, RecordingError, SourceGoneError, StorageError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.annotations import WorkUnit
@@ -107,6 +108,7 @@ class UnitWorker:
         """
         index = one.unit.unit_index
         hand = self._open(index, one.earlier)
+        fetch_ahead(location for recording in one.unit.recordings for location in recording.locations)
         try:
             for recording in one.unit.recordings:
                 hand.outcomes.append(self._process(recording, hand, one))

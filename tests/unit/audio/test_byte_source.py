@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,8 +13,10 @@ import pytest
 from fcaps_pipeline.audio import parquet_rows
 from fcaps_pipeline.audio.byte_source import ByteSource, open_bytes, sha256_of
 from fcaps_pipeline.audio.location import FilePart, ParquetRow, location_in
+from fcaps_pipeline.audio.remote_bytes import fetch_ahead
 from fcaps_pipeline.audio.stamp import changes_since, take_stamp
 from fcaps_pipeline.errors import MissingFileError, RecordingError
+from fcaps_pipeline.storage.path import store_path
 
 CONTENT = bytes(range(200)) * 10
 AUDIO = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -147,7 +150,24 @@ def test_a_part_that_ends_behind_its_file_is_refused(tmp_path: Path) -> None:
         open_bytes(location_in(FilePart(str(tmp_path / "b.tar"), "x.mp3", 60, 1)))
 
 
-def test_what_lies_on_an_object_store_is_refused() -> None:
-    for location in ("s3://bucket/a.wav", "hf://datasets/x/a.tar#name=x.mp3&offset=1&bytes=2"):
-        with pytest.raises(RecordingError, match="is an address, and audio is read from file systems only"):
+def test_what_lies_where_nothing_can_be_opened_fails_by_name() -> None:
+    for location in ("ftp://host/a.wav", "hf2://datasets/x/a.tar#name=x.mp3&offset=1&bytes=2"):
+        with pytest.raises(RecordingError, match="there is no storage of the kind"):
             open_bytes(location)
+
+
+def test_an_object_that_is_missing_or_empty_or_breaks_off_is_named() -> None:
+    folder = store_path(f"memory://{uuid4().hex}")
+    (folder / "empty.wav").put(b"")
+    (folder / "a.tar").put(bytes(100))
+    for is_wanted in (False, True):
+        part = location_in(FilePart(str(folder / "a.tar"), "x.mp3", 60, 41))
+        locations = [str(folder / "none.wav"), str(folder / "empty.wav"), part]
+        if is_wanted:
+            fetch_ahead(locations)
+        with pytest.raises(MissingFileError, match=r"none\.wav does not exist"):
+            open_bytes(locations[0])
+        with pytest.raises(RecordingError, match=r"empty\.wav is empty"):
+            open_bytes(locations[1])
+        with pytest.raises(RecordingError, match=r"x\.mp3 in .*a\.tar ends behind the end of the file, which has 100"):
+            open_bytes(locations[2])
