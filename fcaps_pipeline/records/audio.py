@@ -193,7 +193,7 @@ class Acoustics(Record):
     articulation_syllables_per_s: Measured
     """Syllable nuclei over the length without pauses."""
     modulation_hz: Measured | None = None
-    """Rate without syllables: centroid of the level's movements at 2 to 12 Hz; None of a steady level, and below 0.6 s."""
+    """Rate without syllables: centroid of level movements at 2 to 12 Hz; None of a steady level or below 0.6 s."""
     loudness_lufs: Measured | None
     """Integrated loudness, ITU-R BS.1770; None when everything is below the gate."""
     level_range_db: Measured
