@@ -8,6 +8,9 @@ _PIECES = (
     *("softer and ", "louder ", "more softly ", "rises and falls ", "pitch rises and falls and ", "rises in her "),
     *("the pace of her ", "her voice is very ", "low in very ", "voice of her very ", "happy ", "laughs ", "pause "),
     *("south ", "american ", "and then ", "in a ", "at the ", "throughout ", "until the end ", "doesn't ", "sound "),
+    *("waves ", "waves of ", "behind her voice ", "voice is almost ", "static and ", "in slow waves ", "as a bell "),
+    *("as if ", "like, and ", "as soft as ", "and a ", "then another warm ", "she and a voice ", "the listener "),
+    *("describes a ", "pitch describes a long, ", "offers a ", "offers her ", "urges the ", "listeners, who "),
 )
 
 

@@ -19,7 +19,9 @@ _NONE = re.compile(
     r"(?:pauses?|pausing|breaks?(?! (?:into|in (?:the|her|his|their) voice)))\b|"
     r"\b(?:never|does not|doesn't|not)(?: (?!long|extended)\w+){0,2} (?:pauses?|pausing)\b|"
     # A voice that does not break, and a speaker who does not break into laughter, may still pause.
-    r"\b(?:never|does not|doesn't|not)(?: \w+){0,2} (?:an?|any|single) breaks?\b|"
+    r"\b(?:never|does not|doesn't|not)(?: \w+){0,2} (?:an?|any|single) breaks?\b"
+)
+_UNBROKEN = re.compile(
     r"\b(?:uninterrupted(?:ly)?|unbroken|non-?stop)\b|"
     r"\b(?:continuous|single flowing|unceasing) (?:stream|flow|line)\b|\bstraight on from one word\b"
 )
@@ -40,7 +42,10 @@ def find_pauses(tokens: Tokens) -> Iterator[Mention]:
     """Statements about pauses, in the order of the text within each kind."""
     caption = tokens.plain
     for match in _NONE.finditer(caption):
-        yield Mention("pauses", "none", (Span(match.start(), match.end(), None),))
+        yield Mention("pauses", "none", (Span(*match.span(), None),))
+    for match in _UNBROKEN.finditer(caption):
+        if tokens.states(*match.span()):
+            yield Mention("pauses", "none", (Span(*match.span(), None),))
     for index in range(len(tokens)):
         count = _count(tokens, index) if tokens.is_stated(index) else None
         if count is not None:

@@ -61,7 +61,8 @@ def find_classes(tokens: Tokens) -> Iterator[Mention]:
 def _idioms(tokens: Tokens) -> Iterator[Mention]:
     for pattern, place in _RATE_IDIOMS:
         for match in pattern.finditer(tokens.plain):
-            yield Mention("rate", lexicon.SCALE_VALUES["rate"][place], (Span(match.start(), match.end(), None),))
+            if tokens.states(*match.span()):
+                yield Mention("rate", lexicon.SCALE_VALUES["rate"][place], (Span(*match.span(), None),))
 
 
 def resolve(places: set[int]) -> int | None:

@@ -5,6 +5,7 @@ a comparison (`as if whispering`) are there for the grammar around them but stat
 """
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 
 from fcaps_pipeline.attributes.lexicon import SPEAKING, listed
@@ -69,6 +70,15 @@ class Tokens:
         """Whether all of them state something."""
         return all(self._items[index].is_stated for index in indices)
 
+    def states(self, start: int, end: int) -> bool:
+        """Whether all tokens in the characters `[start, end)` of the caption state something."""
+        index = bisect_right(self._items, start, key=lambda token: token.end)
+        while index < len(self._items) and self._items[index].start < end:
+            if not self._items[index].is_stated:
+                return False
+            index += 1
+        return True
+
     def has(self, index: int, words: tuple[str, ...]) -> bool:
         """Whether these words stand at `index`."""
         return tuple(self.texts[index : index + len(words)]) == words
@@ -111,6 +121,8 @@ def _opens_scope(texts: list[str], index: int) -> bool:
 def _closes_scope(texts: list[str], index: int) -> bool:
     """At the end of the clause; a comma inside a list that `or` or `nor` ends does not close it."""
     text = texts[index]
+    if text == "though" and texts[index - 1] == "as":
+        return False
     if text in _SENTENCE_ENDS or text in _SCOPE_ENDS or text in {"(", ")", "\u2014", "\u2013"}:
         return True
     if text == ",":

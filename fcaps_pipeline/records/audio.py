@@ -202,7 +202,7 @@ class Acoustics(Record):
     articulation_syllables_per_s: Measured
     """Syllable nuclei over the length without pauses."""
     modulation_hz: Measured | None = None
-    """Centroid of the movements of the level from 2 to 12 Hz, without pauses: a rate that counts no syllables."""
+    """Rate without syllables: centroid of level movements at 2 to 12 Hz; None of a steady level or below 0.6 s."""
     loudness_lufs: Measured | None
     """Integrated loudness, ITU-R BS.1770; None when everything is below the gate."""
     level_range_db: Measured

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fcaps_pipeline.annotate.verification import wording
+from fcaps_pipeline.annotate.verification.background import find_background
 from fcaps_pipeline.annotate.verification.evidence import (
     StatementsOfCaption,
     Weighed,
@@ -192,7 +193,7 @@ RULES: tuple[Rule, ...] = (
     Rule("quoted_content", _on_text(wording.find_quotation)),
     Rule("transcript_words", _transcript_words, language=None),
     Rule("reported_content", _on_text(wording.find_reported_content)),
-    Rule("background_or_quality", _on_text(wording.find_background)),
+    Rule("background_or_quality", _on_text(find_background)),
     Rule("absence", _on_text(wording.find_absence)),
     Rule("tool_values", _on_text(wording.find_tool_value)),
     Rule("tags_not_honoured", _tags_not_honoured),

@@ -73,6 +73,19 @@ def test_little_speech_has_no_modulation_and_no_tempo(seconds: float) -> None:
     assert (measured.modulation_hz, measured.tempo_hz) == (None, None)
 
 
+@pytest.mark.parametrize("edge_s", [0.0, 0.5])
+def test_a_held_tone_has_no_modulation_and_no_tempo(edge_s: float) -> None:
+    edge_T = np.zeros(round(edge_s * 16_000))
+    tone_T = _voice(np.full(48_000, 160.0), depth=0.0)
+    measured = measure_acoustics(_pcm(np.concatenate([edge_T, tone_T, edge_T])))
+    assert (measured.modulation_hz, measured.tempo_hz) == (None, None)
+
+
+def test_a_faint_swell_has_a_modulation() -> None:
+    measured = measure_acoustics(_pcm(_voice(np.full(64_000, 160.0), depth=0.3)))
+    assert measured.modulation_hz == pytest.approx(4.0, abs=0.5)
+
+
 def test_pauses_do_not_slow_the_articulation() -> None:
     audio_T = np.concatenate([_steady(2), np.zeros(32_000), _steady(2)])
     measured = measure_acoustics(_pcm(audio_T))
