@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import PurePath
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +20,9 @@ from fcaps_pipeline.audio.view import FileView
 from fcaps_pipeline.errors import RecordingError
 
 BATCH_ROWS = 16
+"""Read at once of a column of sound."""
+DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""What Arrow raises over a damaged file, and whatever its view raised."""
 _MAX_COLUMN_BYTES = 2_000_000_000
 """Of one row group, in memory; writers of audio make them a tenth as large."""
 _KEPT = 2
@@ -59,8 +62,15 @@ def can_hold_sound(kind: pa.DataType) -> bool:
     return _is_binary(kind) or (pa.types.is_struct(kind) and _has_bytes(kind))
 
 
+class OpenParquet(NamedTuple):
+    """A Parquet file and the view that it is read through."""
+
+    file: pq.ParquetFile
+    view: FileView
+
+
 @contextmanager
-def opened_parquet(source: ByteSource) -> Iterator[pq.ParquetFile]:
+def opened_parquet(source: ByteSource) -> Iterator[OpenParquet]:
     """A Parquet file that is read through a ByteSource; what Arrow says of damage is told in one line.
 
     Args:
@@ -72,8 +82,8 @@ def opened_parquet(source: ByteSource) -> Iterator[pq.ParquetFile]:
     """
     view = FileView(source)
     try:
-        yield pq.ParquetFile(pa.PythonFile(view, mode="r"))
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        yield OpenParquet(pq.ParquetFile(pa.PythonFile(view, mode="r")), view)
+    except DAMAGE as error:
         if view.error is not None:
             raise view.error from error
         cause = " ".join(str(error).split())
@@ -102,7 +112,8 @@ _columns = _Columns()
 
 
 def _read_column(row: ParquetRow, source: ByteSource) -> pa.ChunkedArray:
-    with opened_parquet(source) as parquet:
+    with opened_parquet(source) as opened:
+        parquet = opened.file
         schema = parquet.schema_arrow
         if row.column not in schema.names or not can_hold_sound(schema.field(row.column).type):
             raise RecordingError(f"{source.name} has no column {row.column!r} of sound; correct the source")

@@ -77,6 +77,27 @@ class TarSource(Section):
     """Name of the corpus of Recordings that name none, as shown in the shards."""
 
 
+class ParquetSource(Section):
+    """Parquet files with a column of sound, as datasets of the Hugging Face hub are published."""
+
+    kind: Literal["parquet"]
+    path: str
+    """A Parquet file, a folder of them, or a pattern such as `data/train-*.parquet`."""
+    column: str | None = None
+    """The column of sound: bytes, paths, or a struct of both; None takes the only struct of both that there is."""
+    audio_root: str | None = None
+    """Folder that relative paths of rows without bytes start from; default: the folder of the file, or `path`."""
+    fields: dict[RecordingField, str | None] = Field(default_factory=dict)
+    """Names of the columns that hold what we take, `{transcript: sentence, speaker: info.spk}`: a dot leads into a
+    struct, null takes nothing. What is not named here is found under its usual names."""
+    language: str | None = None
+    """Language of Recordings that name none, as a BCP 47 tag."""
+    license: License = None
+    """License of Recordings that name none, as shown in the shards; may be spelt `licence`."""
+    corpus: str | None = None
+    """Name of the corpus of Recordings that name none, as shown in the shards."""
+
+
 class RunSource(Section):
     """An earlier run or a release: its rows are the corpus, its Segments are captioned as they are."""
 
@@ -88,5 +109,5 @@ class RunSource(Section):
 
 
 SourceConfig = Annotated[
-    FolderSource | ManifestSource | LhotseSource | TarSource | RunSource, Field(discriminator="kind")
+    FolderSource | ManifestSource | LhotseSource | TarSource | ParquetSource | RunSource, Field(discriminator="kind")
 ]

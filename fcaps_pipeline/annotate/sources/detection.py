@@ -12,6 +12,7 @@ from fcaps_pipeline.annotate.sources.archives import existing, is_pattern
 from fcaps_pipeline.annotate.sources.jsonl import raw_lines
 from fcaps_pipeline.annotate.sources.kinds import AUDIO_SUFFIXES, is_taken
 from fcaps_pipeline.annotate.sources.manifest import PATH_NAMES
+from fcaps_pipeline.annotate.sources.parquet import PARQUET_SUFFIXES
 from fcaps_pipeline.annotate.sources.run import is_run
 from fcaps_pipeline.annotate.sources.tar import TAR_SUFFIXES
 from fcaps_pipeline.errors import SourceError
@@ -19,6 +20,7 @@ from fcaps_pipeline.jobs.sources import (
     FolderSource,
     LhotseSource,
     ManifestSource,
+    ParquetSource,
     RunSource,
     SourceConfig,
     TarSource,
@@ -53,6 +55,8 @@ def detect_source(location: str | Path) -> SourceConfig:
     name = _first_telling_name(path) if path.is_dir() else path.name.lower()
     if name.endswith(TAR_SUFFIXES):
         return TarSource(kind="tar", path=str(location))
+    if name.endswith(PARQUET_SUFFIXES):
+        return ParquetSource(kind="parquet", path=str(location))
     if path.is_dir():
         return FolderSource(kind="folder", path=str(location))
     if name.endswith(_LIST_SUFFIXES):
@@ -67,7 +71,7 @@ def _first_telling_name(folder: Path) -> str:
     for _, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(map(str.lower, files)):
-            if not name.startswith(".") and name.endswith((*AUDIO_SUFFIXES, *TAR_SUFFIXES)):
+            if not name.startswith(".") and name.endswith((*AUDIO_SUFFIXES, *TAR_SUFFIXES, *PARQUET_SUFFIXES)):
                 return name
     return ""
 

@@ -15,11 +15,20 @@ from fcaps_pipeline.annotate.sources.folder import list_folder
 from fcaps_pipeline.annotate.sources.lhotse import list_lhotse
 from fcaps_pipeline.annotate.sources.located import Located
 from fcaps_pipeline.annotate.sources.manifest import list_manifest
+from fcaps_pipeline.annotate.sources.parquet import list_parquet
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
 from fcaps_pipeline.annotate.sources.run import list_run
 from fcaps_pipeline.annotate.sources.tar import list_tars
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.jobs.sources import FolderSource, LhotseSource, ManifestSource, RunSource, SourceConfig, TarSource
+from fcaps_pipeline.jobs.sources import (
+    FolderSource,
+    LhotseSource,
+    ManifestSource,
+    ParquetSource,
+    RunSource,
+    SourceConfig,
+    TarSource,
+)
 from fcaps_pipeline.records.audio import Recording
 
 
@@ -44,7 +53,8 @@ class Listing:
             first = self._seen.setdefault(recording.recording_id, where)
             if first is not where:
                 raise SourceError(
-                    f"two recordings have the id {recording.recording_id!r}: {first} and {where}; rename one of them"
+                    f"two recordings have the id {recording.recording_id!r}: {first} and {where}; rename one of "
+                    "them, or take ids from elsewhere (source.fields)"
                 )
             if self.corpus is None or recording.corpus is not None:
                 yield recording
@@ -65,7 +75,7 @@ def list_recordings(source: SourceConfig) -> Listing:
 
 def _entries(source: SourceConfig, passed_over: PassedOver) -> Iterable[Located]:
     path = existing(source.path)
-    if is_pattern(path) and not isinstance(source, TarSource):
+    if is_pattern(path) and not isinstance(source, TarSource | ParquetSource):
         raise SourceError(f"{path} is a pattern, which archives alone are named by; give a file or a folder")
     match source:
         case FolderSource():
@@ -76,6 +86,8 @@ def _entries(source: SourceConfig, passed_over: PassedOver) -> Iterable[Located]
             return list_lhotse(source, _list_file(path))
         case TarSource():
             return list_tars(source, passed_over)
+        case ParquetSource():
+            return list_parquet(source)
         case RunSource():
             return list_run(path, passed_over)
         case _:

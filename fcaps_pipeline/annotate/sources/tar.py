@@ -23,7 +23,7 @@ from fcaps_pipeline.annotate.sources.recording_line import Description, recordin
 from fcaps_pipeline.annotate.sources.tar_headers import TarEntry, TarHeaders
 from fcaps_pipeline.audio.byte_source import ByteSource, open_file
 from fcaps_pipeline.audio.location import FilePart, RefusedPart, location_in, location_of, parts_of, shown_name
-from fcaps_pipeline.errors import RecordingError, SourceError, StorageError
+from fcaps_pipeline.errors import RecordingError, SourceError
 from fcaps_pipeline.jobs.sources import TarSource
 from fcaps_pipeline.records.audio import Recording
 
@@ -55,6 +55,7 @@ def list_tars(source: TarSource, passed_over: PassedOver) -> Iterator[Located]:
 
     Raises:
         SourceError: there is no tar, one is compressed, or none holds audio that can be read.
+        StorageError: the storage fails.
     """
     archives = find_archives(source.path, TAR_SUFFIXES, "tar")
     fields, first_refusal, num_found = FieldNames(source.fields), "", 0
@@ -76,7 +77,7 @@ def _of_file(
     place = place_of(file.absolute(), root.absolute())
     try:
         opened = open_file(location_of(file.absolute()))
-    except (RecordingError, StorageError) as error:  # it stands for what should be in it, and fails by name
+    except RecordingError as error:  # it stands for what should be in it, and fails by name
         yield _refused(place, "", "", str(error))
         return
     with closing(opened):
