@@ -98,6 +98,44 @@ class ParquetSource(Section):
     """Name of the corpus of Recordings that name none, as shown in the shards."""
 
 
+class TableSource(Section):
+    """A CSV or TSV file with a header and one Recording per row."""
+
+    kind: Literal["table"]
+    path: str
+    """The table, plain or gzipped."""
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """Between cells; None means a tab in `.tsv`, a comma elsewhere."""
+    audio_root: str | None = None
+    """Folder that relative audio paths start from; default: the folder of the table."""
+    fields: dict[ListField, str | None] = Field(default_factory=dict)
+    """Names of the columns that hold what we take, `{path: wav, transcript: sentence}`; null takes nothing. What is not
+    named here is found under its usual names."""
+    language: str | None = None
+    """Language of Recordings that name none, as a BCP 47 tag."""
+    license: License = None
+    """License of Recordings that name none, as shown in the shards; may be spelt `licence`."""
+    corpus: str | None = None
+    """Name of the corpus of rows that name none, as shown in the shards."""
+
+
+class KaldiSource(Section):
+    """A Kaldi data folder: `wav.scp`, and `segments`, `text`, `utt2spk`, `spk2gender`, `reco2dur` where they are."""
+
+    kind: Literal["kaldi"]
+    path: str
+    """The folder. Lines of `segments` become Segments as they are; commands in `wav.scp` are refused, not executed."""
+    audio_root: str | None = None
+    """Folder that relative audio paths start from; default: the data folder or the working directory, whichever has the
+    file."""
+    language: str | None = None
+    """Language of every Recording, as a BCP 47 tag."""
+    license: License = None
+    """License of every Recording, as shown in the shards; may be spelt `licence`."""
+    corpus: str | None = None
+    """Name of the corpus, as shown in the shards."""
+
+
 class RunSource(Section):
     """An earlier run or a release: its rows are the corpus, its Segments are captioned as they are."""
 
@@ -109,5 +147,6 @@ class RunSource(Section):
 
 
 SourceConfig = Annotated[
-    FolderSource | ManifestSource | LhotseSource | TarSource | ParquetSource | RunSource, Field(discriminator="kind")
+    FolderSource | ManifestSource | TableSource | LhotseSource | KaldiSource | TarSource | ParquetSource | RunSource,
+    Field(discriminator="kind"),
 ]

@@ -10,19 +10,23 @@ from pathlib import Path
 
 from fcaps_pipeline.annotate.sources.archives import existing, is_pattern
 from fcaps_pipeline.annotate.sources.jsonl import raw_lines
+from fcaps_pipeline.annotate.sources.kaldi import WAV_SCP
 from fcaps_pipeline.annotate.sources.kinds import AUDIO_SUFFIXES, is_taken
 from fcaps_pipeline.annotate.sources.manifest import PATH_NAMES
 from fcaps_pipeline.annotate.sources.parquet import PARQUET_SUFFIXES
 from fcaps_pipeline.annotate.sources.run import is_run
+from fcaps_pipeline.annotate.sources.table import TABLE_SUFFIXES
 from fcaps_pipeline.annotate.sources.tar import TAR_SUFFIXES
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.sources import (
     FolderSource,
+    KaldiSource,
     LhotseSource,
     ManifestSource,
     ParquetSource,
     RunSource,
     SourceConfig,
+    TableSource,
     TarSource,
 )
 
@@ -52,6 +56,8 @@ def detect_source(location: str | Path) -> SourceConfig:
     path = existing(str(location))
     if is_run(path):
         return RunSource(kind="run", path=str(location))
+    if (path / WAV_SCP).is_file():
+        return KaldiSource(kind="kaldi", path=str(location))
     name = _first_telling_name(path) if path.is_dir() else path.name.lower()
     if name.endswith(TAR_SUFFIXES):
         return TarSource(kind="tar", path=str(location))
@@ -59,6 +65,8 @@ def detect_source(location: str | Path) -> SourceConfig:
         return ParquetSource(kind="parquet", path=str(location))
     if path.is_dir():
         return FolderSource(kind="folder", path=str(location))
+    if name.endswith(TABLE_SUFFIXES):
+        return TableSource(kind="table", path=str(location))
     if name.endswith(_LIST_SUFFIXES):
         return _list_source(path, str(location))
     if not is_pattern(path) and is_taken(path):

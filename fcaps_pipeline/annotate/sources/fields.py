@@ -4,11 +4,12 @@ Enters: `source.fields` of the job. Leaves: values by our names, and the rest of
 into an object; null takes nothing, whatever stands under the usual names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fcaps_pipeline.errors import SourceError
 
+_SHOWN = 500
 _IN_EXTRA = {"speaker_gender": "gender"}
 """What is read from the fields that are not ours, by the name it has there."""
 
@@ -35,6 +36,18 @@ class FieldNames:
     def is_mapped(self, name: str) -> bool:
         """Whether a name of the source is taken for one of our fields."""
         return name in self._names.values()
+
+    def check_columns(self, columns: Collection[str], where: str) -> None:
+        """Refuses names that are no columns of a table; those that are count as met.
+
+        Raises:
+            SourceError: a name is none.
+        """
+        for name in sorted(name for name in self._names.values() if name is not None):
+            if name not in columns and name.partition(".")[0] not in columns:
+                raise SourceError(
+                    f"{where} no column {name!r}, which source.fields names; found {', '.join(columns)[:_SHOWN]}"
+                )
 
     def check_met(self, where: str) -> None:
         """Refuses names that stand nowhere in the source.

@@ -12,21 +12,25 @@ from typing import assert_never
 
 from fcaps_pipeline.annotate.sources.archives import existing, is_pattern
 from fcaps_pipeline.annotate.sources.folder import list_folder
+from fcaps_pipeline.annotate.sources.kaldi import list_kaldi
 from fcaps_pipeline.annotate.sources.lhotse import list_lhotse
 from fcaps_pipeline.annotate.sources.located import Located
 from fcaps_pipeline.annotate.sources.manifest import list_manifest
 from fcaps_pipeline.annotate.sources.parquet import list_parquet
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
 from fcaps_pipeline.annotate.sources.run import list_run
+from fcaps_pipeline.annotate.sources.table import list_table
 from fcaps_pipeline.annotate.sources.tar import list_tars
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.sources import (
     FolderSource,
+    KaldiSource,
     LhotseSource,
     ManifestSource,
     ParquetSource,
     RunSource,
     SourceConfig,
+    TableSource,
     TarSource,
 )
 from fcaps_pipeline.records.audio import Recording
@@ -74,16 +78,18 @@ def list_recordings(source: SourceConfig) -> Listing:
 
 
 def _entries(source: SourceConfig, passed_over: PassedOver) -> Iterable[Located]:
-    path = existing(source.path)
-    if is_pattern(path) and not isinstance(source, TarSource | ParquetSource):
-        raise SourceError(f"{path} is a pattern, which archives alone are named by; give a file or a folder")
+    path = _path_of(source)
     match source:
         case FolderSource():
             return list_folder(source, path, passed_over)
         case ManifestSource():
-            return list_manifest(source, _list_file(path))
+            return list_manifest(source, path)
+        case TableSource():
+            return list_table(source, path)
+        case KaldiSource():
+            return list_kaldi(source, path, passed_over)
         case LhotseSource():
-            return list_lhotse(source, _list_file(path))
+            return list_lhotse(source, path)
         case TarSource():
             return list_tars(source, passed_over)
         case ParquetSource():
@@ -94,7 +100,10 @@ def _entries(source: SourceConfig, passed_over: PassedOver) -> Iterable[Located]
             assert_never(source)
 
 
-def _list_file(path: Path) -> Path:
-    if path.is_dir():
-        raise SourceError(f"{path} is a folder, expected a JSONL file; give a folder with source.kind folder")
+def _path_of(source: SourceConfig) -> Path:
+    path = existing(source.path)
+    if is_pattern(path) and not isinstance(source, TarSource | ParquetSource):
+        raise SourceError(f"{path} is a pattern, which archives alone are named by; give a file or a folder")
+    if path.is_dir() and isinstance(source, ManifestSource | TableSource | LhotseSource):
+        raise SourceError(f"{path} is a folder, expected a list; give a folder of audio with source.kind folder")
     return path

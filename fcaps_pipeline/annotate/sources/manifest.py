@@ -172,7 +172,7 @@ def _whole(line: _Line) -> Recording:
         return recording_from(content, line.place, duration_s=None, cuts=cuts, transcript=None)
     if content.segments is None:
         return recording_from(content, line.place)
-    return recording_from(content, line.place, cuts=unique_cuts(map(_cut, content.segments), line.where))
+    return recording_from(content, line.place, cuts=unique_cuts(map(cut_of, content.segments), line.where))
 
 
 def _of_segments(lines: list[_Line]) -> Recording:
@@ -211,7 +211,8 @@ def _segment(line: ManifestLine) -> Cut:
     )
 
 
-def _cut(segment: ManifestSegment) -> Cut:
+def cut_of(segment: ManifestSegment) -> Cut:
+    """The stretch that a segment of a line declares."""
     return Cut(
         start_samples=seconds_to_samples(segment.start_s),
         end_samples=seconds_to_samples(segment.end_s),

@@ -22,7 +22,7 @@ from fcaps_pipeline.annotate.sources.fields import FieldNames
 from fcaps_pipeline.annotate.sources.ids import id_from_path
 from fcaps_pipeline.annotate.sources.jsonl import explained
 from fcaps_pipeline.annotate.sources.located import Located, Place, locate, place_of
-from fcaps_pipeline.annotate.sources.recording_line import Description, recording_from
+from fcaps_pipeline.annotate.sources.recording_line import Description, recording_from, with_defaults
 from fcaps_pipeline.audio.byte_source import open_file
 from fcaps_pipeline.audio.location import ParquetRow, RefusedPart, location_in, shown_name
 from fcaps_pipeline.audio.parquet_rows import (
@@ -58,7 +58,6 @@ def list_parquet(source: ParquetSource) -> Iterator[Located]:
             yield located
     if not num_found:
         raise SourceError(f"{source.path} has no row; expected one recording per row")
-    fields.check_met(source.path)
 
 
 class _File:
@@ -94,6 +93,7 @@ class _File:
             yield self._refused("every row", f"is lost: {error}")
 
     def _column(self, schema: pa.Schema) -> str:
+        self._fields.check_columns(schema.names, f"{self._path} has")
         wanted, found = self._source.column, sound_columns(schema)
         if wanted is None and len(found) == 1:
             return found[0]
@@ -132,8 +132,7 @@ class _File:
         except ValidationError as error:
             raise SourceError(f"{where}: {explained(error, Description)}") from None
         place = self._place_of_row(path if isinstance(path, str) else "", column, group, row, has_bytes=has_bytes)
-        defaults = {name: getattr(line, name) or getattr(self._source, name) for name in ("language", "license")}
-        return Located(recording_from(line, place, **defaults), where)
+        return Located(with_defaults(recording_from(line, place), self._source), where)
 
     def _place_of_row(self, path: str, column: str, group: int, row: int, *, has_bytes: bool) -> Place:
         if path and not has_bytes:

@@ -4,7 +4,7 @@ Enters: an object of a manifest, the JSON beside a member of a tar, a row of a t
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from pydantic import ValidationInfo
 
@@ -53,6 +53,26 @@ class Description(RecordingLine):
     @classmethod
     def _check_foreign(cls, name: str) -> None:
         """Any name is good."""
+
+
+class Defaults(Protocol):
+    """What a job says of Recordings that do not say it themselves."""
+
+    @property
+    def language(self) -> str | None:
+        """BCP 47 tag."""
+        ...
+
+    @property
+    def license(self) -> str | None:
+        """License of the recording."""
+        ...
+
+
+def with_defaults(recording: Recording, defaults: Defaults) -> Recording:
+    """The Recording with the language and license of the job, where it has none of its own."""
+    told = {"language": recording.language or defaults.language, "license": recording.license or defaults.license}
+    return recording.model_copy(update=told)
 
 
 def recording_from(line: RecordingLine, place: Place, **more: Any) -> Recording:

@@ -19,7 +19,7 @@ from fcaps_pipeline.annotate.sources.ids import id_from_path
 from fcaps_pipeline.annotate.sources.kinds import AUDIO_SUFFIXES, is_taken
 from fcaps_pipeline.annotate.sources.located import Located, Place, place_of
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
-from fcaps_pipeline.annotate.sources.recording_line import Description, recording_from
+from fcaps_pipeline.annotate.sources.recording_line import Description, recording_from, with_defaults
 from fcaps_pipeline.annotate.sources.tar_headers import TarEntry, TarHeaders
 from fcaps_pipeline.audio.byte_source import ByteSource, open_file
 from fcaps_pipeline.audio.location import FilePart, RefusedPart, location_in, location_of, parts_of, shown_name
@@ -144,14 +144,8 @@ def _located(entry: TarEntry, told: Description, text: str | None, tar: _Tar) ->
         return _refused(tar.place, entry.name, tar.named(entry), entry.refusal)
     shown = f"{tar.place.shown}/{shown_name(entry.name)}"
     place = Place(_location(entry, tar), shown, id_from_path(f"{tar.place.shown}/{entry.name}"))
-    recording = recording_from(
-        told,
-        place,
-        transcript=text or told.transcript,
-        language=told.language or tar.source.language,
-        license=told.license or tar.source.license,
-    )
-    return Located(recording, tar.named(entry))
+    recording = recording_from(told, place, transcript=text or told.transcript)
+    return Located(with_defaults(recording, tar.source), tar.named(entry))
 
 
 def _location(entry: TarEntry, tar: _Tar) -> str:

@@ -237,7 +237,7 @@ def test_a_folder_given_as_a_list_and_a_list_given_as_a_folder(fill: Fill) -> No
     with pytest.raises(SourceError, match="is a list, not a folder"):
         list(list_recordings(_source(root / "list.jsonl")))
     for source in (ManifestSource(kind="manifest", path=str(root)), LhotseSource(kind="lhotse", path=str(root))):
-        with pytest.raises(SourceError, match="is a folder, expected a JSONL file"):
+        with pytest.raises(SourceError, match="is a folder, expected a list"):
             list_recordings(source)
 
 

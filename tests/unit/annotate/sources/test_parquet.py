@@ -137,7 +137,7 @@ def test_the_column_must_be_clear_and_there(write: Write) -> None:
         _all(path, column="number")
     (found,) = _all(path, column="other")
     assert found.source == "p.parquet/b.wav"
-    with pytest.raises(SourceError, match="has nowhere the name sentence"):
+    with pytest.raises(SourceError, match=r"p\.parquet has no column 'sentence', which source\.fields names"):
         _all(path, column="audio", fields={"transcript": "sentence"})
 
 
