@@ -136,7 +136,6 @@ class RunLayout:
         self.answers_of = root / "reuse" / "runs.json"
         self.verified = root / "verified.json"
         self.log = root / "run.log.jsonl"
-        self.lock = root / ".lock"
 
     def shard(self, table: Table, unit_index: int, attempt: int) -> Path:
         """Path of a unit's file of one table, by one attempt."""

@@ -14,7 +14,9 @@ from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_json
 from fcaps_pipeline.storage.files import write_durably, writing
-from fcaps_pipeline.storage.job_folder import locked, refuse_strangers, require_same_job
+from fcaps_pipeline.storage.job_folder import refuse_strangers, require_same_job
+from fcaps_pipeline.storage.lease import held
+from fcaps_pipeline.storage.path import store_path
 
 _MARK_SUFFIX = ".recording"
 
@@ -35,10 +37,10 @@ def opened(root: Path, identity: dict[str, Any]) -> Iterator[RunLayout]:
         OutputError: the folder cannot be written.
     """
     layout = RunLayout(root.absolute())
-    with locked(layout.root, layout.lock, "annotating into"):
+    with held(store_path(layout.root), "annotating into"):
         stored = read_json(layout.job)
         if stored is None:
-            refuse_strangers(layout.root, layout.lock, layout.job, kind="a run folder")
+            refuse_strangers(layout.root, layout.job, kind="a run folder")
         if stored is None or not layout.plan.is_file():
             with writing(layout.job):
                 write_durably(layout.job, json.dumps(identity, indent=1))

@@ -1,45 +1,18 @@
-"""A folder that belongs to one job: locked while somebody works in it, refused to every other job.
+"""A folder that belongs to one job: refused to every other.
 
 Enters: paths, and what decides the result of a job as plain values. Leaves nothing: what is wrong is
-an error of one line. The lock dies with its process.
+an error of one line. That one process at a time works in a folder is left to `lease`.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
-from fcaps_pipeline.errors import CorruptRunError, JobError, OutputError, UsageError
+from fcaps_pipeline.errors import CorruptRunError, JobError, UsageError
 from fcaps_pipeline.storage.files import is_temporary, write_durably, writing
-
-
-@contextmanager
-def locked(root: Path, lock: Path, doing: str) -> Iterator[None]:
-    """Creates the folder and keeps others out.
-
-    Args:
-        root: the folder.
-        lock: file inside it.
-        doing: what another process would be doing there, for the message.
-
-    Raises:
-        UsageError: another process works in it.
-        OutputError: it cannot be created.
-    """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        # A soft lock would outlive a killed process.
-        held = FileLock(lock, blocking=False, fallback_to_soft=False).acquire()
-    except Timeout:
-        raise UsageError(f"another process is {doing} {root}; wait for it, or choose another --out") from None
-    except OSError as error:
-        raise OutputError(f"cannot create or lock {root}: {error.strerror}; choose another --out") from error
-    with held:
-        yield
+from fcaps_pipeline.storage.lease import FOLDER
 
 
 def refuse_strangers(root: Path, *ours: Path, kind: str) -> None:
@@ -53,7 +26,7 @@ def refuse_strangers(root: Path, *ours: Path, kind: str) -> None:
     Raises:
         UsageError: it holds something else.
     """
-    known = {path.name for path in ours}
+    known = {FOLDER, *(path.name for path in ours)}
     strangers = sorted(entry.name for entry in root.iterdir() if entry.name not in known and not is_temporary(entry))
     if strangers:
         raise UsageError(f"{root} is neither empty nor {kind} (it holds {strangers[0]}); choose another --out")

@@ -21,7 +21,7 @@ from uuid import uuid4
 import psutil
 from pydantic import ValidationError
 
-from fcaps_pipeline.errors import FcapsError, LeaseLostError, MissingFileError, UsageError
+from fcaps_pipeline.errors import FcapsError, LeaseLostError, MissingFileError, OutputError, UsageError
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.storage.path import StorePath
 
@@ -112,7 +112,10 @@ def held(
         OutputError: the storage does not take the record.
         StorageError: the storage does not give it.
     """
-    lease = _take(root / FOLDER, doing, on_wait, beat_s, stale_s)
+    try:
+        lease = _take(root / FOLDER, doing, on_wait, beat_s, stale_s)
+    except OutputError as error:
+        raise OutputError(f"{root} cannot be worked in: {error}; or choose another --out") from error
     is_over = threading.Event()
     thread = threading.Thread(target=_keep, args=(lease, is_over, beat_s), daemon=True, name=f"lease of {root}")
     thread.start()
@@ -144,6 +147,7 @@ def _take(folder: StorePath, doing: str, on_wait: Callable[[str], None], beat_s:
         if _record(folder, generation + 1).put_if_absent(_self().model_dump_json()):
             lease = Lease(folder, generation + 1, doing)
             lease.beat()
+            _beat(folder, generation).delete()
             return lease
 
 

@@ -22,7 +22,9 @@ from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_json
 from fcaps_pipeline.storage.files import write_durably, writing
-from fcaps_pipeline.storage.job_folder import locked, refuse_strangers, require_same_job
+from fcaps_pipeline.storage.job_folder import refuse_strangers, require_same_job
+from fcaps_pipeline.storage.lease import held
+from fcaps_pipeline.storage.path import store_path
 
 
 class TrainLayout:
@@ -39,7 +41,6 @@ class TrainLayout:
         self.report = root / "report.md"
         self.loss_curve = root / "loss.png"
         self.dev_curve = root / "dev.png"
-        self.lock = root / ".lock"
 
 
 @contextmanager
@@ -52,10 +53,10 @@ def opened(root: Path, job: TrainJob) -> Iterator[TrainLayout]:
         OutputError: the folder cannot be written.
     """
     layout = TrainLayout(root.absolute())
-    with locked(layout.root, layout.lock, "training in"):
+    with held(store_path(layout.root), "training in"):
         stored, now = read_json(layout.job), _identity(job)
         if stored is None:
-            refuse_strangers(layout.root, layout.lock, layout.job, kind="the folder of a training run")
+            refuse_strangers(layout.root, layout.job, kind="the folder of a training run")
             with writing(layout.job):
                 write_durably(layout.job, json.dumps(now, indent=1))
         else:

@@ -16,9 +16,11 @@ from fcaps_pipeline.lab.bench.retrieval.jobs import VARIANTS, Scale, Variant
 from fcaps_pipeline.lab.bench.retrieval.report import write_page
 from fcaps_pipeline.lab.bench.retrieval.train_variant import Note, VariantResult, run_variant
 from fcaps_pipeline.machine import end_with_parent
-from fcaps_pipeline.storage.job_folder import claim, locked, refuse_strangers
+from fcaps_pipeline.storage.job_folder import claim, refuse_strangers
+from fcaps_pipeline.storage.lease import held
+from fcaps_pipeline.storage.path import store_path
 
-_SCALE_FILE, _LOCK_FILE = "scale.json", ".lock"
+_SCALE_FILE = "scale.json"
 _POLL_S = 0.5
 
 
@@ -41,9 +43,9 @@ def bench_retrieval(
         FcapsError: as training and evaluation raise.
     """
     root = work.absolute()
-    with locked(root, root / _LOCK_FILE, "benchmarking in"):
+    with held(store_path(root), "benchmarking in"):
         if not (root / _SCALE_FILE).is_file():
-            refuse_strangers(root, root / _SCALE_FILE, root / _LOCK_FILE, kind="the folder of this benchmark")
+            refuse_strangers(root, root / _SCALE_FILE, kind="the folder of this benchmark")
         claim(root / _SCALE_FILE, scale)
         write_runs(root / "corpus", scale.runs(), workers=workers, on_rows=on_rows)
         results = list(_run_variants(root, scale, workers, note))
