@@ -19,6 +19,8 @@ from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 from fcaps_pipeline.storage.files import write_durably, writing
 
 _NAME = re.compile(r"(\d+)\.(\d+)\.json")
+_FORMER_FIELD = "recordings"
+"""Versions before 2 kept what became of each Recording in the record."""
 
 
 class _Sealed(Record):
@@ -47,10 +49,16 @@ def read_commit(path: Path) -> UnitCommit:
     Raises:
         CorruptRunError: it is not what was written.
     """
+    sealed = None
     try:
         sealed = _Sealed.model_validate_json(path.read_bytes())
         commit = UnitCommit.model_validate(sealed.record)
     except ValidationError as error:
+        if sealed is not None and _FORMER_FIELD in sealed.record:
+            raise CorruptRunError(
+                f"commit record {path} was written by an earlier version, which this one cannot go on with; use that "
+                "version, or annotate into another folder"
+            ) from error
         raise CorruptRunError(
             f"commit record {path} is unreadable ({error.error_count()} mistakes); restore it, or run annotate again "
             "with --repair to do its unit again"
@@ -70,6 +78,18 @@ def last_attempts(layout: RunLayout) -> dict[int, Path]:
         unit_index, attempt = _numbers(path)
         found[unit_index] = max(found.get(unit_index, (0, path)), (attempt, path))
     return {unit_index: found[unit_index][1] for unit_index in sorted(found)}
+
+
+def former_attempts(layout: RunLayout) -> Iterator[tuple[Path, list[Path]]]:
+    """For each unit that was done again, the record that counts and those that no longer do."""
+    last = last_attempts(layout)
+    former: dict[int, list[Path]] = {}
+    for path in _records(layout):
+        unit_index, _ = _numbers(path)
+        if path != last[unit_index]:
+            former.setdefault(unit_index, []).append(path)
+    for unit_index in sorted(former):
+        yield last[unit_index], former[unit_index]
 
 
 def all_attempts(layout: RunLayout) -> list[Path]:

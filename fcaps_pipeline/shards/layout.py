@@ -1,9 +1,9 @@
 """Where the files of a run are, and what its commit records and its index say.
 
-A run folder: `job.json`, `started.json`, `plan/`, `data/`, `rejections/`, `failures/`, `candidates/`, `commits/`,
-`tmp/`, `engines.json`, `run.log.jsonl`, `index.json` and `report.json`. A unit is done when its commit record exists;
-the dataset is done when `index.json` exists. What is done again is a further attempt at its unit, with files and a
-record of its own; the last attempt counts.
+A run folder: `job.json`, `started.json`, `plan/`, `data/`, `rejections/`, `failures/`, `candidates/`, `recordings/`,
+`commits/`, `tmp/`, `engines.json`, `run.log.jsonl`, `index.json` and `report.json`. A unit is done when its commit
+record exists; the dataset is done when `index.json` exists. What is done again is a further attempt at its unit, with
+files and a record of its own; the last attempt counts.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from fcaps_pipeline.records.base import Record
 
-Table = Literal["data", "rejections", "failures", "candidates"]
+Table = Literal["data", "rejections", "failures", "candidates", "recordings"]
 TABLES: tuple[Table, ...] = get_args(Table)
 OUTCOME_TABLES: tuple[Table, ...] = ("data", "rejections", "failures")
 """Each Segment stands in one of them, once."""
@@ -31,7 +31,7 @@ class ShardFile(Record):
 
 
 class RecordingOutcome(Record):
-    """What became of one planned Recording."""
+    """What became of one planned Recording: one row of `recordings`."""
 
     recording_id: str
     source: str
@@ -63,11 +63,15 @@ class UnitCommit(Record):
     """Of the record of the attempt before; None for the first."""
     fcaps_version: str
     """Of the package that wrote its files."""
+    num_recordings: int
+    num_recordings_no_speech: int
+    num_recordings_too_short: int
+    num_recordings_too_long: int
+    num_recording_failures: int
     num_segments: int
     num_annotations: int
     num_rejections: int
     num_segment_failures: int
-    num_recording_failures: int
     num_unasked: int = 0
     """Segments among the failures that an earlier run could not answer and nobody was asked about."""
     num_candidates: int
@@ -76,10 +80,17 @@ class UnitCommit(Record):
     num_asked: int = 0
     """Candidates that engines answered in this attempt; these three are 0 in records older than --reuse."""
     num_output_tokens: int
+    audio_s: float
+    """Audio decoded, per channel."""
+    speech_s: float
     annotated_s: float
+    num_discarded: int
+    discarded_s: float
+    warnings: dict[str, int]
+    """How often each warning was given, over all of its Recordings."""
     rejection_reasons: dict[str, int]
     failure_messages: tuple[str, ...]
-    recordings: tuple[RecordingOutcome, ...]
+    """The first thousand; all are in `failures`."""
     files: tuple[ShardFile, ...]
     duration_s: float
     """Wall-clock time the unit took."""

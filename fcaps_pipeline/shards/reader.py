@@ -1,8 +1,7 @@
-"""Reads back what a run committed: records, totals and checked files."""
+"""Reads back what a run committed: records, the index, checked files and their rows."""
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -12,58 +11,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from fcaps_pipeline.errors import AccountingError, CorruptRunError
+from fcaps_pipeline.errors import CorruptRunError
 from fcaps_pipeline.shards.commits import last_attempts, read_commit
-from fcaps_pipeline.shards.layout import TABLES, DatasetIndex, RunLayout, ShardFile, Table, Totals, UnitCommit
+from fcaps_pipeline.shards.layout import TABLES, DatasetIndex, RunLayout, ShardFile, Table, UnitCommit
 from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS, Row, missing_columns, version_mismatch, with_all_columns
 
 
-def read_commits(layout: RunLayout, without: AbstractSet[int] = frozenset()) -> list[UnitCommit]:
+def read_commits(layout: RunLayout, without: AbstractSet[int] = frozenset()) -> Iterator[UnitCommit]:
     """Commit records in unit order, the last attempt at each, leaving out units that are to be done again.
 
     Raises:
         CorruptRunError: a record is unreadable or changed, or a file it names is missing or of another size.
     """
-    commits = [read_commit(path) for unit_index, path in last_attempts(layout).items() if unit_index not in without]
-    for commit in commits:
-        for file in commit.files:
-            check_size(layout, file)
-    return commits
-
-
-def total(commits: list[UnitCommit]) -> Totals:
-    """Sums over commit records.
-
-    Raises:
-        AccountingError: the Segments of a unit are not what its outcomes add up to.
-    """
-    for commit in commits:
-        outcomes = commit.num_annotations + commit.num_rejections + commit.num_segment_failures
-        if outcomes != commit.num_segments:
-            raise AccountingError(
-                f"unit {commit.unit_index}: {commit.num_segments} Segments, but {outcomes} outcomes; "
-                "run annotate again with --repair to do the unit again, and report this defect"
-            )
-    recordings = [one for commit in commits for one in commit.recordings]
-    by_outcome = Counter(one.outcome for one in recordings)
-    return Totals(
-        num_recordings=len(recordings),
-        num_recordings_no_speech=by_outcome["no_speech"],
-        num_recordings_too_short=by_outcome["too_short"],
-        num_recordings_too_long=by_outcome["too_long"],
-        num_recordings_failed=sum(commit.num_recording_failures for commit in commits),
-        num_segments=sum(commit.num_segments for commit in commits),
-        num_annotations=sum(commit.num_annotations for commit in commits),
-        num_rejections=sum(commit.num_rejections for commit in commits),
-        num_segment_failures=sum(commit.num_segment_failures for commit in commits),
-        num_candidates=sum(commit.num_candidates for commit in commits),
-        audio_hours=sum(one.duration_s for one in recordings) / 3600,
-        speech_hours=sum(one.speech_s for one in recordings) / 3600,
-        annotated_hours=sum(commit.annotated_s for commit in commits) / 3600,
-        num_discarded=sum(one.num_discarded for one in recordings),
-        discarded_hours=sum(one.discarded_s for one in recordings) / 3600,
-        num_output_tokens=sum(commit.num_output_tokens for commit in commits),
-    )
+    for unit_index, path in last_attempts(layout).items():
+        if unit_index not in without:
+            commit = read_commit(path)
+            for file in commit.files:
+                check_size(layout, file)
+            yield commit
 
 
 def read_index(layout: RunLayout) -> DatasetIndex:

@@ -1,8 +1,9 @@
-"""The columns of the four tables of a run: names, types, meaning, versions.
+"""The columns of the five tables of a run: names, types, meaning, versions.
 
 `data` has one row per Annotation, `rejections` one per Rejection, `failures` one per Failure, `candidates` one per
-Candidate of any of them, keyed by segment_id. The columns that describe a Segment are the same in all of them. This
-is the one place that names them: writers, readers, and the tables of `README.md`, follow it.
+Candidate of any of them, keyed by segment_id, `recordings` one per Recording, whatever became of it. The columns that
+describe a Segment are the same in all of them. This is the one place that names them: writers, readers, and the tables
+of `README.md`, follow it.
 """
 
 import json
@@ -18,7 +19,7 @@ from fcaps_pipeline.records.base import as_files_say
 from fcaps_pipeline.records.captions import Profile
 from fcaps_pipeline.shards.layout import Table
 
-SCHEMA_VERSIONS: dict[Table, int] = {"data": 2, "rejections": 2, "failures": 2, "candidates": 2}
+SCHEMA_VERSIONS: dict[Table, int] = {"data": 2, "rejections": 2, "failures": 2, "candidates": 2, "recordings": 2}
 
 SCHEMA_CHANGES: dict[int, str] = {
     2: "candidates became a table of their own; the profile, corpus, split, location and warnings became columns; "
@@ -69,10 +70,14 @@ _VERSIONS = [
     _needed("fcaps_version", _TEXT, "version of this package that wrote the row"),
 ]
 
+_RECORDING_ID = _needed("recording_id", _TEXT, "id of the Recording, from the manifest or the relative path")
+_RECORDING_SHA256 = Column("recording_sha256", _TEXT, "sha256 of the file's bytes; null where it could not be read")
+_SOURCE = _needed("source", _TEXT, "path of the audio relative to the root of the source")
+
 _RECORDING = [
-    _needed("recording_id", _TEXT, "id of the Recording, from the manifest or the relative path"),
-    Column("recording_sha256", _TEXT, "sha256 of the file's bytes; null where it could not be read"),
-    _needed("source", _TEXT, "path of the audio relative to the root of the source"),
+    _RECORDING_ID,
+    _RECORDING_SHA256,
+    _SOURCE,
     _needed("location", _TEXT, "where the audio was read from"),
     Column("corpus", _TEXT, "name of the corpus, where the source gives one"),
     Column("split", _TEXT, "null in a run; a release sets it"),
@@ -241,6 +246,27 @@ COLUMNS: dict[Table, tuple[Column, ...]] = {
         _needed("prompt_sha256", _TEXT, "sha256 of the text of the prompt"),
         _needed("sampling", _TEXT, "sampling as used, as JSON"),
         _WARNINGS,
+        *_VERSIONS,
+    ),
+    "recordings": (
+        _RECORDING_ID,
+        _RECORDING_SHA256,
+        _SOURCE,
+        _needed("outcome", _TEXT, "`segmented`, `no_speech`, `too_short`, `too_long` or `failed`"),
+        _needed("num_segments", _COUNT, "Segments of the Recording"),
+        _needed("duration_s", _SECONDS, "audio decoded, per channel, in seconds"),
+        _needed("speech_s", _SECONDS, "speech found, in seconds"),
+        _needed("num_discarded", _COUNT, "stretches of speech that no Segment could hold, too short or too long"),
+        _needed("discarded_s", _SECONDS, "length of these stretches in seconds"),
+        _needed("num_forced_cuts", _COUNT, "Segments that end inside speech, because it went on without a pause"),
+        Column(
+            "notes", pa.list_(_TEXT), "channels left out and why, and where speech is if not where it was looked for"
+        ),
+        Column(
+            "warning_counts",
+            pa.list_(pa.struct([("name", _TEXT), ("count", _COUNT)])),
+            "how often each warning was given",
+        ),
         *_VERSIONS,
     ),
 }

@@ -1,6 +1,6 @@
 """Writes the Shard of one WorkUnit as a transaction.
 
-Outcomes become rows of the four tables; `commit` publishes the files and writes the commit record last. Until then
+Outcomes become rows of the five tables; `commit` publishes the files and writes the commit record last. Until then
 the unit does not exist, whatever files lie there: readers go by the commit records.
 """
 
@@ -14,8 +14,10 @@ from fcaps_pipeline.records.annotations import Annotation, Failure, Rejection, S
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.shards.commits import next_attempt, write_commit
 from fcaps_pipeline.shards.layout import TABLES, RecordingOutcome, RunLayout, Table, UnitCommit
+from fcaps_pipeline.shards.outcomes import outcome_row, outcome_sums
 from fcaps_pipeline.shards.rows import annotation_row, candidate_rows, failure_row, rejection_row
 from fcaps_pipeline.shards.schema import Row
+from fcaps_pipeline.shards.sums import MAX_LISTED
 from fcaps_pipeline.shards.table_writer import TableWriter
 
 
@@ -105,8 +107,8 @@ class UnitWriter:
                 self._rejection_reasons[row["reason"]] += 1
             case "candidates":
                 self._num_output_tokens += row["num_output_tokens"]
-            case "failures":
-                raise AccountingError(f"unit {self._unit_index}: a Failure is done again, never carried over")
+            case "failures" | "recordings":
+                raise AccountingError(f"unit {self._unit_index}: rows of {table} are written anew, never carried over")
         self._tables[table].add(row)
 
     def add_recording_failure(self, failure: Failure) -> None:
@@ -134,6 +136,8 @@ class UnitWriter:
                 f"unit {self._unit_index}: {num_segments} Segments became {counts[0]} Annotations, {counts[1]} "
                 f"Rejections and {counts[2]} Failures; this is a defect, please report it with the run folder"
             )
+        for outcome in recordings:
+            self._tables["recordings"].add(outcome_row(outcome))
         num_candidates = self._tables["candidates"].num_rows
         files = tuple(file for file in (table.publish() for table in self._tables.values()) if file is not None)
         record = UnitCommit(
@@ -154,7 +158,7 @@ class UnitWriter:
             annotated_s=self._annotated_s,
             rejection_reasons=dict(self._rejection_reasons),
             failure_messages=tuple(self._failure_messages),
-            recordings=recordings,
+            **outcome_sums(recordings),
             files=files,
             duration_s=duration_s,
         )
@@ -179,5 +183,6 @@ class UnitWriter:
 
     def _add_failure(self, failure: Failure, audio: SegmentAudio | None) -> None:
         where = failure.recording.source if failure.segment is None else failure.segment.segment_id
-        self._failure_messages.append(f"{where}: {failure.message}")
+        if len(self._failure_messages) < MAX_LISTED:
+            self._failure_messages.append(f"{where}: {failure.message}")
         self._tables["failures"].add(failure_row(failure, audio))

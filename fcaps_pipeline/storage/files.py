@@ -6,7 +6,7 @@ Enters: paths and contents. Leaves: files that exist whole or not at all.
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -18,21 +18,22 @@ _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF,
 _TEMPORARY_SUFFIX = ".tmp"
 
 
-def write_durably(path: Path, content: str | bytes) -> None:
-    """Writes a small file so that it exists whole or not at all, even after a power cut; text as UTF-8."""
-    with written_beside(path, content.encode() if isinstance(content, str) else content) as temporary:
+def write_durably(path: Path, content: str | bytes | Iterable[str]) -> None:
+    """Writes a file so that it exists whole or not at all, even after a power cut; text as UTF-8, piece by piece."""
+    pieces = [content] if isinstance(content, str | bytes) else content
+    with written_beside(path, (one.encode() if isinstance(one, str) else one for one in pieces)) as temporary:
         temporary.replace(path)
     sync_folder(path.parent)
 
 
 @contextmanager
-def written_beside(path: Path, content: bytes) -> Iterator[Path]:
+def written_beside(path: Path, pieces: Iterable[bytes]) -> Iterator[Path]:
     """A synced file beside the path, to be put in its place; nothing is left of it afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
         with temporary.open("xb") as file:
-            file.write(content)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         yield temporary

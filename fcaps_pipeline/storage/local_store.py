@@ -112,7 +112,7 @@ class LocalStore:
 
 
 def _create(path: Path, content: bytes) -> bool:
-    with written_beside(path, content) as temporary:
+    with written_beside(path, [content]) as temporary:
         try:
             os.link(temporary, path)
         except FileExistsError:

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from fcaps_pipeline.shards.layout import RunLayout
-from fcaps_pipeline.shards.reader import read_commits, read_rows, total
+from fcaps_pipeline.shards.reader import read_commits, read_rows
+from fcaps_pipeline.shards.sums import total
 from tests.conftest import Typed
 from tests.integration.conftest import FCAPS
 

@@ -114,11 +114,11 @@ def test_new_recordings_are_named_then_taken_in_and_done(typed: Typed, demo_file
     assert "woman-soft.flac: no longer in the source; what was made of it stays" in messages.replace("\n", " ")
     sources = {row["source"] for rows in _rows(run).values() for row in rows if "source" in row}
     assert sources == {"woman-soft.flac", "man-loud-fast.flac"}
-    assert len(read_commits(RunLayout(run))) == 2
+    assert len(list(read_commits(RunLayout(run)))) == 2
     assert typed("verify", run)[0] == 0
     assert "--retry-failures does nothing besides" in typed("annotate", "--out", run, "--extend", "--retry-failures")[2]
     layout = RunLayout(run)
-    write_commit(layout, read_commits(layout)[0].model_copy(update={"fcaps_version": "0.0.1"}))
+    write_commit(layout, next(read_commits(layout)).model_copy(update={"fcaps_version": "0.0.1"}))
     layout.report.write_text('{"state": "who')
     _, _, messages = typed("annotate", "--out", run)
     assert "written by version 0.0.1 of this package" in messages.replace("\n", " ")

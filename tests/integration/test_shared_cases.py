@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout
+from fcaps_pipeline.shards.outcomes import read_outcomes
 from fcaps_pipeline.shards.reader import read_commits, read_rows
 from tests.integration.conftest import Fcaps
 from tests.shared_cases import BAD, WHOLE
@@ -33,7 +34,7 @@ def layout(fcaps: Fcaps, shared_cases: Path, tmp_path_factory: pytest.TempPathFa
 
 
 def _outcomes(layout: RunLayout) -> dict[str, RecordingOutcome]:
-    return {one.source: one for commit in read_commits(layout) for one in commit.recordings}
+    return {one.source: one for commit in read_commits(layout) for one in read_outcomes(layout, commit)}
 
 
 def test_every_recording_is_annotated_or_named(layout: RunLayout) -> None:

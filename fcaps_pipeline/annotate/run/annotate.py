@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,11 +34,12 @@ from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.identity import job_identity, job_sha256
 from fcaps_pipeline.jobs.started import remember
 from fcaps_pipeline.records.annotations import WorkUnit
-from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit
+from fcaps_pipeline.shards.index import write_index
+from fcaps_pipeline.shards.layout import RunLayout, ShardFile, UnitCommit
 from fcaps_pipeline.shards.plan import Plan, load_units
-from fcaps_pipeline.shards.reader import read_commits, total
+from fcaps_pipeline.shards.reader import read_commits
 from fcaps_pipeline.shards.run_folder import opened
-from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS
+from fcaps_pipeline.shards.sums import CommitSums, sum_up
 from fcaps_pipeline.storage.files import write_durably, writing
 
 
@@ -64,6 +65,18 @@ class _Work(NamedTuple):
     units: AbstractSet[int]
     again: Mapping[int, UnitCommit]
     """Of these units only what failed, the rest being taken over from the attempt given."""
+
+
+@dataclass
+class _Done:
+    """What is there before a call does anything."""
+
+    units: set[int] = field(default_factory=set)
+    again: dict[int, UnitCommit] = field(default_factory=dict)
+    """Those of them that are done again."""
+    sums: CommitSums = field(default_factory=CommitSums)
+    """Over the others."""
+    versions: set[str] = field(default_factory=set)
 
 
 def annotate(job: Job, out: Path, callback: RunCallback, how: How = How()) -> RunReport:
@@ -113,21 +126,32 @@ class _Call:
         """Plans, does what is to be done, and sums up."""
         plan = self._plan()
         damaged = _damaged(self.layout, self.callback) if self.how.repair else frozenset()
-        commits = read_commits(self.layout, without=damaged)
-        if not commits:
+        done = self._done(damaged)
+        if not done.units:
             check_audio_exists(self.layout, plan)
-        _compare_versions(commits, self.callback)
-        work = self._work(plan, commits, damaged)
-        self._tell_plan(plan, work)
+        _compare_versions(done.versions, self.callback)
+        work = self._work(plan, done, damaged)
+        self._tell_plan(plan, work, done.sums)
         last_call = self._reuse(plan, work) if self.how.reuse else self._ask(work)
         if last_call is None and (report := _last_report(self.layout)) is not None:
             return report
-        return _finish(self.job, self.layout, plan, read_commits(self.layout), last_call or LastCall())
+        return _finish(self.job, self.layout, plan, last_call or LastCall())
 
-    def _tell_plan(self, plan: Plan, work: _Work) -> None:
+    def _done(self, damaged: frozenset[int]) -> _Done:
+        done = _Done()
+        asks_the_rest = bool(self.how.reuse) and self.how.ask
+        for one in read_commits(self.layout, without=damaged):
+            done.units.add(one.unit_index)
+            done.versions.add(one.fcaps_version)
+            if (self.how.retry_failures and _has_failures(one)) or (asks_the_rest and one.num_unasked):
+                done.again[one.unit_index] = one
+            else:
+                done.sums.add(one)
+        return done
+
+    def _tell_plan(self, plan: Plan, work: _Work, sums: CommitSums) -> None:
         """What is there before anything of this is done: units that are done again count when they are."""
-        done = [one for one in read_commits(self.layout) if one.unit_index not in work.units]
-        self.callback.on_plan(plan, total(done), plan.num_units - len(work.units))
+        self.callback.on_plan(plan, sums.totals(), plan.num_units - len(work.units))
 
     def _plan(self) -> Plan:
         """The stored plan held against the source as it is now, or a new one."""
@@ -144,17 +168,11 @@ class _Call:
             self.callback.on_remark(difference)
         return plan
 
-    def _work(self, plan: Plan, commits: list[UnitCommit], damaged: frozenset[int]) -> _Work:
-        asks_the_rest = bool(self.how.reuse) and self.how.ask
-        again = {
-            one.unit_index: one
-            for one in commits
-            if (self.how.retry_failures and _has_failures(one)) or (asks_the_rest and one.num_unasked)
-        }
+    def _work(self, plan: Plan, done: _Done, damaged: frozenset[int]) -> _Work:
         if self.how.retry_failures:
-            return _Work(damaged | again.keys(), again)
-        missing = frozenset(range(plan.num_units)).difference(one.unit_index for one in commits)
-        return _Work(missing | again.keys(), again)
+            return _Work(damaged | done.again.keys(), done.again)
+        missing = frozenset(range(plan.num_units)) - done.units
+        return _Work(missing | done.again.keys(), done.again)
 
     def _ask(self, work: _Work, reuse: Reuse | None = None) -> LastCall | None:
         """Does units with the engines of the job; None where there is nothing to do."""
@@ -183,7 +201,7 @@ class _Call:
             remember_engines(self.layout, read_engines(self.layout) or reuse.identities)
             return first_call
         rest = _Work(rest_units, {**work.again, **unasked(commits)})
-        self._tell_plan(plan, rest)
+        self._tell_plan(plan, rest, sum_up(read_commits(self.layout, without=rest_units)))
         asked = self._ask(rest, reuse)
         return first_call if asked is None else first_call.then(asked)
 
@@ -241,8 +259,8 @@ def _damaged(layout: RunLayout, callback: RunCallback) -> frozenset[int]:
     return frozenset(found)
 
 
-def _compare_versions(commits: list[UnitCommit], callback: RunCallback) -> None:
-    others = sorted({commit.fcaps_version for commit in commits} - {__version__})
+def _compare_versions(versions: set[str], callback: RunCallback) -> None:
+    others = sorted(versions - {__version__})
     if others:
         callback.on_remark(
             f"units of this run were written by version {', '.join(others)} of this package, and version "
@@ -272,25 +290,21 @@ def _check_visible(layout: RunLayout, commit: UnitCommit) -> None:
         )
 
 
-def _finish(job: Job, layout: RunLayout, plan: Plan, commits: list[UnitCommit], last_call: LastCall) -> RunReport:
-    report = make_report(plan, commits, read_engines(layout), last_call)
-    complete = len(commits) == plan.num_units
+def _finish(job: Job, layout: RunLayout, plan: Plan, last_call: LastCall) -> RunReport:
+    sums, files = CommitSums(), list[ShardFile]()
+    for commit in read_commits(layout):
+        sums.add(commit)
+        files += commit.files
+    report = make_report(layout, plan, sums, read_engines(layout), last_call)
+    complete = sums.num_units == plan.num_units
     if complete and report.totals.num_recordings != plan.num_recordings:
         raise AccountingError(
             f"{layout.root}: {plan.num_recordings} Recordings were planned, {report.totals.num_recordings} accounted "
             "for; this is a defect, please report it with the run folder"
         )
-    index = DatasetIndex(
-        schema_versions=SCHEMA_VERSIONS,
-        fcaps_version=__version__,
-        job_sha256=job_sha256(job),
-        plan_sha256=plan.sha256,
-        totals=report.totals,
-        shards=tuple(file for commit in commits for file in commit.files),
-    )
     with writing(layout.report):
         write_durably(layout.report, report.model_dump_json(indent=1))
-        if complete:
-            drop_superseded(layout, commits)
-            write_durably(layout.index, index.model_dump_json(indent=1))
+    if complete:
+        drop_superseded(layout)
+        write_index(layout, report.totals, files, job_sha256=job_sha256(job), plan_sha256=plan.sha256)
     return report

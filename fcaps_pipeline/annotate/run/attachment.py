@@ -22,13 +22,13 @@ from fcaps_pipeline.annotate.segmentation.report import SegmentationTally
 from fcaps_pipeline.errors import MissingFileError, RecordingError
 from fcaps_pipeline.records.audio import AudioFile, Cut, Recording
 from fcaps_pipeline.shards.commits import next_attempt, write_commit
+from fcaps_pipeline.shards.index import write_index
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 from fcaps_pipeline.shards.plan import ChannelMaps
-from fcaps_pipeline.shards.reader import read_commits, read_index, read_unit_rows, total
+from fcaps_pipeline.shards.reader import read_commits, read_index, read_unit_rows
 from fcaps_pipeline.shards.rows import audio_value, samples_sha256
 from fcaps_pipeline.shards.schema import Row, channel_of
 from fcaps_pipeline.shards.table_writer import TableWriter
-from fcaps_pipeline.storage.files import write_durably, writing
 
 _ANY_LENGTH = PlanRules(min_segment_samples=1, max_segment_samples=2**62, max_pause_samples=0, padding_samples=0)
 Pcm = npt.NDArray[np.int16]
@@ -78,12 +78,9 @@ def attach_audio(layout: RunLayout, row_group_bytes: int) -> Iterator[CheckedRow
     index, channel_maps = read_index(layout), ChannelMaps(layout)
     for commit in read_commits(layout):
         yield from _attach_unit(layout, commit, row_group_bytes, channel_maps)
-    commits = read_commits(layout)
-    shards = tuple(file for commit in commits for file in commit.files)
-    drop_superseded(layout, commits)
-    with writing(layout.index):
-        content = index.model_copy(update={"shards": shards, "totals": total(commits), "fcaps_version": __version__})
-        write_durably(layout.index, content.model_dump_json(indent=1))
+    files = [file for commit in read_commits(layout) for file in commit.files]
+    drop_superseded(layout)
+    write_index(layout, index.totals, files, job_sha256=index.job_sha256, plan_sha256=index.plan_sha256)
 
 
 def _attach_unit(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
 from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout, Table, UnitCommit
+from fcaps_pipeline.shards.outcomes import read_outcomes
 from fcaps_pipeline.shards.reader import read_unit_rows
 from fcaps_pipeline.shards.schema import Row
 from fcaps_pipeline.shards.writer import UnitWriter
@@ -28,7 +29,7 @@ class EarlierAttempt:
         self._answered = {
             row["segment_id"]: row["recording_id"] for row in answered if row["recording_id"] not in self._unreadable
         }
-        self._outcomes = {one.recording_id: one for one in commit.recordings}
+        self._outcomes = {one.recording_id: one for one in read_outcomes(layout, commit)}
         self._tables = [_Rows(layout, commit, table) for table in (*_ANSWERED, "candidates")]
 
     def whole(self, recording_id: str) -> RecordingOutcome | None:

@@ -26,6 +26,7 @@ from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.audio import Acoustics, AudioWarning, Channel, Cut, Interval, Recording, SegmentAudio
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RecordingOutcome, RunLayout, UnitCommit
+from fcaps_pipeline.shards.outcomes import read_outcomes
 from fcaps_pipeline.shards.plan import load, load_units
 from fcaps_pipeline.shards.reader import read_commits, read_json, read_unit_rows
 from fcaps_pipeline.shards.schema import Row, channel_of
@@ -112,7 +113,7 @@ def _files_of(run: RunLayout, commit: UnitCommit, recording_ids: set[str]) -> It
         for row in read_unit_rows(run, commit, table, _COLUMNS):
             if row["segment_id"] is not None and row["recording_id"] in recording_ids:
                 rows.setdefault(row["recording_id"], []).append(row)
-    for one in commit.recordings:
+    for one in read_outcomes(run, commit):
         found = rows.get(one.recording_id, [])
         is_one_channel = len({row["channel"] for row in found}) <= 1
         if one.sha256 and one.outcome != "failed" and one.recording_id in recording_ids and is_one_channel:

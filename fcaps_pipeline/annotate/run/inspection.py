@@ -14,8 +14,9 @@ from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RunLayout, Table, Totals, UnitCommit
 from fcaps_pipeline.shards.plan import Plan, load, load_units
-from fcaps_pipeline.shards.reader import read_commits, read_unit_rows, total
+from fcaps_pipeline.shards.reader import read_commits, read_unit_rows
 from fcaps_pipeline.shards.schema import COLUMNS, Row
+from fcaps_pipeline.shards.sums import CommitSums
 
 
 class RunStatus(Record):
@@ -62,16 +63,18 @@ def status(layout: RunLayout) -> RunStatus:
     Raises:
         CorruptRunError: plan or records are unreadable.
     """
-    plan, commits = load(layout), read_commits(layout)
-    done = frozenset(commit.unit_index for commit in commits)
+    plan, sums, done = load(layout), CommitSums(), set[int]()
+    for commit in read_commits(layout):
+        sums.add(commit)
+        done.add(commit.unit_index)
     return RunStatus(
         plan=plan,
-        totals=total(commits),
-        num_units_done=len(commits),
+        totals=sums.totals(),
+        num_units_done=sums.num_units,
         pending_s=sum(unit.duration_s for unit in load_units(layout, without=done)),
         indexed=layout.index.is_file(),
         verified_by=last_verified(layout),
-        rejection_reasons=dict(sum((Counter(one.rejection_reasons) for one in commits), Counter()).most_common()),
+        rejection_reasons=dict(sums.rejection_reasons.most_common()),
     )
 
 
@@ -97,9 +100,8 @@ def lines(layout: RunLayout, tables: Sequence[Table] = OUTCOME_TABLES) -> Iterat
         layout: of the run.
         tables: those to read.
     """
-    commits = read_commits(layout)
     for table in tables:
-        for commit in commits:
+        for commit in read_commits(layout):
             yield from _lines(layout, commit, table)
 
 

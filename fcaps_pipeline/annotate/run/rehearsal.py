@@ -26,7 +26,7 @@ from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RunLayout
 from fcaps_pipeline.shards.plan import load_units
-from fcaps_pipeline.shards.reader import read_commits, read_index, read_rows
+from fcaps_pipeline.shards.reader import read_index, read_rows
 from fcaps_pipeline.shards.schema import Row, channel_of
 
 _SAMPLE = 20_000
@@ -94,7 +94,7 @@ def rehearse(
     """
     for run in runs:
         read_index(run)
-    met = {one.recording_id for run in runs for commit in read_commits(run) for one in commit.recordings}
+    met = {row["recording_id"] for run in runs for row in read_rows(run, "recordings", ["recording_id"])}
     planned = {one.recording_id for one in _recordings(layout)}
     known = met & planned
     sampled, share = _sampled(row for run in runs for row in _rows(run) if row["recording_id"] in known)

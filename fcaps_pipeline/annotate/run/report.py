@@ -1,17 +1,16 @@
 """`report.json`: what a run did, for people and scripts."""
 
-from collections import Counter
 from enum import Enum
+from itertools import islice
 
 from fcaps_pipeline import __version__
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
 from fcaps_pipeline.errors import printable
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.layout import Totals, UnitCommit
+from fcaps_pipeline.shards.layout import RunLayout, Totals
+from fcaps_pipeline.shards.outcomes import read_outcomes
 from fcaps_pipeline.shards.plan import Plan
-from fcaps_pipeline.shards.reader import total
-
-_MAX_LISTED = 1000
+from fcaps_pipeline.shards.sums import MAX_LISTED, CommitSums
 
 _WHY_NO_SEGMENT = {
     "no_speech": "no speech found",
@@ -71,25 +70,25 @@ class RunReport(Record):
 
 
 def make_report(
-    plan: Plan, commits: list[UnitCommit], engines: dict[str, EngineIdentity], last_call: LastCall
+    layout: RunLayout, plan: Plan, sums: CommitSums, engines: dict[str, EngineIdentity], last_call: LastCall
 ) -> RunReport:
-    """Sums up a run from its plan and its commit records.
+    """Says what a run came to.
 
     Raises:
-        AccountingError: a unit's outcomes are not as many as its Segments.
+        CorruptRunError: a table of Recordings is damaged.
     """
-    totals = total(commits)
+    totals = sums.totals()
     return RunReport(
-        state=_state(plan, totals, len(commits)),
+        state=_state(plan, totals, sums.num_units),
         fcaps_version=__version__,
         engines=engines,
         totals=totals,
         num_units=plan.num_units,
-        num_units_done=len(commits),
-        rejection_reasons=dict(sum((Counter(commit.rejection_reasons) for commit in commits), Counter())),
-        failures=tuple(printable(line) for commit in commits for line in commit.failure_messages)[:_MAX_LISTED],
-        recordings_without_segments=_without_segments(commits),
-        warnings=dict(sum((Counter(one.warnings) for commit in commits for one in commit.recordings), Counter())),
+        num_units_done=sums.num_units,
+        rejection_reasons=dict(sums.rejection_reasons),
+        failures=tuple(map(printable, sums.failures)),
+        recordings_without_segments=_without_segments(layout, sums),
+        warnings=dict(sums.warnings),
         ignored_files=plan.num_ignored_files,
         last_call=last_call,
     )
@@ -102,11 +101,11 @@ def _state(plan: Plan, totals: Totals, num_units_done: int) -> State:
     return State.WITH_FAILURES if failed else State.WHOLE
 
 
-def _without_segments(commits: list[UnitCommit]) -> tuple[str, ...]:
+def _without_segments(layout: RunLayout, sums: CommitSums) -> tuple[str, ...]:
     lines = (
         printable("; ".join((f"{one.source}: {_WHY_NO_SEGMENT[one.outcome]}", *one.notes)))
-        for commit in commits
-        for one in commit.recordings
+        for commit in sums.without_segments
+        for one in read_outcomes(layout, commit)
         if one.outcome in _WHY_NO_SEGMENT
     )
-    return tuple(lines)[:_MAX_LISTED]
+    return tuple(islice(lines, MAX_LISTED))

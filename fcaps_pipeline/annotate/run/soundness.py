@@ -6,17 +6,20 @@ that says that a run is sound; other commands compare sizes alone.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from fcaps_pipeline import __version__
 from fcaps_pipeline.errors import AccountingError, CorruptRunError
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.commits import all_attempts, last_attempts, read_commit
+from fcaps_pipeline.shards.commits import all_attempts, former_attempts, last_attempts, read_commit
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, TABLES, RunLayout, ShardFile, Totals, UnitCommit
-from fcaps_pipeline.shards.reader import check_file, read_commits, read_index, read_rows, read_unit_rows, total
+from fcaps_pipeline.shards.outcomes import outcome_sums, read_outcomes
+from fcaps_pipeline.shards.reader import check_file, read_commits, read_index, read_rows, read_unit_rows
+from fcaps_pipeline.shards.sums import total
 from fcaps_pipeline.storage.files import write_durably, writing
 
 
@@ -34,7 +37,7 @@ def verify(layout: RunLayout) -> Iterator[ShardFile]:
         CorruptRunError: a file is missing, changed or of another schema, or the index disagrees.
         AccountingError: a Segment stands in no table, or twice.
     """
-    index, commits = read_index(layout), read_commits(layout)
+    index, commits = read_index(layout), list(read_commits(layout))
     files = tuple(file for commit in commits for file in commit.files)
     if index.shards != files or index.totals != total(commits):
         raise CorruptRunError(f"{layout.index} disagrees with the commit records; run annotate again to write it anew")
@@ -44,6 +47,7 @@ def verify(layout: RunLayout) -> Iterator[ShardFile]:
     _check_ids(layout, index.totals)
     for commit in commits:
         _check_candidates(layout, commit)
+        _check_recordings(layout, commit)
 
 
 def keep_verified(layout: RunLayout) -> None:
@@ -70,7 +74,7 @@ def last_verified(layout: RunLayout) -> str | None:
 def strays(layout: RunLayout) -> list[str]:
     """Files in the folders of the tables that no commit record names, relative to the run folder."""
     found = {path.relative_to(layout.root).as_posix() for table in TABLES for path in (layout.root / table).glob("*")}
-    return sorted(found - _files(layout))
+    return sorted(found - _files(all_attempts(layout)))
 
 
 def damaged_units(layout: RunLayout) -> dict[int, str]:
@@ -85,22 +89,22 @@ def damaged_units(layout: RunLayout) -> dict[int, str]:
     return found
 
 
-def drop_superseded(layout: RunLayout, commits: Sequence[UnitCommit]) -> None:
+def drop_superseded(layout: RunLayout) -> None:
     """Removes the files of attempts that a later one took the place of, so that no reader finds a row twice.
 
     Raises:
         OutputError: a file cannot be removed.
     """
-    current = {file.path for commit in commits for file in commit.files}
-    for path in _files(layout) - current:
-        with writing(layout.root / path):
-            (layout.root / path).unlink(missing_ok=True)
+    for last, former in former_attempts(layout):
+        for path in _files(former) - _files([last]):
+            with writing(layout.root / path):
+                (layout.root / path).unlink(missing_ok=True)
 
 
-def _files(layout: RunLayout) -> set[str]:
-    """What any readable record names, by whichever attempt."""
+def _files(records: Iterable[Path]) -> set[str]:
+    """What readable records name."""
     names: set[str] = set()
-    for path in all_attempts(layout):
+    for path in records:
         with suppress(CorruptRunError):
             names |= {file.path for file in read_commit(path).files}
     return names
@@ -131,6 +135,18 @@ def _check_candidates(layout: RunLayout, commit: UnitCommit) -> None:
     ]
     if faults:
         raise AccountingError(f"{layout.root}, unit {commit.unit_index}: {faults[0]}; report this defect")
+
+
+def _check_recordings(layout: RunLayout, commit: UnitCommit) -> None:
+    """What became of the Recordings of a unit is what its record sums up."""
+    sums = outcome_sums(list(read_outcomes(layout, commit)))
+    recorded = commit.model_dump(include=set(sums))
+    for name, found in sums.items():
+        if found != recorded[name]:
+            raise AccountingError(
+                f"{layout.root}, unit {commit.unit_index}: {name} is {recorded[name]} in its record and {found} in its "
+                "table of Recordings; report this defect"
+            )
 
 
 def _check_ids(layout: RunLayout, totals: Totals) -> None:

@@ -5,8 +5,8 @@ rows hold their samples, these are read from the shard; where they refer to them
 run names. Only annotated Segments are taken; how many others the run has is noted.
 """
 
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,12 +15,13 @@ from fcaps_pipeline.annotate.sources.located import Located
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.records.audio import Cut, Recording
-from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.layout import RunLayout, ShardFile
 from fcaps_pipeline.shards.plan import ChannelMaps
-from fcaps_pipeline.shards.reader import check_size, read_commits, read_index, reading
+from fcaps_pipeline.shards.reader import check_size, read_index, reading
 from fcaps_pipeline.shards.schema import Row, channel_of
 
 _AUDIO_NAME = "audio.path"
+_LENGTHS = ["recording_id", "duration_s"]
 _COLUMNS = [
     "recording_id",
     _AUDIO_NAME,
@@ -60,24 +61,33 @@ def list_run(path: Path, passed_over: PassedOver) -> Iterator[Located]:
     if not layout.index.is_file() and not layout.job.is_file():
         raise SourceError(f"{path} is no run folder: it has neither index.json nor job.json")
     index, channel_maps = read_index(layout), ChannelMaps(layout)
-    lengths = {one.recording_id: one.duration_s for commit in read_commits(layout) for one in commit.recordings}
-    for file in index.shards:
-        if file.table == "data":
+    for data, others in _units(index.shards):
+        lengths: dict[str, float] = {}
+        for file in (data, *others):
             check_size(layout, file)
-            shard = layout.root / file.path
-            for _, rows in groupby(_rows(shard), key=lambda row: row["recording_id"]):
-                yield _located(list(rows), shard, lengths, channel_maps)
+            if file.table == "recordings":
+                lengths |= {row["recording_id"]: row["duration_s"] for row in _rows(layout.root / file.path, _LENGTHS)}
+        shard = layout.root / data.path
+        for _, rows in groupby(_rows(shard, _COLUMNS), key=lambda row: row["recording_id"]):
+            yield _located(list(rows), shard, lengths, channel_maps)
     num_others = index.totals.num_segments - index.totals.num_annotations
     if num_others:
         passed_over.note(f"{path}: {num_others} segments that it did not annotate are no part of this source")
 
 
-def _rows(shard: Path) -> Iterator[Row]:
+def _units(files: Sequence[ShardFile]) -> Iterator[tuple[ShardFile, list[ShardFile]]]:
+    """The file of rows of each unit, and what follows it in the index: the other tables of the unit."""
+    starts = [number for number, file in enumerate(files) if file.table == "data"]
+    for start, end in pairwise((*starts, len(files))):
+        yield files[start], list(files[start + 1 : end])
+
+
+def _rows(shard: Path, columns: list[str]) -> Iterator[Row]:
     with reading(shard):
         parquet = pq.ParquetFile(shard)
     for group in range(parquet.num_row_groups):
         with reading(shard, group):
-            table = parquet.read_row_group(group, columns=_COLUMNS)
+            table = parquet.read_row_group(group, columns=columns)
         yield from table.to_pylist()
 
 

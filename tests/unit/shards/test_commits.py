@@ -43,8 +43,10 @@ def test_a_unit_done_again_leaves_the_first_attempt_and_counts_in_its_place(
     assert (first.attempt, first.parent_sha256, first.fcaps_version) == (1, None, __version__)
     assert second.attempt == 2
     assert second.parent_sha256
-    assert read_commits(layout) == [second]
-    assert [file.path for file in second.files] == ["data/unit-00003-2.parquet", "candidates/unit-00003-2.parquet"]
+    assert list(read_commits(layout)) == [second]
+    assert [file.path for file in second.files] == [
+        f"{table}/unit-00003-2.parquet" for table in ("data", "candidates", "recordings")
+    ]
     assert all((layout.root / file.path).is_file() for file in first.files)
     assert len(list(read_rows(layout, "data"))) == 1
 
@@ -66,4 +68,13 @@ def test_a_changed_record_is_named(
     path.write_text(damage(before))
     assert path.read_text() != before
     with pytest.raises(CorruptRunError, match=f"{path.name} .*{expected}.*--repair"):
-        read_commits(layout)
+        list(read_commits(layout))
+
+
+def test_a_record_of_an_earlier_version_is_refused_in_one_line(layout: RunLayout, attempt: Attempt) -> None:
+    attempt(1)
+    path = layout.commit(3)
+    sealed = json.loads(path.read_text())
+    path.write_text(json.dumps({**sealed, "record": {**sealed["record"], "recordings": []}}))
+    with pytest.raises(CorruptRunError, match="written by an earlier version"):
+        list(read_commits(layout))

@@ -14,7 +14,8 @@ from fcaps_pipeline.errors import AccountingError, CorruptRunError, OutputError
 from fcaps_pipeline.records.annotations import Annotation, Failure, Rejection
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
-from fcaps_pipeline.shards.reader import check_file, read_commits, read_rows, total
+from fcaps_pipeline.shards.reader import check_file, read_commits, read_rows
+from fcaps_pipeline.shards.sums import total
 from fcaps_pipeline.shards.writer import UnitWriter
 from fcaps_pipeline.storage.files import write_durably, writing
 from tests.outcomes import segmented
@@ -48,8 +49,9 @@ def test_a_commit_accounts_for_every_segment(committed: tuple[RunLayout, UnitCom
         "rejections/unit-00000-1.parquet",
         "failures/unit-00000-1.parquet",
         "candidates/unit-00000-1.parquet",
+        "recordings/unit-00000-1.parquet",
     ]
-    assert read_commits(layout) == [commit]
+    assert list(read_commits(layout)) == [commit]
     assert total([commit]).num_segments == 7
     assert list(layout.temporary.iterdir()) == []
     for file in commit.files:

@@ -172,7 +172,7 @@ class RunWatch(RunCallback):
         """See `RunCallback`."""
         with self._lock:
             self._num_units_done += 1
-            self._hours_committed += sum(one.duration_s for one in commit.recordings) / 3600
+            self._hours_committed += commit.audio_s / 3600
         self._metrics.add(m.UNITS, 1)
         self._write(
             run_log.UnitCommitted(

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-import fcaps_pipeline
 from fcaps_pipeline.lab.bench.retrieval.captions import fine_captions, global_captions
 from fcaps_pipeline.lab.synthesis.fresh_process import call_in_fresh_process
 from fcaps_pipeline.lab.synthesis.recording import make_recording
@@ -26,12 +25,13 @@ from fcaps_pipeline.lab.synthesis.stretch import Disagreement, DisagreementError
 from fcaps_pipeline.lab.synthesis.truth import SPLITS, Split
 from fcaps_pipeline.records.audio import Recording, Segment, seconds_to_samples
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.layout import DatasetIndex, RecordingOutcome, RunLayout
-from fcaps_pipeline.shards.reader import read_commits, total
+from fcaps_pipeline.shards.index import write_index
+from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout
+from fcaps_pipeline.shards.reader import read_commits
 from fcaps_pipeline.shards.rows import audio_value, samples_sha256, segment_columns, versions
-from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS, Row
+from fcaps_pipeline.shards.schema import Row
+from fcaps_pipeline.shards.sums import total
 from fcaps_pipeline.shards.writer import UnitWriter
-from fcaps_pipeline.storage.files import write_durably, writing
 
 SHARD_ROWS = 200
 _ROW_GROUP_BYTES = 8_000_000
@@ -215,15 +215,7 @@ def _outcome(truth: RecordingTruth) -> RecordingOutcome:
 
 
 def _write_index(layout: RunLayout, plan: RunPlan) -> None:
-    commits = read_commits(layout)
+    commits = list(read_commits(layout))
     decided = hashlib.sha256(plan.model_dump_json().encode()).hexdigest()
-    index = DatasetIndex(
-        schema_versions=SCHEMA_VERSIONS,
-        fcaps_version=fcaps_pipeline.__version__,
-        job_sha256=decided,
-        plan_sha256=decided,
-        totals=total(commits),
-        shards=tuple(file for commit in commits for file in commit.files),
-    )
-    with writing(layout.index):
-        write_durably(layout.index, index.model_dump_json(indent=1))
+    files = (file for commit in commits for file in commit.files)
+    write_index(layout, total(commits), files, job_sha256=decided, plan_sha256=decided)

@@ -246,7 +246,7 @@ def _checked(layout: RunLayout, commits: Sequence[UnitCommit], clips_per_unit: i
         found.update(row["segment_id"] for row in read_rows(layout, table, ["segment_id"]))
     num_expected = len(commits) * clips_per_unit
     num_doubled = found.total() - len(found)
-    num_poisoned = sum(has_poison(one.recording_id) for commit in commits for one in commit.recordings)
+    num_poisoned = sum(has_poison(row["recording_id"]) for row in read_rows(layout, "recordings", ["recording_id"]))
     num_convicted = sum(commit.num_segment_failures for commit in commits)
     if len(found) != num_expected or num_doubled or num_convicted != num_poisoned:
         raise AccountingError(

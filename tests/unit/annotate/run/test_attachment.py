@@ -68,7 +68,11 @@ def test_attached_rows_hold_their_samples_and_the_run_is_sound(run: RunLayout) -
     rows = list(read_rows(run, "data"))
     assert [row["audio_sha256"] for row in rows] == sums
     assert [len(decode_flac(row["audio"]["bytes"])) for row in rows] == [_NUM_SAMPLES] * 4
-    assert [file.path for file in verify(run)] == ["data/unit-00000-2.parquet", "candidates/unit-00000-1.parquet"]
+    assert [file.path for file in verify(run)] == [
+        "data/unit-00000-2.parquet",
+        "candidates/unit-00000-1.parquet",
+        "recordings/unit-00000-1.parquet",
+    ]
     assert [path.name for path in (run.root / "data").iterdir()] == ["unit-00000-2.parquet"]
     assert _states(run) == [AudioState.EMBEDDED] * 4
 
@@ -83,7 +87,7 @@ def test_what_is_missing_different_or_too_short_is_named_and_stays_a_reference(r
     assert all("a.wav" in one.detail for one in found[:2])
     assert "do not have the recorded sha256" in found[2].detail
     assert [row["audio"] for row in read_rows(run, "data")] == [None] * 4
-    assert len(list(verify(run))) == 2
+    assert len(list(verify(run))) == 3
 
 
 def test_channels_are_read_where_the_plan_says_they_lie(

@@ -182,7 +182,7 @@ def _commit(index: int, num_unasked: int, num_segments: int = 100) -> UnitCommit
     empty: dict[str, object] = {
         "rejection_reasons": {},
         "failure_messages": (),
-        "recordings": (),
+        "warnings": {},
         "files": (),
         "parent_sha256": None,
     }

@@ -17,6 +17,7 @@ from fcaps_pipeline.annotate.run.soundness import (
 from fcaps_pipeline.errors import AccountingError, CorruptRunError
 from fcaps_pipeline.records.annotations import Annotation
 from fcaps_pipeline.records.audio import SegmentAudio
+from fcaps_pipeline.shards.commits import write_commit
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_commits
 from fcaps_pipeline.shards.writer import UnitWriter
@@ -34,7 +35,7 @@ def run(tmp_path: Path, make_audio: MakeAudio, annotate: Annotate) -> RunLayout:
 
 
 def test_a_sound_run_says_so_until_it_changes(run: RunLayout) -> None:
-    assert len(list(verify(run))) == 4
+    assert len(list(verify(run))) == 6
     assert last_verified(run) is None
     keep_verified(run)
     assert last_verified(run) is not None
@@ -43,7 +44,7 @@ def test_a_sound_run_says_so_until_it_changes(run: RunLayout) -> None:
     assert last_verified(run) is None
 
 
-@pytest.mark.parametrize("table", ["data", "candidates"])
+@pytest.mark.parametrize("table", ["data", "candidates", "recordings"])
 @pytest.mark.parametrize(
     "damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"!" + path.read_bytes()[1:])]
 )
@@ -79,12 +80,20 @@ def test_what_a_later_attempt_replaced_goes_and_what_nobody_wrote_is_named(
         writer.commit((segmented(1),), 1, 1.0)
     (run.root / "data" / "copy of unit.parquet").write_text("?")
     assert strays(run) == ["data/copy of unit.parquet"]
-    drop_superseded(run, read_commits(run))
+    drop_superseded(run)
     assert sorted(path.name for path in (run.root / "data").iterdir()) == [
         "copy of unit.parquet",
         "unit-00000-1.parquet",
         "unit-00001-2.parquet",
     ]
+
+
+def test_a_record_that_sums_its_recordings_up_wrongly_is_a_defect(run: RunLayout) -> None:
+    last = list(read_commits(run))[-1]
+    write_commit(run, last.model_copy(update={"attempt": 2, "speech_s": last.speech_s + 1.0}))
+    write_index(run)
+    with pytest.raises(AccountingError, match=r"unit 1: speech_s is 41\.0 in its record and 40\.0 in its table"):
+        list(verify(run))
 
 
 def test_a_segment_in_two_units_is_a_defect(run: RunLayout, make_audio: MakeAudio, annotate: Annotate) -> None:

@@ -23,6 +23,7 @@ from fcaps_pipeline.records.annotations import Annotation, CaptionSet, Rejection
 from fcaps_pipeline.records.audio import Cut, Recording, SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
+from fcaps_pipeline.shards.outcomes import read_outcomes
 from fcaps_pipeline.shards.reader import read_rows
 
 NUM_SEGMENTS = 7
@@ -130,7 +131,7 @@ def test_segments_are_written_in_order_and_all_accounted_for(
     commit = bench.run(UnitTry(unit))
     counts = (commit.num_segments, commit.num_annotations, commit.num_recording_failures)
     assert counts == (NUM_SEGMENTS, NUM_SEGMENTS, 1)
-    assert [one.outcome for one in commit.recordings] == ["segmented", "failed"]
+    assert [one.outcome for one in read_outcomes(bench.layout, commit)] == ["segmented", "failed"]
     starts = [row["start_samples"] for row in read_rows(bench.layout, "data")]
     assert starts == [48_000 * one for one in range(NUM_SEGMENTS)]
     assert [row["source"] for row in read_rows(bench.layout, "failures")] == ["gone.wav"]

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from fcaps_pipeline.records.annotations import Annotation
 from fcaps_pipeline.records.audio import Segment, SegmentAudio, seconds_to_samples
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit
-from fcaps_pipeline.shards.reader import read_commits, total
+from fcaps_pipeline.shards.reader import read_commits
 from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS, table_schema
+from fcaps_pipeline.shards.sums import total
 from fcaps_pipeline.shards.writer import UnitWriter
 from tests.outcomes import segmented
 
@@ -130,7 +131,7 @@ def _in_samples(event: dict[str, Any]) -> dict[str, Any]:
 
 def write_index(layout: RunLayout) -> None:
     """Writes the index of a run anew."""
-    layout.index.write_text(_index(read_commits(layout)).model_dump_json())
+    layout.index.write_text(_index(list(read_commits(layout))).model_dump_json())
 
 
 def _index(commits: list[UnitCommit]) -> DatasetIndex:

@@ -26,8 +26,7 @@ from fcaps_pipeline.annotate.run.watch.run_watch import RunWatch
 from fcaps_pipeline.errors import ModelError, OutputError
 from fcaps_pipeline.shards.layout import UnitCommit
 from fcaps_pipeline.shards.plan import Plan
-from fcaps_pipeline.shards.reader import total
-from tests.outcomes import segmented
+from fcaps_pipeline.shards.sums import total
 
 AT = datetime(2026, 12, 1, tzinfo=UTC)
 _SIZE: dict[str, Any] = {"num_units": 2, "duration_s": 7200.0}
@@ -90,7 +89,7 @@ def _commit(*messages: str) -> UnitCommit:
         "num_segment_failures": 0,
         "num_recording_failures": len(messages),
         "failure_messages": messages,
-        "recordings": (segmented(4),),
+        "audio_s": 60.0,
     }
     return UnitCommit.model_construct(**said)
 
