@@ -26,11 +26,10 @@ def init(
     ] = None,
 ) -> None:
     """Write a job with every key explained, those that need not be set as comments."""
-    import yaml
-
     from fcaps_pipeline.cli.kinds import JOBS
     from fcaps_pipeline.cli.schemas import schema_path
     from fcaps_pipeline.jobs.commented import commented
+    from fcaps_pipeline.jobs.job_yaml import read_value
     from fcaps_pipeline.jobs.resources import shipped_folder
     from fcaps_pipeline.storage.files import write_durably, writing
 
@@ -38,7 +37,7 @@ def init(
     if path.exists():
         raise UsageError(f"{path} exists; name another file with --out")
     shipped = shipped_folder("jobs") / f"{kind}_demo_cpu.yaml"
-    content = yaml.safe_load(shipped.read_text(encoding="utf-8"))
+    content = read_value(shipped.read_text(encoding="utf-8"))
     if kind is Kind.ANNOTATE:
         content["source"] = {"kind": "folder", "path": "speech"}
     with writing(path):

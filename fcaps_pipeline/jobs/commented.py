@@ -8,10 +8,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from fcaps_pipeline.jobs.job_yaml import write_value
 from fcaps_pipeline.jobs.mistakes import models_in, own_tags
 from fcaps_pipeline.records.base import as_files_say
 
@@ -90,4 +90,4 @@ def _out(line: str) -> str:
 
 def _flow(value: Any) -> str:
     plain = list(value) if isinstance(value, tuple | set | frozenset) else value
-    return yaml.safe_dump(plain, default_flow_style=True, width=10_000, sort_keys=False).removesuffix("...\n").strip()
+    return write_value(plain)

@@ -48,6 +48,8 @@ def explain(item: ErrorDetails, model: type[BaseModel], content: object) -> tupl
         case "enum" | "literal_error":
             meant = _nearest(str(item["input"]), re.findall(r"'([^']+)'", str(context["expected"])))
             return key, f"{item['msg']}{meant}, found {_shown(item['input'])}"
+        case "string_type" if isinstance(item["input"], bool | int | float):
+            return key, f"{item['msg']}, found {_shown(item['input'])}; text that reads as that needs quotes"
         case kind:
             message = item["msg"].removeprefix("Value error, ")
             is_of_several = kind == "value_error" and isinstance(item["input"], dict | BaseModel)

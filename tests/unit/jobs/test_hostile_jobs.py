@@ -26,10 +26,12 @@ shards: {unit_hours: HOURS}
         ("a: &a [*a]\n", "stands inside it"),
         (_LAUGHS, "more than 10,000 keys, once aliases are written out"),
         ("# " + "x" * 1_000_001, "a job file has at most 1,000,000"),
-        ("a: !!timestamp 2026-02-30\n", "is not YAML: day is out of range"),
+        ("a: !!timestamp 2026-02-30\n", "job.yaml:1: not YAML: could not determine a constructor for the tag"),
+        ("a: !!bool maybe\n", "is not YAML: 'maybe' is no truth value, expected true or false"),
+        ("a: " + "9" * 5_000 + "\n", "is not YAML: Exceeds the limit"),
         ("a: \x00\n", "is not YAML"),
     ],
-    ids=["deep", "self", "laughs", "long", "date", "null"],
+    ids=["deep", "self", "laughs", "long", "date", "truth", "digits", "null"],
 )
 def test_hostile_yaml_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "job.yaml"

@@ -7,6 +7,7 @@ import pytest
 from fcaps_pipeline.errors import JobError
 from fcaps_pipeline.jobs.annotate_job import load_job
 from fcaps_pipeline.jobs.sources import FolderSource
+from fcaps_pipeline.records.captions import Granularity
 
 JOB = """\
 source:
@@ -78,6 +79,13 @@ def _mistake(tmp_path: Path, text: str, *overrides: str) -> str:
         ),
         ("source:", "segmentation: &a {padding_s: *a}\nsource:", "job.yaml:1: segmentation.padding_s: the anchor of"),
         ("source:", "segmentation: {padding_s: !!int a}\nsource:", "job.yaml is not YAML: invalid literal for int()"),
+        ("path: speech", "path: 0o17", "job.yaml:3: source.path: Input should be a valid string, found 15; text that"),
+        ("num_candidates: 2", "num_candidates: 1:30", "job.yaml:17: captions.fine.num_candidates: Input should be"),
+        (
+            "num_candidates: 2",
+            "seeded: maybe",
+            "job.yaml:17: captions.fine.seeded: Input should be a valid boolean",
+        ),
         ("  path: speech", "\tpath: speech", "job.yaml:3: not YAML: found character '\\t'"),
         (
             "captions:",
@@ -99,6 +107,21 @@ def test_words_that_another_yaml_would_change_stay_text(tmp_path: Path) -> None:
     job = load_job(path, ["source.corpus=2026-13-45"])
     assert isinstance(job.source, FolderSource)
     assert (job.source.path, job.source.language, job.source.corpus) == ("2026-11-26", "no", "2026-13-45")
+
+
+@pytest.mark.parametrize(("written", "seeded"), [("no", False), ("Off", False), ("true", True), ("yes", True)])
+def test_a_truth_value_may_be_written_as_elsewhere(tmp_path: Path, written: str, *, seeded: bool) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(JOB.replace("num_candidates: 2", f"seeded: {written}"))
+    assert load_job(path).captions[Granularity.FINE].seeded is seeded
+
+
+def test_numbers_are_those_of_the_core_schema(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(JOB.replace("max_model_len: 2048", "max_model_len: 02048").replace("0.6", "6e-1"))
+    job = load_job(path)
+    assert job.captions[Granularity.FINE].sampling.temperature == 0.6
+    assert job.engines["small"].model_dump()["max_model_len"] == 2_048
 
 
 def test_every_mistake_is_named(tmp_path: Path) -> None:
