@@ -49,8 +49,8 @@ def write_mapped_run(
 def write_plan(layout: RunLayout, recordings: Collection[Recording]) -> None:
     """Stores a plan of one unit."""
     line = WorkUnit(unit_index=0, recordings=tuple(recordings)).model_dump_json() + "\n"
-    layout.units.parent.mkdir(parents=True)
-    layout.units.write_text(line)
+    layout.units.parent.on_disk().mkdir(parents=True)
+    layout.units.on_disk().write_text(line)
     summary = Plan(
         num_units=1,
         num_recordings=len(recordings),
@@ -65,7 +65,7 @@ def write_plan(layout: RunLayout, recordings: Collection[Recording]) -> None:
         remarks=(),
         sha256=hashlib.sha256(line.encode()).hexdigest(),
     )
-    layout.plan.write_text(summary.model_dump_json())
+    layout.plan.on_disk().write_text(summary.model_dump_json())
 
 
 def _recordings(folder: Path) -> list[Recording]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fcaps_pipeline.cli.console import LISTED, messages, result
-from fcaps_pipeline.cli.paths import local_path
+from fcaps_pipeline.cli.paths import storable
 
 if TYPE_CHECKING:
     from fcaps_pipeline.jobs.annotate_job import Job
@@ -16,9 +16,9 @@ Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one key of the job; may be repeated.")
 ]
 Reused = Annotated[
-    list[Path] | None,
+    list[str] | None,
     typer.Option(
-        "--reuse", parser=local_path, metavar="RUN", help="Finished run whose answers are not asked again; repeatable."
+        "--reuse", parser=storable, metavar="RUN", help="Finished run whose answers are not asked again; repeatable."
     ),
 ]
 _EXIT_NOT_WHOLE = 3
@@ -34,9 +34,11 @@ def annotate(
         ),
     ] = None,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            parser=local_path, metavar="PATH", help="Run folder: new, or one to go on with; runs/NAME by default."
+            parser=storable,
+            metavar="PATH",
+            help="Run folder or address such as s3://bucket/run: new, or one to go on with; runs/NAME by default.",
         ),
     ] = None,
     overrides: Overrides = None,
@@ -84,7 +86,7 @@ def annotate(
         raise typer.Exit(_EXIT_NOT_WHOLE)
 
 
-def _job_and_folder(source: str | None, out: Path | None, overrides: list[str]) -> tuple["Job", Path]:
+def _job_and_folder(source: str | None, out: str | None, overrides: list[str]) -> tuple["Job", str]:
     """The job of the command line, or the one that the run folder was started with."""
     from fcaps_pipeline.cli.jobs import resolve_job
     from fcaps_pipeline.errors import UsageError
@@ -100,20 +102,18 @@ def _job_and_folder(source: str | None, out: Path | None, overrides: list[str]) 
     return recall(existing(out).started), out
 
 
-def default_run_folder(source: str) -> Path:
+def default_run_folder(source: str) -> str:
     """`runs/NAME` with the name of a folder, or that of a file without its endings."""
     path = Path(source)
     name = path.resolve().name if path.is_dir() else Path(path.name.removesuffix(".gz")).stem
-    return Path("runs") / (name or "root")
+    return f"runs/{name or 'root'}"
 
 
 def plan(
     source: Source,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            parser=local_path, metavar="PATH", help="Run folder: store the plan there, or see what is pending."
-        ),
+        str | None,
+        typer.Option(parser=storable, metavar="PATH", help="Run folder: store the plan there, or see what is pending."),
     ] = None,
     overrides: Overrides = None,
     tokens_per_s: Annotated[
@@ -136,8 +136,8 @@ def plan(
     from fcaps_pipeline.shards.run_folder import existing, opened
 
     job = resolve_job(source, overrides or [])
-    with scratch_folder() as scratch, opened(out or scratch, job_identity(job)) as layout:
-        is_stored = layout.plan.is_file()
+    with scratch_folder() as scratch, opened(out or scratch, job_identity(job), messages.say) as layout:
+        is_stored = layout.plan.exists()
         planned = load_or_make(layout, job)
         drift = drift_line(layout, job) if is_stored else None
         rehearsal = None

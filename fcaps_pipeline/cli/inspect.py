@@ -9,30 +9,39 @@ import typer
 from fcaps_pipeline.cli.console import LISTED, messages, result
 from fcaps_pipeline.cli.status import Run
 from fcaps_pipeline.errors import OutputError
+from fcaps_pipeline.shards.layout import ShardFile
 
 if TYPE_CHECKING:
     from fcaps_pipeline.shards.layout import Table
 
 
-def verify(run: Run) -> None:
+def verify(
+    run: Run,
+    *,
+    orphans: Annotated[
+        bool, typer.Option("--orphans", help="Remove files that writers left who never came to their commit.")
+    ] = False,
+) -> None:
     """Read every shard again: checksums, schemas, accounting."""
-    from fcaps_pipeline.annotate.run.soundness import keep_verified, strays
+    from fcaps_pipeline.annotate.run.soundness import drop_orphans, keep_verified, strays
     from fcaps_pipeline.annotate.run.soundness import verify as check
     from fcaps_pipeline.shards.run_folder import existing
 
     layout = existing(run)
-    num_files = num_rows = 0
+    files, num_rows = list[ShardFile](), 0
     for file in check(layout):
-        num_files += 1
+        files.append(file)
         num_rows += file.num_rows
         messages.say(f"sound: {file.path}, {file.num_rows} rows")
+    for name in drop_orphans(layout, files) if orphans else ():
+        messages.say(f"removed: {name}, which belongs to no unit")
     for name in strays(layout):
         messages.say(f"stray: {name} belongs to no unit; readers go by index.json, remove it")
     try:
         keep_verified(layout)
     except OutputError as error:
         messages.say(f"the result is not kept: {error}")
-    result.say(f"{num_files} files with {num_rows} rows are sound; every Segment is accounted for once")
+    result.say(f"{len(files)} files with {num_rows} rows are sound; every Segment is accounted for once")
 
 
 def show(

@@ -1,4 +1,4 @@
-"""Paths of the command line: of file systems, and of nothing else."""
+"""Paths of the command line, and addresses of folders that may lie on an object store."""
 
 from pathlib import Path
 
@@ -14,3 +14,16 @@ def local_path(text: str | Path) -> Path:
     if "://" in str(text):
         raise UsageError(f"{text} is an address; folders must lie on a file system: mount it, or copy what is there")
     return Path(text)
+
+
+def storable(text: str | Path) -> str:
+    """A path or an address such as `s3://bucket/run`, as typed; a store that is far away is looked at once.
+
+    Raises:
+        UsageError: nothing can be stored there.
+        StorageError: there is no such bucket, it may not be seen, or it does not answer.
+    """
+    from fcaps_pipeline.storage.path import check_reachable
+
+    check_reachable(str(text))
+    return str(text)

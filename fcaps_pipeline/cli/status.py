@@ -2,13 +2,12 @@
 
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fcaps_pipeline.cli.console import LISTED, Stream, result
-from fcaps_pipeline.cli.paths import local_path
+from fcaps_pipeline.cli.paths import storable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from fcaps_pipeline.annotate.run.watch.activity import Activity
     from fcaps_pipeline.annotate.run.watch.run_log import EngineMinute
 
-Run = Annotated[Path, typer.Argument(parser=local_path, metavar="RUN", help="Run folder of `fcaps annotate`.")]
+Run = Annotated[str, typer.Argument(parser=storable, metavar="RUN", help="Run folder of `fcaps annotate`.")]
 
 
 def status(

@@ -1,7 +1,6 @@
 """How runs and plans look in a terminal; their Segments are in `segments`."""
 
 from collections import Counter
-from pathlib import Path
 
 from rich.table import Table
 
@@ -16,7 +15,7 @@ from fcaps_pipeline.jobs.annotate_job import Job
 _MAX_REASONS = 5
 
 
-def print_report(console: Stream, report: RunReport, out: Path) -> None:
+def print_report(console: Stream, report: RunReport, out: str) -> None:
     """What a run did, and where its shards are."""
     totals = report.totals
     console.say(
@@ -40,16 +39,16 @@ def print_report(console: Stream, report: RunReport, out: Path) -> None:
     for line in notes[:LISTED]:
         console.say(f"  {line}")
     if len(notes) > LISTED:
-        console.say(f"  and {len(notes) - LISTED} more in {out / 'report.json'}")
+        console.say(f"  and {len(notes) - LISTED} more in {out}/report.json")
     if report.state is State.UNFINISHED:
         console.say(f"{report.num_units_done} of {report.num_units} units done; the same command does the others")
     else:
         if report.state is State.WITH_FAILURES:
             console.say(f"`fcaps annotate --out {out} --retry-failures` does again what failed, and nothing else")
-        console.say(f"shards: {out / 'data'}/*.parquet, described by {out / 'index.json'}")
+        console.say(f"shards: {out}/data/*.parquet, described by {out}/index.json")
 
 
-def _print_rejections(console: Stream, report: RunReport, out: Path) -> None:
+def _print_rejections(console: Stream, report: RunReport, out: str) -> None:
     totals = report.totals
     if report.rejection_reasons:
         commonest = Counter(report.rejection_reasons).most_common(_MAX_REASONS)

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.storage.path import StorePath, store_path
 
 _PACKAGE = Path(__file__).parents[1]
 _SCHEME = "package:"
@@ -41,3 +42,12 @@ def shipped_folder(name: str) -> Path:
     """Folder `prompts`, `jobs` or `schemas` of the checkout, or its copy inside an installed wheel."""
     inside = _PACKAGE / "_shipped" / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def resolve_store_path(location: str) -> StorePath:
+    """The file or folder that a path or URI of a job names; relative paths as `resolve_path` has them.
+
+    Raises:
+        UsageError: nothing can be stored there.
+    """
+    return store_path(location if "://" in location else resolve_path(location))

@@ -4,15 +4,14 @@
 """
 
 import os
-from pathlib import Path
 
 from pydantic import ValidationError
 
-from fcaps_pipeline.errors import CorruptRunError, UsageError
+from fcaps_pipeline.errors import CorruptRunError, MissingFileError, UsageError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.resources import WORKING_FOLDER, working_folder
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.storage.files import write_durably, writing
+from fcaps_pipeline.storage.path import StorePath
 
 
 class _Started(Record):
@@ -22,19 +21,18 @@ class _Started(Record):
     job: Job
 
 
-def remember(path: Path, job: Job) -> None:
+def remember(path: StorePath, job: Job) -> None:
     """Notes a job that begins, or goes on.
 
     Raises:
         OutputError: the file cannot be written.
     """
     content = _Started(working_folder=str(working_folder()), job=job).model_dump_json(indent=1)
-    with writing(path):
-        if not path.is_file() or path.read_bytes() != content.encode():
-            write_durably(path, content)
+    if not path.exists() or path.read() != content.encode():
+        path.put(content)
 
 
-def recall(path: Path) -> Job:
+def recall(path: StorePath) -> Job:
     """The job that was noted; from now on relative paths start where they did then.
 
     Raises:
@@ -42,8 +40,8 @@ def recall(path: Path) -> Job:
         CorruptRunError: the file is not what was written.
     """
     try:
-        started = _Started.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+        started = _Started.model_validate_json(path.read())
+    except MissingFileError:
         raise UsageError(f"{path.parent} remembers no job; give the job file it was started with") from None
     except ValidationError as error:
         raise CorruptRunError(

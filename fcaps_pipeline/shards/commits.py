@@ -7,8 +7,6 @@ says is looked at in `reader`.
 import hashlib
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +14,7 @@ from pydantic import ValidationError
 from fcaps_pipeline.errors import CorruptRunError
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
-from fcaps_pipeline.storage.files import write_durably, writing
+from fcaps_pipeline.storage.path import StorePath
 
 _NAME = re.compile(r"(\d+)\.(\d+)\.json")
 _FORMER_FIELD = "recordings"
@@ -31,19 +29,23 @@ class _Sealed(Record):
     record: dict[str, Any]
 
 
-def write_commit(layout: RunLayout, commit: UnitCommit) -> None:
-    """Makes an attempt at a unit count.
+def write_commit(layout: RunLayout, commit: UnitCommit) -> UnitCommit:
+    """Makes an attempt at a unit count, unless another writer's record of the same attempt is there already.
+
+    Returns:
+        The commit that counts.
 
     Raises:
         OutputError: the run folder cannot be written.
+        CorruptRunError: the record of the other writer is unreadable.
     """
     record = commit.model_dump(mode="json")
     path = layout.commit(commit.unit_index, commit.attempt)
-    with writing(path):
-        write_durably(path, _Sealed(sha256=_seal(record), record=record).model_dump_json(indent=1))
+    is_ours = path.put_if_absent(_Sealed(sha256=_seal(record), record=record).model_dump_json(indent=1))
+    return commit if is_ours else read_commit(path)
 
 
-def read_commit(path: Path) -> UnitCommit:
+def read_commit(path: StorePath) -> UnitCommit:
     """One commit record.
 
     Raises:
@@ -51,7 +53,7 @@ def read_commit(path: Path) -> UnitCommit:
     """
     sealed = None
     try:
-        sealed = _Sealed.model_validate_json(path.read_bytes())
+        sealed = _Sealed.model_validate_json(path.read())
         commit = UnitCommit.model_validate(sealed.record)
     except ValidationError as error:
         if sealed is not None and _FORMER_FIELD in sealed.record:
@@ -71,49 +73,32 @@ def read_commit(path: Path) -> UnitCommit:
     return commit
 
 
-def last_attempts(layout: RunLayout) -> dict[int, Path]:
+def last_attempts(layout: RunLayout) -> dict[int, StorePath]:
     """The record that counts, for each unit that has one, in unit order."""
-    found: dict[int, tuple[int, Path]] = {}
-    for path in _records(layout):
-        unit_index, attempt = _numbers(path)
-        found[unit_index] = max(found.get(unit_index, (0, path)), (attempt, path))
-    return {unit_index: found[unit_index][1] for unit_index in sorted(found)}
+    return {unit_index: layout.commit(unit_index, max(found)) for unit_index, found in _attempts(layout).items()}
 
 
-def former_attempts(layout: RunLayout) -> Iterator[tuple[Path, list[Path]]]:
-    """For each unit that was done again, the record that counts and those that no longer do."""
-    last = last_attempts(layout)
-    former: dict[int, list[Path]] = {}
-    for path in _records(layout):
-        unit_index, _ = _numbers(path)
-        if path != last[unit_index]:
-            former.setdefault(unit_index, []).append(path)
-    for unit_index in sorted(former):
-        yield last[unit_index], former[unit_index]
-
-
-def all_attempts(layout: RunLayout) -> list[Path]:
+def all_attempts(layout: RunLayout) -> list[StorePath]:
     """Every record, those that no longer count included."""
-    return sorted(_records(layout))
+    return [layout.commit(unit_index, one) for unit_index, found in _attempts(layout).items() for one in sorted(found)]
 
 
 def next_attempt(layout: RunLayout, unit_index: int) -> tuple[int, str | None]:
     """Number of the attempt that comes next at a unit, and the sha256 of the record before it."""
     attempt = 1
-    while layout.commit(unit_index, attempt).is_file():
+    while layout.commit(unit_index, attempt).exists():
         attempt += 1
     before = layout.commit(unit_index, attempt - 1)
-    return attempt, hashlib.sha256(before.read_bytes()).hexdigest() if attempt > 1 else None
+    return attempt, hashlib.sha256(before.read()).hexdigest() if attempt > 1 else None
 
 
-def _records(layout: RunLayout) -> Iterator[Path]:
-    return (path for path in layout.commits.glob("*.json") if _NAME.fullmatch(path.name))
-
-
-def _numbers(path: Path) -> tuple[int, int]:
-    match = _NAME.fullmatch(path.name)
-    assert match is not None
-    return int(match[1]), int(match[2])
+def _attempts(layout: RunLayout) -> dict[int, set[int]]:
+    """Numbers of the attempts at each unit, in unit order."""
+    names = (_NAME.fullmatch(path.name) for path in layout.commits.list())
+    found: dict[int, set[int]] = {}
+    for name in filter(None, names):
+        found.setdefault(int(name[1]), set()).add(int(name[2]))
+    return dict(sorted(found.items()))
 
 
 def _seal(record: dict[str, Any]) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from fcaps_pipeline import __version__
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, ShardFile, Totals
 from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS
-from fcaps_pipeline.storage.files import write_durably, writing
 
 _NO_SHARDS = "[]}"
 
@@ -37,8 +36,7 @@ def write_index(
         totals=totals,
         shards=(),
     )
-    with writing(layout.index):
-        write_durably(layout.index, _text(index, files))
+    layout.index.put_text(_text(index, files))
 
 
 def _text(index: DatasetIndex, files: Iterable[ShardFile]) -> Iterator[str]:

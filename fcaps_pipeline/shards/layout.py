@@ -6,17 +6,24 @@ record exists; the dataset is done when `index.json` exists. What is done again 
 files and a record of its own; the last attempt counts.
 """
 
+import hashlib
+import re
+import tempfile
 from pathlib import Path
 from typing import Literal, get_args
 
 from pydantic import Field
 
 from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.storage.path import StorePath, Where, store_path
 
 Table = Literal["data", "rejections", "failures", "candidates", "recordings"]
 TABLES: tuple[Table, ...] = get_args(Table)
 OUTCOME_TABLES: tuple[Table, ...] = ("data", "rejections", "failures")
 """Each Segment stands in one of them, once."""
+
+
+_SHARD_NAME = re.compile(rf"(?:{'|'.join(TABLES)})/unit-\d{{5,}}-\d+-[0-9a-f]{{12}}\.parquet")
 
 
 class ShardFile(Record):
@@ -128,18 +135,23 @@ class DatasetIndex(Record):
     shards: tuple[ShardFile, ...]
 
 
+def is_shard_name(name: str) -> bool:
+    """Whether a name relative to a run is one that `RunLayout.shard_name` gives."""
+    return _SHARD_NAME.fullmatch(name) is not None
+
+
 class RunLayout:
     """Paths inside a run folder."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, where: Where) -> None:
+        """Takes a path, a URI, or what they name."""
+        self.root = root = store_path(where)
         self.job = root / "job.json"
         self.started = root / "started.json"
         self.engines = root / "engines.json"
         self.plan = root / "plan" / "plan.json"
         self.units = root / "plan" / "units.jsonl"
         self.commits = root / "commits"
-        self.temporary = root / "tmp"
         self.index = root / "index.json"
         self.report = root / "report.json"
         self.answers = root / "reuse" / "answers.sqlite"
@@ -148,10 +160,17 @@ class RunLayout:
         self.verified = root / "verified.json"
         self.log = root / "run.log.jsonl"
 
-    def shard(self, table: Table, unit_index: int, attempt: int) -> Path:
-        """Path of a unit's file of one table, by one attempt."""
-        return self.root / table / f"unit-{unit_index:05d}-{attempt}.parquet"
+    @property
+    def scratch(self) -> Path:
+        """Folder of this machine for files in the making: in the run where that is on a file system."""
+        if self.root.local is not None:
+            return self.root.local / "tmp"
+        return Path(tempfile.gettempdir(), f"fcaps-{hashlib.sha256(str(self.root).encode()).hexdigest()[:16]}")
 
-    def commit(self, unit_index: int, attempt: int = 1) -> Path:
+    def shard_name(self, table: Table, unit_index: int, attempt: int, sha256: str) -> str:
+        """Name of a unit's file of one table, relative to the run: what two writers make of a unit never collides."""
+        return f"{table}/unit-{unit_index:05d}-{attempt}-{sha256[:12]}.parquet"
+
+    def commit(self, unit_index: int, attempt: int = 1) -> StorePath:
         """Path of the commit record of one attempt at a unit."""
         return self.commits / f"{unit_index:05d}.{attempt}.json"

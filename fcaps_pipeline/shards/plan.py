@@ -5,13 +5,14 @@ a killed process wrote behind them does not. Making a plan is left to `annotate/
 """
 
 import hashlib
+import io
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from fcaps_pipeline.errors import CorruptRunError
+from fcaps_pipeline.errors import CorruptRunError, StorageError
 from fcaps_pipeline.records.annotations import WorkUnit
 from fcaps_pipeline.records.audio import AudioFile
 from fcaps_pipeline.records.base import Record
@@ -54,12 +55,12 @@ def load(layout: RunLayout) -> Plan:
     Raises:
         CorruptRunError: there is none, or it was changed.
     """
-    if not layout.plan.is_file():
+    if not layout.plan.exists():
         raise CorruptRunError(f"{layout.root} has no complete plan yet; run its annotate command again")
     try:
         plan = _summary(layout)
         digest = units_digest(layout, plan.num_units).hexdigest()
-    except (OSError, ValueError) as error:
+    except (StorageError, OSError, ValueError) as error:
         raise CorruptRunError(
             f"the plan in {layout.plan.parent} is unreadable; start again in another folder"
         ) from error
@@ -72,7 +73,7 @@ def load_units(
     layout: RunLayout, without: AbstractSet[int] = frozenset(), only: AbstractSet[int] | None = None
 ) -> Iterator[WorkUnit]:
     """Stored units in order, leaving out those whose index is in `without`, or is not in `only`."""
-    with layout.units.open(encoding="utf-8") as file:
+    with io.TextIOWrapper(layout.units.open(), encoding="utf-8") as file:
         for unit_index, line in enumerate(islice(file, _summary(layout).num_units)):
             if unit_index not in without and (only is None or unit_index in only):
                 yield WorkUnit.model_validate_json(line)
@@ -96,7 +97,7 @@ class ChannelMaps:
         """
         if row["num_channels"] == 1 and row["channel"] == "0":
             return None
-        if not self._layout.plan.is_file():
+        if not self._layout.plan.exists():
             if row["audio"] is not None:
                 return None
             raise CorruptRunError(
@@ -108,20 +109,20 @@ class ChannelMaps:
     @cached_property
     def _maps(self) -> dict[str, tuple[AudioFile, ...]]:
         num_units = load(self._layout).num_units
-        with self._layout.units.open(encoding="utf-8") as file:
+        with io.TextIOWrapper(self._layout.units.open(), encoding="utf-8") as file:
             lines = (line for line in islice(file, num_units) if _HAS_FILES in line)
             recordings = (one for line in lines for one in WorkUnit.model_validate_json(line).recordings)
             return {one.recording_id: one.files for one in recordings if one.files is not None}
 
 
 def _summary(layout: RunLayout) -> Plan:
-    return Plan.model_validate_json(layout.plan.read_bytes())
+    return Plan.model_validate_json(layout.plan.read())
 
 
 def units_digest(layout: RunLayout, num_units: int) -> Any:
     """sha256 over the lines that count, open for more."""
     digest = hashlib.sha256()
-    with layout.units.open("rb") as file:
+    with layout.units.open() as file:
         for line in islice(file, num_units):
             digest.update(line)
     return digest

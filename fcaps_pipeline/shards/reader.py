@@ -1,20 +1,26 @@
 """Reads back what a run committed: records, the index, checked files and their rows."""
 
 import hashlib
+import io
 import json
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from fcaps_pipeline.errors import CorruptRunError
+from fcaps_pipeline.errors import CorruptRunError, MissingFileError
 from fcaps_pipeline.shards.commits import last_attempts, read_commit
 from fcaps_pipeline.shards.layout import TABLES, DatasetIndex, RunLayout, ShardFile, Table, UnitCommit
 from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS, Row, missing_columns, version_mismatch, with_all_columns
+from fcaps_pipeline.storage.path import StorePath
+
+_THREADS = 16
+_BATCH = 256
 
 
 def read_commits(layout: RunLayout, without: AbstractSet[int] = frozenset()) -> Iterator[UnitCommit]:
@@ -23,12 +29,19 @@ def read_commits(layout: RunLayout, without: AbstractSet[int] = frozenset()) -> 
     Raises:
         CorruptRunError: a record is unreadable or changed, or a file it names is missing or of another size.
     """
-    for unit_index, path in last_attempts(layout).items():
-        if unit_index not in without:
-            commit = read_commit(path)
-            for file in commit.files:
-                check_size(layout, file)
-            yield commit
+    records = [path for unit_index, path in last_attempts(layout).items() if unit_index not in without]
+    sizes = {f"{table}/{name}": size for table in TABLES for name, size in (layout.root / table).sizes().items()}
+    # Far away, each record is a request.
+    with ThreadPoolExecutor(1 if layout.root.local is not None else _THREADS) as pool:
+        for batch in _batches(records):
+            for commit in pool.map(read_commit, batch):
+                for file in commit.files:
+                    _check_size(layout, file, sizes.get(file.path))
+                yield commit
+
+
+def _batches(records: list[StorePath]) -> Iterator[list[StorePath]]:
+    return (records[start : start + _BATCH] for start in range(0, len(records), _BATCH))
 
 
 def read_index(layout: RunLayout) -> DatasetIndex:
@@ -57,9 +70,12 @@ def check_size(layout: RunLayout, file: ShardFile) -> None:
     Raises:
         CorruptRunError: it is missing, or of another size.
     """
-    path = layout.root / file.path
-    found = path.stat().st_size if path.is_file() else None
+    _check_size(layout, file, (layout.root / file.path).num_bytes())
+
+
+def _check_size(layout: RunLayout, file: ShardFile, found: int | None) -> None:
     if found != file.num_bytes:
+        path = layout.root / file.path
         state = "is missing" if found is None else f"has {found} bytes"
         raise CorruptRunError(
             f"{path} {state}, but its commit record says {file.num_bytes} bytes; restore the file, or run annotate "
@@ -75,15 +91,15 @@ def check_file(layout: RunLayout, file: ShardFile) -> None:
     """
     path = layout.root / file.path
     check_size(layout, file)
-    with reading(path), path.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    with reading(path), path.open() as opened:
+        digest = hashlib.file_digest(cast("io.BufferedReader", opened), "sha256").hexdigest()
     if digest != file.sha256:
         raise CorruptRunError(
             f"{path} was changed: sha256 {digest[:12]}…, recorded {file.sha256[:12]}…; restore it, or run annotate "
             "again with --repair to do its unit again"
         )
     with reading(path):
-        parquet = pq.ParquetFile(path)
+        parquet = open_parquet(path)
     if missing := missing_columns(file.table, parquet.schema_arrow):
         raise CorruptRunError(
             f"{path} lacks the column {missing[0]}, or has it with another type: it is not of schema version "
@@ -116,7 +132,7 @@ def read_unit_rows(
             continue
         path = layout.root / file.path
         with reading(path):
-            parquet = pq.ParquetFile(path)
+            parquet = open_parquet(path)
         for group in range(parquet.num_row_groups):
             with reading(path, group):
                 rows: pa.Table = parquet.read_row_group(group, columns=columns)
@@ -124,7 +140,7 @@ def read_unit_rows(
 
 
 @contextmanager
-def reading(shard: Path, row_group: int | None = None) -> Iterator[None]:
+def reading(shard: StorePath, row_group: int | None = None) -> Iterator[None]:
     """Turns what Arrow raises on damaged files into one clear line.
 
     Args:
@@ -140,22 +156,27 @@ def reading(shard: Path, row_group: int | None = None) -> Iterator[None]:
         where = "footer" if row_group is None else f"row group {row_group}"
         cause = " ".join(str(error).split())
         raise CorruptRunError(
-            f"{shard}: {where} cannot be read ({cause}); `fcaps verify {shard.parents[1]}` checks every file of the "
+            f"{shard}: {where} cannot be read ({cause}); `fcaps verify {shard.parent.parent}` checks every file of the "
             "run; restore this one, or run annotate again with --repair"
         ) from error
 
 
-def read_json(path: Path) -> object:
+def open_parquet(path: StorePath) -> pq.ParquetFile:
+    """A Parquet file, read in a few large requests where it is far away."""
+    return pq.ParquetFile(path.local) if path.local is not None else pq.ParquetFile(path.open(), pre_buffer=True)
+
+
+def read_json(path: StorePath) -> object:
     """Content of a JSON file of the run, or None where it does not exist."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        return json.loads(path.read_text())
+    except MissingFileError:
         return None
     except (ValueError, RecursionError) as error:
         raise CorruptRunError(f"{path} is not JSON: {error}; restore it from a copy") from error
 
 
-def _check_versions(path: Path, content: object) -> None:
+def _check_versions(path: StorePath, content: object) -> None:
     """Says what became different since the version that wrote an index, before its fields are looked at."""
     versions = content.get("schema_versions") if isinstance(content, dict) else None
     if versions is None and isinstance(content, dict) and isinstance(content.get("schema_version"), int):

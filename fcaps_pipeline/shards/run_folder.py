@@ -5,24 +5,24 @@ One process at a time works in a run folder.
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_json
-from fcaps_pipeline.storage.files import write_durably, writing
 from fcaps_pipeline.storage.job_folder import refuse_strangers, require_same_job
 from fcaps_pipeline.storage.lease import held
-from fcaps_pipeline.storage.path import store_path
+from fcaps_pipeline.storage.path import Where
 
 _MARK_SUFFIX = ".recording"
 
 
 @contextmanager
-def opened(root: Path, identity: dict[str, Any]) -> Iterator[RunLayout]:
+def opened(
+    root: Where, identity: dict[str, Any], on_wait: Callable[[str], None] = lambda _: None
+) -> Iterator[RunLayout]:
     """The run folder, locked, with the leftovers of a killed process removed.
 
     The Job counts as started once its plan is stored; until then it may change.
@@ -30,44 +30,46 @@ def opened(root: Path, identity: dict[str, Any]) -> Iterator[RunLayout]:
     Args:
         root: the folder; created where it is missing.
         identity: what decides the result of the Job, see `job_identity`.
+        on_wait: told where somebody on another machine may still work in the folder.
 
     Raises:
+        LeaseLostError: another process took the folder over while this one gave no sign of life.
         JobError: the folder holds a run of a different Job.
         UsageError: the folder holds something else or what an earlier version began, or another process works in it.
         OutputError: the folder cannot be written.
     """
-    layout = RunLayout(root.absolute())
-    with held(store_path(layout.root), "annotating into"):
+    layout = RunLayout(root)
+    with held(layout.root, "annotating into", on_wait) as lease:
         stored = read_json(layout.job)
         if stored is None:
             refuse_strangers(layout.root, layout.job, kind="a run folder")
-        if stored is None or not layout.plan.is_file():
-            with writing(layout.job):
-                write_durably(layout.job, json.dumps(identity, indent=1))
+        if stored is None or not layout.plan.exists():
+            layout.job.put(json.dumps(identity, indent=1))
         else:
             require_same_job(stored, identity, layout.job)
         _refuse_marks(layout)
-        shutil.rmtree(layout.temporary, ignore_errors=True)
+        shutil.rmtree(layout.scratch, ignore_errors=True)
         yield layout
+        lease.check()
 
 
 def _refuse_marks(layout: RunLayout) -> None:
     """Versions before 2 left a file in `tmp/` that named the Recording at which a process had died."""
-    mark = next(layout.temporary.glob(f"*{_MARK_SUFFIX}"), None)
+    mark = next(layout.scratch.glob(f"*{_MARK_SUFFIX}"), None)
     if mark is not None:
         raise UsageError(
-            f"{layout.root} was begun by an earlier version, whose mark {mark.relative_to(layout.root)} means nothing "
+            f"{layout.root} was begun by an earlier version, whose mark {mark.parent.name}/{mark.name} means nothing "
             "to this one; finish it with that version, or choose another --out"
         )
 
 
-def existing(root: Path) -> RunLayout:
+def existing(root: Where) -> RunLayout:
     """The layout of a run that was started before.
 
     Raises:
         UsageError: the folder is not a run folder.
     """
     layout = RunLayout(root)
-    if not layout.job.is_file():
+    if not layout.job.exists():
         raise UsageError(f"{root} is not a run folder: it has no job.json; give the --out folder of `fcaps annotate`")
     return layout

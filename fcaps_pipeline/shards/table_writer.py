@@ -1,22 +1,21 @@
 """Writes one Parquet file of a unit, row group by row group, so that memory stays bounded whatever the unit holds.
 
-Rows go to a temporary file; `publish` closes, syncs, hashes and renames it. Nothing reads the file before a commit
-record names it.
+Rows go to a file in the scratch folder; `publish` closes and hashes it, and puts it under a name that tells its
+content. Nothing reads the file before a commit record names it.
 """
 
 import hashlib
-import os
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fcaps_pipeline.shards.layout import RunLayout, ShardFile, Table
 from fcaps_pipeline.shards.schema import Row, table_schema
-from fcaps_pipeline.storage.files import sync_folder, writing
+from fcaps_pipeline.storage.files import writing
 
 _AUDIO_COLUMN = "audio.bytes"
 _MAX_ROWS_PER_GROUP = 1000
@@ -29,8 +28,8 @@ class TableWriter:
     def __init__(self, layout: RunLayout, table: Table, unit_index: int, attempt: int, *, row_group_bytes: int) -> None:
         self._layout = layout
         self._table: Table = table
-        self._final = layout.shard(table, unit_index, attempt)
-        self._temporary = layout.temporary / f"{table}-{unit_index:05d}-{attempt}-{os.getpid()}.parquet"
+        self._unit_index, self._attempt = unit_index, attempt
+        self._temporary = layout.scratch / f"{table}-{unit_index:05d}-{attempt}-{uuid4().hex}.parquet"
         self._row_group_bytes = row_group_bytes
         self._writer: pq.ParquetWriter | None = None
         self._rows: list[Row] = []
@@ -58,27 +57,18 @@ class TableWriter:
             OutputError: the run folder cannot be written.
         """
         if self.num_rows == 0 and self._table != "data":
-            # A try that was killed before its commit record may have published one.
-            with writing(self._final):
-                self._final.unlink(missing_ok=True)
             return None
         self._flush()
         assert self._writer is not None
         with writing(self._temporary):
             self._writer.close()
-            digest = _sync_and_hash(self._temporary)
-            self._final.parent.mkdir(parents=True, exist_ok=True)
-            self._temporary.replace(self._final)
-            sync_folder(self._final.parent)
-            num_bytes = self._final.stat().st_size
+            num_bytes = self._temporary.stat().st_size
+            with self._temporary.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         self._writer = None
-        return ShardFile(
-            table=self._table,
-            path=self._final.relative_to(self._layout.root).as_posix(),
-            num_rows=self.num_rows,
-            num_bytes=num_bytes,
-            sha256=digest,
-        )
+        name = self._layout.shard_name(self._table, self._unit_index, self._attempt, sha256)
+        (self._layout.root / name).put_file(self._temporary)
+        return ShardFile(table=self._table, path=name, num_rows=self.num_rows, num_bytes=num_bytes, sha256=sha256)
 
     def discard(self) -> None:
         """Leaves nothing behind of a file that was not published."""
@@ -109,12 +99,6 @@ def _num_bytes(value: object) -> int:
     if isinstance(value, list):
         return sum(map(_num_bytes, value))
     return 0 if value is None else _NUMBER_BYTES
-
-
-def _sync_and_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @cache

@@ -117,12 +117,15 @@ class UnitWriter:
         self._add_failure(failure, None)
 
     def commit(self, recordings: tuple[RecordingOutcome, ...], num_segments: int, duration_s: float) -> UnitCommit:
-        """Makes the unit exist.
+        """Makes the unit exist, unless another writer did so first.
 
         Args:
             recordings: what became of every Recording of the unit.
             num_segments: Segments that were handed to captioning.
             duration_s: wall-clock time of the unit.
+
+        Returns:
+            The record that counts: this one, or that of who was first.
 
         Raises:
             AccountingError: the outcomes are not as many as the Segments.
@@ -162,8 +165,7 @@ class UnitWriter:
             files=files,
             duration_s=duration_s,
         )
-        write_commit(self._layout, record)
-        return record
+        return write_commit(self._layout, record)
 
     def _count_answers(self, outcome: SegmentOutcome) -> None:
         completions = [one.completion for found in outcome.caption_sets for one in found.candidates]

@@ -18,10 +18,11 @@ _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF,
 _TEMPORARY_SUFFIX = ".tmp"
 
 
-def write_durably(path: Path, content: str | bytes | Iterable[str]) -> None:
-    """Writes a file so that it exists whole or not at all, even after a power cut; text as UTF-8, piece by piece."""
-    pieces = [content] if isinstance(content, str | bytes) else content
-    with written_beside(path, (one.encode() if isinstance(one, str) else one for one in pieces)) as temporary:
+def write_durably(path: Path, content: str | bytes | Iterable[bytes]) -> None:
+    """Writes a file so that it exists whole or not at all, even after a power cut; text as UTF-8."""
+    if isinstance(content, str):
+        content = content.encode()
+    with written_beside(path, [content] if isinstance(content, bytes) else content) as temporary:
         temporary.replace(path)
     sync_folder(path.parent)
 

@@ -11,11 +11,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from fcaps_pipeline.errors import CorruptRunError, JobError, UsageError
-from fcaps_pipeline.storage.files import is_temporary, write_durably, writing
+from fcaps_pipeline.storage.files import write_durably, writing
 from fcaps_pipeline.storage.lease import FOLDER
+from fcaps_pipeline.storage.path import StorePath
 
 
-def refuse_strangers(root: Path, *ours: Path, kind: str) -> None:
+def refuse_strangers(root: StorePath, *ours: StorePath, kind: str) -> None:
     """Makes sure that a folder without a job is empty.
 
     Args:
@@ -26,10 +27,11 @@ def refuse_strangers(root: Path, *ours: Path, kind: str) -> None:
     Raises:
         UsageError: it holds something else.
     """
-    known = {FOLDER, *(path.name for path in ours)}
-    strangers = sorted(entry.name for entry in root.iterdir() if entry.name not in known and not is_temporary(entry))
-    if strangers:
-        raise UsageError(f"{root} is neither empty nor {kind} (it holds {strangers[0]}); choose another --out")
+    lease, known = root / FOLDER, set(ours)
+    stranger = next((path for path in root.list() if path not in known and path.parent != lease), None)
+    if stranger is not None:
+        name = str(stranger).removeprefix(f"{root}/")
+        raise UsageError(f"{root} is neither empty nor {kind} (it holds {name}); choose another --out")
 
 
 def claim(path: Path, settings: BaseModel) -> None:
@@ -57,7 +59,7 @@ def claim(path: Path, settings: BaseModel) -> None:
     require_same_job(stored, settings.model_dump(mode="json"), path)
 
 
-def require_same_job(stored: object, now: dict[str, Any], path: Path) -> None:
+def require_same_job(stored: object, now: dict[str, Any], path: Path | StorePath) -> None:
     """Compares a job with the one that the folder was started with.
 
     Args:

@@ -8,7 +8,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -62,7 +62,7 @@ class LocalStore:
             return None
         return status.st_size if stat.S_ISREG(status.st_mode) else None
 
-    def put(self, key: str, content: bytes) -> None:
+    def put(self, key: str, content: bytes | Iterable[bytes]) -> None:
         """See `Store`."""
         path = self.path(key)
         with writing(path):

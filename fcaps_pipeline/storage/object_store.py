@@ -9,7 +9,7 @@ these stores under one name.
 import configparser
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -23,8 +23,6 @@ from fcaps_pipeline.errors import FcapsError, MissingFileError, OutputError, Sto
 from fcaps_pipeline.storage.files import writing
 from fcaps_pipeline.storage.store import Found
 
-PATIENCE_S = 240.0
-"""How long a request is tried again; a signature of S3 is good for five minutes."""
 _PART_BYTES = 16 * 2**20
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,64})</Code>")
 _STATUS = re.compile(r"status code: (\d{3})\b")
@@ -89,7 +87,7 @@ class ObjectStore:
         except MissingFileError:
             return None
 
-    def put(self, key: str, content: bytes) -> None:
+    def put(self, key: str, content: bytes | Iterable[bytes]) -> None:
         """See `Store`."""
         with self._writing(key):
             obstore.put(self._client, key, content, chunk_size=_PART_BYTES)
@@ -168,7 +166,7 @@ class _ExistsError(OutputError):
     """There is an object already."""
 
 
-def open_s3(bucket: str, patience_s: float = PATIENCE_S) -> ObjectStore:
+def open_s3(bucket: str, patience_s: float) -> ObjectStore:
     """A bucket of S3, or of a server that speaks its protocol and that `AWS_ENDPOINT_URL` names."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     client = S3Store(
@@ -180,7 +178,7 @@ def open_s3(bucket: str, patience_s: float = PATIENCE_S) -> ObjectStore:
     return ObjectStore(f"s3://{bucket}", client)
 
 
-def open_gcs(bucket: str, patience_s: float = PATIENCE_S) -> ObjectStore:
+def open_gcs(bucket: str, patience_s: float) -> ObjectStore:
     """A bucket of Google Cloud Storage."""
     return ObjectStore(f"gs://{bucket}", GCSStore(bucket, retry_config=_retries(patience_s)))
 

@@ -6,7 +6,7 @@ with `/` as paths are and which other processes open anew: it travels as its tex
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -19,6 +19,9 @@ from fcaps_pipeline.storage.store import Store, check_key
 
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _SAFE = "/!$&'()*+,;=:@~"
+PATIENCE_S = 240.0
+"""How long a request is tried again; a signature of S3 is good for five minutes."""
+_FIRST_PATIENCE_S = 3.0
 
 
 class StorePath:
@@ -55,9 +58,24 @@ class StorePath:
         return self.key.rsplit("/", 1)[-1]
 
     @property
+    def parent(self) -> Self:
+        """The folder that it is in; the root is in itself."""
+        return type(self)(self.store, self.key.rpartition("/")[0])
+
+    @property
     def local(self) -> Path | None:
         """The path on this machine; None where it is not on a file system."""
         return self.store.path(self.key) if isinstance(self.store, LocalStore) else None
+
+    def on_disk(self) -> Path:
+        """The path on this machine, for what needs a file system.
+
+        Raises:
+            UsageError: it is not on one.
+        """
+        if self.local is None:
+            raise UsageError(f"{self} must lie on a file system for this; copy it to one, or mount its store")
+        return self.local
 
     def read(self) -> bytes:
         """Content.
@@ -93,6 +111,16 @@ class StorePath:
         """
         return self.num_bytes() is not None
 
+    def read_text(self) -> str:
+        """Content as text in UTF-8.
+
+        Raises:
+            MissingFileError: it does not exist.
+            StorageError: the storage does not give it.
+            UnicodeDecodeError: it is no such text.
+        """
+        return self.read().decode()
+
     def put(self, content: bytes | str) -> None:
         """Writes the file whole; text as UTF-8.
 
@@ -100,6 +128,14 @@ class StorePath:
             OutputError: the storage does not take it.
         """
         self.store.put(self.key, content.encode() if isinstance(content, str) else content)
+
+    def put_text(self, pieces: Iterable[str]) -> None:
+        """Writes the file whole from pieces of text, as UTF-8.
+
+        Raises:
+            OutputError: the storage does not take it.
+        """
+        self.store.put(self.key, (piece.encode() for piece in pieces))
 
     def put_file(self, file: Path) -> None:
         """Writes the file from a local one, which is gone afterwards.
@@ -125,6 +161,15 @@ class StorePath:
         """
         return (StorePath(self.store, found.key) for found in self.store.list(self.key))
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the files below it, by their names relative to it.
+
+        Raises:
+            StorageError: the storage does not tell.
+        """
+        skipped = len(self.key) + 1 if self.key else 0
+        return {found.key[skipped:]: found.num_bytes for found in self.store.list(self.key)}
+
     def delete(self) -> None:
         """Makes the file not be there.
 
@@ -134,12 +179,18 @@ class StorePath:
         self.store.delete(self.key)
 
 
-def store_path(where: str | Path) -> StorePath:
+Where = str | Path | StorePath
+"""How callers may say where something is."""
+
+
+def store_path(where: Where) -> StorePath:
     """The file or folder that a path or URI names; relative paths start in the working folder.
 
     Raises:
         UsageError: nothing can be stored there.
     """
+    if isinstance(where, StorePath):
+        return where
     text = str(where)
     match = None if isinstance(where, Path) else _URI.match(text)
     if match is None or match[1] == "file":
@@ -155,6 +206,19 @@ def store_path(where: str | Path) -> StorePath:
     return StorePath(_bucket(match[1].lower(), address.netloc, text), check_key(key) if key else "")
 
 
+def check_reachable(where: Where) -> None:
+    """Takes one quick look at a store that is far away, so that a wrong address is told at once.
+
+    Raises:
+        UsageError: nothing can be stored there.
+        StorageError: there is no such bucket, it may not be seen, or it does not answer.
+    """
+    path = store_path(where)
+    scheme, _, bucket = path.store.uri.partition("://")
+    if path.local is None:
+        next(_opened(scheme, bucket, _FIRST_PATIENCE_S).list(path.key), None)
+
+
 @cache
 def _local() -> LocalStore:
     return LocalStore(Path("/"))
@@ -162,14 +226,18 @@ def _local() -> LocalStore:
 
 @cache
 def _remote(scheme: str, bucket: str) -> Store:
+    return _opened(scheme, bucket, PATIENCE_S)
+
+
+def _opened(scheme: str, bucket: str, patience_s: float) -> Store:
     # Imported where it is needed: most commands never leave the file system.
     from fcaps_pipeline.storage import object_store
 
     match scheme:
         case "s3":
-            return object_store.open_s3(bucket)
+            return object_store.open_s3(bucket, patience_s)
         case "gs":
-            return object_store.open_gcs(bucket)
+            return object_store.open_gcs(bucket, patience_s)
         case _:
             return object_store.open_memory(bucket)
 

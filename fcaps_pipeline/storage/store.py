@@ -6,7 +6,7 @@ be behind. `tests/contracts/test_store.py` is the suite that every Store passes.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -61,8 +61,8 @@ class Store(Protocol):
         """
         ...
 
-    def put(self, key: str, content: bytes) -> None:
-        """Writes an object, in place of one that may be there.
+    def put(self, key: str, content: bytes | Iterable[bytes]) -> None:
+        """Writes an object, in place of one that may be there; what comes in pieces is never in memory as a whole.
 
         Raises:
             OutputError: the storage does not take it.

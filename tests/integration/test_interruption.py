@@ -46,7 +46,7 @@ def _start(what: Path, run: Path, settings: tuple[str, ...]) -> "subprocess.Pope
 
 def _wait_for_commits(process: "subprocess.Popen[str]", run: Path, count: int) -> None:
     deadline_s = time.monotonic() + 180
-    while len(list(RunLayout(run).commits.glob("*.json"))) < count:
+    while len(list(RunLayout(run).commits.on_disk().glob("*.json"))) < count:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline_s, "no commit within three minutes"
         time.sleep(0.05)
@@ -88,12 +88,12 @@ def test_a_killed_run_goes_on_and_equals_an_uninterrupted_one_byte_for_byte(
     process.kill()
     process.communicate()
     assert not RunLayout(run).index.exists()
-    committed = {path: path.stat().st_mtime_ns for path in RunLayout(run).commits.iterdir()}
+    committed = {path: path.stat().st_mtime_ns for path in RunLayout(run).commits.on_disk().iterdir()}
     code, _, messages = typed("annotate", corpus, "--out", run, *CASCADE, "--set", "resources.num_segmenters=2")
     assert code == 0, messages
     assert {path: path.stat().st_mtime_ns for path in committed} == committed
     assert _shards(run) == _shards(uninterrupted)
-    assert not RunLayout(run).temporary.exists() or not list(RunLayout(run).temporary.iterdir())
+    assert not RunLayout(run).scratch.exists() or not list(RunLayout(run).scratch.iterdir())
 
 
 def _lose_ray(process: "subprocess.Popen[str]", run: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_dead_engine_is_replaced_and_none_outlives_a_killed_run(demo_files: li
     _wait_for_commits(process, run, 1)
     for one in _wait_for_descendants(process, "VLLM::EngineCore"):
         one.kill()
-    num_committed = len(list(RunLayout(run).commits.iterdir()))
+    num_committed = len(list(RunLayout(run).commits.on_disk().iterdir()))
     _wait_for_commits(process, run, num_committed + 2)
     engines = _wait_for_descendants(process, "VLLM::")
     process.kill()

@@ -67,7 +67,7 @@ def test_a_new_prompt_of_one_granularity_asks_only_there_and_no_ask_names_what_i
 ) -> None:
     run = tmp_path / "run"
     assert typed("annotate", job, "--out", run, "--reuse", earlier, *NEW_PROMPT, "--no-ask")[0] == 3
-    assert RunLayout(run).engines.is_file(), "what was taken over has somebody who answered"
+    assert RunLayout(run).engines.on_disk().is_file(), "what was taken over has somebody who answered"
     no_ask = ("--no-ask", "--retry-failures")
     assert typed("annotate", job, "--out", run, "--reuse", earlier, *NEW_PROMPT, *no_ask)[0] == 3
     failures = list(read_rows(RunLayout(run), "failures"))
@@ -119,7 +119,7 @@ def test_new_recordings_are_named_then_taken_in_and_done(typed: Typed, demo_file
     assert "--retry-failures does nothing besides" in typed("annotate", "--out", run, "--extend", "--retry-failures")[2]
     layout = RunLayout(run)
     write_commit(layout, next(read_commits(layout)).model_copy(update={"fcaps_version": "0.0.1"}))
-    layout.report.write_text('{"state": "who')
+    layout.report.on_disk().write_text('{"state": "who')
     _, _, messages = typed("annotate", "--out", run)
     assert "written by version 0.0.1 of this package" in messages.replace("\n", " ")
     assert json.loads(layout.report.read_text())["state"] == "whole", "a damaged report is made anew"

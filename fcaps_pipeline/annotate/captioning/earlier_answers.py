@@ -13,13 +13,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
 
-import pyarrow.parquet as pq
-
 from fcaps_pipeline.errors import CorruptRunError, OutputError, UsageError
 from fcaps_pipeline.records.annotations import Completion
 from fcaps_pipeline.shards.layout import RunLayout
-from fcaps_pipeline.shards.reader import check_file, read_index, reading
+from fcaps_pipeline.shards.reader import check_file, open_parquet, read_index, reading
 from fcaps_pipeline.storage.files import writing
+from fcaps_pipeline.storage.path import StorePath
 
 _KEY_BYTES = 16
 """Of 32: among a billion keys two share them with a chance of 1 in 10**20."""
@@ -64,10 +63,10 @@ def build_answers(path: Path, runs: Sequence[RunLayout]) -> None:
         read_index(run)
     with writing(path):
         path.unlink(missing_ok=True)
-    write_answers(path, [(run.root, _answers_of(run)) for run in runs])
+    write_answers(path, [(str(run.root), _answers_of(run)) for run in runs])
 
 
-def write_answers(path: Path, sources: Sequence[tuple[Path, Iterable[StoredAnswer]]]) -> None:
+def write_answers(path: Path, sources: Sequence[tuple[str, Iterable[StoredAnswer]]]) -> None:
     """Writes an index of given answers; each source has a name for messages.
 
     Raises:
@@ -101,7 +100,7 @@ def writing_index(path: Path) -> Iterator[sqlite3.Connection]:
         temporary.replace(path)
 
 
-def _write(database: sqlite3.Connection, sources: Sequence[tuple[Path, Iterable[StoredAnswer]]]) -> None:
+def _write(database: sqlite3.Connection, sources: Sequence[tuple[str, Iterable[StoredAnswer]]]) -> None:
     for setting in ("synchronous = OFF", f"cache_size = -{_CACHE_KIB}", "temp_store = FILE"):
         database.execute(f"PRAGMA {setting}")
     database.execute("CREATE TABLE answers (key BLOB, place INTEGER, source INTEGER, answer BLOB)")
@@ -114,7 +113,7 @@ def _write(database: sqlite3.Connection, sources: Sequence[tuple[Path, Iterable[
     database.execute("COMMIT")
 
 
-def _compare_repeated(database: sqlite3.Connection, names: Sequence[Path]) -> None:
+def _compare_repeated(database: sqlite3.Connection, names: Sequence[str]) -> None:
     """Refuses a request that two runs answer differently; where they agree, or one run repeats itself, all stay."""
     repeated = "SELECT key, place FROM answers GROUP BY key, place HAVING MIN(source) < MAX(source)"
     for key, place in database.execute(repeated):
@@ -136,14 +135,14 @@ def _answers_of(run: RunLayout) -> Iterator[StoredAnswer]:
             continue
         check_file(run, file)
         path = run.root / file.path
-        with reading(path), pq.ParquetFile(path) as parquet:
+        with reading(path), open_parquet(path) as parquet:
             for group in range(parquet.num_row_groups):
                 rows = parquet.read_row_group(group, columns=list(_COLUMNS)).to_pylist()
                 for row in rows:
                     yield _stored(row, path)
 
 
-def _stored(row: dict[str, object], path: Path) -> StoredAnswer:
+def _stored(row: dict[str, object], path: StorePath) -> StoredAnswer:
     key, place = row.pop("request_key"), row.pop("completion_index")
     if not isinstance(key, str) or len(key) != _KEY_DIGITS or not isinstance(place, int):
         raise CorruptRunError(f"{path} has a candidate without a request key; its run cannot be reused")

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -25,7 +24,7 @@ from fcaps_pipeline.annotate.run.preflight import check_before_start
 from fcaps_pipeline.annotate.run.report import LastCall, RunReport, make_report
 from fcaps_pipeline.annotate.run.reuse import HopefulUnits, Reuse, prepare_reuse, unasked, without_engines
 from fcaps_pipeline.annotate.run.signals import Signals
-from fcaps_pipeline.annotate.run.soundness import damaged_units, drop_superseded
+from fcaps_pipeline.annotate.run.soundness import damaged_units, drop_orphans
 from fcaps_pipeline.annotate.run.watch.metrics import build_metrics
 from fcaps_pipeline.annotate.run.watch.run_log import RunLog
 from fcaps_pipeline.annotate.run.watch.run_watch import RunWatch
@@ -40,7 +39,7 @@ from fcaps_pipeline.shards.plan import Plan, load_units
 from fcaps_pipeline.shards.reader import read_commits
 from fcaps_pipeline.shards.run_folder import opened
 from fcaps_pipeline.shards.sums import CommitSums, sum_up
-from fcaps_pipeline.storage.files import write_durably, writing
+from fcaps_pipeline.storage.path import Where
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class How:
     """Does again the Recordings and Segments of committed units that failed, and nothing else."""
     extend: bool = False
     """Recordings that came to the source since it was planned become new units."""
-    reuse: tuple[Path, ...] = ()
+    reuse: tuple[Where, ...] = ()
     """Finished runs; what they were answered is not asked again."""
     ask: bool = True
     """Whether engines may be asked what no earlier run knows; otherwise such Segments are Failures by name."""
@@ -79,7 +78,7 @@ class _Done:
     versions: set[str] = field(default_factory=set)
 
 
-def annotate(job: Job, out: Path, callback: RunCallback, how: How = How()) -> RunReport:
+def annotate(job: Job, out: Where, callback: RunCallback, how: How = How()) -> RunReport:
     """Runs a job to its end, or goes on where an earlier call stopped.
 
     Args:
@@ -95,12 +94,12 @@ def annotate(job: Job, out: Path, callback: RunCallback, how: How = How()) -> Ru
         FcapsError: with the class that says how to handle it; finished units stay finished.
         KeyboardInterrupt: a signal stopped it; the same call goes on later.
     """
-    is_checked = not how.reuse and not RunLayout(out).plan.is_file()
+    is_checked = not how.reuse and not RunLayout(out).plan.exists()
     if is_checked:  # listing a large source takes long
         check_before_start(job)
     with (
         Signals() as signals,
-        opened(out, job_identity(job)) as layout,
+        opened(out, job_identity(job), callback.on_remark) as layout,
         RunLog(layout.log) as log,
         RunWatch(log, build_metrics(job.resources)) as watch,
     ):
@@ -156,7 +155,7 @@ class _Call:
     def _plan(self) -> Plan:
         """The stored plan held against the source as it is now, or a new one."""
         self.callback.on_step("planning")
-        is_stored = self.layout.plan.is_file()
+        is_stored = self.layout.plan.exists()
         plan = load_or_make(self.layout, self.job)
         if not is_stored:
             return plan
@@ -214,7 +213,7 @@ class _Call:
         from fcaps_pipeline.annotate.run.ray_runtime.runtime import RayRuntime
         from fcaps_pipeline.annotate.run.ray_runtime.segmenters import UnitFailure
 
-        self.layout.index.unlink(missing_ok=True)
+        self.layout.index.delete()
         begun_s = time.monotonic()
         failed_units: list[str] = []
         commits: list[UnitCommit] = []
@@ -270,10 +269,10 @@ def _compare_versions(versions: set[str], callback: RunCallback) -> None:
 
 def _last_report(layout: RunLayout) -> RunReport | None:
     """What a finished run says of itself; None where that is not there, or no longer what was written."""
-    if not layout.index.is_file() or not layout.report.is_file():
+    if not layout.index.exists() or not layout.report.exists():
         return None
     try:
-        return RunReport.model_validate_json(layout.report.read_bytes())
+        return RunReport.model_validate_json(layout.report.read())
     except ValidationError:
         return None
 
@@ -283,7 +282,7 @@ def _has_failures(commit: UnitCommit) -> bool:
 
 
 def _check_visible(layout: RunLayout, commit: UnitCommit) -> None:
-    if not layout.commit(commit.unit_index, commit.attempt).is_file():
+    if not layout.commit(commit.unit_index, commit.attempt).exists():
         raise OutputError(
             f"unit {commit.unit_index} was committed by another machine, but {layout.root} here does not show it; "
             "choose an --out on storage that all nodes share"
@@ -302,9 +301,8 @@ def _finish(job: Job, layout: RunLayout, plan: Plan, last_call: LastCall) -> Run
             f"{layout.root}: {plan.num_recordings} Recordings were planned, {report.totals.num_recordings} accounted "
             "for; this is a defect, please report it with the run folder"
         )
-    with writing(layout.report):
-        write_durably(layout.report, report.model_dump_json(indent=1))
+    layout.report.put(report.model_dump_json(indent=1))
     if complete:
-        drop_superseded(layout)
+        drop_orphans(layout, files)
         write_index(layout, report.totals, files, job_sha256=job_sha256(job), plan_sha256=plan.sha256)
     return report

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fcaps_pipeline import __version__
-from fcaps_pipeline.annotate.run.soundness import drop_superseded
+from fcaps_pipeline.annotate.run.soundness import drop_orphans
 from fcaps_pipeline.annotate.segmentation.cuts import cut_out
 from fcaps_pipeline.annotate.segmentation.opening import open_recording
 from fcaps_pipeline.annotate.segmentation.planner import PlanRules
@@ -29,6 +29,7 @@ from fcaps_pipeline.shards.reader import read_commits, read_index, read_unit_row
 from fcaps_pipeline.shards.rows import audio_value, samples_sha256
 from fcaps_pipeline.shards.schema import Row, channel_of
 from fcaps_pipeline.shards.table_writer import TableWriter
+from fcaps_pipeline.storage.lease import held
 
 _ANY_LENGTH = PlanRules(min_segment_samples=1, max_segment_samples=2**62, max_pause_samples=0, padding_samples=0)
 Pcm = npt.NDArray[np.int16]
@@ -74,13 +75,15 @@ def attach_audio(layout: RunLayout, row_group_bytes: int) -> Iterator[CheckedRow
         CorruptRunError: the run is not finished, or a file of it is damaged or missing.
         StorageError: the storage of the audio fails.
         OutputError: the run folder cannot be written.
+        UsageError: another process works in it.
     """
-    index, channel_maps = read_index(layout), ChannelMaps(layout)
-    for commit in read_commits(layout):
-        yield from _attach_unit(layout, commit, row_group_bytes, channel_maps)
-    files = [file for commit in read_commits(layout) for file in commit.files]
-    drop_superseded(layout)
-    write_index(layout, index.totals, files, job_sha256=index.job_sha256, plan_sha256=index.plan_sha256)
+    with held(layout.root, "working in"):
+        index, channel_maps = read_index(layout), ChannelMaps(layout)
+        for commit in read_commits(layout):
+            yield from _attach_unit(layout, commit, row_group_bytes, channel_maps)
+        files = [file for commit in read_commits(layout) for file in commit.files]
+        drop_orphans(layout, files)
+        write_index(layout, index.totals, files, job_sha256=index.job_sha256, plan_sha256=index.plan_sha256)
 
 
 def _attach_unit(

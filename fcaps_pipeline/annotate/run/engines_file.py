@@ -3,10 +3,9 @@
 from pydantic import ValidationError
 
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
-from fcaps_pipeline.errors import CorruptRunError, JobError
+from fcaps_pipeline.errors import CorruptRunError, JobError, MissingFileError
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import RunLayout
-from fcaps_pipeline.storage.files import write_durably, writing
 
 
 class _Engines(Record):
@@ -25,8 +24,7 @@ def remember_engines(layout: RunLayout, engines: dict[str, EngineIdentity]) -> N
     """
     before = read_engines(layout)
     if not before:
-        with writing(layout.engines):
-            write_durably(layout.engines, _Engines(engines=engines).model_dump_json(indent=1))
+        layout.engines.put(_Engines(engines=engines).model_dump_json(indent=1))
     elif before != engines:
         differing = next(name for name in engines if before.get(name) != engines[name])
         raise JobError(
@@ -42,8 +40,8 @@ def read_engines(layout: RunLayout) -> dict[str, EngineIdentity]:
         CorruptRunError: the file is not what was written.
     """
     try:
-        return _Engines.model_validate_json(layout.engines.read_bytes()).engines
-    except FileNotFoundError:
+        return _Engines.model_validate_json(layout.engines.read()).engines
+    except MissingFileError:
         return {}
     except ValidationError as error:
         raise CorruptRunError(

@@ -72,7 +72,7 @@ def status(layout: RunLayout) -> RunStatus:
         totals=sums.totals(),
         num_units_done=sums.num_units,
         pending_s=sum(unit.duration_s for unit in load_units(layout, without=done)),
-        indexed=layout.index.is_file(),
+        indexed=layout.index.exists(),
         verified_by=last_verified(layout),
         rejection_reasons=dict(sums.rejection_reasons.most_common()),
     )
@@ -85,7 +85,7 @@ def overview(layout: RunLayout) -> RunOverview:
         CorruptRunError: plan, records or log are unreadable.
     """
     going_on = activity(read_log(layout.log), utc_now(), _is_gone)
-    is_planning = going_on is not None and going_on.state is State.STARTING and not layout.plan.is_file()
+    is_planning = going_on is not None and going_on.state is State.STARTING and not layout.plan.exists()
     return RunOverview(progress=None if is_planning else status(layout), activity=going_on)
 
 

@@ -24,7 +24,7 @@ from fcaps_pipeline.records.annotations import WorkUnit
 from fcaps_pipeline.records.audio import Recording
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.plan import Plan, load, units_digest
-from fcaps_pipeline.storage.files import write_durably, writing
+from fcaps_pipeline.storage.files import writing
 
 
 def load_or_make(layout: RunLayout, job: Job) -> Plan:
@@ -34,7 +34,7 @@ def load_or_make(layout: RunLayout, job: Job) -> Plan:
         SourceError: the source cannot be listed.
         OutputError: the plan cannot be written.
     """
-    if layout.plan.is_file():
+    if layout.plan.exists():
         return load(layout)
     return _store(layout, job)
 
@@ -76,7 +76,7 @@ def _dealt_by(recording: Recording) -> str:
 
 def _store(layout: RunLayout, job: Job) -> Plan:
     listing, survey, units = list_recordings(job.source), Survey(), _PlannedUnits()
-    with _UnitFile(layout.units) as file:
+    with _UnitFile(layout.units.on_disk()) as file:
         for line in units.lines(listing, survey, job):
             file.write(line)
     return _keep(layout, Plan(**units.sums(), **_seen_of(survey, listing, units.num_recordings, job)))
@@ -97,13 +97,12 @@ def extend(layout: RunLayout, job: Job, plan: Plan, fresh: Iterable[Recording], 
         OutputError: the plan cannot be written.
     """
     survey, units = Survey(), _PlannedUnits(num_units=plan.num_units, digest=units_digest(layout, plan.num_units))
-    with _UnitFile(layout.units, keeps=_num_bytes(layout, plan.num_units)) as file:
+    with _UnitFile(layout.units.on_disk(), keeps=_num_bytes(layout, plan.num_units)) as file:
         for line in units.lines(fresh, survey, job):
             file.write(line)
     if not units.num_recordings:
         return plan
-    with writing(layout.index):
-        layout.index.unlink(missing_ok=True)  # the dataset is whole no more
+    layout.index.delete()  # the dataset is whole no more
     more = Plan(**units.sums(), **_seen_of(survey, listing, units.num_recordings, job))
     sums = {name: getattr(plan, name) + getattr(more, name) for name in _ADDED}
     warnings = dict(Counter(plan.warnings) + Counter(more.warnings))
@@ -169,13 +168,12 @@ def _seen_of(survey: Survey, listing: Listing, num_recordings: int, job: Job) ->
 
 
 def _keep(layout: RunLayout, plan: Plan) -> Plan:
-    with writing(layout.plan):
-        write_durably(layout.plan, plan.model_dump_json(indent=1))
+    layout.plan.put(plan.model_dump_json(indent=1))
     return plan
 
 
 def _num_bytes(layout: RunLayout, num_units: int) -> int:
-    with layout.units.open("rb") as file:
+    with layout.units.open() as file:
         return sum(map(len, islice(file, num_units)))
 
 
@@ -186,8 +184,7 @@ def check_audio_exists(layout: RunLayout, plan: Plan) -> None:
         SourceError: every file that was looked at is missing.
     """
     if plan.num_missing and plan.num_missing == plan.num_looked_at:
-        with writing(layout.plan):
-            layout.plan.unlink()
+        layout.plan.delete()
         raise SourceError(plan.remarks[0])
 
 

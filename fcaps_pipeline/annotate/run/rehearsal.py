@@ -102,7 +102,7 @@ def rehearse(
     recordings = {one.recording_id: one for one in _recordings(layout) if one.recording_id in wanted}
     asked = Counter[Granularity]()
     num_answered = 0
-    with EarlierAnswers(reuse.answers) as answers:
+    with EarlierAnswers(reuse.answers_here()) as answers:
         annotators = _annotators(job, reuse, answers)
         for row in sampled:
             unasked = _unasked(annotators, _segment(row, recordings[row["recording_id"]]), job)

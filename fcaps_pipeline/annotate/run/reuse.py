@@ -7,6 +7,7 @@ answered, so that a pass without any engine can take over what is known.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from fcaps_pipeline import __version__
@@ -15,14 +16,15 @@ from fcaps_pipeline.annotate.captioning.reusing_engine import earlier_identity
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
 from fcaps_pipeline.annotate.run.earlier_segments import build_segments
 from fcaps_pipeline.annotate.run.engines_file import read_engines
-from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.errors import MissingFileError, UsageError
 from fcaps_pipeline.jobs.annotate_job import CascadeEngineConfig, Job
 from fcaps_pipeline.records.annotations import WorkUnit
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_index
 from fcaps_pipeline.shards.run_folder import existing
-from fcaps_pipeline.storage.files import write_durably, writing
+from fcaps_pipeline.storage.path import StorePath, Where
+from fcaps_pipeline.storage.scratch import fetched_to_disk, made_on_disk
 
 _HOPELESS_SHARE = 0.5
 """Share of unknown Segments above which a pass without engines would only decode the corpus twice."""
@@ -30,15 +32,36 @@ _TRIED_SEGMENTS = 200
 """From so many on the share is believed."""
 
 
-class Reuse(Record):
+@dataclass(frozen=True)
+class Reuse:
     """Earlier answers, as every process of a run finds them."""
 
-    answers: Path
+    answers: StorePath
     """The index, in the run folder, which all nodes share."""
-    segments: Path
+    segments: StorePath
     """The index of earlier Segments, likewise."""
+    scratch: Path
+    """Folder of any machine for copies of indices that lie far away."""
     identities: dict[str, EngineIdentity]
     """By engine of the job; without those that no earlier run had."""
+
+    def answers_here(self) -> Path:
+        """The index of answers, on this machine.
+
+        Raises:
+            StorageError: the storage does not give it.
+            OutputError: there is no room for a copy.
+        """
+        return fetched_to_disk(self.answers, self.scratch)
+
+    def segments_here(self) -> Path:
+        """The index of Segments, on this machine.
+
+        Raises:
+            StorageError: the storage does not give it.
+            OutputError: there is no room for a copy.
+        """
+        return fetched_to_disk(self.segments, self.scratch)
 
     def knows_all(self, job: Job) -> bool:
         """Whether every model of the job answered before."""
@@ -54,7 +77,7 @@ class _Sources(Record):
     """That made it: another one may find other Segments."""
 
 
-def prepare_reuse(job: Job, layout: RunLayout, runs: Sequence[Path]) -> Reuse:
+def prepare_reuse(job: Job, layout: RunLayout, runs: Sequence[Where]) -> Reuse:
     """Indexes the answers of earlier runs, unless that was done for the same runs before.
 
     Raises:
@@ -64,26 +87,26 @@ def prepare_reuse(job: Job, layout: RunLayout, runs: Sequence[Path]) -> Reuse:
         OutputError: the index cannot be written.
     """
     layouts = [existing(run) for run in runs]
-    roots = [one.root.resolve() for one in layouts]
-    if layout.root.resolve() in roots:
+    roots = [_resolved(one) for one in layouts]
+    if _resolved(layout) in roots:
         raise UsageError(f"{layout.root} cannot reuse itself; give another --out")
     if len(set(roots)) < len(roots):
         raise UsageError("a run is given twice with --reuse; name it once")
     for one in layouts:
         read_index(one)
-    digests = {str(one.root): hashlib.sha256(one.index.read_bytes()).hexdigest() for one in layouts}
+    digests = {str(one.root): hashlib.sha256(one.index.read()).hexdigest() for one in layouts}
     sources = _Sources(runs=digests, fcaps_version=__version__)
-    if not layout.answers.is_file() or not layout.segments.is_file() or _made_of(layout) != sources:
-        with writing(layout.answers_of):
-            layout.answers_of.unlink(missing_ok=True)
-        build_answers(layout.answers, layouts)
-        build_segments(layout.segments, layouts, job)
-        with writing(layout.answers_of):
-            write_durably(layout.answers_of, sources.model_dump_json(indent=1))
+    if not layout.answers.exists() or not layout.segments.exists() or _made_of(layout) != sources:
+        layout.answers_of.delete()
+        with made_on_disk(layout.answers, layout.scratch) as path:
+            build_answers(path, layouts)
+        with made_on_disk(layout.segments, layout.scratch) as path:
+            build_segments(path, layouts, job)
+        layout.answers_of.put(sources.model_dump_json(indent=1))
     earlier = [identity for one in layouts for identity in read_engines(one).values()]
     found = {name: earlier_identity(name, config, earlier) for name, config in job.engines.items()}
     identities = {name: one for name, one in found.items() if one is not None}
-    return Reuse(answers=layout.answers, segments=layout.segments, identities=identities)
+    return Reuse(layout.answers, layout.segments, layout.scratch, identities)
 
 
 def without_engines(job: Job) -> Job:
@@ -117,9 +140,13 @@ class HopefulUnits:
 
 def _made_of(layout: RunLayout) -> _Sources | None:
     try:
-        return _Sources.model_validate(json.loads(layout.answers_of.read_bytes()))
-    except (FileNotFoundError, ValueError):
+        return _Sources.model_validate(json.loads(layout.answers_of.read()))
+    except (MissingFileError, ValueError):
         return None
+
+
+def _resolved(layout: RunLayout) -> str:
+    return str(layout.root if layout.root.local is None else layout.root.local.resolve())
 
 
 def unasked(commits: Sequence[UnitCommit]) -> Mapping[int, UnitCommit]:

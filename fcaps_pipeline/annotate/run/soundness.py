@@ -8,19 +8,18 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 from pydantic import ValidationError
 
 from fcaps_pipeline import __version__
-from fcaps_pipeline.errors import AccountingError, CorruptRunError
+from fcaps_pipeline.errors import AccountingError, CorruptRunError, MissingFileError
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.commits import all_attempts, former_attempts, last_attempts, read_commit
-from fcaps_pipeline.shards.layout import OUTCOME_TABLES, TABLES, RunLayout, ShardFile, Totals, UnitCommit
+from fcaps_pipeline.shards.commits import all_attempts, last_attempts, read_commit
+from fcaps_pipeline.shards.layout import OUTCOME_TABLES, TABLES, RunLayout, ShardFile, Totals, UnitCommit, is_shard_name
 from fcaps_pipeline.shards.outcomes import outcome_sums, read_outcomes
 from fcaps_pipeline.shards.reader import check_file, read_commits, read_index, read_rows, read_unit_rows
 from fcaps_pipeline.shards.sums import total
-from fcaps_pipeline.storage.files import write_durably, writing
+from fcaps_pipeline.storage.path import StorePath
 
 
 class _Verified(Record):
@@ -57,24 +56,22 @@ def keep_verified(layout: RunLayout) -> None:
         OutputError: the run folder cannot be written.
     """
     found = _Verified(fcaps_version=__version__, index_sha256=_index_sha256(layout))
-    with writing(layout.verified):
-        write_durably(layout.verified, found.model_dump_json(indent=1))
+    layout.verified.put(found.model_dump_json(indent=1))
 
 
 def last_verified(layout: RunLayout) -> str | None:
     """Version of this package that verified the index as it is; None where none did."""
     try:
-        found = _Verified.model_validate_json(layout.verified.read_bytes())
-    except (FileNotFoundError, ValidationError):
+        found = _Verified.model_validate_json(layout.verified.read())
+    except (MissingFileError, ValidationError):
         return None
-    is_same = layout.index.is_file() and found.index_sha256 == _index_sha256(layout)
+    is_same = layout.index.exists() and found.index_sha256 == _index_sha256(layout)
     return found.fcaps_version if is_same else None
 
 
 def strays(layout: RunLayout) -> list[str]:
     """Files in the folders of the tables that no commit record names, relative to the run folder."""
-    found = {path.relative_to(layout.root).as_posix() for table in TABLES for path in (layout.root / table).glob("*")}
-    return sorted(found - _files(all_attempts(layout)))
+    return sorted(set(_in_tables(layout)) - _files(all_attempts(layout)))
 
 
 def damaged_units(layout: RunLayout) -> dict[int, str]:
@@ -89,19 +86,33 @@ def damaged_units(layout: RunLayout) -> dict[int, str]:
     return found
 
 
-def drop_superseded(layout: RunLayout) -> None:
-    """Removes the files of attempts that a later one took the place of, so that no reader finds a row twice.
+def drop_orphans(layout: RunLayout, files: Iterable[ShardFile]) -> list[str]:
+    """Removes what no reader should find: files of former attempts, and of writers that never came to their commit.
+
+    Nobody else may write to the run meanwhile. Files with names of other people are left.
+
+    Args:
+        layout: of the run.
+        files: that stay.
+
+    Returns:
+        What was removed, relative to the run folder.
 
     Raises:
         OutputError: a file cannot be removed.
     """
-    for last, former in former_attempts(layout):
-        for path in _files(former) - _files([last]):
-            with writing(layout.root / path):
-                (layout.root / path).unlink(missing_ok=True)
+    kept = {file.path for file in files}
+    orphans = [name for name in _in_tables(layout) if name not in kept and is_shard_name(name)]
+    for name in orphans:
+        (layout.root / name).delete()
+    return orphans
 
 
-def _files(records: Iterable[Path]) -> set[str]:
+def _in_tables(layout: RunLayout) -> list[str]:
+    return sorted(f"{table}/{name}" for table in TABLES for name in (layout.root / table).sizes())
+
+
+def _files(records: Iterable[StorePath]) -> set[str]:
     """What readable records name."""
     names: set[str] = set()
     for path in records:
@@ -111,7 +122,7 @@ def _files(records: Iterable[Path]) -> set[str]:
 
 
 def _index_sha256(layout: RunLayout) -> str:
-    return hashlib.sha256(layout.index.read_bytes()).hexdigest()
+    return hashlib.sha256(layout.index.read()).hexdigest()
 
 
 def _check_candidates(layout: RunLayout, commit: UnitCommit) -> None:

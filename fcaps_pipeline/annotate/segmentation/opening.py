@@ -10,7 +10,6 @@ Shape suffixes: C channels, T samples.
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -21,6 +20,7 @@ from fcaps_pipeline.audio.rendering import PcmBlock
 from fcaps_pipeline.audio.stream import AudioStream, ChannelChoice
 from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.records.audio import AudioFile, AudioWarning, Channel, Recording
+from fcaps_pipeline.storage.path import store_path
 
 
 class SoundStream(Protocol):
@@ -78,7 +78,7 @@ def open_recording(recording: Recording, channels: ChannelChoice) -> SoundStream
         RecordingError: a file cannot be opened, is not audio, or lacks a channel.
     """
     if recording.shard is not None:
-        return ShardStream(recording, Path(recording.shard), channels)
+        return ShardStream(recording, store_path(recording.shard), channels)
     if recording.files is None:
         return AudioStream(recording.location, channels)
     return MappedStream(recording, recording.files, channels)

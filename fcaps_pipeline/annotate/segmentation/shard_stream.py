@@ -9,22 +9,21 @@ Shape suffixes: C channels, T samples.
 
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from fcaps_pipeline.audio.flac import decode_flac
 from fcaps_pipeline.audio.rendering import PcmBlock
 from fcaps_pipeline.audio.stream import ChannelChoice
 from fcaps_pipeline.errors import CorruptRunError, MissingFileError, RecordingError
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, AudioWarning, Channel, Recording
-from fcaps_pipeline.shards.reader import reading
+from fcaps_pipeline.shards.reader import open_parquet, reading
 from fcaps_pipeline.shards.schema import Row, channel_of
+from fcaps_pipeline.storage.path import StorePath
 
 _BLOCK_SAMPLES = 8 * SAMPLE_RATE_HZ
 _COLUMNS = [
@@ -44,7 +43,7 @@ _COLUMNS = [
 class ShardStream:
     """See `SoundStream`."""
 
-    def __init__(self, recording: Recording, shard: Path, channels: ChannelChoice) -> None:
+    def __init__(self, recording: Recording, shard: StorePath, channels: ChannelChoice) -> None:
         """Reads the rows.
 
         Args:
@@ -126,8 +125,8 @@ class ShardStream:
         return self.channels.index(channel_of(row)), row["start_samples"], pcm_T
 
 
-def _rows_of(shard: Path, recording_id: str) -> list[Row]:
-    if not shard.is_file():
+def _rows_of(shard: StorePath, recording_id: str) -> list[Row]:
+    if not shard.exists():
         raise MissingFileError(f"{shard} is not there; bring the run back that this corpus is")
     try:
         found = _groups(shard).get(recording_id, [])
@@ -138,11 +137,11 @@ def _rows_of(shard: Path, recording_id: str) -> list[Row]:
 
 
 @lru_cache(maxsize=4)
-def _groups(shard: Path) -> dict[str, list[int]]:
+def _groups(shard: StorePath) -> dict[str, list[int]]:
     """The row groups that hold each Recording; neighbouring Recordings of a unit ask for the same."""
     found: dict[str, list[int]] = {}
     with reading(shard):
-        parquet = pq.ParquetFile(shard)
+        parquet = open_parquet(shard)
     for group in range(parquet.num_row_groups):
         with reading(shard, group):
             names = parquet.read_row_group(group, columns=["recording_id"])["recording_id"].unique().to_pylist()
@@ -152,7 +151,7 @@ def _groups(shard: Path) -> dict[str, list[int]]:
 
 
 @lru_cache(maxsize=2)
-def _table(shard: Path, group: int) -> pa.Table:
+def _table(shard: StorePath, group: int) -> pa.Table:
     """A row group, kept for the next Recording."""
     with reading(shard, group):
-        return pq.ParquetFile(shard).read_row_group(group, columns=_COLUMNS)
+        return open_parquet(shard).read_row_group(group, columns=_COLUMNS)

@@ -7,9 +7,6 @@ run names. Only annotated Segments are taken; how many others the run has is not
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
-from pathlib import Path
-
-import pyarrow.parquet as pq
 
 from fcaps_pipeline.annotate.sources.located import Located
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
@@ -17,8 +14,9 @@ from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.records.audio import Cut, Recording
 from fcaps_pipeline.shards.layout import RunLayout, ShardFile
 from fcaps_pipeline.shards.plan import ChannelMaps
-from fcaps_pipeline.shards.reader import check_size, read_index, reading
+from fcaps_pipeline.shards.reader import check_size, open_parquet, read_index, reading
 from fcaps_pipeline.shards.schema import Row, channel_of
+from fcaps_pipeline.storage.path import StorePath, Where
 
 _AUDIO_NAME = "audio.path"
 _LENGTHS = ["recording_id", "duration_s"]
@@ -44,12 +42,12 @@ _COLUMNS = [
 ]
 
 
-def is_run(path: Path) -> bool:
+def is_run(path: Where) -> bool:
     """Whether a folder is a run that is finished, or a release."""
-    return path.is_dir() and RunLayout(path).index.is_file() and (path / "data").is_dir()
+    return RunLayout(path).index.exists()
 
 
-def list_run(path: Path, passed_over: PassedOver) -> Iterator[Located]:
+def list_run(path: Where, passed_over: PassedOver) -> Iterator[Located]:
     """Yields the Recordings of the rows, in their order.
 
     Raises:
@@ -57,8 +55,8 @@ def list_run(path: Path, passed_over: PassedOver) -> Iterator[Located]:
         CorruptRunError: the run is not finished, of another schema version, or a file of it is missing or damaged,
             its plan among them where audio cannot be found without.
     """
-    layout = RunLayout(path.absolute())
-    if not layout.index.is_file() and not layout.job.is_file():
+    layout = RunLayout(path)
+    if not layout.index.exists() and not layout.job.exists():
         raise SourceError(f"{path} is no run folder: it has neither index.json nor job.json")
     index, channel_maps = read_index(layout), ChannelMaps(layout)
     for data, others in _units(index.shards):
@@ -82,16 +80,16 @@ def _units(files: Sequence[ShardFile]) -> Iterator[tuple[ShardFile, list[ShardFi
         yield files[start], list(files[start + 1 : end])
 
 
-def _rows(shard: Path, columns: list[str]) -> Iterator[Row]:
+def _rows(shard: StorePath, columns: list[str]) -> Iterator[Row]:
     with reading(shard):
-        parquet = pq.ParquetFile(shard)
+        parquet = open_parquet(shard)
     for group in range(parquet.num_row_groups):
         with reading(shard, group):
             table = parquet.read_row_group(group, columns=columns)
         yield from table.to_pylist()
 
 
-def _located(rows: list[Row], shard: Path, lengths: dict[str, float], channel_maps: ChannelMaps) -> Located:
+def _located(rows: list[Row], shard: StorePath, lengths: dict[str, float], channel_maps: ChannelMaps) -> Located:
     first = rows[0]
     holds_audio = all(row["audio"] is not None for row in rows)
     recording = Recording(

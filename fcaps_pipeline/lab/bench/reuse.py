@@ -73,7 +73,7 @@ def bench_reuse(folder: Path, num_keys: int = NUM_KEYS, num_processes: int = 2) 
 
 def _build(index: Path, num_keys: int) -> tuple[float, int]:
     begun_s = time.monotonic()
-    write_answers(index, [(index, _answers(num_keys))])
+    write_answers(index, [(str(index), _answers(num_keys))])
     return time.monotonic() - begun_s, _peak_bytes()
 
 

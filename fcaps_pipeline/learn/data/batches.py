@@ -9,7 +9,6 @@ Shape suffixes: B rows of the batch, T samples at 16 kHz.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +22,7 @@ from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.shards.schema import Row
+from fcaps_pipeline.storage.path import StorePath
 
 COLUMNS = (
     "segment_id",
@@ -53,7 +53,7 @@ class BadRow(Record):
     """A row that cannot be trained on."""
 
     segment_id: str
-    shard: Path
+    shard: str
     reason: str
 
 
@@ -118,7 +118,7 @@ class DecodedRow:
     pcm_T: npt.NDArray[np.int16]
 
 
-def decode_row(content: Row, row: int, shard: Path, epoch: int, rules: RowRules) -> DecodedRow | BadRow:
+def decode_row(content: Row, row: int, shard: StorePath, epoch: int, rules: RowRules) -> DecodedRow | BadRow:
     """Decodes and crops one row; what is drawn depends on seed, epoch and row alone.
 
     Args:
@@ -134,7 +134,7 @@ def decode_row(content: Row, row: int, shard: Path, epoch: int, rules: RowRules)
         start, end = _crop(len(whole_T), rules, epoch, row)
         return DecodedRow(_training_row(content, row, start, end, len(whole_T)), whole_T[start:end])
     except RecordingError as error:
-        return BadRow(segment_id=content["segment_id"], shard=shard, reason=str(error))
+        return BadRow(segment_id=content["segment_id"], shard=str(shard), reason=str(error))
 
 
 def collate(

@@ -11,20 +11,19 @@ Shape suffixes: N rows of the catalogue, M rows of a selection.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.learn.data.row_groups import read_row_group
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import RunLayout, ShardFile
-from fcaps_pipeline.shards.reader import read_index, reading
+from fcaps_pipeline.shards.reader import open_parquet, read_index, reading
+from fcaps_pipeline.storage.path import StorePath, Where, store_path
 
 NO_SPEAKER = np.uint64(0)
 """Stands for a row whose speaker is unknown."""
@@ -42,14 +41,15 @@ class RowNames(Record):
     segment_id: str
     speaker: str | None
     recording_id: str
-    shard: Path
+    shard: str
+    """Its path or address."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
     """Rows in the order in which they stand in the runs, the shards and the row groups."""
 
-    shards: tuple[Path, ...]
+    shards: tuple[StorePath, ...]
     shard_N: _Int32s
     """Position in `shards`."""
     row_group_N: _Int32s
@@ -98,10 +98,10 @@ class Catalogue:
         """
         shard = self.shards[self.shard_N[row]]
         table = read_row_group(shard, int(self.row_group_N[row]), ["segment_id", "speaker", "recording_id"])
-        return RowNames(**table.slice(int(self.row_N[row]), 1).to_pylist()[0], shard=shard)
+        return RowNames(**table.slice(int(self.row_N[row]), 1).to_pylist()[0], shard=str(shard))
 
 
-def read_catalogue(runs: Sequence[Path]) -> Catalogue:
+def read_catalogue(runs: Sequence[Where]) -> Catalogue:
     """Lists all rows of one or more finished runs.
 
     Args:
@@ -111,9 +111,9 @@ def read_catalogue(runs: Sequence[Path]) -> Catalogue:
         UsageError: a folder does not exist, or stands there twice.
         CorruptRunError: a run is not finished or of another schema version, or a shard is missing or damaged.
     """
-    roots = [run.absolute() for run in runs]
+    roots = [store_path(run) for run in runs]
     for position, root in enumerate(roots):
-        if not root.is_dir():
+        if root.local is not None and not root.local.is_dir():
             raise UsageError(f"run folder {root} does not exist; give the --out folder of `fcaps annotate`")
         if root in roots[:position]:
             raise UsageError(f"run folder {root} is given twice; name it once")
@@ -125,10 +125,10 @@ def read_catalogue(runs: Sequence[Path]) -> Catalogue:
     return Catalogue(tuple(root / file.path for root, file in files), *arrays)
 
 
-def _shard_parts(root: Path, file: ShardFile, shard: int) -> list[tuple[npt.NDArray[np.generic], ...]]:
+def _shard_parts(root: StorePath, file: ShardFile, shard: int) -> list[tuple[npt.NDArray[np.generic], ...]]:
     """The columns of a catalogue, in their order, for each row group of a shard."""
     path = root / file.path
-    with reading(path), pq.ParquetFile(path) as parquet:
+    with reading(path), open_parquet(path) as parquet:
         names, num_rows, num_row_groups = parquet.schema_arrow.names, parquet.metadata.num_rows, parquet.num_row_groups
     missing = sorted(_NEEDED_COLUMNS - set(names))
     if missing:
@@ -144,7 +144,7 @@ def _shard_parts(root: Path, file: ShardFile, shard: int) -> list[tuple[npt.NDAr
     return [_row_group_part(path, shard, row_group) for row_group in range(num_row_groups)]
 
 
-def _row_group_part(path: Path, shard: int, row_group: int) -> tuple[npt.NDArray[np.generic], ...]:
+def _row_group_part(path: StorePath, shard: int, row_group: int) -> tuple[npt.NDArray[np.generic], ...]:
     table = read_row_group(path, row_group, _COLUMNS)
     count = table.num_rows
     with reading(path, row_group):

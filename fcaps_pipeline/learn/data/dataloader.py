@@ -12,7 +12,6 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing.context import BaseContext
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +41,7 @@ from fcaps_pipeline.learn.data.row_groups import RowGroupCache
 from fcaps_pipeline.machine import end_with_parent
 from fcaps_pipeline.records.audio import seconds_to_samples
 from fcaps_pipeline.records.captions import Granularity
+from fcaps_pipeline.storage.path import StorePath
 
 Batches = Generator[TrainingBatch, None, None]
 """Closing it ends its workers."""
@@ -167,7 +167,7 @@ def _request(catalogue: Catalogue, plan: EpochPlan, position: Position, rows: np
 class _BatchDataset(Dataset["TrainingBatch | FcapsError"]):
     """What runs in a worker: a request in, a batch out."""
 
-    def __init__(self, shards: tuple[Path, ...], rules: RowRules) -> None:
+    def __init__(self, shards: tuple[StorePath, ...], rules: RowRules) -> None:
         self._shards = shards
         self._rules = rules
         self._cache = RowGroupCache(shards, COLUMNS)
@@ -198,7 +198,7 @@ class _BatchDataset(Dataset["TrainingBatch | FcapsError"]):
         )
 
 
-def _load(shards: tuple[Path, ...], requests: Iterable[_Request], rules: RowRules, num_workers: int) -> Batches:
+def _load(shards: tuple[StorePath, ...], requests: Iterable[_Request], rules: RowRules, num_workers: int) -> Batches:
     loader = DataLoader(
         _BatchDataset(shards, rules),
         sampler=requests,

@@ -6,23 +6,23 @@ columns, or rows of it. What cannot be read is one clear error that names file a
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fcaps_pipeline.errors import CorruptRunError
-from fcaps_pipeline.shards.reader import reading
+from fcaps_pipeline.shards.reader import open_parquet, reading
 from fcaps_pipeline.shards.schema import Row
+from fcaps_pipeline.storage.path import Where, store_path
 
 
-def read_row_group(shard: Path, row_group: int, columns: Sequence[str]) -> pa.Table:
+def read_row_group(shard: Where, row_group: int, columns: Sequence[str]) -> pa.Table:
     """Reads one row group; columns that the shard does not have are left out.
 
     Raises:
         CorruptRunError: the file is missing, damaged or has no such row group.
     """
-    with reading(shard, row_group), pq.ParquetFile(shard) as parquet:
+    path = store_path(shard)
+    with reading(path, row_group), open_parquet(path) as parquet:
         if row_group >= parquet.num_row_groups:
             raise CorruptRunError(
                 f"{shard} has {parquet.num_row_groups} row groups, row group {row_group} is wanted: the file was "
@@ -34,8 +34,8 @@ def read_row_group(shard: Path, row_group: int, columns: Sequence[str]) -> pa.Ta
 class RowGroupCache:
     """The row groups read last, with the wanted columns only."""
 
-    def __init__(self, shards: Sequence[Path], columns: Sequence[str]) -> None:
-        self._shards = shards
+    def __init__(self, shards: Sequence[Where], columns: Sequence[str]) -> None:
+        self._shards = [store_path(shard) for shard in shards]
         self._columns = tuple(columns)
         self._tables: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
 

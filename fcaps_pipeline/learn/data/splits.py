@@ -17,7 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.jobs.resources import resolve_path
+from fcaps_pipeline.jobs.resources import resolve_store_path
 from fcaps_pipeline.learn.data.catalogue import NO_SPEAKER, Catalogue, RowNames, hash_text, read_catalogue
 from fcaps_pipeline.learn.data.config import SeparateRuns, SharedRuns
 
@@ -59,7 +59,7 @@ def read_runs(locations: Sequence[str]) -> Catalogue:
         UsageError: a run does not exist.
         CorruptRunError: a run is not finished, of another version or damaged.
     """
-    return read_catalogue([resolve_path(location) for location in locations])
+    return read_catalogue([resolve_store_path(location) for location in locations])
 
 
 def split_by_share(catalogue: Catalogue, *, dev_share: float, test_share: float, seed: int) -> Splits:

@@ -36,6 +36,7 @@ from fcaps_pipeline.records.progress import ProgressCallback
 from fcaps_pipeline.shards.reader import read_json
 from fcaps_pipeline.storage.files import write_durably, writing
 from fcaps_pipeline.storage.job_folder import refuse_strangers, require_same_job
+from fcaps_pipeline.storage.path import store_path
 
 METRICS = "metrics.json"
 REPORT = "report.md"
@@ -89,9 +90,9 @@ def _check_folder(out: Path, job: EvaluateJob) -> None:
         return
     if not out.is_dir():
         raise OutputError(f"cannot write into {out}: it is not a folder; choose another --out")
-    stored = read_json(out / METRICS)
+    stored = read_json(store_path(out / METRICS))
     if stored is None:
-        refuse_strangers(out, kind="the folder of an evaluation")
+        refuse_strangers(store_path(out), kind="the folder of an evaluation")
     else:
         require_same_job(stored.get("job") if isinstance(stored, dict) else None, job.content(), out / METRICS)
 

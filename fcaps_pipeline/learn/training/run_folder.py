@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fcaps_pipeline.errors import FcapsError
-from fcaps_pipeline.jobs.resources import resolve_path
+from fcaps_pipeline.jobs.resources import resolve_store_path
 from fcaps_pipeline.learn.data.config import SharedRuns
 from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.shards.layout import RunLayout
@@ -24,7 +24,7 @@ from fcaps_pipeline.shards.reader import read_json
 from fcaps_pipeline.storage.files import write_durably, writing
 from fcaps_pipeline.storage.job_folder import refuse_strangers, require_same_job
 from fcaps_pipeline.storage.lease import held
-from fcaps_pipeline.storage.path import store_path
+from fcaps_pipeline.storage.path import StorePath, store_path
 
 
 class TrainLayout:
@@ -54,9 +54,9 @@ def opened(root: Path, job: TrainJob) -> Iterator[TrainLayout]:
     """
     layout = TrainLayout(root.absolute())
     with held(store_path(layout.root), "training in"):
-        stored, now = read_json(layout.job), _identity(job)
+        stored, now = read_json(store_path(layout.job)), _identity(job)
         if stored is None:
-            refuse_strangers(layout.root, layout.job, kind="the folder of a training run")
+            refuse_strangers(store_path(layout.root), store_path(layout.job), kind="the folder of a training run")
             with writing(layout.job):
                 write_durably(layout.job, json.dumps(now, indent=1))
         else:
@@ -70,14 +70,14 @@ def opened(root: Path, job: TrainJob) -> Iterator[TrainLayout]:
             raise
 
 
-def _indices(job: TrainJob) -> list[Path]:
+def _indices(job: TrainJob) -> list[StorePath]:
     splits = job.data.splits
     locations = splits.runs if isinstance(splits, SharedRuns) else (*splits.train, *splits.dev, *splits.test)
-    return [RunLayout(resolve_path(location)).index for location in locations]
+    return [RunLayout(resolve_store_path(location)).index for location in locations]
 
 
 def _identity(job: TrainJob) -> dict[str, Any]:
     """What decides the result. A run without index is refused later, with a better message."""
-    hashes = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in _indices(job) if path.is_file()}
+    hashes = {str(path): hashlib.sha256(path.read()).hexdigest() for path in _indices(job) if path.exists()}
     content: dict[str, Any] = json.loads(json.dumps({**job.content(), "index_sha256": hashes}))
     return content

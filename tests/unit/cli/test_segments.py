@@ -64,8 +64,8 @@ def run(make_audio: Make, annotate: Make, reject: Make, fail: Make, tmp_path: Pa
         writer.add_recording_failure(unreadable)
         broken = segmented(0).model_copy(update={"recording_id": "broken_wav", "outcome": "failed"})
         writer.commit((segmented(len(outcomes)), broken), len(outcomes), 1.0)
-    layout.job.write_text("{}")
-    return layout.root
+    layout.job.on_disk().write_text("{}")
+    return layout.root.on_disk()
 
 
 def _listed(width: int, lines: list[Line], limit: int = 20) -> str:

@@ -28,8 +28,8 @@ from tests.conftest import Typed
 def run(tmp_path: Path) -> RunLayout:
     """A run folder whose plan is not stored yet."""
     layout = RunLayout(tmp_path / "run")
-    layout.root.mkdir()
-    layout.job.write_text("{}")
+    layout.root.on_disk().mkdir()
+    layout.job.on_disk().write_text("{}")
     return layout
 
 

@@ -1,7 +1,6 @@
 """What a run says of itself when it ends."""
 
 import io
-from pathlib import Path
 
 from fcaps_pipeline.annotate.run.report import LastCall, RunReport, State
 from fcaps_pipeline.cli.console import Stream
@@ -32,7 +31,7 @@ def _ended(num_annotations: int, reasons: dict[str, int]) -> str:
         last_call=LastCall(),
     )
     stream = io.StringIO()
-    print_report(Stream(file=stream), report, Path("runs/demo"))
+    print_report(Stream(file=stream), report, "runs/demo")
     return stream.getvalue()
 
 

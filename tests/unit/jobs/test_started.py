@@ -8,6 +8,7 @@ from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.resources import WORKING_FOLDER, resolve_path
 from fcaps_pipeline.jobs.started import recall, remember
+from fcaps_pipeline.storage.path import store_path
 
 JOB = Job.model_validate(
     {
@@ -23,20 +24,20 @@ def test_the_job_comes_back_whole_and_its_paths_start_where_they_did(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(WORKING_FOLDER, str(tmp_path / "here"))
-    remember(tmp_path / "run" / "started.json", JOB)
+    remember(store_path(tmp_path / "run") / "started.json", JOB)
     monkeypatch.delenv(WORKING_FOLDER)
     monkeypatch.chdir("/")
     monkeypatch.setenv(WORKING_FOLDER, "")
-    assert recall(tmp_path / "run" / "started.json") == JOB
+    assert recall(store_path(tmp_path / "run") / "started.json") == JOB
     assert resolve_path("speech") == tmp_path / "here" / "speech"
 
 
 def test_a_folder_that_remembers_nothing_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="remembers no job; give the job file"):
-        recall(tmp_path / "started.json")
+        recall(store_path(tmp_path / "started.json"))
 
 
 def test_what_is_no_job_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "started.json").write_text("{}")
     with pytest.raises(CorruptRunError, match="is not a job"):
-        recall(tmp_path / "started.json")
+        recall(store_path(tmp_path / "started.json"))

@@ -34,7 +34,7 @@ def test_only_recordings_that_have_a_map_have_one(layout: RunLayout) -> None:
 
 
 def test_without_a_plan_it_is_an_error_only_to_need_it(layout: RunLayout) -> None:
-    layout.plan.unlink()
+    layout.plan.on_disk().unlink()
     maps = ChannelMaps(layout)
     assert maps.of(_row("a", num_channels=1)) is None
     assert maps.of(_row("b", embedded=True)) is None
@@ -44,6 +44,6 @@ def test_without_a_plan_it_is_an_error_only_to_need_it(layout: RunLayout) -> Non
 
 
 def test_a_changed_plan_is_told_as_one(layout: RunLayout) -> None:
-    layout.units.write_text(layout.units.read_text().replace("/b.wav", "/c.wav"))
+    layout.units.on_disk().write_text(layout.units.read_text().replace("/b.wav", "/c.wav"))
     with pytest.raises(CorruptRunError, match=r"is not what plan\.json records"):
         ChannelMaps(layout).of(_row("b"))

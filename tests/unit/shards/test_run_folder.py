@@ -10,6 +10,7 @@ from fcaps_pipeline.errors import JobError, OutputError, UsageError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.identity import job_identity
 from fcaps_pipeline.shards.run_folder import existing, opened
+from fcaps_pipeline.storage.path import store_path
 
 JOB = Job.model_validate(
     {
@@ -26,16 +27,16 @@ def test_a_new_folder_remembers_its_job_and_the_same_job_may_go_on(tmp_path: Pat
         stored = json.loads(layout.job.read_text())
         assert stored.pop("prompt_sha256").keys() == {"embedded_fine.v1"}
         assert stored == JOB.content()
-        layout.temporary.mkdir()
+        layout.scratch.mkdir()
     with opened(root, job_identity(JOB)):
-        assert not layout.temporary.exists()
-    assert existing(root).root == root
+        assert not layout.scratch.exists()
+    assert existing(root).root == store_path(root)
 
 
 def test_another_job_is_refused_with_the_differing_keys(tmp_path: Path) -> None:
     with opened(tmp_path, job_identity(JOB)) as layout:
-        layout.plan.parent.mkdir()
-        layout.plan.write_text("{}")
+        layout.plan.parent.on_disk().mkdir()
+        layout.plan.on_disk().write_text("{}")
     changed = JOB.model_copy(update={"shards": JOB.shards.model_copy(update={"unit_hours": 0.5})})
     with (
         pytest.raises(JobError, match=r"shards.unit_hours \(was 1.0, is 0.5\)"),
@@ -94,7 +95,7 @@ def test_two_processes_cannot_annotate_into_one_folder(tmp_path: Path) -> None:
 
 def test_a_folder_with_marks_of_an_earlier_version_is_refused_in_one_line(tmp_path: Path) -> None:
     with opened(tmp_path / "run", {"a": 1}) as layout:
-        mark = layout.temporary / "00003.recording"
+        mark = layout.scratch / "00003.recording"
     mark.parent.mkdir()
     mark.write_text("tale_wav")
     with (

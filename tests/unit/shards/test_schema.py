@@ -69,6 +69,6 @@ def test_another_version_is_named_with_what_changed() -> None:
 )
 def test_an_index_of_another_version_is_refused_in_one_line(tmp_path: Path, content: object, expected: str) -> None:
     layout = RunLayout(tmp_path)
-    layout.index.write_text(json.dumps(content))
+    layout.index.on_disk().write_text(json.dumps(content))
     with pytest.raises(CorruptRunError, match=expected):
         read_index(layout)

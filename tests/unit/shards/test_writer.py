@@ -44,7 +44,7 @@ def committed(
 def test_a_commit_accounts_for_every_segment(committed: tuple[RunLayout, UnitCommit]) -> None:
     layout, commit = committed
     assert (commit.num_annotations, commit.num_rejections, commit.num_segment_failures) == (5, 1, 1)
-    assert [file.path for file in commit.files] == [
+    assert [f"{file.path[:-21]}.parquet" for file in commit.files] == [
         "data/unit-00000-1.parquet",
         "rejections/unit-00000-1.parquet",
         "failures/unit-00000-1.parquet",
@@ -53,7 +53,7 @@ def test_a_commit_accounts_for_every_segment(committed: tuple[RunLayout, UnitCom
     ]
     assert list(read_commits(layout)) == [commit]
     assert total([commit]).num_segments == 7
-    assert list(layout.temporary.iterdir()) == []
+    assert list(layout.scratch.iterdir()) == []
     for file in commit.files:
         check_file(layout, file)
 
@@ -61,7 +61,7 @@ def test_a_commit_accounts_for_every_segment(committed: tuple[RunLayout, UnitCom
 def test_datasets_reads_an_audio_feature_and_the_samples_are_those_of_the_segment(
     committed: tuple[RunLayout, UnitCommit], make_audio: MakeAudio, tmp_path: Path
 ) -> None:
-    files = [str(path) for path in committed[0].root.glob("data/*.parquet")]
+    files = [str(path) for path in committed[0].root.on_disk().glob("data/*.parquet")]
     dataset = load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
     assert dataset.features["audio"] == Audio(sampling_rate=16_000)
     for index, row in enumerate(dataset.cast_column("audio", Audio(decode=False))):
@@ -79,7 +79,7 @@ def test_dropped_candidates_keep_text_and_reasons(committed: tuple[RunLayout, Un
 
 
 def test_row_groups_are_bounded_and_audio_is_stored_plain(committed: tuple[RunLayout, UnitCommit]) -> None:
-    metadata = pq.ParquetFile(committed[0].root / "data" / "unit-00000-1.parquet").metadata
+    metadata = pq.ParquetFile((committed[0].root / committed[1].files[0].path).on_disk()).metadata
     assert metadata.num_row_groups == 5
     columns = {metadata.row_group(0).column(index).path_in_schema: index for index in range(metadata.num_columns)}
     audio = metadata.row_group(0).column(columns["audio.bytes"])
@@ -94,7 +94,7 @@ def test_a_unit_left_without_commit_leaves_nothing(
     with UnitWriter(RunLayout(tmp_path), 0, row_group_bytes=1) as writer:
         for index in range(3):
             writer.add(annotate(make_audio(index)), make_audio(index))
-        assert list(RunLayout(tmp_path).temporary.iterdir())
+        assert list(RunLayout(tmp_path).scratch.iterdir())
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
@@ -112,7 +112,9 @@ def test_a_unit_without_speech_still_has_a_shard(tmp_path: Path) -> None:
     layout = RunLayout(tmp_path)
     with UnitWriter(layout, 1, row_group_bytes=1000) as writer:
         commit = writer.commit((), 0, 0.1)
-    assert [(file.path, file.num_rows) for file in commit.files] == [("data/unit-00001-1.parquet", 0)]
+    assert [(file.path, file.num_rows) for file in commit.files] == [
+        (f"data/unit-00001-1-{commit.files[0].sha256[:12]}.parquet", 0)
+    ]
     assert list(read_rows(layout, "data")) == []
 
 
@@ -128,7 +130,7 @@ def test_damage_is_found(
     committed: tuple[RunLayout, UnitCommit], damage: Callable[[Path], object], expected: str
 ) -> None:
     layout, commit = committed
-    damage(layout.root / commit.files[0].path)
+    damage((layout.root / commit.files[0].path).on_disk())
     with pytest.raises(CorruptRunError, match=expected):
         check_file(layout, commit.files[0])
 
@@ -136,11 +138,11 @@ def test_damage_is_found(
 def test_rows_of_a_damaged_file_are_refused_in_one_line(committed: tuple[RunLayout, UnitCommit]) -> None:
     layout, commit = committed
     path = layout.root / commit.files[0].path
-    content = path.read_bytes()
-    path.write_bytes(b"\xff" * 5_000 + content[5_000:])
+    content = path.on_disk().read_bytes()
+    path.on_disk().write_bytes(b"\xff" * 5_000 + content[5_000:])
     with pytest.raises(CorruptRunError, match=r"row group 0 cannot be read .*`fcaps verify"):
         list(read_rows(layout, commit.files[0].table))
-    path.write_bytes(b"\xff" * len(content))
+    path.on_disk().write_bytes(b"\xff" * len(content))
     with pytest.raises(CorruptRunError, match="footer cannot be read"):
         list(read_rows(layout, commit.files[0].table))
 

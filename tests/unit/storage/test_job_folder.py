@@ -5,6 +5,7 @@ from pydantic import BaseModel
 
 from fcaps_pipeline.errors import CorruptRunError, JobError, OutputError, UsageError
 from fcaps_pipeline.storage.job_folder import claim, refuse_strangers, require_same_job
+from fcaps_pipeline.storage.path import store_path
 
 
 def test_only_our_own_files_may_be_there_already(tmp_path: Path) -> None:
@@ -12,10 +13,10 @@ def test_only_our_own_files_may_be_there_already(tmp_path: Path) -> None:
     (tmp_path / ".0f3a.tmp").write_text("")
     (tmp_path / ".lease").mkdir()
     job.write_text("")
-    refuse_strangers(tmp_path, job, kind="a run folder")
+    refuse_strangers(store_path(tmp_path), store_path(job), kind="a run folder")
     (tmp_path / "thesis.txt").write_text("")
     with pytest.raises(UsageError, match=r"neither empty nor a run folder \(it holds thesis.txt\)"):
-        refuse_strangers(tmp_path, job, kind="a run folder")
+        refuse_strangers(store_path(tmp_path), store_path(job), kind="a run folder")
 
 
 def test_every_differing_key_is_named_with_both_values(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class CaptioningActor:
         setup = self._setup
         if setup.reuse is None:
             return build_engine(setup.engine, counts_load=setup.counts_load)
-        answers = EarlierAnswers(setup.reuse.answers)
+        answers = EarlierAnswers(setup.reuse.answers_here())
         if setup.is_alone:
             return AnswersAlone(setup.reuse.identities[setup.engine_name], answers)
         return ReusingEngine(build_engine(setup.engine, counts_load=setup.counts_load), answers)

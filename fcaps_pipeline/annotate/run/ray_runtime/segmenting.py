@@ -41,7 +41,7 @@ class SegmentingActor:
         self._desk = Desk(name, engines, job.resources.segments_in_flight, _publish)
         prepare = self.prepare_with(job)
         if reuse is not None:
-            prepare = KnownSegments(reuse.segments, prepare).prepare
+            prepare = KnownSegments(reuse.segments_here(), prepare).prepare
         self._worker = UnitWorker(job, layout, self._desk, prepare, self._reporter.report, self._announce)
 
     def prepare_with(self, job: Job) -> Prepare:

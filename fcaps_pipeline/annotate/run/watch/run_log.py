@@ -5,13 +5,9 @@ the next writer ends it, readers pass over it. One process writes, the one that 
 every machine that sees the folder may read. What the lines mean together is left to `activity`.
 """
 
-import errno
 import json
-import os
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Literal, Self
 
@@ -19,7 +15,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from fcaps_pipeline.errors import CorruptRunError
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.storage.files import writing
+from fcaps_pipeline.storage.growing_file import growing_file, read_lines
+from fcaps_pipeline.storage.path import Where, store_path
 
 
 class _Line(Record):
@@ -166,31 +163,22 @@ def utc_now() -> datetime:
 class RunLog:
     """The file, open for appending; may be written from several threads of one process."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._descriptor: int | None = None
+    def __init__(self, path: Where) -> None:
+        self._file = growing_file(store_path(path))
 
     def __enter__(self) -> Self:
-        """Opens the file and ends a line that a killed process left torn.
+        """Opens the file.
 
         Raises:
             OutputError: it cannot be written.
         """
-        with writing(self._path):
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-            size = os.fstat(self._descriptor).st_size
-            if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
-                os.write(self._descriptor, b"\n")
+        self._file.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._lock:
-            assert self._descriptor is not None
-            os.close(self._descriptor)
-            self._descriptor = None
+        self._file.__exit__(kind, error, trace)
 
     def append(self, line: LogLine) -> None:
         """Writes one line, whole.
@@ -198,32 +186,26 @@ class RunLog:
         Raises:
             OutputError: the disk is full, for instance.
         """
-        with self._lock, writing(self._path):
-            assert self._descriptor is not None
-            content = line.model_dump_json().encode() + b"\n"
-            if os.write(self._descriptor, content) < len(content):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._file.append(line.model_dump_json().encode())
 
 
-def read_log(path: Path) -> Iterator[LogLine]:
+def read_log(path: Where) -> Iterator[LogLine]:
     """Lines in the order of their writing, torn ones left out; nothing where there is no file.
 
     Raises:
         CorruptRunError: a whole line is no record of this version.
+        StorageError: the storage does not give it.
     """
-    if not path.is_file():
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not _is_whole(line):
-                continue
-            try:
-                yield _LINE.validate_json(line)
-            except ValidationError as error:
-                raise CorruptRunError(
-                    f"{path}, line {number}: expected a record of the run log of this version, found "
-                    f"{line[:80].decode(errors='replace').strip()!r}; read the run with the version that wrote it"
-                ) from error
+    for number, line in enumerate(read_lines(store_path(path)), start=1):
+        if not _is_whole(line):
+            continue
+        try:
+            yield _LINE.validate_json(line)
+        except ValidationError as error:
+            raise CorruptRunError(
+                f"{path}, line {number}: expected a record of the run log of this version, found "
+                f"{line[:80].decode(errors='replace').strip()!r}; read the run with the version that wrote it"
+            ) from error
 
 
 def _is_whole(line: bytes) -> bool:

@@ -45,7 +45,7 @@ def bench_retrieval(
     root = work.absolute()
     with held(store_path(root), "benchmarking in"):
         if not (root / _SCALE_FILE).is_file():
-            refuse_strangers(root, root / _SCALE_FILE, kind="the folder of this benchmark")
+            refuse_strangers(store_path(root), store_path(root / _SCALE_FILE), kind="the folder of this benchmark")
         claim(root / _SCALE_FILE, scale)
         write_runs(root / "corpus", scale.runs(), workers=workers, on_rows=on_rows)
         results = list(_run_variants(root, scale, workers, note))

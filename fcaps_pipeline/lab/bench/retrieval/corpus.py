@@ -89,7 +89,7 @@ def write_runs(
     for seed in {plan.seed for plan in plans}:
         check_installed(draw_speakers(seed))
     shards = [(plan, index) for plan in plans for index in range(plan.num_shards)]
-    missing = [one for one in shards if not RunLayout(folder / one[0].name).commit(one[1]).is_file()]
+    missing = [one for one in shards if not RunLayout(folder / one[0].name).commit(one[1]).exists()]
     on_rows(sum(plan.shard_rows(index) for plan, index in shards if (plan, index) not in missing))
     call_in_fresh_process(
         write_shard,

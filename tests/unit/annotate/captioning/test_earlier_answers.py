@@ -51,7 +51,7 @@ def _answer(question: str, place: int = 0, text: str = "A man speaks.") -> Store
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[EarlierAnswers]:
     answers = [_answer("b", 1, "Second."), _answer("a"), _answer("b", 0, "First."), _answer("gap", 1)]
-    write_answers(tmp_path / "answers.sqlite", [(Path("run"), answers)])
+    write_answers(tmp_path / "answers.sqlite", [("run", answers)])
     with EarlierAnswers(tmp_path / "answers.sqlite") as opened:
         yield opened
 
@@ -66,7 +66,7 @@ def test_the_first_answers_are_found_where_as_many_are_known(index: EarlierAnswe
 
 
 def test_two_runs_that_disagree_are_both_named(tmp_path: Path) -> None:
-    sources = [(Path("old"), [_answer("a")]), (Path("new"), [_answer("a", text="A woman speaks.")])]
+    sources = [("old", [_answer("a")]), ("new", [_answer("a", text="A woman speaks.")])]
     with pytest.raises(
         UsageError, match=r"old and new give different answers .*'A man speaks\.' and 'A woman speaks\.'"
     ):
@@ -75,7 +75,7 @@ def test_two_runs_that_disagree_are_both_named(tmp_path: Path) -> None:
 
 
 def test_the_same_answer_twice_is_one(tmp_path: Path) -> None:
-    write_answers(tmp_path / "x.sqlite", [(Path("old"), [_answer("a"), _answer("a")]), (Path("new"), [_answer("a")])])
+    write_answers(tmp_path / "x.sqlite", [("old", [_answer("a"), _answer("a")]), ("new", [_answer("a")])])
     with EarlierAnswers(tmp_path / "x.sqlite") as opened:
         assert len(opened.find(_answer("a").request_key, 1) or ()) == 1
 
@@ -100,12 +100,12 @@ def test_every_candidate_of_a_run_is_an_answer(run: RunLayout, tmp_path: Path) -
 
 
 def test_unfinished_damaged_and_foreign_runs_are_refused(run: RunLayout, tmp_path: Path) -> None:
-    (shard,) = (run.root / "candidates").iterdir()
+    (shard,) = (run.root / "candidates").on_disk().iterdir()
     content = shard.read_bytes()
     shard.write_bytes(content[:100] + b"!" + content[101:])
     with pytest.raises(CorruptRunError, match="was changed"):
         build_answers(tmp_path / "x.sqlite", [run])
-    run.index.unlink()
+    run.index.on_disk().unlink()
     with pytest.raises(CorruptRunError, match="not finished"):
         build_answers(tmp_path / "x.sqlite", [run])
 
@@ -153,7 +153,7 @@ def asked(tmp_path: Path) -> Iterator[tuple[list[tuple[CaptionSet, ...]], Earlie
         for one in found.candidates
     ]
     assert max(one.attempts for per_segment in sets for one in per_segment) > 1
-    write_answers(tmp_path / "answers.sqlite", [(Path("run"), answers)])
+    write_answers(tmp_path / "answers.sqlite", [("run", answers)])
     with EarlierAnswers(tmp_path / "answers.sqlite") as opened:
         yield sets, opened
 

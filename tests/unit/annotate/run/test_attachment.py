@@ -68,12 +68,12 @@ def test_attached_rows_hold_their_samples_and_the_run_is_sound(run: RunLayout) -
     rows = list(read_rows(run, "data"))
     assert [row["audio_sha256"] for row in rows] == sums
     assert [len(decode_flac(row["audio"]["bytes"])) for row in rows] == [_NUM_SAMPLES] * 4
-    assert [file.path for file in verify(run)] == [
-        "data/unit-00000-2.parquet",
-        "candidates/unit-00000-1.parquet",
-        "recordings/unit-00000-1.parquet",
+    assert [file.path[:-21] for file in verify(run)] == [
+        "data/unit-00000-2",
+        "candidates/unit-00000-1",
+        "recordings/unit-00000-1",
     ]
-    assert [path.name for path in (run.root / "data").iterdir()] == ["unit-00000-2.parquet"]
+    assert [path.name[:12] for path in (run.root / "data").on_disk().iterdir()] == ["unit-00000-2"]
     assert _states(run) == [AudioState.EMBEDDED] * 4
 
 
@@ -105,6 +105,6 @@ def test_without_its_plan_a_run_does_not_say_in_which_files_channels_lie(
     tmp_path: Path, make_audio: MakeAudio, annotate: Annotate
 ) -> None:
     run = write_mapped_run(tmp_path, make_audio, annotate)
-    run.plan.unlink()
+    run.plan.on_disk().unlink()
     with pytest.raises(CorruptRunError, match=r"plan\.json is gone.*recording pair lie; restore it.*`audio: embed`"):
         _states(run)

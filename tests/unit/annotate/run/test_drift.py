@@ -51,11 +51,11 @@ def _units(layout: RunLayout) -> list[list[str]]:
 
 def test_an_unchanged_source_is_no_difference(layout: RunLayout, tmp_path: Path) -> None:
     job = _write(tmp_path, *map(_line, "abc"))
-    before = layout.plan.read_bytes(), layout.units.read_bytes()
+    before = layout.plan.read(), layout.units.read()
     assert drift_line(layout, job) is None
     plan, drift = extend_plan(layout, job, load(layout))
     assert (drift.line(), drift.lines()) == (None, ())
-    assert (layout.plan.read_bytes(), layout.units.read_bytes()) == before
+    assert (layout.plan.read(), layout.units.read()) == before
     assert plan == load(layout)
 
 
@@ -78,7 +78,7 @@ def test_a_source_that_cannot_be_listed_is_said_and_stops_nothing(layout: RunLay
 
 def test_new_recordings_become_units_of_their_own_behind_the_others(layout: RunLayout, tmp_path: Path) -> None:
     before = load(layout)
-    layout.index.write_text("{}")
+    layout.index.on_disk().write_text("{}")
     job = _write(tmp_path, _line("x"), *map(_line, "abc"), _line("y"), _line("z"))
     plan, drift = extend_plan(layout, job, before)
     assert _units(layout) == [["a", "b"], ["c"], ["x", "y"], ["z"]]
@@ -94,7 +94,7 @@ def test_new_recordings_become_units_of_their_own_behind_the_others(layout: RunL
 def test_an_extension_that_was_killed_counts_for_nothing_and_can_be_made_again(
     layout: RunLayout, tmp_path: Path
 ) -> None:
-    with layout.units.open("a") as file:
+    with layout.units.on_disk().open("a") as file:
         file.write('{"unit_index": 2, "record')
     assert _units(layout) == [["a", "b"], ["c"]]
     plan, _ = extend_plan(layout, _write(tmp_path, *map(_line, "abcd")), load(layout))
@@ -103,7 +103,7 @@ def test_an_extension_that_was_killed_counts_for_nothing_and_can_be_made_again(
 
 
 def test_a_line_that_counts_and_was_changed_is_noticed(layout: RunLayout) -> None:
-    layout.units.write_text(layout.units.read_text().replace("b.wav", "q.wav", 1))
+    layout.units.on_disk().write_text(layout.units.read_text().replace("b.wav", "q.wav", 1))
     with pytest.raises(CorruptRunError, match=r"not what plan\.json records"):
         load(layout)
 

@@ -66,7 +66,7 @@ def earlier(tmp_path: Path, job: Job) -> RunLayout:
         outcomes = [segmented(1).model_copy(update={"recording_id": f"rec-{seed}"}) for seed in range(NUM_SEGMENTS)]
         outcomes.append(segmented(0).model_copy(update={"recording_id": "silent", "outcome": "no_speech"}))
         writer.commit(tuple(outcomes), NUM_SEGMENTS, 1.0)
-    layout.job.write_text("{}")
+    layout.job.on_disk().write_text("{}")
     remember_engines(layout, {"cascade": asyncio.run(engine.start())})
     write_index(layout)
     return layout
@@ -119,20 +119,20 @@ def test_of_many_segments_a_part_that_their_ids_decide_stands_for_all() -> None:
 
 def test_an_index_is_made_once_for_the_same_runs(job: Job, layout: RunLayout, earlier: RunLayout) -> None:
     prepare_reuse(job, layout, [earlier.root])
-    made = layout.answers.stat().st_mtime_ns
+    made = layout.answers.on_disk().stat().st_mtime_ns
     prepare_reuse(job, layout, [earlier.root])
-    assert layout.answers.stat().st_mtime_ns == made
+    assert layout.answers.on_disk().stat().st_mtime_ns == made
     of_another_version = json.loads(layout.answers_of.read_text()) | {"fcaps_version": "0.0.1"}
-    layout.answers_of.write_text(json.dumps(of_another_version))
+    layout.answers_of.on_disk().write_text(json.dumps(of_another_version))
     prepare_reuse(job, layout, [earlier.root])
-    assert layout.answers.stat().st_mtime_ns > made
+    assert layout.answers.on_disk().stat().st_mtime_ns > made
 
 
 def test_an_index_that_was_not_finished_is_none(
     job: Job, layout: RunLayout, earlier: RunLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare_reuse(job, layout, [earlier.root])
-    earlier.index.write_text(earlier.index.read_text() + " ")
+    earlier.index.on_disk().write_text(earlier.index.read_text() + " ")
     with monkeypatch.context() as patch:
         patch.setattr("fcaps_pipeline.annotate.run.reuse.build_segments", _killed)
         with pytest.raises(KeyboardInterrupt):
@@ -158,10 +158,10 @@ def test_runs_that_cannot_be_reused_are_refused_in_one_line(job: Job, layout: Ru
     with pytest.raises(UsageError, match="not a run folder"):
         prepare_reuse(job, layout, [layout.root.parent])
     content = json.loads(earlier.index.read_text())
-    earlier.index.write_text(json.dumps({**content, "schema_versions": {"data": 1}}))
+    earlier.index.on_disk().write_text(json.dumps({**content, "schema_versions": {"data": 1}}))
     with pytest.raises(CorruptRunError, match="schema version 1 of data"):
         prepare_reuse(job, layout, [earlier.root])
-    earlier.index.unlink()
+    earlier.index.on_disk().unlink()
     with pytest.raises(CorruptRunError, match="not finished"):
         prepare_reuse(job, layout, [earlier.root])
 
@@ -172,7 +172,7 @@ def test_a_run_is_not_continued_with_another_model(earlier: RunLayout) -> None:
     other = {name: one.model_copy(update={"model_revision": "r2"}) for name, one in engines.items()}
     with pytest.raises(JobError, match="put the earlier model"):
         remember_engines(earlier, other)
-    earlier.engines.write_text("[]")
+    earlier.engines.on_disk().write_text("[]")
     with pytest.raises(CorruptRunError, match="not what was written"):
         read_engines(earlier)
 

@@ -8,7 +8,7 @@ import pytest
 
 from fcaps_pipeline.annotate.run.soundness import (
     damaged_units,
-    drop_superseded,
+    drop_orphans,
     keep_verified,
     last_verified,
     strays,
@@ -40,7 +40,7 @@ def test_a_sound_run_says_so_until_it_changes(run: RunLayout) -> None:
     keep_verified(run)
     assert last_verified(run) is not None
     index = json.loads(run.index.read_text())
-    run.index.write_text(json.dumps({**index, "fcaps_version": "other"}))
+    run.index.on_disk().write_text(json.dumps({**index, "fcaps_version": "other"}))
     assert last_verified(run) is None
 
 
@@ -51,10 +51,10 @@ def test_a_sound_run_says_so_until_it_changes(run: RunLayout) -> None:
 def test_only_the_unit_whose_file_changed_is_damaged(
     run: RunLayout, table: str, damage: Callable[[Path], object]
 ) -> None:
-    damage(run.root / table / "unit-00001-1.parquet")
+    damage(next((run.root / table).on_disk().glob("unit-00001-1-*.parquet")))
     found = damaged_units(run)
     assert list(found) == [1]
-    assert f"{table}/unit-00001-1.parquet" in found[1]
+    assert f"{table}/unit-00001-1-" in found[1]
     assert [commit.unit_index for commit in read_commits(run, without=found.keys())] == [0]
     with pytest.raises(CorruptRunError, match="--repair"):
         list(verify(run))
@@ -63,7 +63,7 @@ def test_only_the_unit_whose_file_changed_is_damaged(
 def test_a_unit_whose_record_is_damaged_is_done_again_beside_it(
     run: RunLayout, make_audio: MakeAudio, annotate: Annotate
 ) -> None:
-    run.commit(1).write_text("{}")
+    run.commit(1).on_disk().write_text("{}")
     assert list(damaged_units(run)) == [1]
     with UnitWriter(run, 1, row_group_bytes=1000) as writer:
         writer.add(annotate(make_audio()), make_audio())
@@ -78,13 +78,16 @@ def test_what_a_later_attempt_replaced_goes_and_what_nobody_wrote_is_named(
     with UnitWriter(run, 1, row_group_bytes=1000) as writer:
         writer.add(annotate(make_audio()), make_audio())
         writer.commit((segmented(1),), 1, 1.0)
-    (run.root / "data" / "copy of unit.parquet").write_text("?")
+    (run.root / "data" / "copy of unit.parquet").on_disk().write_text("?")
     assert strays(run) == ["data/copy of unit.parquet"]
-    drop_superseded(run)
-    assert sorted(path.name for path in (run.root / "data").iterdir()) == [
+    drop_orphans(run, [file for commit in read_commits(run) for file in commit.files])
+    assert sorted(
+        path.name.removesuffix(".parquet").rpartition("-")[0] or path.name
+        for path in (run.root / "data").on_disk().iterdir()
+    ) == [
         "copy of unit.parquet",
-        "unit-00000-1.parquet",
-        "unit-00001-2.parquet",
+        "unit-00000-1",
+        "unit-00001-2",
     ]
 
 

@@ -167,7 +167,7 @@ def test_an_answer_about_the_wrong_granularities_is_a_defect_not_a_row(
     bench = Bench(tmp_path / "run", lambda segment: annotate(segment).caption_sets[:1])
     with pytest.raises(AccountingError):
         bench.run(UnitTry(unit))
-    assert [path for path in bench.layout.root.rglob("*") if path.is_file()] == []
+    assert [path for path in bench.layout.root.on_disk().rglob("*") if path.is_file()] == []
 
 
 def test_storage_that_is_ill_leaves_no_trace_of_the_unit_and_the_worker_can_run_it_again(
@@ -185,7 +185,7 @@ def test_storage_that_is_ill_leaves_no_trace_of_the_unit_and_the_worker_can_run_
     with pytest.raises(StorageError, match=r"Stale file handle; nothing was decided about gone\.wav") as raised:
         bench.worker.segment(UnitTry(unit))
     assert not isinstance(raised.value, SourceGoneError), "the other recording can be opened"
-    assert [path for path in bench.layout.root.rglob("*") if path.is_file()] == []
+    assert [path for path in bench.layout.root.on_disk().rglob("*") if path.is_file()] == []
     is_ill = False
     assert bench.run(UnitTry(unit)).num_annotations == NUM_SEGMENTS
 
@@ -228,7 +228,7 @@ def test_a_worker_that_is_told_to_stop_hands_back_what_it_segments(
     bench.worker.stop()
     with pytest.raises(HandedBackError):
         bench.worker.segment(UnitTry(unit))
-    assert [path for path in bench.layout.root.rglob("*") if path.is_file()] == []
+    assert [path for path in bench.layout.root.on_disk().rglob("*") if path.is_file()] == []
 
 
 def test_to_wait_for_answers_is_to_get_on_and_to_hang_is_not(

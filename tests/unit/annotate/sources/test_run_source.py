@@ -134,7 +134,7 @@ def test_channels_are_read_where_the_plan_says_they_lie(
 @pytest.mark.parametrize("embed", [True, False])
 def test_without_its_plan_a_run_must_hold_its_audio(write_run: WriteRun, *, embed: bool) -> None:
     layout = write_run(embed=embed)
-    layout.plan.unlink()
+    layout.plan.on_disk().unlink()
     if embed:
         assert len(_listed(layout)[0]) == 2
     else:
@@ -152,7 +152,7 @@ def test_a_file_that_became_another_gives_no_segment(write_run: WriteRun, tmp_pa
 def test_a_shard_that_went_or_broke_is_named(write_run: WriteRun) -> None:
     layout = write_run(embed=True)
     recordings, _ = _listed(layout)
-    shard = next((layout.root / "data").iterdir())
+    shard = next((layout.root / "data").on_disk().iterdir())
     shard.write_bytes(shard.read_bytes()[:-20_000])
     with pytest.raises(CorruptRunError, match="its commit record says"):
         _listed(layout)
@@ -165,10 +165,10 @@ def test_a_shard_that_went_or_broke_is_named(write_run: WriteRun) -> None:
 
 def test_an_unfinished_run_is_no_corpus(write_run: WriteRun) -> None:
     layout = write_run(embed=True)
-    assert detect_source(layout.root) == RunSource(kind="run", path=str(layout.root))
-    layout.index.unlink()
+    assert detect_source(layout.root.on_disk()) == RunSource(kind="run", path=str(layout.root))
+    layout.index.on_disk().unlink()
     with pytest.raises(SourceError, match=r"is no run folder: it has neither index\.json nor job\.json"):
         _listed(layout)
-    layout.job.write_text("{}")
+    layout.job.on_disk().write_text("{}")
     with pytest.raises(CorruptRunError, match=r"has no index\.json: the run is not finished"):
         _listed(layout)

@@ -1,7 +1,5 @@
 """The plan of an epoch: every row once, for any number of ranks."""
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -19,6 +17,7 @@ from fcaps_pipeline.learn.data.batch_sampler import (
     rank_rows,
 )
 from fcaps_pipeline.learn.data.catalogue import Catalogue
+from fcaps_pipeline.storage.path import store_path
 
 
 def _catalogue(lengths: list[int], group_sizes: list[int]) -> Catalogue:
@@ -27,7 +26,7 @@ def _catalogue(lengths: list[int], group_sizes: list[int]) -> Catalogue:
     zeros: npt.NDArray[np.uint64] = np.zeros(len(lengths), np.uint64)
     rows = np.arange(len(lengths), dtype=np.int32)
     samples = np.array(lengths, np.int32)
-    shards = tuple(Path(f"shard{index}") for index in range(len(group_sizes)))
+    shards = tuple(store_path(f"shard{index}") for index in range(len(group_sizes)))
     return Catalogue(shards, group_N // 2, group_N % 2, rows, samples, zeros, zeros, zeros)
 
 

@@ -1,7 +1,6 @@
 """From stored rows to a batch: what is heard, what is said, and what is bad."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,10 @@ from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.shards.rows import annotation_row
 from fcaps_pipeline.shards.schema import Row
+from fcaps_pipeline.storage.path import store_path
 
 BOTH = frozenset(Granularity)
-SHARD = Path("data/unit-00000-1.parquet")
+SHARD = store_path("data/unit-00000-1.parquet")
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_events_move_with_the_crop_and_are_clipped_to_it(stored: Row, pcm: Any) 
 def test_a_row_that_cannot_be_used_is_named_with_the_reason(stored: Row, change: Row, reason: str) -> None:
     bad = _read({**stored, **change})
     assert isinstance(bad, BadRow)
-    assert (bad.segment_id, bad.shard) == (stored["segment_id"], SHARD)
+    assert (bad.segment_id, bad.shard) == (stored["segment_id"], str(SHARD))
     assert reason in bad.reason
 
 

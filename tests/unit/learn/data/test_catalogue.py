@@ -11,7 +11,15 @@ import pytest
 from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.learn.data.batches import COLUMNS
 from fcaps_pipeline.learn.data.catalogue import NO_SPEAKER, Catalogue, hash_text, read_catalogue
-from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter, Spoken, corpus, rewrite_shard
+from tests.unit.learn.training.written_runs import (
+    Annotate,
+    MakeAudio,
+    RunWriter,
+    Spoken,
+    corpus,
+    data_shard,
+    rewrite_shard,
+)
 
 
 @pytest.fixture
@@ -28,7 +36,7 @@ def test_a_catalogue_lists_every_row_of_every_run_in_order(runs: RunWriter, tmp_
     assert catalogue.recording_N.tolist() == [hash_text(spoken.recording) for one in rows for spoken in one]
     names = [catalogue.names(row) for row in range(len(catalogue))]
     assert [one.recording_id for one in names] == [spoken.recording for one in rows for spoken in one]
-    assert {one.shard.parents[1] for one in names} == set(roots)
+    assert {Path(one.shard).parents[1] for one in names} == set(roots)
     assert catalogue.duration_s == sum(spoken.num_samples for one in rows for spoken in one) / 16_000
 
 
@@ -42,7 +50,7 @@ def test_row_groups_begin_where_the_files_say(runs: RunWriter, tmp_path: Path) -
     catalogue = read_catalogue([runs.write(tmp_path, corpus(17))])
     expected = [0]
     for shard in catalogue.shards:
-        metadata = pq.ParquetFile(shard).metadata
+        metadata = pq.ParquetFile(shard.on_disk()).metadata
         for group in range(metadata.num_row_groups):
             expected.append(expected[-1] + metadata.row_group(group).num_rows)
     assert catalogue.row_group_starts().tolist() == expected
@@ -99,7 +107,7 @@ def test_an_unknown_schema_version_is_refused(runs: RunWriter, tmp_path: Path) -
 
 def test_a_shard_with_a_damaged_footer_is_named(runs: RunWriter, tmp_path: Path) -> None:
     root = runs.write(tmp_path, corpus(9))
-    shard = root / "data" / "unit-00001-1.parquet"
+    shard = data_shard(root, 1)
     shard.write_bytes(shard.read_bytes()[:-20])
     with pytest.raises(CorruptRunError, match=f"^{shard}: footer cannot be read .*`fcaps verify {root}`"):
         read_catalogue([root])
@@ -107,7 +115,7 @@ def test_a_shard_with_a_damaged_footer_is_named(runs: RunWriter, tmp_path: Path)
 
 def test_a_shard_with_other_rows_than_the_index_says_is_refused(runs: RunWriter, tmp_path: Path) -> None:
     root = runs.write(tmp_path, corpus(7))
-    rewrite_shard(root / "data" / "unit-00000-1.parquet", lambda table: table.slice(0, 5), 2)
+    rewrite_shard(data_shard(root, 0), lambda table: table.slice(0, 5), 2)
     with pytest.raises(CorruptRunError, match=r"has 5 rows, index\.json records 7"):
         read_catalogue([root])
 
@@ -115,7 +123,7 @@ def test_a_shard_with_other_rows_than_the_index_says_is_refused(runs: RunWriter,
 @pytest.mark.parametrize("column", sorted({one.partition(".")[0] for one in COLUMNS} - {"events"}))
 def test_a_shard_without_a_column_that_rows_need_is_refused(runs: RunWriter, tmp_path: Path, column: str) -> None:
     root = runs.write(tmp_path, corpus(7))
-    rewrite_shard(root / "data" / "unit-00000-1.parquet", lambda table: table.drop([column]), 2)
+    rewrite_shard(data_shard(root, 0), lambda table: table.drop([column]), 2)
     with pytest.raises(CorruptRunError, match=f"has no column {column}"):
         read_catalogue([root])
 
@@ -123,7 +131,7 @@ def test_a_shard_without_a_column_that_rows_need_is_refused(runs: RunWriter, tmp
 def test_a_row_without_an_interval_is_refused(runs: RunWriter, tmp_path: Path) -> None:
     root = runs.write(tmp_path, corpus(3))
     rewrite_shard(
-        root / "data" / "unit-00000-1.parquet",
+        data_shard(root, 0),
         lambda table: table.set_column(
             table.schema.get_field_index("end_samples"), "end_samples", table["start_samples"]
         ),

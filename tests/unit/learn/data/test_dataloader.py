@@ -24,6 +24,7 @@ from tests.unit.learn.training.written_runs import (
     MakeAudio,
     RunWriter,
     corpus,
+    data_shard,
     rewrite_shard,
     with_events,
 )
@@ -164,13 +165,13 @@ def test_bad_rows_are_named_and_the_rest_of_the_epoch_is_whole(root: Path) -> No
         rows[5]["fine_captions"] = []
         return pa.Table.from_pylist(rows, schema=table.schema)
 
-    shard = root / "data" / "unit-00001-1.parquet"
+    shard = data_shard(root, 1)
     rewrite_shard(shard, spoil, 4)
     catalogue = read_catalogue([root])
     batches = _epoch(catalogue, num_workers=1)
     bad = {row.segment_id: row for batch in batches for row in batch.bad_rows}
     assert set(bad) == {catalogue.names(17 + 2).segment_id, catalogue.names(17 + 5).segment_id}
-    assert {row.shard for row in bad.values()} == {shard}
+    assert {row.shard for row in bad.values()} == {str(shard)}
     assert any("fine caption" in row.reason for row in bad.values())
     assert sorted(_rows(batches)) == sorted(set(range(NUM_ROWS)) - {19, 22})
     assert sum(batch.num_global_rows for batch in batches) == NUM_ROWS
@@ -179,7 +180,7 @@ def test_bad_rows_are_named_and_the_rest_of_the_epoch_is_whole(root: Path) -> No
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_a_corrupt_row_group_is_one_line_with_file_row_group_and_next_step(root: Path, num_workers: int) -> None:
     catalogue = read_catalogue([root])
-    shard = root / "data" / "unit-00001-1.parquet"
+    shard = data_shard(root, 1)
     content = bytearray(shard.read_bytes())
     content[4:2000] = b"\xff" * 1996
     shard.write_bytes(content)
@@ -201,7 +202,7 @@ def test_timed_events_are_read_where_the_shard_has_them(root: Path) -> None:
         first = {"phrase": "a laugh", "start_s": 0.0, "end_s": 0.01}
         return with_events([[first] if row == 0 else None for row in range(table.num_rows)])(table)
 
-    rewrite_shard(root / "data" / "unit-00001-1.parquet", add, 4)
+    rewrite_shard(data_shard(root, 1), add, 4)
     batches = read_in_order(read_catalogue([root]), BOTH, batch_s=12.0, num_workers=0)
     events = {row.row: row.events for batch in batches for row in batch.rows}
     assert {row: [one.phrase for one in found] for row, found in events.items() if found} == {17: ["a laugh"]}

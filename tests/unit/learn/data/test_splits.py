@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.learn.data.catalogue import Catalogue, hash_text, read_catalogue
 from fcaps_pipeline.learn.data.splits import split_by_runs, split_by_share
+from fcaps_pipeline.storage.path import store_path
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter, Spoken, corpus
 
 
@@ -25,7 +26,7 @@ def _catalogue(keys: Sequence[tuple[int, int, int]]) -> Catalogue:
     columns = np.array(keys, np.uint64).reshape(-1, 3).T
     zeros = np.zeros(len(keys), np.int32)
     rows = np.arange(len(keys), dtype=np.int32)
-    return Catalogue((Path("shard"),), zeros, zeros, rows, zeros + 1600, *columns)
+    return Catalogue((store_path("shard"),), zeros, zeros, rows, zeros + 1600, *columns)
 
 
 def _slow_groups(keys: Sequence[tuple[int, int, int]]) -> list[set[int]]:

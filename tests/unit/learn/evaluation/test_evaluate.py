@@ -139,7 +139,7 @@ def test_what_cannot_be_measured_is_one_clear_error(content: dict[str, Any], tmp
 def test_another_schema_version_is_refused(content: dict[str, Any], tmp_path: Path) -> None:
     index = RunLayout(tmp_path / "run").index
     stored = json.loads(index.read_text())
-    index.write_text(json.dumps(stored | {"schema_versions": stored["schema_versions"] | {"data": 99}}))
+    index.on_disk().write_text(json.dumps(stored | {"schema_versions": stored["schema_versions"] | {"data": 99}}))
     with pytest.raises(CorruptRunError, match="schema version 99"):
         evaluate(_task(content, "release"), tmp_path / "out", Notes())
 

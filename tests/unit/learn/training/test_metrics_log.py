@@ -5,7 +5,7 @@ from pathlib import Path
 from fcaps_pipeline.learn.data.batches import BadRow
 from fcaps_pipeline.learn.training.metrics_log import MetricsLog, read_log
 
-_BAD = BadRow(segment_id="s1", shard=Path("data/a.parquet"), reason="has no audio")
+_BAD = BadRow(segment_id="s1", shard="data/a.parquet", reason="has no audio")
 
 
 def test_a_resumed_log_goes_on_after_its_checkpoint(tmp_path: Path) -> None:

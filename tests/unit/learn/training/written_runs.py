@@ -96,6 +96,12 @@ def corpus(num_rows: int, num_speakers: int = 5, seed: int = 0) -> list[Spoken]:
     return rows
 
 
+def data_shard(run: Path, unit_index: int) -> Path:
+    """The rows of a unit that was done once."""
+    (shard,) = (run / "data").glob(f"unit-{unit_index:05d}-1-*.parquet")
+    return shard
+
+
 def rewrite_shard(shard: Path, change: Callable[[pa.Table], pa.Table], row_group_rows: int) -> None:
     """Replaces a shard by a changed copy."""
     pq.write_table(change(pq.read_table(shard)), shard, row_group_size=row_group_rows)
@@ -131,7 +137,7 @@ def _in_samples(event: dict[str, Any]) -> dict[str, Any]:
 
 def write_index(layout: RunLayout) -> None:
     """Writes the index of a run anew."""
-    layout.index.write_text(_index(list(read_commits(layout))).model_dump_json())
+    layout.index.on_disk().write_text(_index(list(read_commits(layout))).model_dump_json())
 
 
 def _index(commits: list[UnitCommit]) -> DatasetIndex:
