@@ -11,7 +11,7 @@ from fcaps_pipeline.cli.paths import local_path
 if TYPE_CHECKING:
     from fcaps_pipeline.jobs.annotate_job import Job
 
-Source = Annotated[str, typer.Argument(help="A job (.yaml), or a folder, audio file, manifest or Lhotse JSONL.")]
+Source = Annotated[str, typer.Argument(help="A job (.yaml), or a folder, audio file, archive or list of recordings.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one key of the job; may be repeated.")
 ]
@@ -29,7 +29,7 @@ def annotate(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="A job (.yaml), or a folder, audio file, manifest or Lhotse JSONL; left out where --out is a run "
+            help="A job (.yaml), or a folder, audio file, archive or list of recordings; left out where --out is a run "
             "folder, whose own job is taken then."
         ),
     ] = None,

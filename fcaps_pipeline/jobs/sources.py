@@ -36,7 +36,7 @@ class ManifestSource(Section):
 
     kind: Literal["manifest"]
     path: str
-    """The JSONL file, plain or gzipped."""
+    """The JSONL file or JSON array, plain or compressed."""
     audio_root: str | None = None
     """Folder that relative audio paths start from; default: the folder of the manifest."""
     fields: dict[ListField, str | None] = Field(default_factory=dict)
@@ -51,7 +51,8 @@ class LhotseSource(Section):
 
     kind: Literal["lhotse"]
     path: str
-    """JSONL of recordings or MonoCuts, plain or gzipped. Cuts become Segments as they are."""
+    """JSONL or a JSON array of recordings or cuts, plain or compressed, or a folder of Lhotse Shar. Cuts become
+    Segments as they are."""
     audio_root: str | None = None
     """Folder that relative audio paths start from; default: the folder of the JSONL."""
     license: License = None
@@ -103,7 +104,7 @@ class TableSource(Section):
 
     kind: Literal["table"]
     path: str
-    """The table, plain or gzipped."""
+    """The table, plain or compressed."""
     separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     """Between cells; None means a tab in `.tsv`, a comma elsewhere."""
     audio_root: str | None = None

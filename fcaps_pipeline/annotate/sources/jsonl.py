@@ -1,17 +1,19 @@
-"""Reads JSONL line by line, plain or gzipped, into pydantic models.
+"""Reads JSONL line by line, plain or compressed (`.gz`, `.zst`), into pydantic models; one JSON array as its items.
 
-Enters: a path and a model. Leaves: pairs of line number and model. Every mistake becomes a
+Enters: a path and a model. Leaves: pairs of line number, or place in the array, and model. Every mistake becomes a
 SourceError that names file and line.
 """
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TypeVar, cast
 
+import pyarrow as pa
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, from_json, to_json
 
 from fcaps_pipeline.annotate.sources.fields import NO_NAMES, FieldNames
 from fcaps_pipeline.annotate.sources.lines import LINE_FAULT, OpenLine
@@ -22,6 +24,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEAD_BYTES = 64
 _MAX_LINE_BYTES = 16_000_000
 """The segments of a day of speech, with their words, take less."""
+_MAX_ARRAY_BYTES = 256_000_000
 _MAX_BLANK_LINES = 100_000
 
 
@@ -55,11 +58,12 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         SourceError: the file is missing, unreadable or damaged.
     """
     if not path.is_file() and path.exists():
-        raise SourceError(f"{path} is no regular file; give a JSONL file, plain or gzipped")
+        raise SourceError(f"{path} is no regular file; give a JSONL file, plain or compressed")
     try:
         _refuse_what_is_no_list(path)
         with _open(path) as stream:
-            for number, line in enumerate(_lines(stream, path), start=1):
+            is_array = stream.peek(_HEAD_BYTES).removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"[")
+            for number, line in enumerate(_items(stream, path) if is_array else _lines(stream, path), start=1):
                 content = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
                 if content.strip():
                     yield number, content
@@ -68,7 +72,8 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise SourceError(f"{path} is not whole gzip data ({error}); write it again") from error
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}; check the path and its permissions") from error
+        said = error.strerror or " ".join(str(error).split())  # pyarrow, of zstd data, tells no strerror
+        raise SourceError(f"{path} cannot be read: {said}; check the path and its permissions") from error
 
 
 def _lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
@@ -87,6 +92,18 @@ def _lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
         yield line
 
 
+def _items(stream: IO[bytes], path: Path) -> Iterator[bytes]:
+    """Objects of an array, each as a line of its own."""
+    content = stream.read(_MAX_ARRAY_BYTES + 1)
+    if len(content) > _MAX_ARRAY_BYTES:
+        raise SourceError(f"{path} is one array of more than {_MAX_ARRAY_BYTES:,} bytes; write it as JSONL")
+    try:
+        items = from_json(content.removeprefix(_BYTE_ORDER_MARK))
+    except ValueError as error:
+        raise SourceError(f"{path} is no whole JSON array ({error}); write it again") from None
+    yield from map(to_json, items)
+
+
 def _refuse_what_is_no_list(path: Path) -> None:
     with path.open("rb") as stream:
         head = stream.read(_HEAD_BYTES).lstrip().lower()
@@ -96,8 +113,12 @@ def _refuse_what_is_no_list(path: Path) -> None:
         raise SourceError(f"{path} holds HTML, a web page, not a list: the download went wrong; fetch it again")
 
 
-def _open(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+def _open(path: Path) -> io.BufferedReader:
+    if path.suffix == ".gz":
+        return cast("io.BufferedReader", gzip.open(path, "rb"))
+    if path.suffix == ".zst":
+        return io.BufferedReader(cast("io.RawIOBase", pa.input_stream(str(path), compression="zstd")))
+    return path.open("rb")
 
 
 def _explain(item: ErrorDetails, model: type[BaseModel]) -> str:

@@ -14,6 +14,7 @@ from fcaps_pipeline.annotate.sources.archives import existing, is_pattern
 from fcaps_pipeline.annotate.sources.folder import list_folder
 from fcaps_pipeline.annotate.sources.kaldi import list_kaldi
 from fcaps_pipeline.annotate.sources.lhotse import list_lhotse
+from fcaps_pipeline.annotate.sources.lhotse_shar import is_shar, list_shar
 from fcaps_pipeline.annotate.sources.located import Located
 from fcaps_pipeline.annotate.sources.manifest import list_manifest
 from fcaps_pipeline.annotate.sources.parquet import list_parquet
@@ -89,7 +90,7 @@ def _entries(source: SourceConfig, passed_over: PassedOver) -> Iterable[Located]
         case KaldiSource():
             return list_kaldi(source, path, passed_over)
         case LhotseSource():
-            return list_lhotse(source, path)
+            return list_shar(source, path) if is_shar(path) else list_lhotse(source, path)
         case TarSource():
             return list_tars(source, passed_over)
         case ParquetSource():
@@ -104,6 +105,6 @@ def _path_of(source: SourceConfig) -> Path:
     path = existing(source.path)
     if is_pattern(path) and not isinstance(source, TarSource | ParquetSource):
         raise SourceError(f"{path} is a pattern, which archives alone are named by; give a file or a folder")
-    if path.is_dir() and isinstance(source, ManifestSource | TableSource | LhotseSource):
+    if path.is_dir() and isinstance(source, ManifestSource | TableSource | LhotseSource) and not is_shar(path):
         raise SourceError(f"{path} is a folder, expected a list; give a folder of audio with source.kind folder")
     return path
