@@ -9,9 +9,9 @@ from fcaps_pipeline.jobs.job_file import Section
 License = Annotated[str | None, Field(validation_alias=AliasChoices("license", "licence"))]
 
 
-RecordingField = Literal[
-    "id", "transcript", "speaker", "speaker_gender", "language", "tags", "license", "corpus", "duration_s"
-]
+FileField = Literal["transcript", "speaker", "speaker_gender", "language", "tags", "license"]
+"""What may be told beside a file, whose name and length are its own."""
+RecordingField = FileField | Literal["id", "corpus", "duration_s"]
 """What a source may tell of a Recording."""
 ListField = RecordingField | Literal["path", "offset_s"]
 """The same, of lists that name files."""
@@ -23,6 +23,9 @@ class FolderSource(Section):
     kind: Literal["folder"] = "folder"
     path: str
     """Folder or single audio file; `package:demo_speech` is the speech shipped with the package."""
+    fields: dict[FileField, str | None] = Field(default_factory=dict)
+    """Names that JSON beside audio, and `metadata.jsonl`, have for what we take, `{transcript: sentence}`: a dot leads
+    into an object, null takes nothing. What is not named here is found under its usual names."""
     language: str | None = None
     """Language of every Recording, as a BCP 47 tag."""
     license: License = None

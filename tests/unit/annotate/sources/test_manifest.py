@@ -195,7 +195,7 @@ def test_names_of_the_job_go_before_the_usual_ones(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     path.write_text('{"wav": "a.wav", "text": "x", "words": "y", "who": {"name": "z"}, "segments": []}\n')
     fields = {"path": "wav", "transcript": "words", "speaker": "who.name"}
-    (found,) = list_recordings(ManifestSource(kind="manifest", path=str(path), fields=fields))  # type: ignore[arg-type]
+    (found,) = list_recordings(ManifestSource(kind="manifest", path=str(path), fields=fields))
     assert (found.recording_id, found.transcript, found.speaker, found.cuts) == ("a_wav", "y", "z", ())
     assert json.loads(found.extra or "") == {"text": "x", "who": {"name": "z"}}
     with pytest.raises(SourceError, match=r"m\.jsonl has nowhere the name spk that source\.fields gives"):
