@@ -11,9 +11,9 @@ License = Annotated[str | None, Field(validation_alias=AliasChoices("license", "
 
 FileField = Literal["transcript", "speaker", "speaker_gender", "language", "tags", "license"]
 """What may be told beside a file, whose name and length are its own."""
-RecordingField = FileField | Literal["id", "corpus", "duration_s"]
+RecordingField = Literal[FileField, "id", "corpus", "duration_s"]
 """What a source may tell of a Recording."""
-ListField = RecordingField | Literal["path", "offset_s"]
+ListField = Literal[RecordingField, "path", "offset_s"]
 """The same, of lists that name files."""
 
 

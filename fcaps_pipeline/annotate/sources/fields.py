@@ -57,7 +57,7 @@ class FieldNames:
         """
         if self._unmet:
             missing = ", ".join(sorted(self._unmet))
-            raise SourceError(f"{where} has nowhere the name {missing} that source.fields gives; correct it")
+            raise SourceError(f"{where}: source.fields names {missing}, which is nowhere in it; correct it")
 
 
 NO_NAMES = FieldNames({})

@@ -256,7 +256,7 @@ def test_the_list_of_an_audiofolder_tells_of_files_below(fill: Fill) -> None:
     (note,) = listing.passed_over.notes
     assert note.startswith(f"{root}/test/metadata.jsonl:2: not a JSON object")
     assert (listing.passed_over.num_read_beside, dict(listing.passed_over.by_suffix)) == (3, {})
-    with pytest.raises(SourceError, match="has nowhere the name words"):
+    with pytest.raises(SourceError, match="fields names words, which is nowhere"):
         list(list_recordings(FolderSource(path=str(root), fields={"transcript": "words"})))
 
 

@@ -198,7 +198,7 @@ def test_names_of_the_job_go_before_the_usual_ones(tmp_path: Path) -> None:
     (found,) = list_recordings(ManifestSource(kind="manifest", path=str(path), fields=fields))
     assert (found.recording_id, found.transcript, found.speaker, found.cuts) == ("a_wav", "y", "z", ())
     assert json.loads(found.extra or "") == {"text": "x", "who": {"name": "z"}}
-    with pytest.raises(SourceError, match=r"m\.jsonl has nowhere the name spk that source\.fields gives"):
+    with pytest.raises(SourceError, match=r"m\.jsonl: source\.fields names spk, which is nowhere"):
         list(list_recordings(ManifestSource(kind="manifest", path=str(path), fields={"path": "wav", "speaker": "spk"})))
 
 

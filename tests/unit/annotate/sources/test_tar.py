@@ -240,7 +240,7 @@ def test_fields_of_the_job_go_before_the_usual_names(write: Write) -> None:
         "language": "xx",
         "gender": "m",
     }
-    with pytest.raises(SourceError, match=r"a\.tar has nowhere the name utterance that source\.fields gives"):
+    with pytest.raises(SourceError, match=r"a\.tar: source\.fields names utterance, which is nowhere"):
         _all(path, fields={"id": "utterance"})
 
 
