@@ -1,6 +1,5 @@
 """A finished run, by reference, of Recordings whose channels are told by their source."""
 
-import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +8,12 @@ import numpy as np
 import soundfile
 
 from fcaps_pipeline.annotate.segmentation.opening import open_recording
-from fcaps_pipeline.records.annotations import Annotation, WorkUnit
+from fcaps_pipeline.records.annotations import Annotation
 from fcaps_pipeline.records.audio import AudioFile, Channel, Recording, Segment, SegmentAudio
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.plan import Plan
+from fcaps_pipeline.shards.plan_file import PlanFileWriter
+from fcaps_pipeline.shards.recording_table import table_of
 from fcaps_pipeline.shards.writer import UnitWriter
 from tests.outcomes import segmented
 from tests.unit.learn.training.written_runs import write_index
@@ -48,9 +49,9 @@ def write_mapped_run(
 
 def write_plan(layout: RunLayout, recordings: Collection[Recording]) -> None:
     """Stores a plan of one unit."""
-    line = WorkUnit(unit_index=0, recordings=tuple(recordings)).model_dump_json() + "\n"
-    layout.units.parent.mkdir(parents=True)
-    layout.units.write_text(line)
+    with PlanFileWriter(layout.root, layout.plan_file(1).relative_to(layout.root).as_posix()) as writer:
+        writer.write(np.zeros(len(recordings), np.int32), table_of(list(recordings)))
+        file = writer.finish()
     summary = Plan(
         num_units=1,
         num_recordings=len(recordings),
@@ -63,7 +64,7 @@ def write_plan(layout: RunLayout, recordings: Collection[Recording]) -> None:
         num_read_beside=0,
         warnings={},
         remarks=(),
-        sha256=hashlib.sha256(line.encode()).hexdigest(),
+        files=(file,),
     )
     layout.plan.write_text(summary.model_dump_json())
 

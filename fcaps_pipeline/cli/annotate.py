@@ -139,7 +139,7 @@ def plan(
     with scratch_folder() as scratch, opened(out or scratch, job_identity(job)) as layout:
         is_stored = layout.plan.is_file()
         planned = load_or_make(layout, job)
-        drift = drift_line(layout, job) if is_stored else None
+        drift = drift_line(layout, job, planned) if is_stored else None
         rehearsal = None
         if reuse:
             answers = prepare_reuse(job, layout, reuse)

@@ -137,7 +137,8 @@ class RunLayout:
         self.started = root / "started.json"
         self.engines = root / "engines.json"
         self.plan = root / "plan" / "plan.json"
-        self.units = root / "plan" / "units.jsonl"
+        self.former_plan = root / "plan" / "units.jsonl"
+        """Versions before 2 kept the units of a plan there."""
         self.commits = root / "commits"
         self.temporary = root / "tmp"
         self.index = root / "index.json"
@@ -147,6 +148,10 @@ class RunLayout:
         self.answers_of = root / "reuse" / "runs.json"
         self.verified = root / "verified.json"
         self.log = root / "run.log.jsonl"
+
+    def plan_file(self, number: int) -> Path:
+        """Path of a file of the plan, counted from 1; each extension of the plan adds one."""
+        return self.root / "plan" / f"recordings-{number:05d}.parquet"
 
     def shard(self, table: Table, unit_index: int, attempt: int) -> Path:
         """Path of a unit's file of one table, by one attempt."""

@@ -38,6 +38,7 @@ def opened(root: Path, identity: dict[str, Any]) -> Iterator[RunLayout]:
     """
     layout = RunLayout(root.absolute())
     with held(store_path(layout.root), "annotating into"):
+        _refuse_former(layout)
         stored = read_json(layout.job)
         if stored is None:
             refuse_strangers(layout.root, layout.job, kind="a run folder")
@@ -46,18 +47,17 @@ def opened(root: Path, identity: dict[str, Any]) -> Iterator[RunLayout]:
                 write_durably(layout.job, json.dumps(identity, indent=1))
         else:
             require_same_job(stored, identity, layout.job)
-        _refuse_marks(layout)
         shutil.rmtree(layout.temporary, ignore_errors=True)
         yield layout
 
 
-def _refuse_marks(layout: RunLayout) -> None:
-    """Versions before 2 left a file in `tmp/` that named the Recording at which a process had died."""
-    mark = next(layout.temporary.glob(f"*{_MARK_SUFFIX}"), None)
-    if mark is not None:
+def _refuse_former(layout: RunLayout) -> None:
+    """Versions before 2 kept a plan of another form, and in `tmp/` the name of a Recording at which a process died."""
+    plan = [layout.former_plan] if layout.plan.is_file() and layout.former_plan.is_file() else []
+    for left in (*plan, *layout.temporary.glob(f"*{_MARK_SUFFIX}")):
         raise UsageError(
-            f"{layout.root} was begun by an earlier version, whose mark {mark.relative_to(layout.root)} means nothing "
-            "to this one; finish it with that version, or choose another --out"
+            f"{layout.root} was begun by an earlier version, whose {left.relative_to(layout.root)} means nothing to "
+            "this one; finish it with that version, or choose another --out"
         )
 
 
@@ -65,9 +65,10 @@ def existing(root: Path) -> RunLayout:
     """The layout of a run that was started before.
 
     Raises:
-        UsageError: the folder is not a run folder.
+        UsageError: the folder is not a run folder, or was begun by an earlier version.
     """
     layout = RunLayout(root)
     if not layout.job.is_file():
         raise UsageError(f"{root} is not a run folder: it has no job.json; give the --out folder of `fcaps annotate`")
+    _refuse_former(layout)
     return layout

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import psutil
 
 from fcaps_pipeline.annotate.run.soundness import last_verified
@@ -13,7 +14,7 @@ from fcaps_pipeline.annotate.run.watch.run_log import read_log, utc_now
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RunLayout, Table, Totals, UnitCommit
-from fcaps_pipeline.shards.plan import Plan, load, load_units
+from fcaps_pipeline.shards.plan import Plan, load, unit_lengths_s
 from fcaps_pipeline.shards.reader import read_commits, read_unit_rows
 from fcaps_pipeline.shards.schema import COLUMNS, Row
 from fcaps_pipeline.shards.sums import CommitSums
@@ -71,7 +72,7 @@ def status(layout: RunLayout) -> RunStatus:
         plan=plan,
         totals=sums.totals(),
         num_units_done=sums.num_units,
-        pending_s=sum(unit.duration_s for unit in load_units(layout, without=done)),
+        pending_s=float(np.delete(unit_lengths_s(layout, plan), list(done)).sum()),
         indexed=layout.index.is_file(),
         verified_by=last_verified(layout),
         rejection_reasons=dict(sums.rejection_reasons.most_common()),
