@@ -20,7 +20,7 @@ from fcaps_pipeline.annotate.sources.kaldi import list_kaldi
 from fcaps_pipeline.annotate.sources.lhotse import list_lhotse
 from fcaps_pipeline.annotate.sources.lhotse_shar import is_shar, list_shar
 from fcaps_pipeline.annotate.sources.located import Block, Located
-from fcaps_pipeline.annotate.sources.manifest import list_manifest
+from fcaps_pipeline.annotate.sources.manifest_file import list_manifest
 from fcaps_pipeline.annotate.sources.parquet import list_parquet
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
 from fcaps_pipeline.annotate.sources.run import list_run
@@ -141,7 +141,7 @@ def list_recordings(source: SourceConfig) -> Listing:
     )
 
 
-def _entries(source: SourceConfig, passed_over: PassedOver) -> Iterable[Located]:
+def _entries(source: SourceConfig, passed_over: PassedOver) -> Iterable[Located | Block]:
     path = _path_of(source)
     match source:
         case FolderSource():
