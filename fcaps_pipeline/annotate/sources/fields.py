@@ -38,7 +38,7 @@ class FieldNames:
         return name in self._names.values()
 
     def check_columns(self, columns: Collection[str], where: str) -> None:
-        """Refuses names that are no columns of a table; those that are count as met.
+        """Refuses names that are no columns of a table.
 
         Raises:
             SourceError: a name is none.
