@@ -13,7 +13,7 @@ from fcaps_pipeline.records.audio import AudioFile, Channel, Recording, Segment,
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.plan import Plan
 from fcaps_pipeline.shards.plan_file import PlanFileWriter
-from fcaps_pipeline.shards.recording_table import table_of
+from fcaps_pipeline.shards.recording_table import table_of, with_hashes
 from fcaps_pipeline.shards.writer import UnitWriter
 from tests.outcomes import segmented
 from tests.unit.learn.training.written_runs import write_index
@@ -47,13 +47,13 @@ def write_mapped_run(
     return layout
 
 
-def write_plan(layout: RunLayout, recordings: Collection[Recording]) -> None:
+def write_plan(layout: RunLayout, recordings: Collection[Recording], unit_index: int = 0) -> None:
     """Stores a plan of one unit."""
-    with PlanFileWriter(layout.root, layout.plan_file(1).relative_to(layout.root).as_posix()) as writer:
-        writer.write(np.zeros(len(recordings), np.int32), table_of(list(recordings)))
+    with PlanFileWriter(layout, 1) as writer:
+        writer.write(np.full(len(recordings), unit_index, np.int32), with_hashes(table_of(list(recordings))))
         file = writer.finish()
     summary = Plan(
-        num_units=1,
+        num_units=unit_index + 1,
         num_recordings=len(recordings),
         num_without_length=0,
         duration_s=0.0,

@@ -37,10 +37,15 @@ def write_commit(layout: RunLayout, commit: UnitCommit) -> None:
     Raises:
         OutputError: the run folder cannot be written.
     """
-    record = commit.model_dump(mode="json")
     path = layout.commit(commit.unit_index, commit.attempt)
     with writing(path):
-        write_durably(path, _Sealed(sha256=_seal(record), record=record).model_dump_json(indent=1))
+        write_durably(path, commit_text(commit))
+
+
+def commit_text(commit: UnitCommit) -> str:
+    """Content of the file of a commit record."""
+    record = commit.model_dump(mode="json")
+    return _Sealed(sha256=_seal(record), record=record).model_dump_json(indent=1)
 
 
 def read_commit(path: Path) -> UnitCommit:
@@ -97,13 +102,19 @@ def all_attempts(layout: RunLayout) -> list[Path]:
     return sorted(_records(layout))
 
 
+def last_attempt(layout: RunLayout, unit_index: int) -> int:
+    """Number of the record that counts for a unit; 0 where it has none."""
+    attempt = 0
+    while layout.commit(unit_index, attempt + 1).is_file():
+        attempt += 1
+    return attempt
+
+
 def next_attempt(layout: RunLayout, unit_index: int) -> tuple[int, str | None]:
     """Number of the attempt that comes next at a unit, and the sha256 of the record before it."""
-    attempt = 1
-    while layout.commit(unit_index, attempt).is_file():
-        attempt += 1
-    before = layout.commit(unit_index, attempt - 1)
-    return attempt, hashlib.sha256(before.read_bytes()).hexdigest() if attempt > 1 else None
+    last = last_attempt(layout, unit_index)
+    before = layout.commit(unit_index, last)
+    return last + 1, hashlib.sha256(before.read_bytes()).hexdigest() if last else None
 
 
 def _records(layout: RunLayout) -> Iterator[Path]:

@@ -153,6 +153,10 @@ class RunLayout:
         """Path of a file of the plan, counted from 1; each extension of the plan adds one."""
         return self.root / "plan" / f"recordings-{number:05d}.parquet"
 
+    def plan_ids(self, number: int) -> Path:
+        """Path of the index of the ids in a file of the plan."""
+        return self.root / "plan" / f"ids-{number:05d}.npy"
+
     def shard(self, table: Table, unit_index: int, attempt: int) -> Path:
         """Path of a unit's file of one table, by one attempt."""
         return self.root / table / f"unit-{unit_index:05d}-{attempt}.parquet"

@@ -21,7 +21,9 @@ import pyarrow.parquet as pq
 from fcaps_pipeline.records.annotations import WorkUnit
 from fcaps_pipeline.records.audio import AudioFile, Recording
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.recording_table import RECORDING_SCHEMA, files_of, recordings_of
+from fcaps_pipeline.shards.id_index import write_id_index
+from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.recording_table import ID_HASH, RECORDING_SCHEMA, Hashes, files_of, recordings_of
 from fcaps_pipeline.storage.files import HashedFile, writing
 
 _UNIT = "unit_index"
@@ -46,34 +48,39 @@ class PlanFile(Record):
 class PlanFileWriter:
     """A file of a plan in the making: it counts when the plan names it."""
 
-    def __init__(self, root: Path, path: str) -> None:
+    def __init__(self, layout: RunLayout, number: int) -> None:
         """Begins a file, in place of one that a killed process left.
 
         Args:
-            root: the run folder.
-            path: of the file, relative to it.
+            layout: of the run.
+            number: of the file, counted from 1.
         """
-        self._root = root
-        self._path = path
+        self._path = layout.plan_file(number)
+        self._name = self._path.relative_to(layout.root).as_posix()
+        self._ids = layout.plan_ids(number)
         self._waiting: list[pa.Table] = []
         self._num_waiting = 0
+        self._hashes: list[Hashes] = []
+        self._units: list[npt.NDArray[np.int32]] = []
         self.num_rows = 0
 
     def __enter__(self) -> Self:
-        with writing(self._root / self._path):
-            self._file = HashedFile(self._root / self._path)
+        with writing(self._path):
+            self._file = HashedFile(self._path)
             self._writer = pq.ParquetWriter(
                 self._file, _SCHEMA, compression="zstd", compression_level=1, use_dictionary=list(_CODED)
             )
         return self
 
     def write(self, units: npt.NDArray[np.int32], table: pa.Table) -> None:
-        """Takes Recordings and the unit of each.
+        """Takes Recordings, with hashes of their ids, and the unit of each.
 
         Raises:
             OutputError: the file cannot be written.
         """
-        self._waiting.append(table.add_column(0, _SCHEMA.field(_UNIT), pa.array(units)))
+        self._hashes.append(table[ID_HASH].to_numpy())
+        self._units.append(units)
+        self._waiting.append(table.drop_columns(ID_HASH).add_column(0, _SCHEMA.field(_UNIT), pa.array(units)))
         self._num_waiting += len(table)
         self.num_rows += len(table)
         while self._num_waiting >= _GROUP_ROWS or (
@@ -82,17 +89,19 @@ class PlanFileWriter:
             self._flush()
 
     def finish(self) -> PlanFile:
-        """The whole file, durable.
+        """The whole file, durable, and the index of its ids.
 
         Raises:
             OutputError: the file cannot be written.
         """
-        with writing(self._root / self._path):
+        with writing(self._path):
             while self._num_waiting:
                 self._flush()
             self._writer.close()
             num_bytes, sha256 = self._file.finish()
-        return PlanFile(path=self._path, num_rows=self.num_rows, num_bytes=num_bytes, sha256=sha256)
+        if self.num_rows:
+            write_id_index(self._ids, np.concatenate(self._hashes), np.concatenate(self._units))
+        return PlanFile(path=self._name, num_rows=self.num_rows, num_bytes=num_bytes, sha256=sha256)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -105,7 +114,7 @@ class PlanFileWriter:
 
     def _flush(self) -> None:
         table = pa.concat_tables(self._waiting)
-        with writing(self._root / self._path):
+        with writing(self._path):
             self._writer.write_table(table.slice(0, _GROUP_ROWS).cast(_SCHEMA), row_group_size=_GROUP_ROWS)
         rest = table.slice(_GROUP_ROWS)
         self._waiting, self._num_waiting = [rest] if len(rest) else [], len(rest)

@@ -46,6 +46,15 @@ RECORDING_SCHEMA = pa.schema(
 """The fields of a Recording, and how many Cuts it has; null where a field is None, or has no tag or warning."""
 
 
+ID_HASH = "id_hash"
+"""Column of tables on their way into a plan: see `id_hashes`."""
+
+
+def with_hashes(table: pa.Table) -> pa.Table:
+    """The table with hashes of its ids."""
+    return table.append_column(ID_HASH, pa.array(id_hashes(table["recording_id"])))
+
+
 def table_of(recordings: Sequence[Recording]) -> pa.Table:
     """A row for each Recording."""
     columns = {name: [_stored(name, getattr(one, name)) for one in recordings] for name in Recording.model_fields}

@@ -28,7 +28,7 @@ from fcaps_pipeline.records.audio import FileStamp, Recording
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.plan import Plan, load
 from fcaps_pipeline.shards.plan_file import PlanFile, PlanFileWriter
-from fcaps_pipeline.shards.recording_table import table_of
+from fcaps_pipeline.shards.recording_table import table_of, with_hashes
 from fcaps_pipeline.storage.files import write_durably, writing
 
 _BLOCK_ROWS = 8192
@@ -103,9 +103,8 @@ class _PlannedUnits:
 
     def store(self, layout: RunLayout, number: int, tables: Iterable[pa.Table], survey: Survey, job: Job) -> PlanFile:
         """Looks at Recordings, divides them, and writes one file of the plan."""
-        path = layout.plan_file(number)
         typical_s = (job.segmentation.min_segment_s + job.segmentation.max_segment_s) / 2
-        with PlanFileWriter(layout.root, path.relative_to(layout.root).as_posix()) as file:
+        with PlanFileWriter(layout, number) as file:
             for seen in self._seen(tables, survey, job.shards.deal_seed):
                 self._count(seen.table, typical_s)
                 file.write(self.division.units_of(seen), seen.table)
@@ -139,7 +138,7 @@ class _PlannedUnits:
 def _blocks(recordings: Iterable[Recording]) -> Iterator[pa.Table]:
     remaining = iter(recordings)
     while rows := list(islice(remaining, _BLOCK_ROWS)):
-        yield table_of(rows)
+        yield with_hashes(table_of(rows))
 
 
 def _seen_of(survey: Survey, listing: Listing, num_recordings: int, job: Job) -> dict[str, Any]:

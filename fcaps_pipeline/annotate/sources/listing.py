@@ -39,7 +39,7 @@ from fcaps_pipeline.jobs.sources import (
     TarSource,
 )
 from fcaps_pipeline.records.audio import Recording
-from fcaps_pipeline.shards.recording_table import Hashes, id_hashes, recordings_of, table_of
+from fcaps_pipeline.shards.recording_table import ID_HASH, Hashes, recordings_of, table_of, with_hashes
 
 _BLOCK_ROWS = 8192
 
@@ -66,7 +66,7 @@ class Listing:
             yield from recordings_of(table)
 
     def blocks(self) -> Iterator[pa.Table]:
-        """Yields every Recording in tables of some thousands. An id that stands twice is found at the end.
+        """Yields tables of some thousands of Recordings, with hashes of their ids; a doubled id is found at the end.
 
         Raises:
             SourceError: the source cannot be read further, or two Recordings have one id.
@@ -74,8 +74,9 @@ class Listing:
         hashes = []
         try:
             for block in _blocks(self.entries):
-                hashes.append(id_hashes(block.table["recording_id"]))
-                yield block.table if self.corpus is None else _with_corpus(block.table, self.corpus)
+                table = with_hashes(block.table)
+                hashes.append(table[ID_HASH].to_numpy())
+                yield table if self.corpus is None else _with_corpus(table, self.corpus)
         except SourceError:
             self._refuse_doubled(hashes)
             raise
@@ -88,9 +89,9 @@ class Listing:
             return
         first: dict[str, str] = {}
         for block in _blocks(self.reopen()):
-            ids = block.table["recording_id"]
-            for row in np.flatnonzero(np.isin(id_hashes(ids), doubled)):
-                recording_id, where = ids[row].as_py(), block.where(row)
+            table = with_hashes(block.table)
+            for row in np.flatnonzero(np.isin(table[ID_HASH].to_numpy(), doubled)):
+                recording_id, where = table["recording_id"][row].as_py(), block.where(row)
                 if recording_id in first:
                     raise SourceError(
                         f"two recordings have the id {recording_id!r}: {first[recording_id]} and {where}; rename one "

@@ -32,7 +32,7 @@ def test_a_doubled_id_is_named_with_both_places_in_rows_and_in_columns() -> None
 
 def test_ids_of_one_hash_are_not_the_same_id(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "fcaps_pipeline.annotate.sources.listing.id_hashes", lambda ids: id_hashes(ids) & id_hashes(ids).dtype.type(1)
+        "fcaps_pipeline.shards.recording_table.id_hashes", lambda ids: id_hashes(ids) & id_hashes(ids).dtype.type(1)
     )
     names = [f"r{number}" for number in range(20)]
     assert [one.recording_id for one in _listing(Block(table_of(_named(*names)), str))] == names
