@@ -186,6 +186,14 @@ def test_a_storage_that_fails_while_listing_is_no_damage(write: Write, monkeypat
         list(listing)
 
 
+def test_a_run_inside_the_folder_is_no_part_of_the_corpus(write: Write) -> None:
+    path = write("corpus/a.parquet", _sounds("a.wav"))
+    write("corpus/run/data/unit-0.parquet", _sounds("b.wav"))
+    assert len(_all(path.parent)) == 2
+    (path.parent / "run" / "job.json").write_text("{}")
+    assert len(_all(path.parent)) == 1
+
+
 def test_parquet_is_told_from_other_sources(write: Write) -> None:
     path = write("data/train-0.parquet", _sounds("a.wav"))
     for location in (path, path.parents[1], path.parent / "train-*.parquet"):
