@@ -35,11 +35,11 @@ class FolderSource(Section):
 
 
 class ManifestSource(Section):
-    """A JSONL file with one Recording per line."""
+    """A JSONL file with one Recording per line, or a Parquet file with one per row."""
 
     kind: Literal["manifest"]
     path: str
-    """The JSONL file or JSON array, plain or compressed."""
+    """The JSONL file or JSON array, plain or compressed, or the Parquet file whose columns are the same fields."""
     audio_root: str | None = None
     """Folder that relative audio paths start from; default: the folder of the manifest."""
     fields: dict[ListField, str | None] = Field(default_factory=dict)

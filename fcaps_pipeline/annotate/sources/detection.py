@@ -8,6 +8,9 @@ import json
 import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from fcaps_pipeline.annotate.sources.archives import existing, is_pattern
 from fcaps_pipeline.annotate.sources.jsonl import raw_lines
 from fcaps_pipeline.annotate.sources.kaldi import WAV_SCP
@@ -18,6 +21,7 @@ from fcaps_pipeline.annotate.sources.parquet import PARQUET_SUFFIXES
 from fcaps_pipeline.annotate.sources.run import is_run
 from fcaps_pipeline.annotate.sources.table import TABLE_SUFFIXES
 from fcaps_pipeline.annotate.sources.tar import TAR_SUFFIXES
+from fcaps_pipeline.audio.parquet_rows import sound_columns
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.sources import (
     FolderSource,
@@ -73,6 +77,8 @@ def _of_folder(path: Path, location: str) -> SourceConfig:
 
 def _of_file(path: Path, location: str) -> SourceConfig | None:
     name = path.name.lower()
+    if name.endswith(PARQUET_SUFFIXES) and _is_manifest(path):
+        return ManifestSource(kind="manifest", path=location)
     if (archives := _of_archives(name, location)) is not None:
         return archives
     if name.endswith(TABLE_SUFFIXES):
@@ -81,6 +87,16 @@ def _of_file(path: Path, location: str) -> SourceConfig | None:
         return _list_source(path, location)
     is_audio = not is_pattern(path) and is_taken(path)
     return FolderSource(kind="folder", path=location) if is_audio else None
+
+
+def _is_manifest(path: Path) -> bool:
+    """Whether a Parquet file names files and holds no sound."""
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError):
+        return False
+    are_paths = any(pa.types.is_string(field.type) for field in schema if field.name in PATH_NAMES)
+    return are_paths and not sound_columns(schema)
 
 
 def _of_archives(name: str, location: str) -> SourceConfig | None:

@@ -1,9 +1,9 @@
 """Plain lines of a manifest as columns: read by a compiled reader, hundreds of thousands a second.
 
-Enters: neighbouring lines of a manifest. Leaves: the table of the Recordings that the lines are, or nothing: where one
-of them is anything but plain (a field of others, segments, a mistake), all are left to `ManifestLine`, which alone says
-what a line means. What is done here in columns is what is evident; a single path or id that is not goes through the
-same functions as there.
+Enters: neighbouring lines of a manifest, of JSON or of Parquet. Leaves: the table of the Recordings that the lines are,
+or nothing: where one of them is anything but plain (a field of others, segments, a mistake), all are left to
+`ManifestLine`, which alone says what a line means. What is done here in columns is what is evident; a single path or id
+that is not goes through the same functions as there.
 """
 
 import io
@@ -42,8 +42,8 @@ _PATH_AS_ID = rf"\A{_WORDS}(?:/{_WORDS})*(?:\.[A-Za-z0-9_]+)?\z"
 """A path that its id tells whole, see `id_from_path`."""
 
 
-def plain_table(content: bytes, root: Path) -> pa.Table | None:
-    """The Recordings of whole lines; None where a line is not plain.
+def plain_lines(content: bytes, root: Path) -> pa.Table | None:
+    """The Recordings of whole lines of JSON; None where a line is not plain.
 
     Args:
         content: the lines.
@@ -55,15 +55,50 @@ def plain_table(content: bytes, root: Path) -> pa.Table | None:
             io.BytesIO(content if num_lines else b"{}"),
             pj.ReadOptions(block_size=_PARSED_BYTES),
             pj.ParseOptions(explicit_schema=_SCHEMA, unexpected_field_behavior="error"),
-        ).combine_chunks()
+        )
+    except pa.ArrowInvalid:
+        return None
+    return _recordings(lines, root) if len(lines) == num_lines else None
+
+
+def plain_rows(rows: pa.Table, root: Path) -> pa.Table | None:
+    """The Recordings of rows whose columns are fields of a line; None where a row is not plain.
+
+    Args:
+        rows: as a file has them.
+        root: that relative paths start from.
+    """
+    columns = {}
+    for name in rows.column_names:
+        if rows[name].null_count == len(rows):
+            continue
+        if name not in _SCHEMA.names or not _is_like(rows[name].type, _SCHEMA.field(name).type):
+            return None
+        columns[name] = rows[name].cast(_SCHEMA.field(name).type)
+    nothing = {field.name: pa.nulls(len(rows), field.type) for field in _SCHEMA}
+    return _recordings(pa.table({**nothing, **columns}, schema=_SCHEMA), root)
+
+
+def _is_like(found: pa.DataType, kind: pa.DataType) -> bool:
+    """Whether values of a type are taken as they are, or for their digits."""
+    if pa.types.is_floating(kind):
+        return bool(pa.types.is_floating(found) or pa.types.is_integer(found))
+    if pa.types.is_list(kind):
+        return bool(found == kind)
+    return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_integer(found))
+
+
+def _recordings(lines: pa.Table, root: Path) -> pa.Table | None:
+    """Of columns by all of their names."""
+    try:
         lines.validate(full=True)
     except pa.ArrowInvalid:
         return None
-    fields = _fields(lines) if len(lines) == num_lines else None
+    fields = _fields(lines.combine_chunks())
     if fields is None or not _are_plain(fields):
         return None
     columns = {**fields, **_places(fields["path"], fields["id"], root), "tags": _without_empty(fields["tags"])}
-    nothing = {field.name: pa.nulls(num_lines, field.type) for field in RECORDING_SCHEMA}
+    nothing = {field.name: pa.nulls(len(lines), field.type) for field in RECORDING_SCHEMA}
     return pa.table([columns.get(name, null) for name, null in nothing.items()], schema=RECORDING_SCHEMA)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from fcaps_pipeline import __version__
@@ -77,12 +78,16 @@ class Part(Record):
 def bench_plan(folder: Path, size: Size) -> list[Part]:
     """Measures everything; at the default size the folder needs some 5 GB."""
     manifest, run = folder / "manifest.jsonl", folder / "run"
+    columns = folder / "manifest.parquet"
     _write_manifest(manifest, size)
+    alone(partial(_write_columns, manifest, columns))
     parts = [
         _part("plan from JSONL", partial(_plan, manifest, run, size)),
+        _part("plan from Parquet", partial(_plan, columns, folder / "run-parquet", size)),
         _part("plan again, manifest unchanged", partial(_plan, manifest, run, size)),
         _part("read all units back", partial(_read_units, run)),
     ]
+    assert load(RunLayout(run)).sha256 == load(RunLayout(folder / "run-parquet")).sha256
     alone(partial(_commit_units, run, size))
     job = _job(manifest, size)
     parts += [
@@ -137,6 +142,13 @@ def _write_manifest(path: Path, size: Size) -> None:
                 f'"speaker": "speaker{number % 9973:04d}", "language": "en"}}\n'
                 for number in numbers
             )
+
+
+def _write_columns(manifest: Path, path: Path) -> None:
+    """The same manifest as Parquet."""
+    with pj.open_json(manifest) as lines, pq.ParquetWriter(path, lines.schema) as writer:
+        for batch in lines:
+            writer.write_batch(batch)
 
 
 def _job(manifest: Path, size: Size) -> Job:

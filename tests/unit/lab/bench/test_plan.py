@@ -12,6 +12,7 @@ def test_every_part_is_measured_and_the_run_is_whole(tmp_path: Path) -> None:
     parts = bench_plan(tmp_path, Size(num_recordings=1_050, num_units=10, num_rows=300))
     assert [one.name.partition(",")[0] for one in parts] == [
         "plan from JSONL",
+        "plan from Parquet",
         "plan again",
         "read all units back",
         "status",
