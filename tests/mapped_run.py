@@ -1,6 +1,5 @@
 """A finished run, by reference, of Recordings whose channels are told by their source."""
 
-import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +8,12 @@ import numpy as np
 import soundfile
 
 from fcaps_pipeline.annotate.segmentation.opening import open_recording
-from fcaps_pipeline.records.annotations import Annotation, WorkUnit
+from fcaps_pipeline.records.annotations import Annotation
 from fcaps_pipeline.records.audio import AudioFile, Channel, Recording, Segment, SegmentAudio
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.plan import Plan
+from fcaps_pipeline.shards.plan_file import PlanFileWriter
+from fcaps_pipeline.shards.recording_table import table_of, with_hashes
 from fcaps_pipeline.shards.writer import UnitWriter
 from tests.outcomes import segmented
 from tests.unit.learn.training.written_runs import write_index
@@ -46,13 +47,13 @@ def write_mapped_run(
     return layout
 
 
-def write_plan(layout: RunLayout, recordings: Collection[Recording]) -> None:
+def write_plan(layout: RunLayout, recordings: Collection[Recording], unit_index: int = 0) -> None:
     """Stores a plan of one unit."""
-    line = WorkUnit(unit_index=0, recordings=tuple(recordings)).model_dump_json() + "\n"
-    layout.units.parent.on_disk().mkdir(parents=True)
-    layout.units.on_disk().write_text(line)
+    with PlanFileWriter(layout, 1) as writer:
+        writer.write(np.full(len(recordings), unit_index, np.int32), with_hashes(table_of(list(recordings))))
+        file = writer.finish()
     summary = Plan(
-        num_units=1,
+        num_units=unit_index + 1,
         num_recordings=len(recordings),
         num_without_length=0,
         duration_s=0.0,
@@ -63,7 +64,7 @@ def write_plan(layout: RunLayout, recordings: Collection[Recording]) -> None:
         num_read_beside=0,
         warnings={},
         remarks=(),
-        sha256=hashlib.sha256(line.encode()).hexdigest(),
+        files=(file,),
     )
     layout.plan.on_disk().write_text(summary.model_dump_json())
 

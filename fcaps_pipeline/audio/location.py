@@ -65,7 +65,7 @@ def location_of(path: Path) -> str:
 
 def location_in(part: FilePart | RefusedPart | ParquetRow) -> str:
     """The location of what is only part of a file."""
-    file = part.file if _URL.match(part.file) else Path(part.file).as_uri()
+    file = part.file if part.file.startswith(_FILE_URI) or _URL.match(part.file) else Path(part.file).as_uri()
     if isinstance(part, FilePart):
         return f"{file}#name={_quoted(part.name)}&offset={part.offset}&bytes={part.num_bytes}"
     if isinstance(part, RefusedPart):

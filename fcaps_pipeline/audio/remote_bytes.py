@@ -9,7 +9,7 @@ from functools import cache, partial
 from pathlib import PurePosixPath
 
 from fcaps_pipeline.audio.byte_source import ByteSource, MemoryBytes, PartOfFile
-from fcaps_pipeline.audio.location import FilePart, RefusedPart, is_url, parts_of
+from fcaps_pipeline.audio.location import FilePart, ParquetRow, RefusedPart, is_url, parts_of
 from fcaps_pipeline.errors import MissingFileError, RecordingError, UsageError
 from fcaps_pipeline.storage.path import StorePath, store_path
 from fcaps_pipeline.storage.ranged_reader import RangedReader
@@ -66,8 +66,8 @@ def _read_ahead() -> ReadAhead:
 
 def _fetch(location: str) -> bytes | None:
     part = parts_of(location)
-    if isinstance(part, RefusedPart):
-        return None
+    if isinstance(part, RefusedPart | ParquetRow):
+        return None  # nothing to read, or what is read a row group at a time
     path = _path(location)
     if isinstance(part, FilePart):
         is_long = part.num_bytes > _MAX_HELD_BYTES

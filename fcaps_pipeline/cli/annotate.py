@@ -11,7 +11,7 @@ from fcaps_pipeline.cli.paths import storable
 if TYPE_CHECKING:
     from fcaps_pipeline.jobs.annotate_job import Job
 
-Source = Annotated[str, typer.Argument(help="A job (.yaml), or a folder, audio file, manifest or Lhotse JSONL.")]
+Source = Annotated[str, typer.Argument(help="A job (.yaml), or a folder, audio file, archive or list of recordings.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one key of the job; may be repeated.")
 ]
@@ -29,7 +29,7 @@ def annotate(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="A job (.yaml), or a folder, audio file, manifest or Lhotse JSONL; left out where --out is a run "
+            help="A job (.yaml), or a folder, audio file, archive or list of recordings; left out where --out is a run "
             "folder, whose own job is taken then."
         ),
     ] = None,
@@ -139,7 +139,7 @@ def plan(
     with scratch_folder() as scratch, opened(out or scratch, job_identity(job), messages.say) as layout:
         is_stored = layout.plan.exists()
         planned = load_or_make(layout, job)
-        drift = drift_line(layout, job) if is_stored else None
+        drift = drift_line(layout, job, planned) if is_stored else None
         rehearsal = None
         if reuse:
             answers = prepare_reuse(job, layout, reuse)

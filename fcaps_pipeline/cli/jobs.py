@@ -14,7 +14,7 @@ def resolve_job(source: str, overrides: Sequence[str]) -> Job:
     """The job that a command line asks for.
 
     Args:
-        source: a `.yaml` job, or a folder, audio file, manifest or Lhotse JSONL.
+        source: a `.yaml` job, or a folder, audio file, archive or list.
         overrides: `--set` items.
 
     Raises:

@@ -217,6 +217,8 @@ class ShardConfig(Section):
     """Audio per WorkUnit and so per Shard; a longer Recording is a unit of its own."""
     unit_recordings: Annotated[int, Field(gt=0)] = 4_000
     """Recordings per WorkUnit, at most: bounds what is done again after an interruption, whatever headers tell."""
+    unit_bytes: Annotated[int, Field(gt=0)] = 16_000_000_000
+    """Bytes of audio files per WorkUnit, at most, where planning looked at them; a larger file is a unit of its own."""
     deal_seed: Annotated[int, Field(ge=0)] | None = None
     """Deals Recordings to units by a hash of this seed and their ids; None keeps the order of the source."""
     row_group_bytes: Annotated[int, Field(gt=0, le=100_000_000)] = 64_000_000

@@ -9,11 +9,11 @@ from fcaps_pipeline.jobs.job_file import Section
 License = Annotated[str | None, Field(validation_alias=AliasChoices("license", "licence"))]
 
 
-RecordingField = Literal[
-    "id", "transcript", "speaker", "speaker_gender", "language", "tags", "license", "corpus", "duration_s"
-]
+FileField = Literal["transcript", "speaker", "speaker_gender", "language", "tags", "license"]
+"""What may be told beside a file, whose name and length are its own."""
+RecordingField = Literal[FileField, "id", "corpus", "duration_s"]
 """What a source may tell of a Recording."""
-ListField = RecordingField | Literal["path", "offset_s"]
+ListField = Literal[RecordingField, "path", "offset_s"]
 """The same, of lists that name files."""
 
 
@@ -23,6 +23,9 @@ class FolderSource(Section):
     kind: Literal["folder"] = "folder"
     path: str
     """Folder or single audio file; `package:demo_speech` is the speech shipped with the package."""
+    fields: dict[FileField, str | None] = Field(default_factory=dict)
+    """Names that JSON beside audio, and `metadata.jsonl`, have for what we take, `{transcript: sentence}`: a dot leads
+    into an object, null takes nothing. What is not named here is found under its usual names."""
     language: str | None = None
     """Language of every Recording, as a BCP 47 tag."""
     license: License = None
@@ -32,11 +35,11 @@ class FolderSource(Section):
 
 
 class ManifestSource(Section):
-    """A JSONL file with one Recording per line."""
+    """A JSONL file with one Recording per line, or a Parquet file with one per row."""
 
     kind: Literal["manifest"]
     path: str
-    """The JSONL file, plain or gzipped."""
+    """The JSONL file or JSON array, plain or compressed, or the Parquet file whose columns are the same fields."""
     audio_root: str | None = None
     """Folder that relative audio paths start from; default: the folder of the manifest."""
     fields: dict[ListField, str | None] = Field(default_factory=dict)
@@ -51,7 +54,8 @@ class LhotseSource(Section):
 
     kind: Literal["lhotse"]
     path: str
-    """JSONL of recordings or MonoCuts, plain or gzipped. Cuts become Segments as they are."""
+    """JSONL or a JSON array of recordings or cuts, plain or compressed, or a folder of Lhotse Shar. Cuts become
+    Segments as they are."""
     audio_root: str | None = None
     """Folder that relative audio paths start from; default: the folder of the JSONL."""
     license: License = None
@@ -103,7 +107,7 @@ class TableSource(Section):
 
     kind: Literal["table"]
     path: str
-    """The table, plain or gzipped."""
+    """The table, plain or compressed."""
     separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     """Between cells; None means a tab in `.tsv`, a comma elsewhere."""
     audio_root: str | None = None

@@ -39,10 +39,14 @@ def write_commit(layout: RunLayout, commit: UnitCommit) -> UnitCommit:
         OutputError: the run folder cannot be written.
         CorruptRunError: the record of the other writer is unreadable.
     """
-    record = commit.model_dump(mode="json")
     path = layout.commit(commit.unit_index, commit.attempt)
-    is_ours = path.put_if_absent(_Sealed(sha256=_seal(record), record=record).model_dump_json(indent=1))
-    return commit if is_ours else read_commit(path)
+    return commit if path.put_if_absent(commit_text(commit)) else read_commit(path)
+
+
+def commit_text(commit: UnitCommit) -> str:
+    """Content of the file of a commit record."""
+    record = commit.model_dump(mode="json")
+    return _Sealed(sha256=_seal(record), record=record).model_dump_json(indent=1)
 
 
 def read_commit(path: StorePath) -> UnitCommit:
@@ -83,13 +87,19 @@ def all_attempts(layout: RunLayout) -> list[StorePath]:
     return [layout.commit(unit_index, one) for unit_index, found in _attempts(layout).items() for one in sorted(found)]
 
 
+def last_attempt(layout: RunLayout, unit_index: int) -> int:
+    """Number of the record that counts for a unit; 0 where it has none."""
+    attempt = 0
+    while layout.commit(unit_index, attempt + 1).exists():
+        attempt += 1
+    return attempt
+
+
 def next_attempt(layout: RunLayout, unit_index: int) -> tuple[int, str | None]:
     """Number of the attempt that comes next at a unit, and the sha256 of the record before it."""
-    attempt = 1
-    while layout.commit(unit_index, attempt).exists():
-        attempt += 1
-    before = layout.commit(unit_index, attempt - 1)
-    return attempt, hashlib.sha256(before.read()).hexdigest() if attempt > 1 else None
+    last = last_attempt(layout, unit_index)
+    before = layout.commit(unit_index, last)
+    return last + 1, hashlib.sha256(before.read()).hexdigest() if last else None
 
 
 def _attempts(layout: RunLayout) -> dict[int, set[int]]:

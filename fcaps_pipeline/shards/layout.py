@@ -150,7 +150,8 @@ class RunLayout:
         self.started = root / "started.json"
         self.engines = root / "engines.json"
         self.plan = root / "plan" / "plan.json"
-        self.units = root / "plan" / "units.jsonl"
+        self.former_plan = root / "plan" / "units.jsonl"
+        """Versions before 2 kept the units of a plan there."""
         self.commits = root / "commits"
         self.index = root / "index.json"
         self.report = root / "report.json"
@@ -166,6 +167,14 @@ class RunLayout:
         if self.root.local is not None:
             return self.root.local / "tmp"
         return Path(tempfile.gettempdir(), f"fcaps-{hashlib.sha256(str(self.root).encode()).hexdigest()[:16]}")
+
+    def plan_file(self, number: int) -> StorePath:
+        """Path of a file of the plan, counted from 1; each extension of the plan adds one."""
+        return self.root / "plan" / f"recordings-{number:05d}.parquet"
+
+    def plan_ids(self, number: int) -> StorePath:
+        """Path of the index of the ids in a file of the plan."""
+        return self.root / "plan" / f"ids-{number:05d}.npy"
 
     def shard_name(self, table: Table, unit_index: int, attempt: int, sha256: str) -> str:
         """Name of a unit's file of one table, relative to the run: what two writers make of a unit never collides."""

@@ -1,26 +1,24 @@
 """Reads the stored plan of a run: which Recordings make up which WorkUnit, and in which files their channels lie.
 
-Enters: a run folder. Leaves: the summary, checked, and units one at a time. The summary says how many lines count: what
-a killed process wrote behind them does not. Making a plan is left to `annotate/run/plan`.
+Enters: a run folder. Leaves: the summary, checked, and units one at a time. The summary names the files that count:
+what a killed process wrote beside them does not. Making a plan is left to `annotate/run/plan`.
 """
 
 import hashlib
-import io
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from functools import cached_property
-from itertools import islice
-from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from fcaps_pipeline.errors import CorruptRunError, StorageError
 from fcaps_pipeline.records.annotations import WorkUnit
-from fcaps_pipeline.records.audio import AudioFile
+from fcaps_pipeline.records.audio import AudioFile, FileStamp
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.plan_file import PlanFile, channel_maps, is_as_written, lengths_by_unit, read_units
 from fcaps_pipeline.shards.schema import Row
-
-_HAS_FILES = '"files":['
-"""In a line of a unit; Recordings without a channel map have null there."""
 
 
 class Plan(Record):
@@ -45,8 +43,15 @@ class Plan(Record):
     """Recordings of whose sound something shows before it is decoded, by the name of the warning."""
     remarks: tuple[str, ...]
     """What deserves to be said before anything starts, one line each."""
-    sha256: str
-    """Over the stored units."""
+    source_stamp: FileStamp | None = None
+    """The list that was read; None where the source is no list alone."""
+    files: tuple[PlanFile, ...]
+    """Where the units are, in their order."""
+
+    @property
+    def sha256(self) -> str:
+        """Over the stored units."""
+        return hashlib.sha256("".join(file.sha256 for file in self.files).encode()).hexdigest()
 
 
 def load(layout: RunLayout) -> Plan:
@@ -59,13 +64,15 @@ def load(layout: RunLayout) -> Plan:
         raise CorruptRunError(f"{layout.root} has no complete plan yet; run its annotate command again")
     try:
         plan = _summary(layout)
-        digest = units_digest(layout, plan.num_units).hexdigest()
+        changed = [file.path for file in plan.files if not is_as_written(layout.root, file)]
     except (StorageError, OSError, ValueError) as error:
         raise CorruptRunError(
             f"the plan in {layout.plan.parent} is unreadable; start again in another folder"
         ) from error
-    if digest != plan.sha256:
-        raise CorruptRunError(f"{layout.units} is not what {layout.plan.name} records; restore it from a copy")
+    if changed:
+        raise CorruptRunError(
+            f"{layout.root / changed[0]} is not what {layout.plan.name} records; restore it from a copy"
+        )
     return plan
 
 
@@ -73,10 +80,14 @@ def load_units(
     layout: RunLayout, without: AbstractSet[int] = frozenset(), only: AbstractSet[int] | None = None
 ) -> Iterator[WorkUnit]:
     """Stored units in order, leaving out those whose index is in `without`, or is not in `only`."""
-    with io.TextIOWrapper(layout.units.open(), encoding="utf-8") as file:
-        for unit_index, line in enumerate(islice(file, _summary(layout).num_units)):
-            if unit_index not in without and (only is None or unit_index in only):
-                yield WorkUnit.model_validate_json(line)
+    for file in _summary(layout).files:
+        yield from read_units(layout.root / file.path, without, only)
+
+
+def unit_lengths_s(layout: RunLayout, plan: Plan) -> npt.NDArray[np.float64]:
+    """Audio of each unit in seconds, as far as headers tell."""
+    lengths = (lengths_by_unit(layout.root / file.path, plan.num_units) for file in plan.files)
+    return sum(lengths, np.zeros(plan.num_units))
 
 
 class ChannelMaps:
@@ -108,21 +119,9 @@ class ChannelMaps:
 
     @cached_property
     def _maps(self) -> dict[str, tuple[AudioFile, ...]]:
-        num_units = load(self._layout).num_units
-        with io.TextIOWrapper(self._layout.units.open(), encoding="utf-8") as file:
-            lines = (line for line in islice(file, num_units) if _HAS_FILES in line)
-            recordings = (one for line in lines for one in WorkUnit.model_validate_json(line).recordings)
-            return {one.recording_id: one.files for one in recordings if one.files is not None}
+        files = load(self._layout).files
+        return {name: one for file in files for name, one in channel_maps(self._layout.root / file.path)}
 
 
 def _summary(layout: RunLayout) -> Plan:
     return Plan.model_validate_json(layout.plan.read())
-
-
-def units_digest(layout: RunLayout, num_units: int) -> Any:
-    """sha256 over the lines that count, open for more."""
-    digest = hashlib.sha256()
-    with layout.units.open() as file:
-        for line in islice(file, num_units):
-            digest.update(line)
-    return digest

@@ -10,13 +10,21 @@ from contextlib import contextmanager
 from typing import cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from fcaps_pipeline.errors import CorruptRunError, MissingFileError
 from fcaps_pipeline.shards.commits import last_attempts, read_commit
 from fcaps_pipeline.shards.layout import TABLES, DatasetIndex, RunLayout, ShardFile, Table, UnitCommit
-from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS, Row, missing_columns, version_mismatch, with_all_columns
+from fcaps_pipeline.shards.schema import (
+    SCHEMA_VERSIONS,
+    Row,
+    missing_columns,
+    plain_schema,
+    version_mismatch,
+    with_all_columns,
+)
 from fcaps_pipeline.storage.path import StorePath
 
 _THREADS = 16
@@ -137,6 +145,45 @@ def read_unit_rows(
             with reading(path, group):
                 rows: pa.Table = parquet.read_row_group(group, columns=columns)
             yield from with_all_columns(table, rows, columns).to_pylist()
+
+
+def read_unit_columns(layout: RunLayout, commit: UnitCommit, table: Table, columns: list[str]) -> pa.Table:
+    """Some columns of one table of one unit, whole.
+
+    Raises:
+        CorruptRunError: a file is missing or damaged.
+    """
+    schema = pa.schema([plain_schema(table).field(name) for name in columns])
+    found = [schema.empty_table()]
+    for file in commit.files:
+        if file.table == table:
+            path = layout.root / file.path
+            with reading(path):
+                rows = open_parquet(path).read(columns=columns)
+            found.append(with_all_columns(table, rows, columns).select(columns).cast(schema))
+    return pa.concat_tables(found)
+
+
+def find_unit_rows(
+    layout: RunLayout, commit: UnitCommit, table: Table, key: str, value: str, columns: list[str] | None = None
+) -> Iterator[Row]:
+    """Rows of one unit whose column `key` has a value; of other row groups only that column is read.
+
+    Raises:
+        CorruptRunError: a file is missing or damaged.
+    """
+    for file in commit.files:
+        if file.table != table:
+            continue
+        path = layout.root / file.path
+        with reading(path):
+            parquet = open_parquet(path)
+        for group in range(parquet.num_row_groups):
+            with reading(path, group):
+                places = pc.indices_nonzero(pc.equal(parquet.read_row_group(group, columns=[key])[key], value))
+                if len(places):
+                    rows: pa.Table = parquet.read_row_group(group, columns=columns).take(places)
+                    yield from with_all_columns(table, rows, columns).to_pylist()
 
 
 @contextmanager

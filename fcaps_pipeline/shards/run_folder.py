@@ -40,6 +40,7 @@ def opened(
     """
     layout = RunLayout(root)
     with held(layout.root, "annotating into", on_wait) as lease:
+        _refuse_former(layout)
         stored = read_json(layout.job)
         if stored is None:
             refuse_strangers(layout.root, layout.job, kind="a run folder")
@@ -47,19 +48,18 @@ def opened(
             layout.job.put(json.dumps(identity, indent=1))
         else:
             require_same_job(stored, identity, layout.job)
-        _refuse_marks(layout)
         shutil.rmtree(layout.scratch, ignore_errors=True)
         yield layout
         lease.check()
 
 
-def _refuse_marks(layout: RunLayout) -> None:
-    """Versions before 2 left a file in `tmp/` that named the Recording at which a process had died."""
-    mark = next(layout.scratch.glob(f"*{_MARK_SUFFIX}"), None)
-    if mark is not None:
+def _refuse_former(layout: RunLayout) -> None:
+    """Versions before 2 kept a plan of another form, and in `tmp/` the name of a Recording at which a process died."""
+    plan = ["plan/units.jsonl"] if layout.plan.exists() and layout.former_plan.exists() else []
+    for left in (*plan, *(f"tmp/{mark.name}" for mark in layout.scratch.glob(f"*{_MARK_SUFFIX}"))):
         raise UsageError(
-            f"{layout.root} was begun by an earlier version, whose mark {mark.parent.name}/{mark.name} means nothing "
-            "to this one; finish it with that version, or choose another --out"
+            f"{layout.root} was begun by an earlier version, whose {left} means nothing to this one; finish it with "
+            "that version, or choose another --out"
         )
 
 
@@ -67,9 +67,10 @@ def existing(root: Where) -> RunLayout:
     """The layout of a run that was started before.
 
     Raises:
-        UsageError: the folder is not a run folder.
+        UsageError: the folder is not a run folder, or was begun by an earlier version.
     """
     layout = RunLayout(root)
     if not layout.job.exists():
         raise UsageError(f"{root} is not a run folder: it has no job.json; give the --out folder of `fcaps annotate`")
+    _refuse_former(layout)
     return layout

@@ -273,9 +273,15 @@ COLUMNS: dict[Table, tuple[Column, ...]] = {
 
 
 @cache
+def plain_schema(table: Table) -> pa.Schema:
+    """The columns of a table, which is all that readers need."""
+    return pa.schema([column.field for column in COLUMNS[table]])
+
+
+@cache
 def table_schema(table: Table) -> pa.Schema:
-    """Schema of a table; that of `data` has the metadata from which `datasets` knows the Audio feature."""
-    plain = pa.schema([column.field for column in COLUMNS[table]])
+    """Schema as it is written; that of `data` has the metadata from which `datasets` knows the Audio feature."""
+    plain = plain_schema(table)
     metadata = {"fcaps_table": table, "fcaps_schema_version": str(SCHEMA_VERSIONS[table])}
     if table == "data":
         metadata["huggingface"] = json.dumps({"info": {"features": _features(plain)}})
@@ -308,7 +314,7 @@ def with_all_columns(table: Table, rows: pa.Table, names: Iterable[str] | None =
         rows: as they were read.
         names: columns that were asked for; None for all.
     """
-    schema = table_schema(table)
+    schema = plain_schema(table)
     for name in schema.names if names is None else names:
         if name in schema.names and name not in rows.column_names:
             rows = rows.append_column(schema.field(name), pa.nulls(len(rows), schema.field(name).type))

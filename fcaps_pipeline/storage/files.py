@@ -4,6 +4,7 @@ Enters: paths and contents. Leaves: files that exist whole or not at all.
 """
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -50,6 +51,46 @@ def temporary_beside(path: Path) -> Path:
 def is_temporary(path: Path) -> bool:
     """Whether it is a file in the making, or what a killed process left of one."""
     return path.name.startswith(".") and path.suffix == _TEMPORARY_SUFFIX
+
+
+class HashedFile:
+    """A binary file that is hashed while it is written, so that nothing reads it again for its checksum."""
+
+    def __init__(self, path: Path) -> None:
+        """Begins the file, in place of any that is there."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._file = path.open("wb")
+        self._digest = hashlib.sha256()
+        self._num_bytes = 0
+
+    def write(self, content: bytes) -> int:
+        """Adds bytes."""
+        self._digest.update(content)
+        num_bytes = self._file.write(content)
+        self._num_bytes += num_bytes
+        return num_bytes
+
+    def flush(self) -> None:
+        """Hands what was written to the system."""
+        self._file.flush()
+
+    def finish(self) -> tuple[int, str]:
+        """Makes the file durable; its size and sha256."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.close()
+        sync_folder(self._path.parent)
+        return self._num_bytes, self._digest.hexdigest()
+
+    def close(self) -> None:
+        """Ends writing; may be called again."""
+        self._file.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._file.closed
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fcaps_pipeline.annotate.segmentation.detector import VoiceDetector
@@ -34,6 +37,30 @@ def test_every_second_is_there(shared_cases: Path, name: str) -> None:
 def test_what_is_not_whole_or_not_audio_is_named(shared_cases: Path, name: str) -> None:
     with pytest.raises(RecordingError, match=BAD[name]), AudioStream(str(shared_cases / name), "each") as stream:
         list(stream.blocks())
+
+
+@pytest.fixture(scope="module")
+def archives(shared_cases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All of them once more, as members of a tar and as rows of Parquet."""
+    folder, names = tmp_path_factory.mktemp("archives"), [*WHOLE, *BAD]
+    with tarfile.open(folder / "cases.tar", "w") as tar:
+        for name in names:
+            tar.add(shared_cases / name, name)
+    values = [{"bytes": (shared_cases / name).read_bytes(), "path": name} for name in names]
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    pq.write_table(pa.table({"audio": pa.array(values, kind)}), folder / "cases.parquet", row_group_size=20)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["cases.tar", "cases.parquet"])
+def test_inside_archives_they_are_what_they_are_as_files(archives: Path, name: str) -> None:
+    found = {one.source.removeprefix(f"{name}/"): one.location for one in _recordings(archives / name)}
+    for source, seconds in WHOLE.items():
+        assert decode_all(found.pop(source), "each").shape[1] / 16_000 == pytest.approx(seconds, abs=0.1), source
+    for source, expected in BAD.items():
+        with pytest.raises(RecordingError, match=expected), AudioStream(found.pop(source), "each") as stream:
+            list(stream.blocks())
+    assert found == {}
 
 
 @pytest.fixture(scope="module")

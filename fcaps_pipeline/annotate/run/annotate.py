@@ -163,7 +163,7 @@ class _Call:
             plan, drift = extend_plan(self.layout, self.job, plan)
             for line in drift.lines():
                 self.callback.on_remark(line)
-        elif (difference := drift_line(self.layout, self.job)) is not None:
+        elif (difference := drift_line(self.layout, self.job, plan)) is not None:
             self.callback.on_remark(difference)
         return plan
 

@@ -12,7 +12,7 @@ from itertools import islice
 
 import numpy as np
 
-from fcaps_pipeline.annotate.run.plan import extend
+from fcaps_pipeline.annotate.run.plan import extend, source_stamp
 from fcaps_pipeline.annotate.sources.listing import list_recordings
 from fcaps_pipeline.audio.stamp import changes_since
 from fcaps_pipeline.errors import FcapsError, SourceError
@@ -81,8 +81,10 @@ class Drift:
         )
 
 
-def drift_line(layout: RunLayout, job: Job) -> str | None:
+def drift_line(layout: RunLayout, job: Job, plan: Plan) -> str | None:
     """In what the source differs from the stored plan, in one line; None where nothing does. Opens no audio."""
+    if plan.source_stamp is not None and plan.source_stamp == source_stamp(job):
+        return None
     known = _Known(layout)
     try:
         for _ in known.unknown(list_recordings(job.source)):

@@ -1,10 +1,12 @@
 """Looks at a run folder: how far it is, whether it is sound, and what it holds."""
 
+import re
 import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import psutil
 
 from fcaps_pipeline.annotate.run.soundness import last_verified
@@ -12,11 +14,16 @@ from fcaps_pipeline.annotate.run.watch.activity import Activity, State, activity
 from fcaps_pipeline.annotate.run.watch.run_log import read_log, utc_now
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.shards.commits import last_attempt, read_commit
+from fcaps_pipeline.shards.id_index import units_with
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RunLayout, Table, Totals, UnitCommit
-from fcaps_pipeline.shards.plan import Plan, load, load_units
-from fcaps_pipeline.shards.reader import read_commits, read_unit_rows
+from fcaps_pipeline.shards.plan import Plan, load, unit_lengths_s
+from fcaps_pipeline.shards.reader import find_unit_rows, read_commits, read_unit_rows
 from fcaps_pipeline.shards.schema import COLUMNS, Row
 from fcaps_pipeline.shards.sums import CommitSums
+
+_SEGMENT_SUFFIX = re.compile(r"-c(\d+|mix)-\d{9,}-\d{9,}\Z")
+"""What the id of a Segment has beyond that of its Recording."""
 
 
 class RunStatus(Record):
@@ -71,7 +78,7 @@ def status(layout: RunLayout) -> RunStatus:
         plan=plan,
         totals=sums.totals(),
         num_units_done=sums.num_units,
-        pending_s=sum(unit.duration_s for unit in load_units(layout, without=done)),
+        pending_s=float(np.delete(unit_lengths_s(layout, plan), list(done)).sum()),
         indexed=layout.index.exists(),
         verified_by=last_verified(layout),
         rejection_reasons=dict(sums.rejection_reasons.most_common()),
@@ -147,23 +154,39 @@ _COLUMNS: dict[Table, list[str]] = {
 def find(layout: RunLayout, name: str) -> dict[str, Any]:
     """The row of an id as `lines` has it, without its audio bytes, from whichever table has it, and its candidates.
 
+    The unit is looked up in the index of the plan; where that does not lead to the row, all units are gone through.
+
     Raises:
         UsageError: no table has it.
     """
+    recording_id = _SEGMENT_SUFFIX.sub("", name)
+    for unit_index in units_with(layout, recording_id):
+        if attempt := last_attempt(layout, unit_index):
+            for row in _named(layout, read_commit(layout.commit(unit_index, attempt)), name):
+                return row
     similar: list[str] = []
     for commit in read_commits(layout):
+        for row in _named(layout, commit, name):
+            return row
         for table in OUTCOME_TABLES:
-            columns = [column.name for column in COLUMNS[table] if column.name != "audio"]
-            for row in read_unit_rows(layout, commit, table, columns):
-                if _id(row) == name:
-                    return {"table": table, **row, "candidates": _candidates(layout, commit).get(name, [])}
-                if name in _id(row):
-                    similar.append(_id(row))
+            ids = map(_id, read_unit_rows(layout, commit, table, ["segment_id", "recording_id"]))
+            similar += [one for one in ids if name in one][: 1 - len(similar)]
     meant = f"did you mean {similar[0]}? " if similar else ""
     raise UsageError(f"{layout.root} has no Segment {name!r}; {meant}`fcaps show {layout.root} --limit N` lists them")
 
 
-def _candidates(layout: RunLayout, commit: UnitCommit, columns: list[str] | None = None) -> dict[str, list[Row]]:
+def _named(layout: RunLayout, commit: UnitCommit, name: str) -> Iterator[dict[str, Any]]:
+    """Rows of a unit that have an id."""
+    for table in OUTCOME_TABLES:
+        columns = [column.name for column in COLUMNS[table] if column.name != "audio"]
+        for key in ("segment_id", "recording_id"):
+            for row in find_unit_rows(layout, commit, table, key, name, columns):
+                if _id(row) == name:
+                    candidates = list(find_unit_rows(layout, commit, "candidates", "segment_id", name))
+                    yield {"table": table, **row, "candidates": candidates}
+
+
+def _candidates(layout: RunLayout, commit: UnitCommit, columns: list[str]) -> dict[str, list[Row]]:
     """The candidates of a unit by Segment."""
     found: dict[str, list[Row]] = {}
     for row in read_unit_rows(layout, commit, "candidates", columns):

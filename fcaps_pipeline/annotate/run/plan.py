@@ -1,30 +1,36 @@
 """The plan: which Recordings make up which WorkUnit. Computed once, stored, never changed; it may only grow.
 
 Boundaries follow from the order of the source and the lengths in the files' headers alone, so
-that numbers of workers and restarts change nothing. Units are stored one per line and read one at
-a time. The summary says how many lines count: what a killed process wrote behind them does not.
+that numbers of workers and restarts change nothing. Units lie in Parquet files and are read one at
+a time. The summary names the files that count: what a killed process wrote beside them does not.
 """
 
-import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
+from fcaps_pipeline.annotate.run.border import Border
+from fcaps_pipeline.annotate.run.division import Division, dealt
 from fcaps_pipeline.annotate.run.survey import Seen, Survey
 from fcaps_pipeline.annotate.sources.listing import Listing, list_recordings
-from fcaps_pipeline.audio.location import parts_of
+from fcaps_pipeline.audio.location import location_of
+from fcaps_pipeline.audio.stamp import take_stamp
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.jobs.annotate_job import Job, SegmentationConfig, ShardConfig
-from fcaps_pipeline.records.annotations import WorkUnit
-from fcaps_pipeline.records.audio import Recording
+from fcaps_pipeline.jobs.annotate_job import Job
+from fcaps_pipeline.jobs.resources import resolve_path
+from fcaps_pipeline.jobs.sources import ManifestSource
+from fcaps_pipeline.records.audio import FileStamp, Recording
 from fcaps_pipeline.shards.layout import RunLayout
-from fcaps_pipeline.shards.plan import Plan, load, units_digest
-from fcaps_pipeline.storage.files import writing
+from fcaps_pipeline.shards.plan import Plan, load
+from fcaps_pipeline.shards.plan_file import PlanFile, PlanFileWriter
+from fcaps_pipeline.shards.recording_table import table_of, with_hashes
+
+_BLOCK_ROWS = 8192
 
 
 def load_or_make(layout: RunLayout, job: Job) -> Plan:
@@ -36,50 +42,20 @@ def load_or_make(layout: RunLayout, job: Job) -> Plan:
     """
     if layout.plan.exists():
         return load(layout)
-    return _store(layout, job)
+    stamp = source_stamp(job)
+    listing, survey, units = list_recordings(job.source), Survey(), _PlannedUnits(Division(job.shards))
+    file = units.store(layout, 1, listing.blocks(), survey, job)
+    seen = _seen_of(survey, listing, units.num_recordings, job)
+    return _keep(layout, Plan(**units.sums(), **seen, source_stamp=stamp, files=(file,)))
 
 
-def divide(seen: Iterable[Seen], config: ShardConfig, unit_index: int = 0) -> Iterator[WorkUnit]:
-    """Fills units in order; a unit is closed when the next Recording would exceed its length or number.
-
-    Args:
-        seen: Recordings in order.
-        config: bounds of a unit.
-        unit_index: of the first unit.
-    """
-    limit_s = config.unit_hours * 3600
-    unit: list[Recording] = []
-    unit_s = 0.0
-    for recording, length_s in seen:
-        if unit and (unit_s + length_s > limit_s or len(unit) == config.unit_recordings):
-            yield WorkUnit(unit_index=unit_index, recordings=tuple(unit))
-            unit, unit_s, unit_index = [], 0.0, unit_index + 1
-        unit.append(recording)
-        unit_s += length_s
-    if unit:
-        yield WorkUnit(unit_index=unit_index, recordings=tuple(unit))
-
-
-def dealt(seen: Iterable[Seen], seed: int) -> list[Seen]:
-    """Recordings in the order of a hash of their ids: neighbours of the source, such as those of one speaker, part.
-
-    What lies in one tar or Parquet file stays together, in its order: it is read from front to back. All of them are
-    in memory meanwhile.
-    """
-    return sorted(seen, key=lambda one: hashlib.sha256(f"{seed} {_dealt_by(one.recording)}".encode()).digest())
-
-
-def _dealt_by(recording: Recording) -> str:
-    part = parts_of(recording.location)
-    return recording.recording_id if isinstance(part, str) else part.file
-
-
-def _store(layout: RunLayout, job: Job) -> Plan:
-    listing, survey, units = list_recordings(job.source), Survey(), _PlannedUnits()
-    with _UnitFile(layout.units.on_disk()) as file:
-        for line in units.lines(listing, survey, job):
-            file.write(line)
-    return _keep(layout, Plan(**units.sums(), **_seen_of(survey, listing, units.num_recordings, job)))
+def source_stamp(job: Job) -> FileStamp | None:
+    """What a manifest looks like, which alone decides its Recordings; None for other sources, and where it is gone."""
+    if not isinstance(job.source, ManifestSource):
+        return None
+    with Border():
+        return take_stamp(location_of(resolve_path(job.source.path)))
+    return None
 
 
 def extend(layout: RunLayout, job: Job, plan: Plan, fresh: Iterable[Recording], listing: Listing) -> Plan:
@@ -96,14 +72,15 @@ def extend(layout: RunLayout, job: Job, plan: Plan, fresh: Iterable[Recording], 
         SourceError: the source cannot be listed.
         OutputError: the plan cannot be written.
     """
-    survey, units = Survey(), _PlannedUnits(num_units=plan.num_units, digest=units_digest(layout, plan.num_units))
-    with _UnitFile(layout.units.on_disk(), keeps=_num_bytes(layout, plan.num_units)) as file:
-        for line in units.lines(fresh, survey, job):
-            file.write(line)
+    stamp = source_stamp(job)
+    survey, units = Survey(), _PlannedUnits(Division(job.shards, plan.num_units))
+    file = units.store(layout, len(plan.files) + 1, _blocks(fresh), survey, job)
     if not units.num_recordings:
+        layout.plan_file(len(plan.files) + 1).delete()
         return plan
     layout.index.delete()  # the dataset is whole no more
-    more = Plan(**units.sums(), **_seen_of(survey, listing, units.num_recordings, job))
+    seen = _seen_of(survey, listing, units.num_recordings, job)
+    more = Plan(**units.sums(), **seen, source_stamp=stamp, files=(*plan.files, file))
     sums = {name: getattr(plan, name) + getattr(more, name) for name in _ADDED}
     warnings = dict(Counter(plan.warnings) + Counter(more.warnings))
     return _keep(layout, more.model_copy(update={**sums, "warnings": warnings}))
@@ -114,40 +91,52 @@ _ADDED = ("num_recordings", "num_without_length", "duration_s", "num_segments_ex
 
 @dataclass
 class _PlannedUnits:
-    """Counts units on their way to the file."""
+    """Counts Recordings on their way to a file."""
 
-    num_units: int = 0
+    division: Division
     num_recordings: int = 0
     num_without_length: int = 0
     num_segments: int = 0
     duration_s: float = 0.0
-    digest: Any = field(default_factory=hashlib.sha256)
 
-    def lines(self, recordings: Iterable[Recording], survey: Survey, job: Job) -> Iterator[str]:
-        """Looks at Recordings, divides them, and gives the units as they are stored."""
-        seen: Iterable[Seen] = survey.look(recordings)
-        if job.shards.deal_seed is not None:
-            seen = dealt(seen, job.shards.deal_seed)
-        for unit in divide(seen, job.shards, self.num_units):
-            line = unit.model_dump_json() + "\n"
-            self.digest.update(line.encode())
-            self.num_units += 1
-            self.num_recordings += len(unit.recordings)
-            self.num_without_length += sum(one.duration_s is None for one in unit.recordings)
-            self.num_segments += sum(_segments_expected(one, job.segmentation) for one in unit.recordings)
-            self.duration_s += unit.duration_s
-            yield line
+    def store(self, layout: RunLayout, number: int, tables: Iterable[pa.Table], survey: Survey, job: Job) -> PlanFile:
+        """Looks at Recordings, divides them, and writes one file of the plan."""
+        typical_s = (job.segmentation.min_segment_s + job.segmentation.max_segment_s) / 2
+        with PlanFileWriter(layout, number) as file:
+            for seen in self._seen(tables, survey, job.shards.deal_seed):
+                self._count(seen.table, typical_s)
+                file.write(self.division.units_of(seen), seen.table)
+            return file.finish()
 
     def sums(self) -> dict[str, Any]:
         """What a Plan says of its units."""
         return {
-            "num_units": self.num_units,
+            "num_units": self.division.num_units,
             "num_recordings": self.num_recordings,
             "num_without_length": self.num_without_length,
             "duration_s": self.duration_s,
             "num_segments_expected": self.num_segments,
-            "sha256": self.digest.hexdigest(),
         }
+
+    def _seen(self, tables: Iterable[pa.Table], survey: Survey, deal_seed: int | None) -> Iterable[Seen]:
+        seen = survey.look(tables)
+        return seen if deal_seed is None else dealt(seen, deal_seed)
+
+    def _count(self, table: pa.Table, typical_s: float) -> None:
+        """Of a Recording whose source declares no Segments, continuous speech in Segments of the typical length."""
+        self.num_recordings += len(table)
+        self.num_without_length += table["duration_s"].null_count
+        lengths_s = np.nan_to_num(table["duration_s"].to_numpy())
+        self.duration_s += float(lengths_s.sum())
+        expected = np.maximum(1, np.rint(lengths_s / typical_s))
+        declared = table["num_cuts"].to_numpy()
+        self.num_segments += int(np.where(np.isnan(declared), expected, declared).sum())
+
+
+def _blocks(recordings: Iterable[Recording]) -> Iterator[pa.Table]:
+    remaining = iter(recordings)
+    while rows := list(islice(remaining, _BLOCK_ROWS)):
+        yield with_hashes(table_of(rows))
 
 
 def _seen_of(survey: Survey, listing: Listing, num_recordings: int, job: Job) -> dict[str, Any]:
@@ -172,11 +161,6 @@ def _keep(layout: RunLayout, plan: Plan) -> Plan:
     return plan
 
 
-def _num_bytes(layout: RunLayout, num_units: int) -> int:
-    with layout.units.open() as file:
-        return sum(map(len, islice(file, num_units)))
-
-
 def check_audio_exists(layout: RunLayout, plan: Plan) -> None:
     """Refuses to start engines for a source none of whose files is there; the next call plans anew.
 
@@ -194,37 +178,3 @@ def _unasked_tags(num_tagged: int, job: Job) -> list[str]:
         return []
     remark = f"{num_tagged} recordings have human tags, which no prompt of this job asks for"
     return [f"{remark}: give captions.{without[0]}.prompt_with_tags to use them"]
-
-
-class _UnitFile:
-    """`units.jsonl` in the making: errors of the disk, and of nothing else, become OutputErrors."""
-
-    def __init__(self, path: Path, keeps: int = 0) -> None:
-        """Writes behind the first bytes that are kept."""
-        self._path = path
-        self._keeps = keeps
-
-    def __enter__(self) -> Self:
-        with writing(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("a", encoding="utf-8")
-            self._file.truncate(self._keeps)
-        return self
-
-    def write(self, line: str) -> None:
-        with writing(self._path):
-            self._file.write(line)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with writing(self._path), self._file:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-
-
-def _segments_expected(recording: Recording, config: SegmentationConfig) -> int:
-    if recording.cuts is not None:
-        return len(recording.cuts)
-    typical_s = (config.min_segment_s + config.max_segment_s) / 2
-    return max(1, round((recording.duration_s or 0.0) / typical_s))

@@ -8,17 +8,21 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 
+import numpy as np
+import pyarrow as pa
 from pydantic import ValidationError
 
 from fcaps_pipeline import __version__
+from fcaps_pipeline.annotate.run.unit_soundness import check_unit, segment_ids, side_by_side
 from fcaps_pipeline.errors import AccountingError, CorruptRunError, MissingFileError
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.commits import all_attempts, last_attempts, read_commit
-from fcaps_pipeline.shards.layout import OUTCOME_TABLES, TABLES, RunLayout, ShardFile, Totals, UnitCommit, is_shard_name
-from fcaps_pipeline.shards.outcomes import outcome_sums, read_outcomes
-from fcaps_pipeline.shards.reader import check_file, read_commits, read_index, read_rows, read_unit_rows
-from fcaps_pipeline.shards.sums import total
+from fcaps_pipeline.shards.layout import TABLES, RunLayout, ShardFile, UnitCommit, is_shard_name
+from fcaps_pipeline.shards.reader import check_file, read_commits, read_index
+from fcaps_pipeline.shards.recording_table import Hashes, id_hashes
+from fcaps_pipeline.shards.sums import CommitSums
 from fcaps_pipeline.storage.path import StorePath
 
 
@@ -30,23 +34,22 @@ class _Verified(Record):
 
 
 def verify(layout: RunLayout) -> Iterator[ShardFile]:
-    """Reads every committed file whole and yields it when it is sound; checks the accounting at the end.
+    """Reads every committed file whole, units side by side, and yields those of units that are sound.
 
     Raises:
         CorruptRunError: a file is missing, changed or of another schema, or the index disagrees.
         AccountingError: a Segment stands in no table, or twice.
     """
-    index, commits = read_index(layout), list(read_commits(layout))
-    files = tuple(file for commit in commits for file in commit.files)
-    if index.shards != files or index.totals != total(commits):
-        raise CorruptRunError(f"{layout.index} disagrees with the commit records; run annotate again to write it anew")
-    for file in files:
-        check_file(layout, file)
-        yield file
-    _check_ids(layout, index.totals)
-    for commit in commits:
-        _check_candidates(layout, commit)
-        _check_recordings(layout, commit)
+    _check_index(layout)
+    hashes: list[Hashes] = []
+
+    def check(commit: UnitCommit) -> tuple[UnitCommit, Hashes]:
+        return commit, check_unit(layout, commit)
+
+    for commit, found in side_by_side(check, read_commits(layout)):
+        hashes.append(found)
+        yield from commit.files
+    _check_once(layout, np.concatenate([*hashes, np.empty(0, np.uint64)]))
 
 
 def keep_verified(layout: RunLayout) -> None:
@@ -76,14 +79,18 @@ def strays(layout: RunLayout) -> list[str]:
 
 def damaged_units(layout: RunLayout) -> dict[int, str]:
     """Units whose record or files are no longer what was committed, each with what is wrong; reads every file."""
-    found = {}
-    for unit_index, path in last_attempts(layout).items():
+
+    def check(record: tuple[int, StorePath]) -> tuple[int, str | None]:
+        unit_index, path = record
         try:
             for file in read_commit(path).files:
                 check_file(layout, file)
         except CorruptRunError as error:
-            found[unit_index] = str(error)
-    return found
+            return unit_index, str(error)
+        return unit_index, None
+
+    checked = side_by_side(check, last_attempts(layout).items())
+    return {unit_index: fault for unit_index, fault in checked if fault is not None}
 
 
 def drop_orphans(layout: RunLayout, files: Iterable[ShardFile]) -> list[str]:
@@ -125,54 +132,28 @@ def _index_sha256(layout: RunLayout) -> str:
     return hashlib.sha256(layout.index.read()).hexdigest()
 
 
-def _check_candidates(layout: RunLayout, commit: UnitCommit) -> None:
-    """Every candidate belongs to a Segment of its unit, and the captions of the rows are those that were kept."""
-    columns = ["segment_id", "candidate_id"]
-    found = Counter(
-        (row["segment_id"], row["candidate_id"]) for row in read_unit_rows(layout, commit, "candidates", columns)
-    )
-    segments = {
-        row["segment_id"] for table in OUTCOME_TABLES for row in read_unit_rows(layout, commit, table, ["segment_id"])
-    }
-    captions = {
-        (row["segment_id"], one["candidate_id"])
-        for row in read_unit_rows(layout, commit, "data", ["segment_id", "captions"])
-        for one in row["captions"] or ()
-    }
-    faults = [
-        *(f"candidate {one} of Segment {key} stands twice" for (key, one), count in found.items() if count > 1),
-        *(f"candidate {one} is of Segment {key}, which is in no table" for key, one in found if key not in segments),
-        *(f"caption {one} of Segment {key} is no candidate" for key, one in sorted(captions - found.keys())),
-    ]
-    if faults:
-        raise AccountingError(f"{layout.root}, unit {commit.unit_index}: {faults[0]}; report this defect")
+def _check_index(layout: RunLayout) -> None:
+    """The index names the files of the records, and their totals."""
+    index, sums = read_index(layout), CommitSums()
+    named = iter(index.shards)
+    is_same = True
+    for commit in read_commits(layout):
+        sums.add(commit)
+        is_same = is_same and commit.files == tuple(islice(named, len(commit.files)))
+    if not is_same or next(named, None) is not None or index.totals != sums.totals():
+        raise CorruptRunError(f"{layout.index} disagrees with the commit records; run annotate again to write it anew")
 
 
-def _check_recordings(layout: RunLayout, commit: UnitCommit) -> None:
-    """What became of the Recordings of a unit is what its record sums up."""
-    sums = outcome_sums(list(read_outcomes(layout, commit)))
-    recorded = commit.model_dump(include=set(sums))
-    for name, found in sums.items():
-        if found != recorded[name]:
-            raise AccountingError(
-                f"{layout.root}, unit {commit.unit_index}: {name} is {recorded[name]} in its record and {found} in its "
-                "table of Recordings; report this defect"
-            )
-
-
-def _check_ids(layout: RunLayout, totals: Totals) -> None:
-    seen = Counter(
-        row["segment_id"]
-        for table in OUTCOME_TABLES
-        for row in read_rows(layout, table, ["segment_id"])
-        if row["segment_id"] is not None
-    )
-    doubled = [segment_id for segment_id, count in seen.items() if count > 1]
-    if doubled:
-        raise AccountingError(
-            f"{layout.root}: Segment {doubled[0]} stands {seen[doubled[0]]} times; report this defect"
-        )
-    if len(seen) != totals.num_segments:
-        raise AccountingError(
-            f"{layout.root}: {totals.num_segments} Segments recorded, {len(seen)} found in the tables"
-        )
+def _check_once(layout: RunLayout, hashes: Hashes) -> None:
+    """No two Segments of a run have one id; that there are as many as recorded is known of each unit."""
+    ordered = np.sort(hashes)
+    doubled = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(doubled):
+        return
+    seen: Counter[str] = Counter()
+    for commit in read_commits(layout):
+        ids = segment_ids(layout, commit)
+        seen.update(ids.filter(pa.array(np.isin(id_hashes(ids), doubled))).to_pylist())
+    for segment_id, count in seen.most_common(1):
+        if count > 1:
+            raise AccountingError(f"{layout.root}: Segment {segment_id} stands {count} times; report this defect")

@@ -1,7 +1,7 @@
 """What the plan sees of the audio before anything is decoded: is it there, how long is it, is its source right.
 
-Enters: Recordings in order. Leaves: the same with lengths from headers where their source tells none, and counts with
-examples. A file whose length is told is looked at too: the first ten thousand, then one in a hundred.
+Enters: tables of Recordings in order. Leaves: the same with lengths from headers where their source tells none, and
+counts with examples. A file whose length is told is looked at too: the first ten thousand, then one in a hundred.
 """
 
 from collections import Counter
@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 from fcaps_pipeline.annotate.run.border import Border
 from fcaps_pipeline.audio.byte_source import open_bytes
 from fcaps_pipeline.audio.location import file_of, shown_name
@@ -19,6 +23,10 @@ from fcaps_pipeline.audio.probe import AudioHeader, probe
 from fcaps_pipeline.audio.stamp import take_stamp
 from fcaps_pipeline.errors import MissingFileError
 from fcaps_pipeline.records.audio import FileStamp, Recording
+from fcaps_pipeline.shards.recording_table import STAMP, recordings_of
+
+Floats = npt.NDArray[np.float64]
+Longs = npt.NDArray[np.int64]
 
 _BATCH = 1024
 _THREADS = 16
@@ -32,17 +40,21 @@ _SAME_LENGTH_SHARE = 0.02
 
 
 class Seen(NamedTuple):
-    """A Recording as the plan takes it."""
+    """Recordings as the plan takes them."""
 
-    recording: Recording
-    length_s: float
+    table: pa.Table
+    lengths_s: Floats
     """By source or header; without either, assumed from the size of the file."""
+    num_bytes: Longs
+    """Of their files; 0 where nobody looked."""
 
 
 class _Look(NamedTuple):
-    seen: Seen
+    recording: Recording
+    length_s: float
     looked_at: bool
-    is_missing: bool
+    num_bytes: int | None
+    """None where a file is missing."""
     header: AudioHeader | None
     """None where it was not read."""
 
@@ -62,20 +74,34 @@ class Survey:
     folders: Counter[str] = field(default_factory=Counter)
     """Where missing files were looked for."""
 
-    def look(self, recordings: Iterable[Recording]) -> Iterator[Seen]:
+    def look(self, tables: Iterable[pa.Table]) -> Iterator[Seen]:
         """Passes Recordings on, many files looked at together since network folders are slow."""
-        remaining = enumerate(recordings)
+        number = 0
         with ThreadPoolExecutor(_THREADS) as pool:
-            while batch := list(islice(remaining, _BATCH)):
-                for look in pool.map(_look, batch):
-                    self._count(look)
-                    yield look.seen
+            for table in tables:
+                yield self._look(table, number, pool)
+                number += len(table)
+
+    def _look(self, table: pa.Table, number: int, pool: ThreadPoolExecutor) -> Seen:
+        self.num_tagged += len(table) - table["tags"].null_count
+        durations_s = table["duration_s"].to_numpy().copy()
+        seen = Seen(table, durations_s.copy(), np.zeros(len(table), np.int64))
+        stamps: dict[int, FileStamp] = {}
+        chosen = iter(np.flatnonzero(_is_looked_at(table, durations_s, number)))
+        while rows := list(islice(chosen, _BATCH)):
+            for row, look in zip(rows, pool.map(_look, recordings_of(table.take(rows))), strict=True):
+                self._count(look)
+                seen.lengths_s[row], seen.num_bytes[row] = look.length_s, look.num_bytes or 0
+                if look.recording.duration_s is not None:
+                    durations_s[row] = look.recording.duration_s
+                if look.recording.stamp is not None:
+                    stamps[row] = look.recording.stamp
+        return seen._replace(table=_as_seen(table, durations_s, stamps))
 
     def _count(self, look: _Look) -> None:
-        recording = look.seen.recording
-        self.num_tagged += bool(recording.tags)
+        recording = look.recording
         self.num_looked_at += look.looked_at
-        if look.is_missing:
+        if look.looked_at and look.num_bytes is None:
             self.num_missing += 1
             self.missing += [recording.source][: _MAX_EXAMPLES - len(self.missing)]
             self.folders[_root_of(recording)] += 1
@@ -106,21 +132,37 @@ class Survey:
         return lines
 
 
-def _look(numbered: tuple[int, Recording]) -> _Look:
-    number, recording = numbered
-    sampled = number < _ALL_OF_THE_FIRST or number % _ONE_IN == 0
+def _is_looked_at(table: pa.Table, durations_s: Floats, number: int) -> npt.NDArray[np.bool_]:
+    """The first of all, one in so many of the others, and those whose length nobody tells."""
+    numbers = number + np.arange(len(table))
+    is_sampled = (numbers < _ALL_OF_THE_FIRST) | (numbers % _ONE_IN == 0)
+    chosen: npt.NDArray[np.bool_] = is_sampled | np.isnan(durations_s) | table["shard"].is_valid().to_numpy()
+    return chosen
+
+
+def _as_seen(table: pa.Table, durations_s: Floats, stamps: dict[int, FileStamp]) -> pa.Table:
+    """The Recordings with what was seen of their files."""
+    lengths = pa.array(durations_s, mask=np.isnan(durations_s))
+    table = table.set_column(table.schema.get_field_index("duration_s"), "duration_s", lengths)
+    if not stamps:
+        return table
+    stored = table["stamp"].to_pylist()
+    for row, stamp in stamps.items():
+        stored[row] = stamp.model_dump()
+    return table.set_column(table.schema.get_field_index("stamp"), "stamp", pa.array(stored, STAMP))
+
+
+def _look(recording: Recording) -> _Look:
     stated_s = recording.duration_s
     if recording.shard is not None:
-        return _Look(Seen(recording, _length_of_cuts(recording)), looked_at=False, is_missing=False, header=None)
-    if stated_s is not None and not sampled:
-        return _Look(Seen(recording, stated_s), looked_at=False, is_missing=False, header=None)
+        return _Look(recording, _length_of_cuts(recording), looked_at=False, num_bytes=None, header=None)
     num_bytes = _size(recording)
     header = None if num_bytes is None else _header(recording)
     if header is not None:
         length_s = header.duration_s if stated_s is None else stated_s
         recording = recording.model_copy(update={"duration_s": length_s, "stamp": _stamp(recording)})
-    seen = Seen(recording, _length_s(recording, header, num_bytes or 0))
-    return _Look(seen, looked_at=True, is_missing=num_bytes is None, header=header)
+    length_s = _length_s(recording, header, num_bytes or 0)
+    return _Look(recording, length_s, looked_at=True, num_bytes=num_bytes, header=header)
 
 
 def _length_of_cuts(recording: Recording) -> float:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from fcaps_pipeline.audio.location import is_url
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.resources import resolve_path
+from fcaps_pipeline.shards.layout import RunLayout
 
 _MAGIC = frozenset("*?[")
 
@@ -76,12 +77,17 @@ def is_pattern(path: Path) -> bool:
 
 
 def _below(folder: Path) -> list[Path]:
-    """Files below a folder, but not hidden ones; links to folders are not followed."""
+    """Files below a folder, but neither hidden ones nor those of runs; links to folders are not followed."""
     found: list[Path] = []
     for parent, folders, files in os.walk(folder, onerror=_refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not (name.startswith(".") or _is_of_run(Path(parent, name)))]
         found += [Path(parent, name) for name in files if not name.startswith(".")]
     return sorted(found)
+
+
+def _is_of_run(folder: Path) -> bool:
+    """Whether a run keeps its files there, which are Parquet too and no sound of the corpus."""
+    return RunLayout(folder).job.exists()
 
 
 def _refuse(error: OSError) -> None:

@@ -8,15 +8,20 @@ import json
 import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from fcaps_pipeline.annotate.sources.archives import existing, is_pattern
 from fcaps_pipeline.annotate.sources.jsonl import raw_lines
 from fcaps_pipeline.annotate.sources.kaldi import WAV_SCP
 from fcaps_pipeline.annotate.sources.kinds import AUDIO_SUFFIXES, is_taken
+from fcaps_pipeline.annotate.sources.lhotse_shar import is_shar
 from fcaps_pipeline.annotate.sources.manifest import PATH_NAMES
 from fcaps_pipeline.annotate.sources.parquet import PARQUET_SUFFIXES
 from fcaps_pipeline.annotate.sources.run import is_run
 from fcaps_pipeline.annotate.sources.table import TABLE_SUFFIXES
 from fcaps_pipeline.annotate.sources.tar import TAR_SUFFIXES
+from fcaps_pipeline.audio.parquet_rows import sound_columns
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.sources import (
     FolderSource,
@@ -44,7 +49,7 @@ _LHOTSE_KEYS = frozenset(
     }
 )
 _CUT_KEYS = frozenset({"start", "channel"})
-_LIST_SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
+_LIST_SUFFIXES = tuple(f".{kind}{packed}" for kind in ("jsonl", "ndjson", "json") for packed in ("", ".gz", ".zst"))
 
 
 def detect_source(location: str | Path) -> SourceConfig:
@@ -54,24 +59,50 @@ def detect_source(location: str | Path) -> SourceConfig:
         SourceError: the path is missing or of no known kind.
     """
     path = existing(str(location))
+    found = _of_folder(path, str(location)) if path.is_dir() else _of_file(path, str(location))
+    if found is None:
+        raise SourceError(f"{path} is neither a folder, an audio file, an archive nor a list of recordings")
+    return found
+
+
+def _of_folder(path: Path, location: str) -> SourceConfig:
     if is_run(path):
-        return RunSource(kind="run", path=str(location))
+        return RunSource(kind="run", path=location)
+    if is_shar(path):
+        return LhotseSource(kind="lhotse", path=location)
     if (path / WAV_SCP).is_file():
-        return KaldiSource(kind="kaldi", path=str(location))
-    name = _first_telling_name(path) if path.is_dir() else path.name.lower()
-    if name.endswith(TAR_SUFFIXES):
-        return TarSource(kind="tar", path=str(location))
-    if name.endswith(PARQUET_SUFFIXES):
-        return ParquetSource(kind="parquet", path=str(location))
-    if path.is_dir():
-        return FolderSource(kind="folder", path=str(location))
+        return KaldiSource(kind="kaldi", path=location)
+    return _of_archives(_first_telling_name(path), location) or FolderSource(kind="folder", path=location)
+
+
+def _of_file(path: Path, location: str) -> SourceConfig | None:
+    name = path.name.lower()
+    if name.endswith(PARQUET_SUFFIXES) and _is_manifest(path):
+        return ManifestSource(kind="manifest", path=location)
+    if (archives := _of_archives(name, location)) is not None:
+        return archives
     if name.endswith(TABLE_SUFFIXES):
-        return TableSource(kind="table", path=str(location))
+        return TableSource(kind="table", path=location)
     if name.endswith(_LIST_SUFFIXES):
-        return _list_source(path, str(location))
-    if not is_pattern(path) and is_taken(path):
-        return FolderSource(kind="folder", path=str(location))
-    raise SourceError(f"{path} is neither a folder, an audio file, an archive nor a list of recordings")
+        return _list_source(path, location)
+    is_audio = not is_pattern(path) and is_taken(path)
+    return FolderSource(kind="folder", path=location) if is_audio else None
+
+
+def _is_manifest(path: Path) -> bool:
+    """Whether a Parquet file names files and holds no sound."""
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError):
+        return False
+    are_paths = any(pa.types.is_string(field.type) for field in schema if field.name in PATH_NAMES)
+    return are_paths and not sound_columns(schema)
+
+
+def _of_archives(name: str, location: str) -> SourceConfig | None:
+    if name.endswith(TAR_SUFFIXES):
+        return TarSource(kind="tar", path=location)
+    return ParquetSource(kind="parquet", path=location) if name.endswith(PARQUET_SUFFIXES) else None
 
 
 def _first_telling_name(folder: Path) -> str:

@@ -38,7 +38,7 @@ class FieldNames:
         return name in self._names.values()
 
     def check_columns(self, columns: Collection[str], where: str) -> None:
-        """Refuses names that are no columns of a table; those that are count as met.
+        """Refuses names that are no columns of a table.
 
         Raises:
             SourceError: a name is none.
@@ -57,7 +57,7 @@ class FieldNames:
         """
         if self._unmet:
             missing = ", ".join(sorted(self._unmet))
-            raise SourceError(f"{where} has nowhere the name {missing} that source.fields gives; correct it")
+            raise SourceError(f"{where}: source.fields names {missing}, which is nowhere in it; correct it")
 
 
 NO_NAMES = FieldNames({})

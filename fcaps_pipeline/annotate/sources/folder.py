@@ -8,8 +8,10 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from fcaps_pipeline.annotate.sources.beside import Neighbours, Told
+from fcaps_pipeline.annotate.sources.beside import METADATA, Metadata, Neighbours, Told
+from fcaps_pipeline.annotate.sources.fields import FieldNames
 from fcaps_pipeline.annotate.sources.kinds import is_taken
 from fcaps_pipeline.annotate.sources.lines import gender_of, json_text
 from fcaps_pipeline.annotate.sources.located import Located, place_of
@@ -36,10 +38,11 @@ def list_folder(source: FolderSource, path: Path, passed_over: PassedOver) -> It
             raise SourceError(f"{path} is a list, not a folder: give it with source.kind manifest, or lhotse")
         yield _located(root, root.parent, source, Told())
         return
-    num_found = 0
-    for file, told in _walk(root, frozenset(), passed_over):
+    num_found, fields = 0, FieldNames(source.fields)
+    for file, told in _walk(root, _Above(frozenset(), ()), fields, passed_over):
         num_found += 1
         yield _located(file, root, source, told)
+    fields.check_met(str(path))
     if num_found == 0:
         raise SourceError(
             f"{path} holds no audio file, found {passed_over.summary()}; expected WAV, FLAC, MP3, OGG, M4A or SPH"
@@ -63,7 +66,15 @@ def _located(file: Path, root: Path, source: FolderSource, told: Told) -> Locate
     return Located(recording, shown_name(str(file)))
 
 
-def _walk(folder: Path, parents: frozenset[tuple[int, int]], passed_over: PassedOver) -> Iterator[tuple[Path, Told]]:
+class _Above(NamedTuple):
+    """What a folder has from those that it lies in."""
+
+    parents: frozenset[tuple[int, int]]
+    """Who they are."""
+    lists: tuple[Metadata, ...]
+
+
+def _walk(folder: Path, above: _Above, fields: FieldNames, passed_over: PassedOver) -> Iterator[tuple[Path, Told]]:
     """Audio files below a folder, sorted; links are followed, but never back into a folder they lie in.
 
     A folder further down that may not be read stands for what is in it, and fails by name later.
@@ -72,28 +83,42 @@ def _walk(folder: Path, parents: frozenset[tuple[int, int]], passed_over: Passed
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        if parents and error.errno in _ONE_FOLDER_ALONE:
+        if above.parents and error.errno in _ONE_FOLDER_ALONE:
             yield folder, Told()
             return
         raise SourceError(
             f"folder {shown_name(str(folder))} cannot be read: {error.strerror}; check its permissions"
         ) from error
     identity = (status.st_dev, status.st_ino)
-    if identity in parents:
+    if identity in above.parents:
         return
     entries = [entry for entry in entries if not entry.name.startswith(".")]
     audio = {entry.name for entry in entries if _is_audio(entry, passed_over)}
-    neighbours = Neighbours(folder, {entry.name for entry in entries if _is_file(entry)} if audio else set())
+    lists = (*above.lists, *_own_lists(folder, entries, fields, passed_over))
+    names = {entry.name for entry in entries if _is_file(entry)} if audio else set()
+    neighbours = Neighbours(folder, names, lists, fields)
     for entry in entries:
         if _is_folder(entry):
-            yield from _walk(Path(entry.path), parents | {identity}, passed_over)
+            yield from _walk(Path(entry.path), _Above(above.parents | {identity}, lists), fields, passed_over)
         elif entry.name in audio:
             yield Path(entry.path), neighbours.of(entry.name)
-    others = (entry for entry in entries if entry.name not in audio | neighbours.read)
+    others = (entry for entry in entries if entry.name not in audio | neighbours.read | {METADATA})
     passed_over.add_files(Path(entry.path) for entry in others if _is_file(entry))
     for line in neighbours.notes:
         passed_over.note(line)
     passed_over.num_read_beside += len(neighbours.read)
+
+
+def _own_lists(
+    folder: Path, entries: list[os.DirEntry[str]], fields: FieldNames, passed_over: PassedOver
+) -> Iterator[Metadata]:
+    """The list of an audiofolder, where the folder has one."""
+    if any(entry.name == METADATA and _is_file(entry) for entry in entries):
+        found = Metadata(folder / METADATA, fields)
+        passed_over.num_read_beside += 1
+        if found.note is not None:
+            passed_over.note(found.note)
+        yield found
 
 
 def _is_audio(entry: os.DirEntry[str], passed_over: PassedOver) -> bool:

@@ -1,17 +1,20 @@
-"""Reads JSONL line by line, plain or gzipped, into pydantic models.
+"""Reads JSONL line by line, plain or compressed (`.gz`, `.zst`), into pydantic models; one JSON array as its items.
 
-Enters: a path and a model. Leaves: pairs of line number and model. Every mistake becomes a
+Enters: a path and a model. Leaves: pairs of line number, or place in the array, and model. Every mistake becomes a
 SourceError that names file and line.
 """
 
 import gzip
+import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import IO, TypeVar, cast
+from typing import IO, NamedTuple, TypeVar, cast
 
+import pyarrow as pa
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, from_json, to_json
 
 from fcaps_pipeline.annotate.sources.fields import NO_NAMES, FieldNames
 from fcaps_pipeline.annotate.sources.lines import LINE_FAULT, OpenLine
@@ -22,7 +25,9 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEAD_BYTES = 64
 _MAX_LINE_BYTES = 16_000_000
 """The segments of a day of speech, with their words, take less."""
+_MAX_ARRAY_BYTES = 256_000_000
 _MAX_BLANK_LINES = 100_000
+_BLOCK_BYTES = 8_000_000
 
 
 def read_jsonl(path: Path, model: type[LineT], fields: FieldNames = NO_NAMES) -> Iterator[tuple[int, LineT]]:
@@ -36,7 +41,14 @@ def read_jsonl(path: Path, model: type[LineT], fields: FieldNames = NO_NAMES) ->
     Raises:
         SourceError: the file cannot be read, or a line is not what the model asks for.
     """
-    for number, line in raw_lines(path):
+    return parsed(raw_lines(path), path, model, fields)
+
+
+def parsed(
+    lines: Iterable[tuple[int, bytes]], path: Path, model: type[LineT], fields: FieldNames
+) -> Iterator[tuple[int, LineT]]:
+    """The models of lines, see `read_jsonl`."""
+    for number, line in lines:
         try:
             yield number, model.model_validate_json(line, context=fields)
         except ValidationError as error:
@@ -55,25 +67,63 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         SourceError: the file is missing, unreadable or damaged.
     """
     if not path.is_file() and path.exists():
-        raise SourceError(f"{path} is no regular file; give a JSONL file, plain or gzipped")
+        raise SourceError(f"{path} is no regular file; give a JSONL file, plain or compressed")
     try:
         _refuse_what_is_no_list(path)
         with _open(path) as stream:
-            for number, line in enumerate(_lines(stream, path), start=1):
-                content = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
-                if content.strip():
-                    yield number, content
+            yield from enumerate(_items(stream, path), start=1) if _is_array(stream) else _lines(stream, path)
     except FileNotFoundError:
         raise SourceError(f"{path} does not exist; check the path of the source") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise SourceError(f"{path} is not whole gzip data ({error}); write it again") from error
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}; check the path and its permissions") from error
+        said = error.strerror or " ".join(str(error).split())  # pyarrow, of zstd data, tells no strerror
+        raise SourceError(f"{path} cannot be read: {said}; check the path and its permissions") from error
 
 
-def _lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
-    """Lines of bounded length: a few bytes of gzip may unpack to more than any memory holds."""
+class LineBlock(NamedTuple):
+    """Neighbouring whole lines of a JSONL file."""
+
+    content: bytes
+    first_number: int
+    lines: Callable[[], Iterator[tuple[int, bytes]]]
+    """Number and content of each that is not blank."""
+
+
+def line_blocks(path: Path) -> Iterator[LineBlock]:
+    """The lines of `raw_lines` in blocks of some megabytes; what cannot be cut into blocks is one without content.
+
+    Raises:
+        SourceError: see `raw_lines`; other faults are raised by the lines of the last block.
+    """
     number, num_blank = 0, 0
+    try:
+        if not path.is_file():
+            raise FileNotFoundError
+        _refuse_what_is_no_list(path)
+        with _open(path) as stream:
+            if _is_array(stream):
+                yield LineBlock(b"", 1, partial(raw_lines, path))
+                return
+            while content := stream.read(_BLOCK_BYTES):
+                content += stream.readline(_MAX_LINE_BYTES + 1)
+                yield LineBlock(content, number + 1, partial(_lines, io.BytesIO(content), path, number, num_blank))
+                number += content.count(b"\n")
+                text = content.rstrip()
+                num_blank = content.count(b"\n", len(text)) - 1 if text else num_blank + content.count(b"\n")
+    except (EOFError, zlib.error, OSError):
+        yield LineBlock(b"", number + 1, lambda: (one for one in raw_lines(path) if one[0] > number))
+
+
+def _lines(stream: IO[bytes], path: Path, number: int = 0, num_blank: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Lines of bounded length that are not blank: a few bytes of gzip may unpack to more than any memory holds.
+
+    Args:
+        stream: of lines.
+        path: for messages.
+        number: of the line before.
+        num_blank: blank lines just before.
+    """
     while line := stream.readline(_MAX_LINE_BYTES + 1):
         number += 1
         num_blank = 0 if line.strip() else num_blank + 1
@@ -84,7 +134,25 @@ def _lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
             )
         if num_blank > _MAX_BLANK_LINES:
             raise SourceError(f"{path}:{number}: more than {_MAX_BLANK_LINES:,} blank lines in a row; write it again")
-        yield line
+        content = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
+        if content.strip():
+            yield number, content
+
+
+def _is_array(stream: io.BufferedReader) -> bool:
+    return stream.peek(_HEAD_BYTES).removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"[")
+
+
+def _items(stream: IO[bytes], path: Path) -> Iterator[bytes]:
+    """Objects of an array, each as a line of its own."""
+    content = stream.read(_MAX_ARRAY_BYTES + 1)
+    if len(content) > _MAX_ARRAY_BYTES:
+        raise SourceError(f"{path} is one array of more than {_MAX_ARRAY_BYTES:,} bytes; write it as JSONL")
+    try:
+        items = from_json(content.removeprefix(_BYTE_ORDER_MARK))
+    except ValueError as error:
+        raise SourceError(f"{path} is no whole JSON array ({error}); write it again") from None
+    yield from map(to_json, items)
 
 
 def _refuse_what_is_no_list(path: Path) -> None:
@@ -96,8 +164,12 @@ def _refuse_what_is_no_list(path: Path) -> None:
         raise SourceError(f"{path} holds HTML, a web page, not a list: the download went wrong; fetch it again")
 
 
-def _open(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+def _open(path: Path) -> io.BufferedReader:
+    if path.suffix == ".gz":
+        return cast("io.BufferedReader", gzip.open(path, "rb"))
+    if path.suffix == ".zst":
+        return io.BufferedReader(cast("io.RawIOBase", pa.input_stream(str(path), compression="zstd")))
+    return path.open("rb")
 
 
 def _explain(item: ErrorDetails, model: type[BaseModel]) -> str:

@@ -1,12 +1,10 @@
-"""Recordings of Lhotse JSONL: recordings, or MonoCuts whose intervals are captioned as they are.
+"""Recordings of Lhotse JSONL: recordings, or cuts whose intervals are captioned as they are, channel by channel.
 
-Enters: a LhotseSource with its resolved path. Leaves: Recordings. Neighbouring cuts of one
-recording become one Recording with several Cuts; text and speaker come from the supervisions inside the cut, the
-style tags of FCaps and ParaSpeechCaps (accent, rate, intrinsic and situational tags) become tags, and `custom` travels
-as it is. A recording of several files, or whose channels are numbered otherwise than the rows of its file, keeps its
-channel map. Fields that Lhotse added and that say nothing of use here are passed over.
-
-Source: lhotse/audio/recording.py, lhotse/cut/mono.py, lhotse/supervision.py.
+Enters: a LhotseSource with its resolved path. Leaves: Recordings. The cuts of one recording become one Recording with
+several Cuts; where they are no neighbours, all of them are in memory meanwhile. Text and speaker come from the
+supervisions inside the cut, the style tags of FCaps and ParaSpeechCaps (accent, rate, intrinsic and situational tags)
+become tags, and `custom` travels as it is. A recording of several files, or whose channels are numbered otherwise than
+the rows of its file, keeps its channel map.
 """
 
 import hashlib
@@ -14,23 +12,20 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import JsonValue
 
 from fcaps_pipeline.annotate.sources.ids import MAX_ID_CHARACTERS, id_from_name
 from fcaps_pipeline.annotate.sources.jsonl import read_jsonl
-from fcaps_pipeline.annotate.sources.lines import (
-    LINE_FAULT,
-    LONGEST_S,
-    ChannelNumber,
-    PathText,
-    Seconds,
-    Text,
-    gender_of,
-    json_text,
+from fcaps_pipeline.annotate.sources.lhotse_lines import (
+    AnyLine,
+    CutOf,
+    LhotseCut,
+    LhotseRecording,
+    LhotseSupervision,
 )
+from fcaps_pipeline.annotate.sources.lines import gender_of, json_text
 from fcaps_pipeline.annotate.sources.located import Located, Place, locate
 from fcaps_pipeline.annotate.sources.manifest import unique_cuts
 from fcaps_pipeline.errors import SourceError
@@ -43,120 +38,12 @@ _TAG_VALUES = ("accent", "pitch", "speaking_rate")
 _TAG_HASH_DIGITS = 6
 TextT = TypeVar("TextT", bound=str)
 
-_NOT_TAKEN = {
-    "MixedCut": "MixedCuts are not supported; save MonoCuts (`cuts.save_audios`) first",
-    "MultiCut": "MultiCuts are not supported; write one MonoCut per channel (`cut.to_mono()`) first",
-    "PaddingCut": "a PaddingCut holds no audio; leave it out",
-}
 
+class CutLine(NamedTuple):
+    """A cut of one channel, with what belongs to its Recording."""
 
-class _Foreign(BaseModel):
-    """Part of a format that others own: unknown fields are no mistake, and null means that a field is absent."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, content: Any) -> Any:
-        if not isinstance(content, dict):
-            return content
-        return {name: value for name, value in content.items() if value is not None}
-
-
-class _Line(_Foreign):
-    """What stands on a line of its own."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name_what_is_not_taken(cls, content: Any) -> Any:
-        if isinstance(content, dict) and (hint := _hint(content)) is not None:
-            raise PydanticCustomError(LINE_FAULT, hint)
-        return content
-
-
-def _hint(content: dict[str, Any]) -> str | None:
-    """Why a line of Lhotse cannot be annotated; None for recordings and MonoCuts."""
-    kind = content.get("type")
-    if isinstance(kind, str) and kind in _NOT_TAKEN:
-        return _NOT_TAKEN[kind]
-    if content.get("tracks") is not None:
-        return _NOT_TAKEN["MixedCut"]
-    if "feat_value" in content:
-        return _NOT_TAKEN["PaddingCut"]
-    if isinstance(content.get("channel"), list):
-        return _NOT_TAKEN["MultiCut"]
-    if content.get("recording") is not None or content.get("sources") is not None:
-        return None
-    if content.get("features") is not None or "storage_type" in content:
-        return "features without a recording hold no sound; annotate the recordings they were made from"
-    if content.get("recording_id") is not None and content.get("start") is not None:
-        return (
-            "supervisions name no audio; join them with their recordings "
-            "(`CutSet.from_manifests(recordings=…, supervisions=…).trim_to_supervisions()`) and give the cuts"
-        )
-    if content.get("channel") is not None:
-        return "the cut names no recording; write cuts with their recordings (without `drop_recording`)"
-    return None
-
-
-class LhotseAudioSource(_Foreign):
-    """Where the audio of a Lhotse recording lies."""
-
-    type: str
-    channels: tuple[ChannelNumber, ...] = (0,)
-    source: PathText
-
-
-class LhotseRecording(_Line):
-    """Lhotse `Recording`."""
-
-    id: Text
-    sources: Annotated[tuple[LhotseAudioSource, ...], Field(min_length=1)]
-    duration: Seconds
-    transforms: tuple[Any, ...] | None = None
-
-
-class LhotseSupervision(_Foreign):
-    """Lhotse `SupervisionSegment`; its times count from the start of the cut it stands in."""
-
-    start: Annotated[float, Field(ge=-LONGEST_S, le=LONGEST_S, allow_inf_nan=False)] = 0.0
-    duration: Annotated[float, Field(ge=-LONGEST_S, le=LONGEST_S, allow_inf_nan=False)] | None = None
-    text: str | None = None
-    speaker: Text | None = None
-    language: Text | None = None
-    gender: str | None = None
-    custom: dict[str, JsonValue] | None = None
-
-
-class LhotseCut(_Line):
-    """Lhotse `MonoCut`."""
-
-    id: Text
-    start: Seconds
-    duration: Annotated[Seconds, Field(gt=0)]
-    channel: ChannelNumber
-    recording: LhotseRecording
-    supervisions: tuple[LhotseSupervision, ...] = ()
-    custom: dict[str, JsonValue] | None = None
-
-    def heard(self) -> list[LhotseSupervision]:
-        """Supervisions of which something lies inside the cut, by start."""
-        inside = [one for one in self.supervisions if self._overlap_samples(one) > 0]
-        return sorted(inside, key=lambda one: one.start)
-
-    def _overlap_samples(self, one: LhotseSupervision) -> int:
-        end_s = self.duration if one.duration is None else one.start + one.duration
-        return seconds_to_samples(min(end_s, self.duration)) - seconds_to_samples(max(one.start, 0.0))
-
-
-class _AnyLine(_Line):
-    """Either of the two; a line with a `recording` inside is a cut."""
-
-    recording: Any = None
-
-
-class _CutLine(NamedTuple):
     cut: LhotseCut
+    channel: int
     tags: tuple[str, ...]
     language: str | None
     where: str
@@ -169,7 +56,7 @@ def list_lhotse(source: LhotseSource, path: Path) -> Iterator[Located]:
         SourceError: a line is neither a recording nor a MonoCut over plain files.
     """
     roots = _roots(source, path)
-    first = next(read_jsonl(path, _AnyLine), None)
+    first = next(read_jsonl(path, AnyLine), None)
     if first is None:
         raise SourceError(f"{path} holds no line; expected one recording or cut per line")
     found = _list_cuts(path, roots) if first[1].recording is not None else _list_plain(path, roots)
@@ -187,35 +74,53 @@ def _roots(source: LhotseSource, path: Path) -> list[Path]:
 def _list_plain(path: Path, roots: list[Path]) -> Iterator[Located]:
     for number, line in read_jsonl(path, LhotseRecording):
         where = f"{path}:{number}"
-        yield Located(_plain(line, id_from_name(line.id), roots, where), where)
+        yield Located(_plain(line, id_from_name(line.id), _places(line, roots, where)), where)
 
 
 def _list_cuts(path: Path, roots: list[Path]) -> Iterator[Located]:
-    lines = (
-        _CutLine(cut, _tags(cut), _common(item.language for item in cut.heard()), f"{path}:{number}")
-        for number, cut in read_jsonl(path, LhotseCut)
-    )
-    last_where: dict[str, str] = {}
-    for recording_id, group in groupby(lines, key=lambda line: line.cut.recording.id):
-        members = list(group)
-        if recording_id in last_where:
-            raise SourceError(
-                f"{members[0].where}: the cuts of recording {recording_id!r} are not neighbours, the last of the "
-                f"others stands at {last_where[recording_id]}; sort the file by recording"
-            )
-        last_where[recording_id] = members[-1].where
-        yield from _group(members, roots)
+    lines = (one for number, cut in read_jsonl(path, LhotseCut) for one in lines_of(cut, f"{path}:{number}"))
+    if _are_neighbours(path):
+        for _, members in groupby(lines, key=lambda line: line.cut.recording.id):
+            yield from _group(list(members), roots)
+        return
+    by_recording: dict[str, list[CutLine]] = {}
+    for line in lines:
+        by_recording.setdefault(line.cut.recording.id, []).append(line)
+    for found in by_recording.values():
+        yield from _group(found, roots)
 
 
-def _group(members: list[_CutLine], roots: list[Path]) -> Iterator[Located]:
+def _are_neighbours(path: Path) -> bool:
+    """Whether the cuts of each recording follow one another; of a list with mistakes, no matter what."""
+    met: set[int] = set()
+    last = None
+    try:
+        for _, line in read_jsonl(path, CutOf):
+            if line.recording.id != last and hash(line.recording.id) in met:
+                return False
+            last = line.recording.id
+            met.add(hash(last))
+    except SourceError:
+        return True  # it is told in its place, when the line is read whole
+    return True
+
+
+def lines_of(cut: LhotseCut, where: str) -> Iterator[CutLine]:
+    """A cut, channel by channel."""
+    for channel, one in cut.by_channel():
+        yield CutLine(one, channel, _tags(one), _common(item.language for item in one.heard()), where)
+
+
+def _group(members: list[CutLine], roots: list[Path]) -> Iterator[Located]:
     """One Recording per combination of tags and language, as both belong to the Recording."""
-    by_style: dict[tuple[tuple[str, ...], str | None], list[_CutLine]] = {}
+    by_style: dict[tuple[tuple[str, ...], str | None], list[CutLine]] = {}
     for member in members:
         by_style.setdefault((member.tags, member.language), []).append(member)
     base_id = id_from_name(members[0].cut.recording.id)
     for style, lines in by_style.items():
         recording_id = base_id if len(by_style) == 1 else _styled_id(base_id, style)
-        yield Located(_recording(lines, recording_id, roots), lines[0].where)
+        places = _places(lines[0].cut.recording, roots, lines[0].where)
+        yield Located(recording_of(lines, recording_id, places), lines[0].where)
 
 
 def _styled_id(base_id: str, style: tuple[tuple[str, ...], str | None]) -> str:
@@ -223,10 +128,17 @@ def _styled_id(base_id: str, style: tuple[tuple[str, ...], str | None]) -> str:
     return f"{base_id[: MAX_ID_CHARACTERS - len(digest) - 1]}-{digest}"
 
 
-def _recording(lines: list[_CutLine], recording_id: str, roots: list[Path]) -> Recording:
+def recording_of(lines: list[CutLine], recording_id: str, places: list[Place]) -> Recording:
+    """The Recording of cuts with the same tags and language.
+
+    Args:
+        lines: of one recording.
+        recording_id: of the Recording.
+        places: of the files of the recording, in their order.
+    """
     first = lines[0]
-    cuts = unique_cuts((_cut(line.cut) for line in lines), first.where)
-    return _plain(first.cut.recording, recording_id, roots, first.where).model_copy(
+    cuts = unique_cuts((_cut(line) for line in lines), first.where)
+    return _plain(first.cut.recording, recording_id, places).model_copy(
         update={
             "cuts": cuts,
             "speaker": _common(cut.speaker for cut in cuts),
@@ -237,14 +149,15 @@ def _recording(lines: list[_CutLine], recording_id: str, roots: list[Path]) -> R
     )
 
 
-def _cut(cut: LhotseCut) -> Cut:
+def _cut(line: CutLine) -> Cut:
+    cut = line.cut
     heard = cut.heard()
     gender = _common(one.gender for one in heard)
     extra = _extra(cut, heard)
     return Cut(
         start_samples=seconds_to_samples(cut.start),
         end_samples=seconds_to_samples(cut.start + cut.duration),
-        channel=cut.channel,
+        channel=line.channel,
         transcript=" ".join(one.text for one in heard if one.text) or None,
         speaker=_common(one.speaker for one in heard),
         speaker_gender=gender_of({"gender": gender}),
@@ -287,9 +200,8 @@ def _custom_tags(custom: dict[str, JsonValue]) -> Iterator[str]:
         )
 
 
-def _plain(audio: LhotseRecording, recording_id: str, roots: list[Path], where: str) -> Recording:
+def _plain(audio: LhotseRecording, recording_id: str, places: list[Place]) -> Recording:
     """A recording as its source describes it, without cuts."""
-    places = _places(audio, roots, where)
     return Recording(
         recording_id=recording_id,
         location=places[0].location,
@@ -316,6 +228,8 @@ def _places(recording: LhotseRecording, roots: list[Path], where: str) -> list[P
             f"{where}: recording {recording.id!r} has sources of type {', '.join(kinds)}, expected 'file'; "
             "save its audio to files (`cuts.save_audios`) first"
         )
+    if not all(source.source for source in recording.sources):
+        raise SourceError(f"{where}: recording {recording.id!r} has a source without a path; name its file")
     channels = [channel for source in recording.sources for channel in source.channels]
     if not channels or len(set(channels)) < len(channels):
         raise SourceError(

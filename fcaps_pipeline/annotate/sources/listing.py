@@ -1,21 +1,26 @@
 """Lists the Recordings of any source, checks that their ids differ, reports what was passed over.
 
-Enters: a SourceConfig. Leaves: a Listing, which yields Recordings one by one and afterwards knows
-which files it did not take. It decodes nothing: a file that has vanished stays a Recording, whose
+Enters: a SourceConfig. Leaves: a Listing, which yields Recordings one by one or in blocks and
+afterwards knows which files it did not take. It decodes nothing: a file that has vanished stays a Recording, whose
 decoding fails later without stopping the corpus.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from fcaps_pipeline.annotate.sources.archives import existing, is_pattern
 from fcaps_pipeline.annotate.sources.folder import list_folder
 from fcaps_pipeline.annotate.sources.kaldi import list_kaldi
 from fcaps_pipeline.annotate.sources.lhotse import list_lhotse
-from fcaps_pipeline.annotate.sources.located import Located
-from fcaps_pipeline.annotate.sources.manifest import list_manifest
+from fcaps_pipeline.annotate.sources.lhotse_shar import is_shar, list_shar
+from fcaps_pipeline.annotate.sources.located import Block, Located
+from fcaps_pipeline.annotate.sources.manifest_file import list_manifest
 from fcaps_pipeline.annotate.sources.parquet import list_parquet
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
 from fcaps_pipeline.annotate.sources.run import list_run
@@ -34,36 +39,94 @@ from fcaps_pipeline.jobs.sources import (
     TarSource,
 )
 from fcaps_pipeline.records.audio import Recording
+from fcaps_pipeline.shards.recording_table import ID_HASH, Hashes, recordings_of, table_of, with_hashes
+
+_BLOCK_ROWS = 8192
 
 
 @dataclass
 class Listing:
-    """The Recordings of one source, in a stable order; iterate once."""
+    """The Recordings of one source, in a stable order; go over it once."""
 
-    entries: Iterable[Located]
+    entries: Iterable[Located | Block]
     passed_over: PassedOver
     """What was not taken; complete after the iteration."""
     corpus: str | None
     """Name that the job gives to the corpus of Recordings whose source names none."""
-    _seen: dict[str, str] = field(default_factory=dict)
+    reopen: Callable[[], Iterable[Located | Block]] = tuple
+    """Begins the source again."""
 
     def __iter__(self) -> Iterator[Recording]:
         """Yields every Recording.
 
         Raises:
+            SourceError: see `blocks`.
+        """
+        for table in self.blocks():
+            yield from recordings_of(table)
+
+    def blocks(self) -> Iterator[pa.Table]:
+        """Yields tables of some thousands of Recordings, with hashes of their ids; a doubled id is found at the end.
+
+        Raises:
             SourceError: the source cannot be read further, or two Recordings have one id.
         """
-        for recording, where in self.entries:
-            first = self._seen.setdefault(recording.recording_id, where)
-            if first is not where:
-                raise SourceError(
-                    f"two recordings have the id {recording.recording_id!r}: {first} and {where}; rename one of "
-                    "them, or take ids from elsewhere (source.fields)"
-                )
-            if self.corpus is None or recording.corpus is not None:
-                yield recording
+        hashes = []
+        try:
+            for block in _blocks(self.entries):
+                table = with_hashes(block.table)
+                hashes.append(table[ID_HASH].to_numpy())
+                yield table if self.corpus is None else _with_corpus(table, self.corpus)
+        except SourceError:
+            self._refuse_doubled(hashes)
+            raise
+        self._refuse_doubled(hashes)
+
+    def _refuse_doubled(self, hashes: list[Hashes]) -> None:
+        met = np.sort(np.concatenate(hashes)) if hashes else np.empty(0, np.uint64)
+        doubled = met[1:][met[1:] == met[:-1]]
+        if not len(doubled):
+            return
+        first: dict[str, str] = {}
+        for block in _blocks(self.reopen()):
+            table = with_hashes(block.table)
+            for row in np.flatnonzero(np.isin(table[ID_HASH].to_numpy(), doubled)):
+                recording_id, where = table["recording_id"][row].as_py(), block.where(row)
+                if recording_id in first:
+                    raise SourceError(
+                        f"two recordings have the id {recording_id!r}: {first[recording_id]} and {where}; rename one "
+                        "of them, or take ids from elsewhere (source.fields)"
+                    )
+                first[recording_id] = where
+
+
+def _blocks(entries: Iterable[Located | Block]) -> Iterator[Block]:
+    """Rows become blocks, those before a mistake too."""
+    rows: list[Located] = []
+    try:
+        for entry in entries:
+            if rows and (isinstance(entry, Block) or len(rows) == _BLOCK_ROWS):
+                yield _block(rows)
+                rows = []
+            if isinstance(entry, Block):
+                yield entry
             else:
-                yield recording.model_copy(update={"corpus": self.corpus})
+                rows.append(entry)
+    except SourceError:
+        if rows:
+            yield _block(rows)
+        raise
+    if rows:
+        yield _block(rows)
+
+
+def _block(rows: list[Located]) -> Block:
+    return Block(table_of([one.recording for one in rows]), where=lambda row: rows[row].where)
+
+
+def _with_corpus(table: pa.Table, corpus: str) -> pa.Table:
+    place = table.schema.get_field_index("corpus")
+    return table.set_column(place, table.schema.field(place), pc.fill_null(table["corpus"], corpus))
 
 
 def list_recordings(source: SourceConfig) -> Listing:
@@ -74,10 +137,12 @@ def list_recordings(source: SourceConfig) -> Listing:
             manifest line or a folder without audio, are raised while the Listing is read.
     """
     passed_over = PassedOver()
-    return Listing(_entries(source, passed_over), passed_over, source.corpus)
+    return Listing(
+        _entries(source, passed_over), passed_over, source.corpus, reopen=lambda: _entries(source, PassedOver())
+    )
 
 
-def _entries(source: SourceConfig, passed_over: PassedOver) -> Iterable[Located]:
+def _entries(source: SourceConfig, passed_over: PassedOver) -> Iterable[Located | Block]:
     path = _path_of(source)
     match source:
         case FolderSource():
@@ -89,7 +154,7 @@ def _entries(source: SourceConfig, passed_over: PassedOver) -> Iterable[Located]
         case KaldiSource():
             return list_kaldi(source, path, passed_over)
         case LhotseSource():
-            return list_lhotse(source, path)
+            return list_shar(source, path) if is_shar(path) else list_lhotse(source, path)
         case TarSource():
             return list_tars(source, passed_over)
         case ParquetSource():
@@ -104,6 +169,6 @@ def _path_of(source: SourceConfig) -> Path:
     path = existing(source.path)
     if is_pattern(path) and not isinstance(source, TarSource | ParquetSource):
         raise SourceError(f"{path} is a pattern, which archives alone are named by; give a file or a folder")
-    if path.is_dir() and isinstance(source, ManifestSource | TableSource | LhotseSource):
+    if path.is_dir() and isinstance(source, ManifestSource | TableSource | LhotseSource) and not is_shar(path):
         raise SourceError(f"{path} is a folder, expected a list; give a folder of audio with source.kind folder")
     return path

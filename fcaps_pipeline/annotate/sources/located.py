@@ -5,9 +5,11 @@ business, and an absolute path means nothing elsewhere. Its id still follows fro
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import pyarrow as pa
 
 from fcaps_pipeline.annotate.sources.ids import id_from_outside, id_from_path
 from fcaps_pipeline.audio.location import (
@@ -30,6 +32,15 @@ class Located(NamedTuple):
 
     recording: Recording
     where: str
+
+
+class Block(NamedTuple):
+    """Neighbouring Recordings of a source that is read in columns."""
+
+    table: pa.Table
+    """See `shards.recording_table`."""
+    where: Callable[[int], str]
+    """As in `Located`, by row."""
 
 
 class Place(NamedTuple):

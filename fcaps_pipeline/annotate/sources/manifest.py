@@ -1,6 +1,6 @@
-"""Recordings of a JSONL manifest: one JSON object per line, fields as in `ManifestLine`.
+"""Recordings of lines that name audio files, fields as in `ManifestLine`.
 
-Enters: a ManifestSource with its resolved path. Leaves: Recordings; segments that a line declares
+Enters: lines with their numbers. Leaves: Recordings; segments that a line declares
 become Cuts, which are captioned as they are. The lines of NeMo (`audio_filepath`, `offset`, `duration`, `text`) are
 manifests too: a line with an offset is one segment, and neighbouring lines of one file make one Recording. Audio files
 are not opened here.
@@ -12,8 +12,6 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from fcaps_pipeline.annotate.sources.fields import FieldNames
-from fcaps_pipeline.annotate.sources.jsonl import read_jsonl
 from fcaps_pipeline.annotate.sources.lines import (
     MAX_SEGMENTS,
     ChannelNumber,
@@ -29,7 +27,6 @@ from fcaps_pipeline.annotate.sources.located import Located, Place, locate
 from fcaps_pipeline.annotate.sources.recording_line import RecordingLine, recording_from
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.resources import resolve_path
-from fcaps_pipeline.jobs.sources import ManifestSource
 from fcaps_pipeline.records.audio import Channel, Cut, Recording, seconds_to_samples
 
 PATH_NAMES = ("path", "audio", "audio_filepath", "file_name")
@@ -87,19 +84,13 @@ class _Line(NamedTuple):
     where: str
 
 
-def list_manifest(source: ManifestSource, path: Path) -> Iterator[Located]:
-    """Yields one Recording per line, or per run of lines that are segments of one file.
-
-    Raises:
-        SourceError: a line is not a ManifestLine, or the manifest is empty.
-    """
-    fields = FieldNames(source.fields)
-    yield from list_lines(read_jsonl(path, ManifestLine, fields), source.audio_root, path)
-    fields.check_met(str(path))
+def root_of(audio_root: str | None, path: Path) -> Path:
+    """Folder that relative paths of a list start from."""
+    return resolve_path(audio_root).absolute() if audio_root else path.absolute().parent
 
 
 def list_lines(lines: Iterable[tuple[int, ManifestLine]], audio_root: str | None, path: Path) -> Iterator[Located]:
-    """The Recordings of numbered lines, whatever they were read from.
+    """The Recordings of numbered lines, whatever they were read from: one per line, or per run of segments of one file.
 
     Args:
         lines: in order.
@@ -109,22 +100,53 @@ def list_lines(lines: Iterable[tuple[int, ManifestLine]], audio_root: str | None
     Raises:
         SourceError: lines do not go together, or there is none.
     """
-    root = resolve_path(audio_root).absolute() if audio_root else path.absolute().parent
-    num_lines = 0
-    segments = _Segments()
+    manifest = ManifestLines(root_of(audio_root, path), path)
     for number, line in lines:
-        num_lines += 1
-        one = _Line(line, locate(line.path, [root]), f"{path}:{number}")
-        if segments.takes(one):
-            continue
-        yield from segments.finish()
+        yield from manifest.take(number, line)
+    yield from manifest.end()
+
+
+class ManifestLines:
+    """Makes Recordings of lines, of which neighbours may go together."""
+
+    def __init__(self, root: Path, path: Path) -> None:
+        """Starts before the first line of a list.
+
+        Args:
+            root: that relative paths start from.
+            path: of the list.
+        """
+        self._root = root
+        self._path = path
+        self._segments = _Segments()
+        self._is_empty = True
+
+    def take(self, number: int, line: ManifestLine) -> Iterator[Located]:
+        """Yields the Recordings that are whole with this line."""
+        self._is_empty = False
+        one = _Line(line, locate(line.path, [self._root]), f"{self._path}:{number}")
+        if self._segments.takes(one):
+            return
+        yield from self._segments.finish()
         if line.offset_s is not None and line.id is None:
-            segments.begin(one)
+            self._segments.begin(one)
         else:
             yield Located(_whole(one), one.where)
-    yield from segments.finish()
-    if num_lines == 0:
-        raise SourceError(f"{path} holds no line; expected one recording per line")
+
+    def take_others(self) -> Iterator[Located]:
+        """Yields the Recording at hand, since lines follow that are Recordings already."""
+        self._is_empty = False
+        yield from self._segments.finish()
+
+    def end(self) -> Iterator[Located]:
+        """Yields the last Recording.
+
+        Raises:
+            SourceError: there was no line.
+        """
+        yield from self._segments.finish()
+        if self._is_empty:
+            raise SourceError(f"{self._path} holds no line; expected one recording per line")
 
 
 class _Segments:

@@ -128,7 +128,7 @@ class _File:
         told = content.pop(column, None)
         path = told.get("path") if isinstance(told, dict) else told
         try:
-            line = Description.model_validate(_plain(content), context=self._fields)
+            line = Description.model_validate(plain_values(content), context=self._fields)
         except ValidationError as error:
             raise SourceError(f"{where}: {explained(error, Description)}") from None
         place = self._place_of_row(path if isinstance(path, str) else "", column, group, row, has_bytes=has_bytes)
@@ -189,7 +189,7 @@ def _leaf_paths(parquet: pq.ParquetFile) -> list[str]:
     return [parquet.schema.column(place).path for place in range(len(parquet.schema))]
 
 
-def _plain(content: _Row) -> _Row:
+def plain_values(content: _Row) -> _Row:
     """Values as JSON has them; what is no number is absent, as pandas means it."""
     given = {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in content.items()}
     plain: _Row = to_jsonable_python(given, fallback=str)

@@ -20,7 +20,7 @@ from fcaps_pipeline.annotate.sources.recording_line import with_defaults
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.sources import TableSource
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst")
 _SEPARATORS = {"\t": "a tab", ";": "';'", "|": "'|'", ",": "','"}
 
 

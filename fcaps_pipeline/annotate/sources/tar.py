@@ -5,9 +5,10 @@ headers finds them. Neighbours with the same name up to their suffix belong toge
 refused or damaged stays a Recording, which fails by name; what is beside audio and cannot be read is noted.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz
 _ARCHIVES = {".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".rar"}
 _MAX_BESIDE_BYTES = 1_000_000
 """What is larger is no description of one recording."""
+_NOTHING = Description()
 _OBJECT = TypeAdapter(dict[str, object])
 
 
@@ -41,6 +43,8 @@ class _Tar(NamedTuple):
 
     content: ByteSource
     place: Place
+    uri: str
+    """Of the file."""
     source: TarSource
     fields: FieldNames
     passed_over: PassedOver
@@ -83,8 +87,9 @@ def _of_file(
     with closing(opened):
         _refuse_compressed(opened)
         headers = TarHeaders(opened)
-        tar = _Tar(opened, place, source, fields, passed_over)
-        for _, entries in groupby(_not_hidden(headers), key=_stem):
+        tar = _Tar(opened, place, file.absolute().as_uri(), source, fields, passed_over)
+        shown = (entry for entry in headers if not entry.is_hidden)
+        for _, entries in groupby(shown, key=attrgetter("stem")):
             yield from _of_one_name(list(entries), tar)
     if not headers.has_end:
         passed_over.note(f"{opened.name} breaks off: its end is not marked as tars mark it; copy it again")
@@ -100,23 +105,13 @@ def _refuse_compressed(source: ByteSource) -> None:
         )
 
 
-def _not_hidden(entries: Iterable[TarEntry]) -> Iterator[TarEntry]:
-    for entry in entries:
-        if not any(part.startswith(".") and part != ".." for part in PurePosixPath(entry.name).parts):
-            yield entry
-
-
-def _stem(entry: TarEntry) -> str:
-    return str(PurePosixPath(entry.name).with_suffix("")) if PurePosixPath(entry.name).name else entry.name
-
-
 def _of_one_name(entries: list[TarEntry], tar: _Tar) -> Iterator[Located]:
     """Audio among neighbours of one name, and what the others tell of it."""
     audio = [entry for entry in entries if _is_audio(entry, tar)]
     others = [entry for entry in entries if entry not in audio]
-    told, text = Description(), None
+    told, text = _NOTHING, None
     for entry in others:
-        suffix = PurePosixPath(entry.name).suffix.lower()
+        suffix = entry.suffix.lower()
         content = _beside(entry, tar) if audio and suffix in {".json", ".txt"} else None
         if content is None:
             _pass_over(entry, suffix, tar)
@@ -133,10 +128,11 @@ def _of_one_name(entries: list[TarEntry], tar: _Tar) -> Iterator[Located]:
 
 
 def _is_audio(entry: TarEntry, tar: _Tar) -> bool:
-    name = PurePosixPath(entry.name)
+    if entry.suffix.lower() in AUDIO_SUFFIXES:
+        return True
     if entry.refusal is not None:
-        return name.suffix.lower() in AUDIO_SUFFIXES or not name.suffix
-    return is_taken(name, _location(entry, tar))
+        return not entry.suffix
+    return is_taken(PurePosixPath(entry.name), _location(entry, tar))
 
 
 def _located(entry: TarEntry, told: Description, text: str | None, tar: _Tar) -> Located:
@@ -149,7 +145,7 @@ def _located(entry: TarEntry, told: Description, text: str | None, tar: _Tar) ->
 
 
 def _location(entry: TarEntry, tar: _Tar) -> str:
-    return location_in(FilePart(tar.place.location, entry.name, entry.offset, entry.num_bytes))
+    return location_in(FilePart(tar.uri, entry.name, entry.offset, entry.num_bytes))
 
 
 def _refused(place: Place, name: str, named: str, reason: str) -> Located:

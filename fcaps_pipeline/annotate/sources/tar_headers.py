@@ -9,7 +9,6 @@ Source: POSIX.1-2017, pax, ustar and pax interchange formats; GNU tar manual, se
 
 import tarfile
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from fcaps_pipeline.audio.byte_source import ByteSource
@@ -47,6 +46,22 @@ class TarEntry(NamedTuple):
     num_bytes: int
     refusal: str | None
     """Why it is not read, as it follows the name; None for a regular file."""
+
+    @property
+    def stem(self) -> str:
+        """The name without its suffix, folders included."""
+        return self.name.removesuffix(self.suffix)
+
+    @property
+    def suffix(self) -> str:
+        """With its dot; empty where there is none. Millions of names are looked at: no path is made of them."""
+        base, dot, end = self.name.rpartition(".")
+        return f".{end}" if dot and end and "/" not in end and base and not base.endswith("/") else ""
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it, or a folder that it lies in, has a name that begins with a dot."""
+        return f"/{self.name}".replace("/../", "//").find("/.") >= 0
 
 
 class TarHeaders:
@@ -186,7 +201,7 @@ def _refusal(kind: bytes, name: str, num_bytes: int, records: Mapping[str, str])
         return _SPARSE
     if (reason := _KINDS.get(kind, f"is a member of the unknown kind {kind!r}; take it out of the tar")) is not None:
         return reason
-    if not name or name.startswith("/") or ".." in PurePosixPath(name).parts:
+    if not name or name.startswith("/") or ".." in name.split("/"):
         return "has a name that leads out of the tar; write the tar again with relative names"
     if num_bytes > _MAX_MEMBER_BYTES:
         return f"claims to have {num_bytes:,} bytes, more than any recording; write the tar again"

@@ -6,16 +6,15 @@ long as captions are; each part runs in a process of its own, so that memory is 
 """
 
 import hashlib
-import multiprocessing
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from fcaps_pipeline.annotate.captioning.earlier_answers import EarlierAnswers, StoredAnswer, write_answers
+from fcaps_pipeline.lab.bench.alone import alone, beside, peak_bytes
 from fcaps_pipeline.records.annotations import Completion
 from fcaps_pipeline.records.base import Record
 
@@ -26,8 +25,6 @@ _NUM_TEXTS = 5_000
 _WORDS_PER_TEXT = 110
 _NUM_WORDS = 400
 """Of the made-up language, some six letters long."""
-_KIB = 1024
-_T = TypeVar("_T")
 
 
 class ReuseBench(Record):
@@ -54,9 +51,9 @@ class _Lookups(Record):
 def bench_reuse(folder: Path, num_keys: int = NUM_KEYS, num_processes: int = 2) -> ReuseBench:
     """Builds an index and looks answers up; the folder needs some 620 bytes a key."""
     index = folder / "answers.sqlite"
-    build_s, build_peak = _alone(partial(_build, index, num_keys))
+    build_s, build_peak = alone(partial(_build, index, num_keys))
     by_chance, in_order = (
-        _beside([partial(_look_up, index, num_keys, seed, ordered=ordered) for seed in range(num_processes)])
+        beside([partial(_look_up, index, num_keys, seed, ordered=ordered) for seed in range(num_processes)])
         for ordered in (False, True)
     )
     return ReuseBench(
@@ -74,7 +71,7 @@ def bench_reuse(folder: Path, num_keys: int = NUM_KEYS, num_processes: int = 2) 
 def _build(index: Path, num_keys: int) -> tuple[float, int]:
     begun_s = time.monotonic()
     write_answers(index, [(str(index), _answers(num_keys))])
-    return time.monotonic() - begun_s, _peak_bytes()
+    return time.monotonic() - begun_s, peak_bytes()
 
 
 def _answers(num_keys: int) -> Iterator[StoredAnswer]:
@@ -104,28 +101,8 @@ def _look_up(index: Path, num_keys: int, seed: int, *, ordered: bool) -> _Lookup
         num_found = sum(answers.find(key, 1) is not None for key in keys)
         seconds = time.monotonic() - begun_s
     assert num_found == _NUM_LOOKUPS, f"{num_found} of {_NUM_LOOKUPS} keys were found"
-    return _Lookups(seconds=seconds, peak_bytes=_peak_bytes())
+    return _Lookups(seconds=seconds, peak_bytes=peak_bytes())
 
 
 def _request_key(number: int) -> str:
     return hashlib.sha256(str(number).encode()).hexdigest()
-
-
-def _peak_bytes() -> int:
-    """Of this process alone: what `getrusage` tells begins with the peak of the process that started it."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * _KIB
-
-
-def _alone(work: Callable[[], _T]) -> _T:
-    return _beside([work])[0]
-
-
-def _beside(works: list[Callable[[], _T]]) -> list[_T]:
-    """Each in a fresh process, all at once."""
-    with multiprocessing.get_context("spawn").Pool(len(works), maxtasksperchild=1) as pool:
-        return pool.map(_call, works, chunksize=1)
-
-
-def _call(work: Callable[[], _T]) -> _T:
-    return work()

@@ -115,7 +115,7 @@ def _decode(catalogue: Catalogue, min_s: float) -> float:
         except soundfile.LibsndfileError as error:
             raise CorruptRunError(
                 f"{shard}: row group {row_group} has audio that does not decode (libsndfile {error.code}); "
-                f"`fcaps verify {shard.parents[1]}` checks every file of the run"
+                f"`fcaps verify {shard.parent.parent}` checks every file of the run"
             ) from error
         elapsed_s += time.perf_counter() - begun_s
         num_rows += len(rows)

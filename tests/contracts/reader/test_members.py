@@ -45,16 +45,19 @@ def _in_parquet(path: Path) -> str:
 
 
 def _far_away(path: Path) -> list[str]:
-    """The file and the tar on a store, once to be read where they lie and once fetched ahead."""
+    """The file, the tar and the Parquet file on a store, once to be read where they lie and once fetched ahead."""
     locations = []
     for kind in ("there", "fetched"):
         folder = store_path(f"memory://{uuid4().hex}/{kind}")
         (folder / path.name).put(path.read_bytes())
         (folder / "a.tar").put(path.with_suffix(".tar").read_bytes())
-        member = parts_of(_in_tar(path))
+        (folder / "p.parquet").put(path.with_suffix(".parquet").read_bytes())
+        member, row = parts_of(_in_tar(path)), parts_of(_in_parquet(path))
         assert isinstance(member, FilePart)
+        assert isinstance(row, ParquetRow)
         locations += [str(folder / path.name), location_in(member._replace(file=str(folder / "a.tar")))]
-    fetch_ahead(locations[2:])
+        locations += [location_in(row._replace(file=str(folder / "p.parquet")))]
+    fetch_ahead(locations[3:])
     return locations
 
 

@@ -51,7 +51,8 @@ class Clock:
 
 
 def _plan(hours: float) -> Plan:
-    empty = {name: (get_origin(field.annotation) or field.annotation)() for name, field in Plan.model_fields.items()}  # type: ignore[misc]
+    needed = {name: field.annotation for name, field in Plan.model_fields.items() if field.is_required()}
+    empty = {name: (get_origin(kind) or kind)() for name, kind in needed.items()}  # type: ignore[misc]
     return Plan.model_validate(empty | {"num_units": 3, "num_recordings": 9, "duration_s": 3600 * hours})
 
 

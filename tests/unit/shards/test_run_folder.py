@@ -99,8 +99,22 @@ def test_a_folder_with_marks_of_an_earlier_version_is_refused_in_one_line(tmp_pa
     mark.parent.mkdir()
     mark.write_text("tale_wav")
     with (
-        pytest.raises(UsageError, match=r"begun by an earlier version, whose mark tmp/00003\.recording"),
+        pytest.raises(UsageError, match=r"begun by an earlier version, whose tmp/00003\.recording"),
         opened(tmp_path / "run", {"a": 1}),
     ):
         pass
     assert mark.exists()
+
+
+def test_a_plan_of_the_former_form_is_refused_in_one_line(tmp_path: Path) -> None:
+    with opened(tmp_path / "run", {"a": 1}) as layout:
+        layout.former_plan.parent.on_disk().mkdir()
+        layout.former_plan.on_disk().write_text('{"unit_index": 0}')
+    with opened(tmp_path / "run", {"a": 1}):
+        pass  # a plan that was never complete does not count
+    layout.plan.on_disk().write_text("{}")
+    expected = r"begun by an earlier version, whose plan/units\.jsonl means nothing to this one; finish it with that"
+    with pytest.raises(UsageError, match=expected), opened(tmp_path / "run", {"a": 2}):
+        pass
+    with pytest.raises(UsageError, match=expected):
+        existing(tmp_path / "run")

@@ -1,6 +1,7 @@
 """A stored plan against a source that changed: what came, went, is another file now, and a plan that grows."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -51,17 +52,20 @@ def _units(layout: RunLayout) -> list[list[str]]:
 
 def test_an_unchanged_source_is_no_difference(layout: RunLayout, tmp_path: Path) -> None:
     job = _write(tmp_path, *map(_line, "abc"))
-    before = layout.plan.read(), layout.units.read()
-    assert drift_line(layout, job) is None
+    assert drift_line(layout, job, load(layout)) is None
+    os.utime(tmp_path / "m.jsonl", ns=(0, 0))
+    before = layout.plan.read(), layout.plan_file(1).read()
+    assert drift_line(layout, job, load(layout)) is None
     plan, drift = extend_plan(layout, job, load(layout))
     assert (drift.line(), drift.lines()) == (None, ())
-    assert (layout.plan.read(), layout.units.read()) == before
+    assert (layout.plan.read(), layout.plan_file(1).read()) == before
+    assert not layout.plan_file(2).exists()
     assert plan == load(layout)
 
 
 def test_a_difference_is_one_line_that_names_everything(layout: RunLayout, tmp_path: Path) -> None:
     job = _write(tmp_path, _line("d"), _line("a"), _line("c", speaker="anna"))
-    assert drift_line(layout, job) == (
+    assert drift_line(layout, job, load(layout)) == (
         "the source is no longer what was planned, of its recordings are 1 new (d.wav), 1 gone (b.wav), "
         "1 changed (c.wav); --extend takes the new ones in"
     )
@@ -70,7 +74,7 @@ def test_a_difference_is_one_line_that_names_everything(layout: RunLayout, tmp_p
 def test_a_source_that_cannot_be_listed_is_said_and_stops_nothing(layout: RunLayout, tmp_path: Path) -> None:
     job = _write(tmp_path, *map(_line, "abc"))
     (tmp_path / "m.jsonl").unlink()
-    line = drift_line(layout, job)
+    line = drift_line(layout, job, load(layout))
     assert line is not None
     assert line.startswith("the source cannot be compared with what was planned: ")
     assert "does not exist" in line
@@ -88,23 +92,26 @@ def test_new_recordings_become_units_of_their_own_behind_the_others(layout: RunL
     assert load(layout) == plan
     assert plan.sha256 != before.sha256
     assert not layout.index.exists(), "the dataset is whole no more"
-    assert drift_line(layout, job) is None
+    assert drift_line(layout, job, load(layout)) is None
 
 
 def test_an_extension_that_was_killed_counts_for_nothing_and_can_be_made_again(
     layout: RunLayout, tmp_path: Path
 ) -> None:
-    with layout.units.on_disk().open("a") as file:
-        file.write('{"unit_index": 2, "record')
+    layout.plan_file(2).on_disk().write_bytes(b"PAR1")
     assert _units(layout) == [["a", "b"], ["c"]]
     plan, _ = extend_plan(layout, _write(tmp_path, *map(_line, "abcd")), load(layout))
     assert _units(layout) == [["a", "b"], ["c"], ["d"]]
     assert load(layout) == plan
 
 
-def test_a_line_that_counts_and_was_changed_is_noticed(layout: RunLayout) -> None:
-    layout.units.on_disk().write_text(layout.units.read_text().replace("b.wav", "q.wav", 1))
+def test_a_file_that_counts_and_was_changed_is_noticed(layout: RunLayout) -> None:
+    content = layout.plan_file(1).on_disk().read_bytes()
+    layout.plan_file(1).on_disk().write_bytes(content.replace(b"b.wav", b"q.wav", 1))
     with pytest.raises(CorruptRunError, match=r"not what plan\.json records"):
+        load(layout)
+    layout.plan_file(1).on_disk().unlink()
+    with pytest.raises(CorruptRunError, match="is unreadable"):
         load(layout)
 
 
@@ -120,7 +127,7 @@ def test_gone_recordings_and_other_files_are_named_each(layout: RunLayout, tmp_p
 
 def test_many_names_are_cut_short(layout: RunLayout, tmp_path: Path) -> None:
     many = [_line(f"n{number:03d}") for number in range(4)]
-    line = drift_line(layout, _write(tmp_path, *map(_line, "abc"), *many))
+    line = drift_line(layout, _write(tmp_path, *map(_line, "abc"), *many), load(layout))
     assert line is not None
     assert "4 new (n000.wav, n001.wav, n002.wav and others)" in line
 
@@ -129,6 +136,6 @@ def test_the_numbers_of_a_grown_plan_are_those_of_one_made_at_once(layout: RunLa
     job = _write(tmp_path, *map(_line, "abcde"))
     grown, _ = extend_plan(layout, job, load(layout))
     at_once = load_or_make(RunLayout(tmp_path / "other"), job)
-    units = {"num_units", "sha256"}
+    units = {"num_units", "files", "source_stamp"}
     assert grown.model_dump(exclude=units) == at_once.model_dump(exclude=units)
     assert isinstance(grown, Plan)

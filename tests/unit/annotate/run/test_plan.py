@@ -1,6 +1,5 @@
-"""Division of a source into WorkUnits."""
+"""What a plan says of a source, and how it is stored."""
 
-import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -8,83 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
-from hypothesis import strategies as st
 
-from fcaps_pipeline.annotate.run.plan import check_audio_exists, dealt, divide, load_or_make
-from fcaps_pipeline.annotate.run.survey import Seen, Survey
+from fcaps_pipeline.annotate.run.plan import check_audio_exists, load_or_make
+from fcaps_pipeline.annotate.run.survey import Survey
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.annotate_job import Job, ShardConfig
 from fcaps_pipeline.records.audio import Recording
 from fcaps_pipeline.shards.layout import RunLayout
-from fcaps_pipeline.shards.plan import Plan
-
-lengths_s = st.lists(st.one_of(st.none(), st.floats(0, 9000)), max_size=40)
-
-
-def _seen(durations_s: list[float | None], assumed_s: float = 0.0) -> list[Seen]:
-    recordings = [
-        Recording(recording_id=f"r{index}", location=f"/a/{index}.wav", source=f"{index}.wav", duration_s=duration_s)
-        for index, duration_s in enumerate(durations_s)
-    ]
-    return [Seen(one, assumed_s if one.duration_s is None else one.duration_s) for one in recordings]
-
-
-@given(lengths_s)
-def test_units_hold_every_recording_once_in_order(durations_s: list[float | None]) -> None:
-    seen = _seen(durations_s)
-    units = list(divide(seen, ShardConfig(unit_hours=1)))
-    assert [one for unit in units for one in unit.recordings] == [one.recording for one in seen]
-    assert [unit.unit_index for unit in units] == list(range(len(units)))
-
-
-@given(lengths_s)
-def test_only_a_long_recording_makes_a_long_unit(durations_s: list[float | None]) -> None:
-    for unit in divide(_seen(durations_s), ShardConfig(unit_hours=1)):
-        assert unit.duration_s <= 3600 or len([one for one in unit.recordings if one.duration_s]) == 1
-
-
-@given(lengths_s)
-def test_no_two_neighbours_would_have_fitted_into_one(durations_s: list[float | None]) -> None:
-    units = list(divide(_seen(durations_s), ShardConfig(unit_hours=1)))
-    for before, after in itertools.pairwise(units):
-        assert before.duration_s + (after.recordings[0].duration_s or 0) > 3600
-
-
-@given(lengths_s, st.integers(1, 5))
-def test_units_hold_no_more_recordings_than_they_may(durations_s: list[float | None], most: int) -> None:
-    units = list(divide(_seen(durations_s), ShardConfig(unit_hours=1, unit_recordings=most)))
-    assert all(len(unit.recordings) <= most for unit in units)
-
-
-def test_dealt_recordings_are_the_same_in_an_order_that_the_seed_decides() -> None:
-    seen = _seen([1.0] * 40)
-    first, again, other = dealt(seen, 1), dealt(seen[::-1], 1), dealt(seen, 2)
-    assert first == again
-    assert first not in (other, seen)
-    assert sorted(first, key=seen.index) == seen
-
-
-def test_what_lies_in_one_file_is_dealt_whole_and_in_its_order() -> None:
-    seen = [
-        one._replace(recording=one.recording.model_copy(update={"location": f"file:///{place // 8}.tar#{part}"}))
-        for place, one in enumerate(_seen([1.0] * 40))
-        for part in [f"name=x&offset={place}&bytes=1"]
-    ]
-    order = [seen.index(one) for one in dealt(seen, 1)]
-    assert order != sorted(order)
-    assert all(order[at : at + 8] == list(range(order[at], order[at] + 8)) for at in range(0, 40, 8))
-
-
-def test_recordings_of_unknown_length_do_not_all_land_in_one_unit() -> None:
-    units = list(divide(_seen([None] * 10, assumed_s=1_800), ShardConfig(unit_hours=1)))
-    assert [len(unit.recordings) for unit in units] == [2] * 5
-
-
-def test_the_length_of_a_file_whose_header_tells_none_is_assumed_from_its_size(tmp_path: Path) -> None:
-    (tmp_path / "a.wav").write_bytes(bytes(80_000))
-    (seen,) = Survey().look([Recording(recording_id="a", location=str(tmp_path / "a.wav"), source="a.wav")])
-    assert (seen.recording.duration_s, seen.length_s) == (None, 10.0)
+from fcaps_pipeline.shards.plan import Plan, load, load_units, unit_lengths_s
+from fcaps_pipeline.shards.recording_table import table_of
 
 
 def _job(path: Path, kind: str = "manifest", **captions: str) -> Job:
@@ -147,11 +78,52 @@ def test_a_plan_says_that_tags_are_not_asked_for(tmp_path: Path) -> None:
 def test_of_many_files_a_part_is_looked_at(tmp_path: Path) -> None:
     one = Recording(recording_id="a", location=str(tmp_path / "a.wav"), source="a.wav", duration_s=1.0)
     survey = Survey()
-    assert sum(1 for _ in survey.look([one] * 11_000)) == 11_000
+    assert sum(len(seen.table) for seen in survey.look([table_of([one] * 1_000)] * 11)) == 11_000
     assert (survey.num_looked_at, survey.num_missing) == (10_010, 10_010)
     assert survey.remarks(11_000)[0].startswith("10010 of the 10010 files looked at do not exist: a.wav, a.wav, a.wav")
+
+
+def test_the_length_of_a_file_whose_header_tells_none_is_assumed_from_its_size(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(bytes(80_000))
+    one = Recording(recording_id="a", location=str(tmp_path / "a.wav"), source="a.wav")
+    (seen,) = Survey().look([table_of([one])])
+    assert seen.table["duration_s"].to_pylist() == [None]
+    assert (list(seen.lengths_s), list(seen.num_bytes)) == ([10.0], [80_000])
 
 
 def test_a_file_that_a_decoder_stumbles_over_does_not_end_the_plan(tmp_path: Path) -> None:
     (tmp_path / "a.raw").write_bytes(bytes(1_000))
     assert _plan(tmp_path, {"path": "a.raw"}).num_without_length == 1
+
+
+def test_a_plan_of_many_units_is_read_back_whole_and_in_part(tmp_path: Path) -> None:
+    lengths_s = [number % 7 + 1.0 for number in range(70_000)]
+    lines = [{"path": "a.wav", "id": f"r{one:05d}", "duration_s": length_s} for one, length_s in enumerate(lengths_s)]
+    manifest = tmp_path / "m.jsonl"
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    job = _job(manifest).model_copy(update={"shards": ShardConfig(unit_recordings=1_000)})
+    layout = RunLayout(tmp_path / "run")
+    plan = load_or_make(layout, job)
+    assert load(layout) == plan
+    units = list(load_units(layout))
+    assert [one.recording_id for unit in units for one in unit.recordings] == [line["id"] for line in lines]
+    assert [unit.unit_index for unit in units] == list(range(plan.num_units))
+    assert list(load_units(layout, only={32, 33})) == units[32:34]
+    assert list(load_units(layout, without=frozenset(range(60)))) == units[60:]
+    assert unit_lengths_s(layout, plan) == pytest.approx([unit.duration_s for unit in units])
+    assert plan.num_recordings == len(lines)
+    assert plan.duration_s == sum(lengths_s)
+
+
+def test_a_plan_by_hand_counts_declared_segments(tmp_path: Path) -> None:
+    segments = [{"start_s": one, "end_s": one + 0.5} for one in range(40)]
+    lines: list[dict[str, Any]] = [
+        {"path": "a.wav", "duration_s": 60.0, "segments": segments},
+        {"path": "b.wav", "duration_s": 320.0},
+        {"path": "c.wav"},
+        {"path": "d.wav", "segments": []},
+    ]
+    plan = _plan(tmp_path, *lines)
+    assert (plan.num_segments_expected, plan.num_without_length) == (40 + 20 + 1 + 0, 2)
+    (unit,) = load_units(RunLayout(tmp_path / "run"))
+    assert [None if one.cuts is None else len(one.cuts) for one in unit.recordings] == [40, None, None, 0]

@@ -1,9 +1,12 @@
 """What a run wrote is found changed or lost, named, and done again."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fcaps_pipeline.annotate.run.soundness import (
@@ -14,10 +17,11 @@ from fcaps_pipeline.annotate.run.soundness import (
     strays,
     verify,
 )
+from fcaps_pipeline.annotate.run.unit_soundness import side_by_side
 from fcaps_pipeline.errors import AccountingError, CorruptRunError
 from fcaps_pipeline.records.annotations import Annotation
 from fcaps_pipeline.records.audio import SegmentAudio
-from fcaps_pipeline.shards.commits import write_commit
+from fcaps_pipeline.shards.commits import read_commit, write_commit
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_commits
 from fcaps_pipeline.shards.writer import UnitWriter
@@ -107,3 +111,54 @@ def test_a_segment_in_two_units_is_a_defect(run: RunLayout, make_audio: MakeAudi
     write_index(run)
     with pytest.raises(AccountingError, match="stands 2 times"):
         list(verify(run))
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "expected"),
+    [
+        (
+            "candidates",
+            lambda rows: rows.set_column(0, rows.schema.field(0), pa.array(["nobody"] * len(rows))),
+            r"candidate \S+ of Segment nobody stands twice",
+        ),
+        (
+            "candidates",
+            lambda rows: rows.slice(0, 1).set_column(0, rows.schema.field(0), pa.array(["nobody"])),
+            r"candidate \S+ is of Segment nobody, which is in no table",
+        ),
+        ("candidates", lambda rows: rows.slice(1), r"caption \S+ of Segment r\S+ is no candidate"),
+        ("data", lambda rows: rows.slice(1), "3 Segments recorded, 2 found in the tables"),
+        ("recordings", lambda rows: rows.slice(1), "num_recordings is 1 in its record and 0 in its table"),
+    ],
+)
+def test_tables_that_contradict_each_other_are_a_defect(
+    run: RunLayout, table: str, change: Callable[[pa.Table], pa.Table], expected: str
+) -> None:
+    commit = read_commit(run.commit(1))
+    path = (run.root / next(one.path for one in commit.files if one.table == table)).on_disk()
+    rows = change(pq.read_table(path))
+    pq.write_table(rows, path)
+    told = {
+        "num_rows": len(rows),
+        "num_bytes": path.stat().st_size,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+    run.commit(1).delete()
+    files = tuple(one.model_copy(update=told if one.table == table else {}) for one in commit.files)
+    write_commit(run, commit.model_copy(update={"files": files}))
+    write_index(run)
+    with pytest.raises(AccountingError, match=f"unit 1: {expected}"):
+        list(verify(run))
+
+
+def test_checks_run_side_by_side_in_order_and_an_error_comes_through() -> None:
+    def check(number: int) -> int:
+        if number == 70:
+            raise CorruptRunError("unit 70")
+        return number
+
+    assert list(side_by_side(check, range(60))) == list(range(60))
+    found = side_by_side(check, range(100))
+    assert [next(found) for _ in range(70)] == list(range(70))
+    with pytest.raises(CorruptRunError, match="unit 70"):
+        next(found)

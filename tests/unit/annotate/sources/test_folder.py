@@ -232,6 +232,34 @@ def test_files_beside_audio_tell_of_it(fill: Fill) -> None:
     assert dict(listing.passed_over.by_suffix) == {".txt": 2, ".json": 1}
 
 
+def test_the_list_of_an_audiofolder_tells_of_files_below(fill: Fill) -> None:
+    root = fill("a.wav", "train/b.wav", "train/c.wav", "test/d.wav")
+    (root / "metadata.jsonl").write_text(
+        '{"file_name": "a.wav", "sentence": "A.", "who": {"id": 7, "sex": "f"}}\n'
+        '{"file_name": "train/b.wav", "sentence": "B.", "text": "usual"}\n'
+        '{"file_name": "./train/c.wav", "sentence": "of the outer list"}\n'
+        '{"file_name": "gone.wav", "sentence": "Z."}\n'
+    )
+    (root / "train" / "metadata.jsonl").write_text('{"file_name": "c.wav", "sentence": "C."}\n')
+    (root / "test" / "metadata.jsonl").write_text('{"file_name": "d.wav", "sentence": "D."}\nbroken\n')
+    fields = {"transcript": "sentence", "speaker": "who.id", "speaker_gender": "who.sex"}
+    listing = list_recordings(FolderSource(path=str(root), fields=fields))
+    found = {recording.source: recording for recording in listing}
+    assert {name: one.transcript for name, one in found.items()} == {
+        "a.wav": "A.",
+        "test/d.wav": "D.",
+        "train/b.wav": "B.",
+        "train/c.wav": "C.",
+    }
+    assert (found["a.wav"].speaker, found["a.wav"].speaker_gender) == ("7", "female")
+    assert json.loads(found["train/b.wav"].extra or "") == {"text": "usual"}
+    (note,) = listing.passed_over.notes
+    assert note.startswith(f"{root}/test/metadata.jsonl:2: not a JSON object")
+    assert (listing.passed_over.num_read_beside, dict(listing.passed_over.by_suffix)) == (3, {})
+    with pytest.raises(SourceError, match="fields names words, which is nowhere"):
+        list(list_recordings(FolderSource(path=str(root), fields={"transcript": "words"})))
+
+
 def test_a_folder_given_as_a_list_and_a_list_given_as_a_folder(fill: Fill) -> None:
     root = fill("list.jsonl")
     with pytest.raises(SourceError, match="is a list, not a folder"):

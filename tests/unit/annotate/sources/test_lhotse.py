@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from fcaps_pipeline.annotate.sources.detection import detect_source
@@ -128,12 +129,12 @@ def test_cuts_with_other_tags_do_not_share_a_recording(list_lines: List) -> None
         ),
         (_recording(transforms=[{"name": "Speed"}]), "has transforms"),
         (_cut(0.0, -1.0), "duration: "),
-        (_cut(0.0, 2.0) | {"type": "MultiCut", "channel": [0, 1]}, "MultiCuts are not supported"),
+        (_cut(0.0, 2.0) | {"type": "MultiCut", "channel": []}, "channel"),
         ({"type": "PaddingCut", "id": "p", "duration": 1.0, "sampling_rate": 16_000}, "a PaddingCut holds no audio"),
         ({"id": "s", "recording_id": "r", "start": 0.0, "duration": 1.0, "text": "x"}, "supervisions name no audio"),
         ({"type": "MonoCut", "id": "f", "start": 0.0, "duration": 1.0, "features": {"type": "fbank"}}, "hold no sound"),
         ({"id": "p", "duration": 1.0, "feat_value": 0, "num_samples": 16_000}, "a PaddingCut holds no audio"),
-        ({"id": "m", "start": 0, "duration": 1.0, "channel": [0, 1]}, "MultiCuts are not supported"),
+        ({"id": "m", "start": 0, "duration": 1.0, "channel": [0, 1]}, "the cut names no recording"),
         ({"id": "m", "start": 0, "duration": 1.0, "channel": 0}, "the cut names no recording"),
         ({"storage_type": "lilcom_chunky", "recording_id": "r", "start": 0, "duration": 1.0}, "hold no sound"),
         ({"type": "MixedCut", "tracks": [], "recording": None, "id": "x"}, "MixedCuts are not supported"),
@@ -205,6 +206,48 @@ def test_paths_from_the_working_directory_are_tried(
     assert gone.location == str(tmp_path / "wav" / "b.wav")
 
 
-def test_scattered_cuts_of_a_recording_are_refused(list_lines: List) -> None:
-    with pytest.raises(SourceError, match=r"jsonl:3: .*'rec1' are not neighbours.*jsonl:1; sort"):
-        list_lines(_cut(0.0, 2.0), _cut(0.0, 2.0, _recording("rec2")), _cut(3.0, 2.0))
+def test_cuts_come_in_any_order(list_lines: List) -> None:
+    lines = [_cut(0.0, 2.0), _cut(0.0, 2.0, _recording("rec2")), _cut(3.0, 2.0), _cut(6.0, 2.0)]
+    scattered = list_lines(*lines)
+    assert scattered == list_lines(lines[0], *lines[2:], lines[1])
+    assert [(one.recording_id, len(one.cuts or ())) for one in scattered] == [("rec1", 3), ("rec2", 1)]
+    with pytest.raises(SourceError, match=r"x\.jsonl:4: .*duration"):
+        list_lines(*lines[:3], _cut(6.0, -2.0))
+
+
+def test_a_cut_of_several_channels_is_one_segment_of_each(list_lines: List) -> None:
+    cut = _cut(1.0, 2.0) | {"type": "MultiCut", "channel": [0, 1, 1]}
+    cut["supervisions"] = [
+        {"id": "a", "start": 0, "duration": 2, "channel": 0, "text": "left", "speaker": "anna"},
+        {"id": "b", "start": 0, "duration": 2, "channel": [1], "text": "right", "speaker": "ben"},
+        {"id": "c", "start": 1, "duration": 1, "channel": [0, 1], "text": "both"},
+    ]
+    (recording,) = list_lines(cut)
+    assert [(one.channel, one.transcript, one.start_samples) for one in recording.cuts or ()] == [
+        (0, "left both", 16_000),
+        (1, "right both", 16_000),
+    ]
+
+
+@pytest.mark.parametrize("name", ["x.json", "x.json.gz", "x.jsonl.zst", "x.jsonl.gz", "x.json.zst"])
+def test_lists_may_be_arrays_and_compressed(tmp_path: Path, name: str) -> None:
+    lines = [_cut(0.0, 2.0), _cut(3.0, 2.0)]
+    text = json.dumps(lines, indent=1) if ".json." in f"{name}." else "\n".join(map(json.dumps, lines))
+    compression = {"gz": "gzip", "zst": "zstd"}.get(name.rpartition(".")[2])
+    with pa.output_stream(str(tmp_path / name), compression=compression) as stream:
+        stream.write(text.encode())
+    (recording,) = list_recordings(detect_source(tmp_path / name))
+    assert len(recording.cuts or ()) == 2
+
+
+@pytest.mark.parametrize("damage", ["cut", "strange"])
+@pytest.mark.parametrize("name", ["x.json", "x.jsonl.zst", "x.jsonl.gz"])
+def test_damaged_lists_are_told_in_one_line(tmp_path: Path, name: str, damage: str) -> None:
+    compression = {"gz": "gzip", "zst": "zstd"}.get(name.rpartition(".")[2])
+    with pa.output_stream(str(tmp_path / name), compression=compression) as stream:
+        stream.write(json.dumps([_cut(0.0, 2.0)] * 50).encode())
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2] if damage == "cut" else b"[strange" * 9)
+    with pytest.raises(SourceError, match=name) as found:
+        list(list_recordings(LhotseSource(kind="lhotse", path=str(tmp_path / name))))
+    assert "\n" not in str(found.value)

@@ -8,7 +8,8 @@ import pytest
 
 from fcaps_pipeline.annotate.sources.detection import detect_source
 from fcaps_pipeline.annotate.sources.listing import list_recordings
-from fcaps_pipeline.errors import SourceError
+from fcaps_pipeline.audio.byte_source import open_bytes
+from fcaps_pipeline.errors import RecordingError, SourceError
 from fcaps_pipeline.jobs.sources import ManifestSource
 from fcaps_pipeline.records.audio import Recording
 
@@ -182,6 +183,43 @@ def test_gzip_and_byte_order_mark(tmp_path: Path) -> None:
         list(list_recordings(ManifestSource(kind="manifest", path=str(path))))
 
 
+def test_a_manifest_may_be_one_array(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    path.write_text('\ufeff [\n{"path": "a.wav"},\n{"path": "b.wav", "duration": -1}]')
+    assert detect_source(path).kind == "manifest"
+    with pytest.raises(SourceError, match=r"m\.json:2: duration_s: "):
+        list(list_recordings(detect_source(path)))
+
+
+def test_names_of_the_job_go_before_the_usual_ones(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text('{"wav": "a.wav", "text": "x", "words": "y", "who": {"name": "z"}, "segments": []}\n')
+    fields = {"path": "wav", "transcript": "words", "speaker": "who.name"}
+    (found,) = list_recordings(ManifestSource(kind="manifest", path=str(path), fields=fields))
+    assert (found.recording_id, found.transcript, found.speaker, found.cuts) == ("a_wav", "y", "z", ())
+    assert json.loads(found.extra or "") == {"text": "x", "who": {"name": "z"}}
+    with pytest.raises(SourceError, match=r"m\.jsonl: source\.fields names spk, which is nowhere"):
+        list(list_recordings(ManifestSource(kind="manifest", path=str(path), fields={"path": "wav", "speaker": "spk"})))
+
+
+def test_a_manifest_may_name_what_lies_inside_files(tmp_path: Path) -> None:
+    inside = "#name=x%231.mp3&offset=512&bytes=7"
+    lines = [
+        f"{(tmp_path / 'a.tar').as_uri()}{inside}",
+        "file:///a.tar#nothing",
+        "s3://b/a.tar" + inside,
+        "take #1.wav",
+    ]
+    path = tmp_path / "m.jsonl"
+    path.write_text("".join(json.dumps({"path": line}) + "\n" for line in lines))
+    member, broken, far, plain = list_recordings(ManifestSource(kind="manifest", path=str(path)))
+    assert (member.location, member.source) == (lines[0], "a.tar/x#1.mp3")
+    assert (broken.location, far.location) == (lines[1], lines[2])
+    assert plain.location == str(tmp_path / "take #1.wav")
+    with pytest.raises(RecordingError, match="write a # of a path as %23"):
+        open_bytes(broken.location)
+
+
 def test_a_manifest_is_read_as_a_stream(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     path.write_text('{"path": "a.wav"}\n' + "broken\n")
@@ -197,7 +235,7 @@ def test_a_manifest_is_read_as_a_stream(tmp_path: Path) -> None:
         ("m.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer, not a list"),
         ("m.jsonl.gz", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "run git lfs pull"),
         ("m.jsonl", b"<!DOCTYPE html><html></html>", "holds HTML"),
-        ("m.json", b'[\n{"path": "a.wav"}\n]', "not a JSON object on one line"),
+        ("m.json", b'{\n"path": "a.wav"\n}', "not a JSON object on one line"),
     ],
 )
 def test_what_is_no_list_is_named(tmp_path: Path, name: str, content: bytes, expected: str) -> None:

@@ -174,6 +174,7 @@ def test_a_damaged_row_group_costs_its_own_rows(write: Write) -> None:
 
 def test_a_storage_that_fails_while_listing_is_no_damage(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write("p.parquet", _sounds(*"abcdef"))
+    monkeypatch.setattr("fcaps_pipeline.annotate.sources.listing._BLOCK_ROWS", 1)
     listing = iter(_listing(path))
     next(listing)
 
@@ -183,6 +184,14 @@ def test_a_storage_that_fails_while_listing_is_no_damage(write: Write, monkeypat
     monkeypatch.setattr("os.pread", failing)
     with pytest.raises(StorageError, match="cannot be read"):
         list(listing)
+
+
+def test_a_run_inside_the_folder_is_no_part_of_the_corpus(write: Write) -> None:
+    path = write("corpus/a.parquet", _sounds("a.wav"))
+    write("corpus/run/data/unit-0.parquet", _sounds("b.wav"))
+    assert len(_all(path.parent)) == 2
+    (path.parent / "run" / "job.json").write_text("{}")
+    assert len(_all(path.parent)) == 1
 
 
 def test_parquet_is_told_from_other_sources(write: Write) -> None:

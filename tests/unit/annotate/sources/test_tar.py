@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fcaps_pipeline.annotate.sources.detection import detect_source
 from fcaps_pipeline.annotate.sources.listing import Listing, list_recordings
@@ -237,7 +240,7 @@ def test_fields_of_the_job_go_before_the_usual_names(write: Write) -> None:
         "language": "xx",
         "gender": "m",
     }
-    with pytest.raises(SourceError, match=r"a\.tar has nowhere the name utterance that source\.fields gives"):
+    with pytest.raises(SourceError, match=r"a\.tar: source\.fields names utterance, which is nowhere"):
         _all(path, fields={"id": "utterance"})
 
 
@@ -257,3 +260,24 @@ def test_tars_are_told_from_other_sources(write: Write) -> None:
         assert detect_source(location).kind == "tar"
     (path.parents[1] / "a.wav").write_bytes(b"x")
     assert detect_source(path.parents[1]).kind == "folder"
+
+
+@given(st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=4, unique=True))
+def test_names_of_any_bytes_can_be_stored_shown_and_opened(
+    tmp_path_factory: pytest.TempPathFactory, names: list[bytes]
+) -> None:
+    path = tmp_path_factory.mktemp("names") / "a.tar"
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
+        for place, name in enumerate([*names, b"good"]):
+            content = b"%d" % place
+            info = tarfile.TarInfo(f"{place}" + name.replace(b"\0", b"").decode("utf-8", "surrogateescape") + ".wav")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    found = _all(path)
+    for recording in found:
+        assert Recording.model_validate_json(recording.model_dump_json()) == recording
+        assert recording.source.isprintable() or not re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", recording.source)
+        part = parts_of(recording.location)
+        if isinstance(part, FilePart):
+            assert open_bytes(recording.location).at(0, 9).isdigit()
+    assert found[-1].source == f"a.tar/{len(names)}good.wav"

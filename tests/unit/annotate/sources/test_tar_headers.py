@@ -3,6 +3,7 @@
 import io
 import os
 import tarfile
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -141,6 +142,28 @@ def test_pax_records_that_lie_cost_their_own_member(records: dict[str, str]) -> 
     assert entries[0].refusal is not None
     if records["size" if "size" in records else "path"] != str(10**13):
         assert entries[-1].name == "behind.wav"
+
+
+def _records(content: bytes) -> bytes:
+    """A pax header with these records, and a member behind it."""
+    info = tarfile.TarInfo("pax")
+    info.type, info.size = tarfile.XHDTYPE, len(content)
+    padding = bytes(-len(content) % BLOCK)
+    return info.tobuf(tarfile.USTAR_FORMAT) + content + padding + tar_of([("a.wav", b"x")], tarfile.USTAR_FORMAT)
+
+
+@given(st.binary(max_size=60))
+def test_pax_records_of_any_bytes_are_read_or_are_damage(content: bytes) -> None:
+    entries, _ = read(_records(content))
+    assert entries[-1].num_bytes == 1 or entries[-1].refusal is not None
+
+
+def test_a_million_pax_records_and_a_giant_name_are_read_in_no_time() -> None:
+    began = time.process_time()
+    read(_records(b"6 a=b\n" * 160_000))
+    (lost, *_), _ = read(_records(b"9 path=a\n" * 160_000))
+    assert "damaged header" in (lost.refusal or ""), "beyond the bound"
+    assert time.process_time() - began < 5
 
 
 def test_a_sparse_file_of_gnu_tar_is_refused_and_what_follows_is_read(tmp_path: Path) -> None:

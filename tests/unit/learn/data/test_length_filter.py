@@ -77,7 +77,7 @@ def test_a_batch_without_a_usable_row_is_empty(tower: SpeechTower, catalogue: Ca
 
 
 def test_bad_rows_of_before_stay_named(tower: SpeechTower, catalogue: Catalogue) -> None:
-    before = BadRow(segment_id="x", shard=Path("shard"), reason="has no audio")
+    before = BadRow(segment_id="x", shard="shard", reason="has no audio")
     batch = replace(_batch(3000, 48_000), bad_rows=(before,))
     assert drop_unusable(batch, tower, catalogue).bad_rows[0] == before
     whole = replace(_batch(3000, 3500), bad_rows=(before,))
