@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "fcaps_pipeline").rglob("README.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "fcaps_pipeline").rglob("README.md")), *(ROOT / "jobs").rglob("README.md")]
 BENCHMARKS = sorted((ROOT / "fcaps_pipeline").rglob("BENCHMARKS.md"))
 _BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 

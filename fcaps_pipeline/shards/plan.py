@@ -11,13 +11,21 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from fcaps_pipeline.errors import CorruptRunError, StorageError
 from fcaps_pipeline.records.annotations import WorkUnit
 from fcaps_pipeline.records.audio import AudioFile, FileStamp
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import RunLayout
-from fcaps_pipeline.shards.plan_file import PlanFile, channel_maps, is_as_written, lengths_by_unit, read_units
+from fcaps_pipeline.shards.plan_file import (
+    PlanFile,
+    channel_maps,
+    is_as_written,
+    lengths_by_unit,
+    read_tables,
+    read_units,
+)
 from fcaps_pipeline.shards.schema import Row
 
 
@@ -82,6 +90,12 @@ def load_units(
     """Stored units in order, leaving out those whose index is in `without`, or is not in `only`."""
     for file in _summary(layout).files:
         yield from read_units(layout.root / file.path, without, only)
+
+
+def load_tables(layout: RunLayout) -> Iterator[pa.Table]:
+    """Stored Recordings in order, as tables of some ten thousands."""
+    for file in _summary(layout).files:
+        yield from read_tables(layout.root / file.path)
 
 
 def unit_lengths_s(layout: RunLayout, plan: Plan) -> npt.NDArray[np.float64]:

@@ -145,6 +145,13 @@ def read_units(path: StorePath, without: AbstractSet[int], only: AbstractSet[int
     yield from _unit(unit_index, recordings)
 
 
+def read_tables(path: StorePath) -> Iterator[pa.Table]:
+    """Recordings of a file in order, a row group at a time."""
+    with open_parquet(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group)
+
+
 def lengths_by_unit(path: StorePath, num_units: int) -> npt.NDArray[np.float64]:
     """Audio of each unit that the rows of a file tell, in seconds; 0 for units of other files."""
     lengths_s = np.zeros(num_units)

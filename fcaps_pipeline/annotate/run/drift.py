@@ -4,13 +4,15 @@ Enters: a run with a plan, and its job. Leaves: a `Drift` that names them, and, 
 the new ones in units of their own. A Recording is remembered by 16 bytes, so that millions can be compared.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from fcaps_pipeline.annotate.run.plan import extend, source_stamp
 from fcaps_pipeline.annotate.sources.listing import list_recordings
@@ -19,8 +21,12 @@ from fcaps_pipeline.errors import FcapsError, SourceError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.audio import FileStamp, Recording
 from fcaps_pipeline.shards.layout import RunLayout
-from fcaps_pipeline.shards.plan import Plan, load_units
+from fcaps_pipeline.shards.plan import Plan, load_tables
+from fcaps_pipeline.shards.recording_table import RECORDING_SCHEMA, Hashes, id_hashes, recordings_of
 
+_OF_PLANNING = frozenset({"duration_s", "stamp", "num_cuts"})
+"""Columns that the source alone does not decide."""
+_BETWEEN, _NOTHING = "\x1e", "\x00"
 _MAX_NAMED = 100
 _FEW = 3
 _BATCH = 1024
@@ -34,10 +40,9 @@ class _Names:
     num: int = 0
     first: list[str] = field(default_factory=list)
 
-    def add(self, name: str) -> None:
-        self.num += 1
-        if len(self.first) < _MAX_NAMED:
-            self.first.append(name)
+    def add(self, recordings: pa.Table) -> None:
+        self.num += len(recordings)
+        self.first += recordings["source"].slice(0, _MAX_NAMED - len(self.first)).to_pylist()
 
     def some(self) -> str:
         """For one line."""
@@ -87,7 +92,7 @@ def drift_line(layout: RunLayout, job: Job, plan: Plan) -> str | None:
         return None
     known = _Known(layout)
     try:
-        for _ in known.unknown(list_recordings(job.source)):
+        for _ in known.unknown(list_recordings(job.source).blocks()):
             pass
     except SourceError as error:
         return f"the source cannot be compared with what was planned: {error}"
@@ -103,7 +108,7 @@ def extend_plan(layout: RunLayout, job: Job, plan: Plan) -> tuple[Plan, Drift]:
         OutputError: the plan cannot be written.
     """
     known, listing = _Known(layout), list_recordings(job.source)
-    extended = extend(layout, job, plan, known.unknown(listing), listing)
+    extended = extend(layout, job, plan, known.unknown(listing.blocks()), listing)
     known.note_gone()
     known.note_changed_files()
     return extended, known.drift
@@ -115,65 +120,63 @@ class _Known:
     def __init__(self, layout: RunLayout) -> None:
         self.drift = Drift()
         self._layout = layout
-        pairs = ((_hash(one.recording_id), _said(one)) for one in self._planned())
-        hashes = np.fromiter(pairs, dtype=[("id", np.uint64), ("said", np.uint64)])
-        order = np.argsort(hashes["id"])
-        self._ids, self._said = hashes["id"][order], hashes["said"][order]
+        pairs = [(id_hashes(table["recording_id"]), _said(table)) for table in load_tables(layout)]
+        nothing = np.empty(0, np.uint64)
+        ids, said = (np.concatenate([nothing, *(pair[part] for pair in pairs)]) for part in (0, 1))
+        order = np.argsort(ids)
+        self._ids, self._said = ids[order], said[order]
         self._is_met = np.zeros(len(order), bool)
         self._is_changed = np.zeros(len(order), bool)
 
-    def unknown(self, recordings: Iterable[Recording]) -> Iterator[Recording]:
+    def unknown(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """Yields what the plan has not, and notes what it has otherwise."""
-        for recording in recordings:
-            place = self._place(recording)
-            if place is None:
-                self.drift.new.add(recording.source)
-                yield recording
-                continue
-            self._is_met[place] = True
-            if self._said[place] != _said(recording):
-                self._is_changed[place] = True
-                self.drift.changed.add(recording.source)
+        for table in tables:
+            places = self._places(table)
+            is_new = places < 0
+            is_changed = ~is_new & (self._said[places] != _said(table))
+            self._is_met[places[~is_new]] = True
+            self._is_changed[places[is_changed]] = True
+            self.drift.changed.add(table.filter(pa.array(is_changed)))
+            if is_new.any():
+                fresh = table.filter(pa.array(is_new))
+                self.drift.new.add(fresh)
+                yield fresh
 
     def note_gone(self) -> None:
         """Names what the source has no more; call it after `unknown`."""
-        if self._is_met.all():
-            return
-        for recording in self._planned():
-            place = self._place(recording)
-            if place is not None and not self._is_met[place]:
-                self.drift.gone.add(recording.source)
+        for table in () if self._is_met.all() else load_tables(self._layout):
+            self.drift.gone.add(table.filter(pa.array(~self._is_met[self._places(table)])))
 
     def note_changed_files(self) -> None:
         """Names planned files that are other files now, or cannot be read; call it after `unknown`."""
-        stamped = (one for one in self._planned() if one.stamp is not None and self._is_open(one))
         with ThreadPoolExecutor(_THREADS) as pool:
-            while batch := list(islice(stamped, _BATCH)):
-                for recording, is_same in zip(batch, pool.map(_is_same_file, batch), strict=True):
-                    if not is_same:
-                        self.drift.changed.add(recording.source)
+            for table in load_tables(self._layout):
+                places = self._places(table)
+                is_open = self._is_met[places] & ~self._is_changed[places] & table["stamp"].is_valid().to_numpy()
+                rows = iter(np.flatnonzero(is_open).tolist())
+                while batch := list(islice(rows, _BATCH)):
+                    part = table.take(batch)
+                    is_same = list(pool.map(_is_same_file, recordings_of(part)))
+                    self.drift.changed.add(part.filter(pa.array(np.logical_not(is_same))))
 
-    def _is_open(self, recording: Recording) -> bool:
-        """Whether it was planned and nothing is known against it."""
-        place = self._place(recording)
-        return place is not None and bool(self._is_met[place]) and not self._is_changed[place]
-
-    def _planned(self) -> Iterator[Recording]:
-        return (recording for unit in load_units(self._layout) for recording in unit.recordings)
-
-    def _place(self, recording: Recording) -> int | None:
-        key = np.uint64(_hash(recording.recording_id))
-        place = int(np.searchsorted(self._ids, key))
-        return place if place < len(self._ids) and self._ids[place] == key else None
-
-
-def _said(recording: Recording) -> int:
-    """What the source says of it; a length that only the header told is none of that."""
-    return _hash(recording.model_dump_json(exclude={"duration_s", "stamp"}))
+    def _places(self, table: pa.Table) -> npt.NDArray[np.int64]:
+        """Where each Recording stands in the order of the plan; -1 where it does not."""
+        hashes = id_hashes(table["recording_id"])
+        if not len(self._ids):
+            return np.full(len(table), -1)
+        places = np.minimum(np.searchsorted(self._ids, hashes), len(self._ids) - 1)
+        return np.where(self._ids[places] == hashes, places, -1)
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+def _said(table: pa.Table) -> Hashes:
+    """Hashes of what the source says; a length that only the header told is none of that."""
+    columns = [_as_text(table[field.name]) for field in RECORDING_SCHEMA if field.name not in _OF_PLANNING]
+    return id_hashes(pc.binary_join_element_wise(*columns, _BETWEEN))
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    text = pc.binary_join(column, _BETWEEN) if pa.types.is_list(column.type) else column.cast(pa.string())
+    return pc.fill_null(text, _NOTHING)
 
 
 def _is_same_file(recording: Recording) -> bool:

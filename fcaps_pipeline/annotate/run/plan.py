@@ -6,9 +6,8 @@ a time. The summary names the files that count: what a killed process wrote besi
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,13 +23,10 @@ from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.resources import resolve_path
 from fcaps_pipeline.jobs.sources import ManifestSource
-from fcaps_pipeline.records.audio import FileStamp, Recording
+from fcaps_pipeline.records.audio import FileStamp
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.plan import Plan, load
 from fcaps_pipeline.shards.plan_file import PlanFile, PlanFileWriter
-from fcaps_pipeline.shards.recording_table import table_of, with_hashes
-
-_BLOCK_ROWS = 8192
 
 
 def load_or_make(layout: RunLayout, job: Job) -> Plan:
@@ -58,14 +54,14 @@ def source_stamp(job: Job) -> FileStamp | None:
     return None
 
 
-def extend(layout: RunLayout, job: Job, plan: Plan, fresh: Iterable[Recording], listing: Listing) -> Plan:
+def extend(layout: RunLayout, job: Job, plan: Plan, fresh: Iterable[pa.Table], listing: Listing) -> Plan:
     """Adds Recordings to a stored plan, in units of their own behind the others.
 
     Args:
         layout: of the run.
         job: of the run.
         plan: as it is stored.
-        fresh: what the source has and the plan has not.
+        fresh: tables of what the source has and the plan has not, with hashes of ids.
         listing: that they come from, which knows what was passed over once they are read.
 
     Raises:
@@ -74,7 +70,7 @@ def extend(layout: RunLayout, job: Job, plan: Plan, fresh: Iterable[Recording], 
     """
     stamp = source_stamp(job)
     survey, units = Survey(), _PlannedUnits(Division(job.shards, plan.num_units))
-    file = units.store(layout, len(plan.files) + 1, _blocks(fresh), survey, job)
+    file = units.store(layout, len(plan.files) + 1, fresh, survey, job)
     if not units.num_recordings:
         layout.plan_file(len(plan.files) + 1).delete()
         return plan
@@ -131,12 +127,6 @@ class _PlannedUnits:
         expected = np.maximum(1, np.rint(lengths_s / typical_s))
         declared = table["num_cuts"].to_numpy()
         self.num_segments += int(np.where(np.isnan(declared), expected, declared).sum())
-
-
-def _blocks(recordings: Iterable[Recording]) -> Iterator[pa.Table]:
-    remaining = iter(recordings)
-    while rows := list(islice(remaining, _BLOCK_ROWS)):
-        yield with_hashes(table_of(rows))
 
 
 def _seen_of(survey: Survey, listing: Listing, num_recordings: int, job: Job) -> dict[str, Any]:

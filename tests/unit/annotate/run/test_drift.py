@@ -71,6 +71,28 @@ def test_a_difference_is_one_line_that_names_everything(layout: RunLayout, tmp_p
     )
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tags": ["low", "calm"]},
+        {"tags": ["calmlow"]},
+        {"tags": None},
+        {"segments": [{"start_s": 0, "end_s": 1.5}]},
+        {"mood": "sad"},
+        {"language": None, "speaker": "en"},
+        {"path": "b.wav"},
+    ],
+)
+def test_whatever_a_line_says_otherwise_is_a_difference(tmp_path: Path, change: dict[str, Any]) -> None:
+    line = _line("a", tags=["calm", "low"], segments=[{"start_s": 0, "end_s": 1}], mood="gay", language="en")
+    layout = RunLayout(tmp_path / "run")
+    plan = load_or_make(layout, _write(tmp_path, line))
+    assert drift_line(layout, _write(tmp_path, line, _line("b")), plan) == (
+        "the source is no longer what was planned, of its recordings are 1 new (b.wav); --extend takes the new ones in"
+    )
+    assert "1 changed" in str(drift_line(layout, _write(tmp_path, line | change), plan))
+
+
 def test_a_source_that_cannot_be_listed_is_said_and_stops_nothing(layout: RunLayout, tmp_path: Path) -> None:
     job = _write(tmp_path, *map(_line, "abc"))
     (tmp_path / "m.jsonl").unlink()
