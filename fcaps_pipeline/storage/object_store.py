@@ -9,9 +9,10 @@ these stores under one name.
 import configparser
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -45,20 +46,24 @@ _METADATA_HOSTS = ("169.254.169.254", "metadata.google.internal", "metadata/inst
 class ObjectStore:
     """One bucket, or one memory; see `Store`."""
 
-    def __init__(self, uri: str, client: Any) -> None:
-        """Takes an open client.
+    def __init__(self, uri: str, open_client: Callable[[], Any]) -> None:
+        """Opens nothing yet: the environment with the credentials may still be on its way.
 
         Args:
             uri: of its root, for messages.
-            client: a store of obstore.
+            open_client: opens a store of obstore.
         """
         self._uri = uri
-        self._client = client
+        self._open_client = open_client
 
     @property
     def uri(self) -> str:
         """Scheme and bucket."""
         return self._uri
+
+    @cached_property
+    def _client(self) -> Any:
+        return self._open_client()
 
     def read(self, key: str) -> bytes:
         """See `Store`."""
@@ -168,24 +173,27 @@ class _ExistsError(OutputError):
 
 def open_s3(bucket: str, patience_s: float) -> ObjectStore:
     """A bucket of S3, or of a server that speaks its protocol and that `AWS_ENDPOINT_URL` names."""
+    return ObjectStore(f"s3://{bucket}", partial(_s3_client, bucket, patience_s))
+
+
+def open_gcs(bucket: str, patience_s: float) -> ObjectStore:
+    """A bucket of Google Cloud Storage."""
+    return ObjectStore(f"gs://{bucket}", partial(GCSStore, bucket, retry_config=_retries(patience_s)))
+
+
+def open_memory(name: str) -> ObjectStore:
+    """An empty store that lives as long as it is held, for tests and trials."""
+    return ObjectStore(f"memory://{name}", MemoryStore)
+
+
+def _s3_client(bucket: str, patience_s: float) -> S3Store:
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    client = S3Store(
+    return S3Store(
         bucket,
         client_options={"allow_http": endpoint.startswith("http://"), "timeout": timedelta(seconds=patience_s)},
         retry_config=_retries(patience_s),
         **_profile(),
     )
-    return ObjectStore(f"s3://{bucket}", client)
-
-
-def open_gcs(bucket: str, patience_s: float) -> ObjectStore:
-    """A bucket of Google Cloud Storage."""
-    return ObjectStore(f"gs://{bucket}", GCSStore(bucket, retry_config=_retries(patience_s)))
-
-
-def open_memory(name: str) -> ObjectStore:
-    """An empty store that lives as long as it is held, for tests and trials."""
-    return ObjectStore(f"memory://{name}", MemoryStore())
 
 
 def _retries(patience_s: float) -> Any:

@@ -32,7 +32,7 @@ RAY_SETTINGS = {
     # What a call that nobody waits for any more ends with, such as that of a segmenter told to stop, is no error.
     "RAY_IGNORE_UNHANDLED_ERRORS": "1",
 }
-_SENT_PREFIXES = ("VLLM_", "HF_")
+_SENT_PREFIXES = ("VLLM_", "HF_", "AWS_", "GOOGLE_")
 
 
 def connect(job: Job) -> None:
@@ -97,7 +97,7 @@ def beside_driver() -> dict[str, Any]:
 
 
 def environment(job: Job) -> dict[str, str]:
-    """Variables that decide what an engine does, and the folder that relative paths of the job start from."""
+    """Variables that decide what an engine does or open a store, and where relative paths of the job start."""
     keys = {one.api_key_env for one in job.engines.values() if isinstance(one, EndpointEngineConfig)}
     sent = {name: value for name, value in os.environ.items() if name.startswith(_SENT_PREFIXES) or name in keys}
     return {**sent, WORKING_FOLDER: str(working_folder())}

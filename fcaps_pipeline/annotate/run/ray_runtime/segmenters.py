@@ -14,7 +14,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from fcaps_pipeline.annotate.run.ladder import Ladder, Step
-from fcaps_pipeline.annotate.run.ray_runtime.cluster import cause_of, death_of, end
+from fcaps_pipeline.annotate.run.ray_runtime.cluster import cause_of, death_of, end, environment
 from fcaps_pipeline.annotate.run.ray_runtime.queues import ANSWERS, FINISH
 from fcaps_pipeline.annotate.run.ray_runtime.segmenting import SegmentingActor
 from fcaps_pipeline.annotate.run.reuse import Reuse
@@ -98,7 +98,7 @@ class Launch:
             name=name,
             num_cpus=self.job.resources.cpus_per_segmenter,
             runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
-        ).remote(name, self.job, self.layout, self.reuse)
+        ).remote(name, self.job, self.layout, self.reuse, environment(self.job))
 
 
 class Segmenters:

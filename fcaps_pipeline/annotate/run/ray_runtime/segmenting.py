@@ -1,7 +1,8 @@
 """One unit worker as an actor: it segments one unit while it finishes others, and answers come in beside both."""
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -28,7 +29,19 @@ _ANNOUNCE_EVERY_S = 0.05
 class SegmentingActor:
     """One `UnitWorker`, connected to queues and board by their names."""
 
-    def __init__(self, name: str, job: Job, layout: RunLayout, reuse: Reuse | None = None) -> None:
+    def __init__(
+        self, name: str, job: Job, layout: RunLayout, reuse: Reuse | None, environment: Mapping[str, str]
+    ) -> None:
+        """Connects.
+
+        Args:
+            name: of this actor among the desks.
+            job: what is asked.
+            layout: where it is written.
+            reuse: earlier answers; None where there are none.
+            environment: variables of the driver, which travel as an argument because Ray logs a runtime_env.
+        """
+        os.environ.update(environment)
         self._board = ray.get_actor(BOARD)
         self._reporter = Reporter(self._board.add.remote)
         self._announced_s = 0.0
