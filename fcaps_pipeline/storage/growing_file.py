@@ -8,10 +8,12 @@ import errno
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from fcaps_pipeline.errors import OutputError
 from fcaps_pipeline.storage.files import writing
 from fcaps_pipeline.storage.path import StorePath
 
@@ -132,7 +134,8 @@ class _Parts:
 
     def _keep_putting(self) -> None:
         while not self._is_over.wait(_PUT_S):
-            self._put()
+            with suppress(OutputError):  # the next put brings these lines too, and the last one tells
+                self._put()
 
     def _put(self) -> None:
         with self._lock:

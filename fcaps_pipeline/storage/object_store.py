@@ -3,7 +3,7 @@
 Enters: a URI without credentials. These come from the environment, from the profile that `AWS_PROFILE` names, or from
 the machine, and are never part of a message: of what a server or a library says, only a code that is known to be
 harmless is passed on. obstore does the talking: of the kept libraries it alone has conditional writes for each of
-these stores under one name.
+these stores under one name. A client does not survive a fork, so processes that use one are spawned.
 """
 
 import configparser
