@@ -22,7 +22,7 @@ from fcaps_pipeline.annotate.run.placement import idle_share
 from fcaps_pipeline.annotate.run.plan import check_audio_exists, load_or_make
 from fcaps_pipeline.annotate.run.preflight import check_before_start
 from fcaps_pipeline.annotate.run.report import LastCall, RunReport, make_report
-from fcaps_pipeline.annotate.run.reuse import HopefulUnits, Reuse, prepare_reuse, unasked, without_engines
+from fcaps_pipeline.annotate.run.reuse import HopefulUnits, Reuse, prepare_reuse, without_engines
 from fcaps_pipeline.annotate.run.signals import Signals
 from fcaps_pipeline.annotate.run.soundness import damaged_units, drop_orphans
 from fcaps_pipeline.annotate.run.watch.metrics import build_metrics
@@ -76,6 +76,26 @@ class _Done:
     sums: CommitSums = field(default_factory=CommitSums)
     """Over the others."""
     versions: set[str] = field(default_factory=set)
+
+
+@dataclass
+class _Ended:
+    """How units ended while engines ran."""
+
+    answered: set[int] = field(default_factory=set)
+    unasked: dict[int, UnitCommit] = field(default_factory=dict)
+    """Those that hold a Segment nobody was asked about."""
+    num_reused: int = 0
+    num_asked: int = 0
+
+    def add(self, commit: UnitCommit) -> None:
+        """Takes in one unit."""
+        if commit.num_unasked:
+            self.unasked[commit.unit_index] = commit
+        else:
+            self.answered.add(commit.unit_index)
+        self.num_reused += commit.num_reused
+        self.num_asked += commit.num_asked
 
 
 def annotate(job: Job, out: Where, callback: RunCallback, how: How = How()) -> RunReport:
@@ -194,12 +214,12 @@ class _Call:
         if not known.units or not reuse.knows_all(self.job):
             return self._ask(work, reuse)
         units = HopefulUnits(self._units(known), gives_up=self.how.ask)
-        first_call, commits = self._run(without_engines(self.job), known, units, reuse, is_alone=True)
-        rest_units = work.units - {one.unit_index for one in commits if not one.num_unasked}
+        first_call, ended = self._run(without_engines(self.job), known, units, reuse, is_alone=True)
+        rest_units = work.units - ended.answered
         if not self.how.ask or not rest_units:
             remember_engines(self.layout, read_engines(self.layout) or reuse.identities)
             return first_call
-        rest = _Work(rest_units, {**work.again, **unasked(commits)})
+        rest = _Work(rest_units, {**work.again, **ended.unasked})
         self._tell_plan(plan, rest, sum_up(read_commits(self.layout, without=rest_units)))
         asked = self._ask(rest, reuse)
         return first_call if asked is None else first_call.then(asked)
@@ -209,14 +229,14 @@ class _Call:
 
     def _run(
         self, job: Job, work: _Work, units: HopefulUnits, reuse: Reuse | None, *, is_alone: bool = False
-    ) -> tuple[LastCall, list[UnitCommit]]:
+    ) -> tuple[LastCall, _Ended]:
         from fcaps_pipeline.annotate.run.ray_runtime.runtime import RayRuntime
         from fcaps_pipeline.annotate.run.ray_runtime.segmenters import UnitFailure
 
         self.layout.index.delete()
         begun_s = time.monotonic()
         failed_units: list[str] = []
-        commits: list[UnitCommit] = []
+        ended = _Ended()
         if not is_alone and (remark := idle_share(job)) is not None:
             self.callback.on_remark(remark)
         self.callback.on_step("starting Ray")
@@ -236,7 +256,7 @@ class _Call:
                     self.callback.on_unit_failed(outcome.unit_index, outcome.message)
                 else:
                     _check_visible(self.layout, outcome)
-                    commits.append(outcome)
+                    ended.add(outcome)
                     units.note(outcome)
                     self.callback.on_unit_done(outcome)
             annotating_s = time.monotonic() - ready_s
@@ -244,10 +264,10 @@ class _Call:
             failed_units=tuple(failed_units),
             startup_s=ready_s - begun_s,
             annotating_s=annotating_s,
-            num_reused=sum(one.num_reused for one in commits),
-            num_asked=sum(one.num_asked for one in commits),
+            num_reused=ended.num_reused,
+            num_asked=ended.num_asked,
         )
-        return last_call, commits
+        return last_call, ended
 
 
 def _damaged(layout: RunLayout, callback: RunCallback) -> frozenset[int]:

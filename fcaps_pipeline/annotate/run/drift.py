@@ -22,7 +22,7 @@ from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.audio import FileStamp, Recording
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.plan import Plan, load_tables
-from fcaps_pipeline.shards.recording_table import RECORDING_SCHEMA, Hashes, id_hashes, recordings_of
+from fcaps_pipeline.shards.recording_table import ID_HASH, RECORDING_SCHEMA, Hashes, id_hashes, recordings_of
 
 _OF_PLANNING = frozenset({"duration_s", "stamp", "num_cuts"})
 """Columns that the source alone does not decide."""
@@ -161,7 +161,8 @@ class _Known:
 
     def _places(self, table: pa.Table) -> npt.NDArray[np.int64]:
         """Where each Recording stands in the order of the plan; -1 where it does not."""
-        hashes = id_hashes(table["recording_id"])
+        is_hashed = ID_HASH in table.column_names
+        hashes = table[ID_HASH].to_numpy() if is_hashed else id_hashes(table["recording_id"])
         if not len(self._ids):
             return np.full(len(table), -1)
         places = np.minimum(np.searchsorted(self._ids, hashes), len(self._ids) - 1)

@@ -6,7 +6,7 @@ answered, so that a pass without any engine can take over what is known.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,8 +147,3 @@ def _made_of(layout: RunLayout) -> _Sources | None:
 
 def _resolved(layout: RunLayout) -> str:
     return str(layout.root if layout.root.local is None else layout.root.local.resolve())
-
-
-def unasked(commits: Sequence[UnitCommit]) -> Mapping[int, UnitCommit]:
-    """Units that hold a Segment nobody was asked about."""
-    return {one.unit_index: one for one in commits if one.num_unasked}

@@ -5,7 +5,6 @@ process of its own. The manifest tells lengths, none of its files exists; the un
 that hold ids only, so that nothing but their number counts. Verifying is measured on smaller runs with sound in them.
 """
 
-import os
 import subprocess
 import sys
 import time
@@ -183,13 +182,14 @@ def _commit_units(run: Path, size: Size) -> None:
     for table in tables:
         _shard(layout, table, 0).parent.mkdir()
     layout.commits.on_disk().mkdir()
-    empty = run / "empty.parquet"
+    empty = pa.BufferOutputStream()
     pq.write_table(pa.table({"segment_id": pa.array([], pa.string())}), empty)
+    content = empty.getvalue().to_pybytes()
     for unit_index in range(plan.num_units):
         ids = [_segment_id(size, unit_index, row) for row in range(size.unit_rows)]
         pq.write_table(pa.table({"segment_id": ids, "recording_id": ids}), _shard(layout, "data", unit_index))
         for table in tables[1:]:
-            os.link(empty, _shard(layout, table, unit_index))
+            _shard(layout, table, unit_index).write_bytes(content)
         num_recordings = min(size.unit_recordings, size.num_recordings - unit_index * size.unit_recordings)
         commit = _commit(layout, unit_index, tables, num_recordings, len(ids))
         layout.commit(unit_index).on_disk().write_text(commit_text(commit), encoding="utf-8")

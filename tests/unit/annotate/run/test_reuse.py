@@ -12,7 +12,7 @@ from fcaps_pipeline.annotate.engines.cascade_engine import CascadeEngine
 from fcaps_pipeline.annotate.run.engines_file import read_engines, remember_engines
 from fcaps_pipeline.annotate.run.plan import load_or_make
 from fcaps_pipeline.annotate.run.rehearsal import Rehearsal, _sampled, rehearse
-from fcaps_pipeline.annotate.run.reuse import HopefulUnits, prepare_reuse, unasked, without_engines
+from fcaps_pipeline.annotate.run.reuse import HopefulUnits, prepare_reuse, without_engines
 from fcaps_pipeline.annotate.verification.decision import decide
 from fcaps_pipeline.errors import CorruptRunError, JobError, UsageError
 from fcaps_pipeline.jobs.annotate_job import Job, VllmEngineConfig
@@ -197,4 +197,3 @@ def test_a_pass_without_engines_gives_up_where_most_is_unknown(num_unasked: int,
         done.append(_commit(unit.unit_index, num_unasked))
         units.note(done[-1])
     assert len(done) == expected
-    assert list(unasked(done)) == list(range(expected))
