@@ -15,18 +15,23 @@ from fcaps_pipeline.shards.recording_table import Hashes, id_hashes
 from fcaps_pipeline.storage.files import writing
 from fcaps_pipeline.storage.scratch import fetched_to_disk
 
+_WRITTEN_AT_ONCE = 1_000_000
+
 
 def write_id_index(layout: RunLayout, number: int, hashes: Hashes, units: npt.NDArray[np.int32]) -> None:
-    """Writes the index of a file of the plan, counted from 1.
+    """Writes the index of a file of the plan, counted from 1: all hashes in order, then their units, 8 bytes each.
 
     Raises:
         OutputError: the run folder cannot be written.
     """
     order = np.argsort(hashes)
-    made = layout.scratch / f"ids-{number:05d}-{uuid4().hex}.npy"
+    made = layout.scratch / f"ids-{number:05d}-{uuid4().hex}.bin"
     with writing(made):
         made.parent.mkdir(parents=True, exist_ok=True)
-        np.save(made, np.stack([hashes[order], units[order].astype(np.uint64)]))
+        with made.open("wb") as file:
+            for values in (hashes, units):
+                for start in range(0, len(order), _WRITTEN_AT_ONCE):
+                    file.write(values[order[start : start + _WRITTEN_AT_ONCE]].astype(np.uint64).tobytes())
     layout.plan_ids(number).put_file(made)
 
 
@@ -37,7 +42,7 @@ def units_with(layout: RunLayout, recording_id: str) -> list[int]:
     number = 1
     while (path := layout.plan_ids(number)).exists():
         try:
-            hashes, units = np.load(fetched_to_disk(path, layout.scratch), mmap_mode="r")
+            hashes, units = np.memmap(fetched_to_disk(path, layout.scratch), np.uint64, "r").reshape(2, -1)
         except (OSError, ValueError):
             return found  # cut short by a full disk, for instance
         start, end = np.searchsorted(hashes, [wanted, wanted + np.uint64(1)])

@@ -174,7 +174,7 @@ class RunLayout:
 
     def plan_ids(self, number: int) -> StorePath:
         """Path of the index of the ids in a file of the plan."""
-        return self.root / "plan" / f"ids-{number:05d}.npy"
+        return self.root / "plan" / f"ids-{number:05d}.bin"
 
     def shard_name(self, table: Table, unit_index: int, attempt: int, sha256: str) -> str:
         """Name of a unit's file of one table, relative to the run: what two writers make of a unit never collides."""

@@ -103,7 +103,9 @@ class PlanFileWriter:
             self._writer.close()
             num_bytes, sha256 = self._file.finish()
         if self.num_rows:
-            write_id_index(self._layout, self._number, np.concatenate(self._hashes), np.concatenate(self._units))
+            hashes, units = np.concatenate(self._hashes), np.concatenate(self._units)
+            self._hashes, self._units = [], []
+            write_id_index(self._layout, self._number, hashes, units)
         path = self._layout.plan_file(self._number)
         path.put_file(self._path)
         return PlanFile(
