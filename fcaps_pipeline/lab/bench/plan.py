@@ -31,7 +31,7 @@ from fcaps_pipeline.records.audio import Recording, Segment
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.commits import commit_text
 from fcaps_pipeline.shards.index import write_index
-from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout, ShardFile, Table, UnitCommit
+from fcaps_pipeline.shards.layout import TABLES, RecordingOutcome, RunLayout, ShardFile, Table, UnitCommit
 from fcaps_pipeline.shards.plan import load, load_units
 from fcaps_pipeline.shards.reader import read_commits
 from fcaps_pipeline.shards.rows import segment_columns, versions
@@ -178,8 +178,7 @@ def _commit_units(run: Path, size: Size) -> None:
     """Writes what a run leaves; not durably, which is no part of what is measured."""
     layout = RunLayout(run)
     plan = load(layout)
-    tables: tuple[Table, ...] = ("data", "candidates", "recordings")
-    for table in tables:
+    for table in TABLES:
         _shard(layout, table, 0).parent.mkdir()
     layout.commits.on_disk().mkdir()
     empty = pa.BufferOutputStream()
@@ -188,10 +187,10 @@ def _commit_units(run: Path, size: Size) -> None:
     for unit_index in range(plan.num_units):
         ids = [_segment_id(size, unit_index, row) for row in range(size.unit_rows)]
         pq.write_table(pa.table({"segment_id": ids, "recording_id": ids}), _shard(layout, "data", unit_index))
-        for table in tables[1:]:
+        for table in TABLES[1:]:
             _shard(layout, table, unit_index).write_bytes(content)
         num_recordings = min(size.unit_recordings, size.num_recordings - unit_index * size.unit_recordings)
-        commit = _commit(layout, unit_index, tables, num_recordings, len(ids))
+        commit = _commit(layout, unit_index, num_recordings, len(ids))
         layout.commit(unit_index).on_disk().write_text(commit_text(commit), encoding="utf-8")
 
 
@@ -203,10 +202,8 @@ def _sha256(unit_index: int) -> str:
     return f"{unit_index:064x}"
 
 
-def _commit(
-    layout: RunLayout, unit_index: int, tables: tuple[Table, ...], num_recordings: int, num_rows: int
-) -> UnitCommit:
-    paths = [_shard(layout, table, unit_index) for table in tables]
+def _commit(layout: RunLayout, unit_index: int, num_recordings: int, num_rows: int) -> UnitCommit:
+    paths = [_shard(layout, table, unit_index) for table in TABLES]
     files = [
         ShardFile(
             table=table,
@@ -215,7 +212,7 @@ def _commit(
             num_bytes=path.stat().st_size,
             sha256=_sha256(unit_index),
         )
-        for table, path in zip(tables, paths, strict=True)
+        for table, path in zip(TABLES, paths, strict=True)
     ]
     counts = {name: 0 for name, field in UnitCommit.model_fields.items() if field.annotation in {int, float}}
     counts |= {"unit_index": unit_index, "attempt": 1, "num_recordings": num_recordings, "num_annotations": num_rows}

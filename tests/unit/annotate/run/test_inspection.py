@@ -48,9 +48,9 @@ def test_a_row_of_any_table_is_found(run: RunLayout, make_audio: MakeAudio, stat
     if state == "missing":
         run.plan_ids(1).on_disk().unlink()
     elif state == "stale":
-        index = run.plan_ids(1).on_disk()
-        hashes, units = np.fromfile(index, np.uint64).reshape(2, -1)
-        index.write_bytes(hashes.tobytes() + (units // np.uint64(2)).tobytes())
+        stored = run.plan_ids(1).on_disk()
+        hashes, units = np.fromfile(stored, np.uint64).reshape(2, -1)
+        stored.write_bytes(hashes.tobytes() + (units // np.uint64(2)).tobytes())
     elif state == "damaged":
         run.plan_ids(1).on_disk().write_bytes(run.plan_ids(1).on_disk().read_bytes()[:-1])
     for index, (table, num_candidates) in enumerate((("data", 3), ("rejections", 1), ("failures", 0))):
