@@ -5,6 +5,7 @@ import hashlib
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,15 +21,18 @@ from ray import cloudpickle
 from ray.cluster_utils import Cluster
 
 from fcaps_pipeline.annotate.engines.cascade_engine import CascadeEngine
-from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine
+from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine, EngineIdentity
 from fcaps_pipeline.annotate.run.border import Prepare
 from fcaps_pipeline.annotate.run.callback import RunCallback
+from fcaps_pipeline.annotate.run.dispatch import QueueState
 from fcaps_pipeline.annotate.run.ray_runtime.captioning import CaptioningActor
+from fcaps_pipeline.annotate.run.ray_runtime.queues import queue_name
 from fcaps_pipeline.annotate.run.ray_runtime.runtime import RayRuntime
 from fcaps_pipeline.annotate.run.ray_runtime.segmenters import UnitFailure
 from fcaps_pipeline.annotate.run.ray_runtime.segmenting import SegmentingActor
 from fcaps_pipeline.annotate.run.signals import Signals
 from fcaps_pipeline.annotate.segmentation.segmenter import Preparation
+from fcaps_pipeline.errors import ModelError
 from fcaps_pipeline.jobs.annotate_job import Job, parse_job
 from fcaps_pipeline.records.annotations import Completion, WorkUnit
 from fcaps_pipeline.records.audio import Cut, Recording
@@ -50,10 +54,12 @@ class TroubledEngine(CascadeEngine):
 
     async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
         """Answers, hangs for ever, or takes its process down."""
-        await asyncio.sleep(0.1)
+        if (self._folder / f"poison-{_hash(request.audio_T)}").exists():
+            os.kill(os.getpid(), signal.SIGKILL)  # at once, or an engine that hangs may have it in hand
+        await asyncio.sleep(1.0)  # what is told once a second comes while most of the run is still ahead
         if (self._folder / f"hangs-{os.getpid()}").exists() or self._take("hang", f"hangs-{os.getpid()}"):
             await asyncio.Event().wait()
-        if (self._folder / f"poison-{_hash(request.audio_T)}").exists() or self._take("die", f"died-{os.getpid()}"):
+        if self._take("die", f"died-{os.getpid()}"):
             os.kill(os.getpid(), signal.SIGKILL)
         return await super().complete(request)
 
@@ -78,6 +84,34 @@ def _captioning(folder: Path) -> type[CaptioningActor]:
             return TroubledEngine(folder)
 
     return Troubled
+
+
+class ExpectantEngine(CascadeEngine):
+    """Starts once Segments wait in its queue, or then refuses to."""
+
+    def __init__(self, *, refuses: bool) -> None:
+        self._refuses = refuses
+
+    async def start(self) -> EngineIdentity:
+        """Starts or refuses, after a minute all the same."""
+        queue = ray.get_actor(queue_name("fake"))
+        for _ in range(600):
+            if (await queue.state.remote())[0].num_queued:
+                break
+            await asyncio.sleep(0.1)
+        if self._refuses:
+            raise ModelError("no such model")
+        return await super().start()
+
+
+def _expectant(*, refuses: bool) -> type[CaptioningActor]:
+    class Expectant(CaptioningActor):
+        """A replica that starts late."""
+
+        def build(self) -> Engine:
+            return ExpectantEngine(refuses=refuses)
+
+    return Expectant
 
 
 def _segmenting(poisoned: str) -> type[SegmentingActor]:
@@ -186,8 +220,8 @@ def _run(
         Signals() as signals,
         RayRuntime(job, RunLayout(root), signals, captioning, segmenting) as runtime,
     ):
-        runtime.start_engines(heard)
-        return list(runtime.run(units, heard))
+        runtime.start(units, heard)
+        return list(runtime.run(heard))
 
 
 def _ids(root: Path) -> Counter[str]:
@@ -233,6 +267,38 @@ def _title(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.Error:
         return ""
+
+
+def test_segments_wait_for_an_engine_that_starts_and_nothing_is_asked_or_committed_before(
+    cluster: Cluster, units: list[WorkUnit], tmp_path: Path
+) -> None:
+    unreadable = units[0].recordings[0].model_copy(update={"location": str(tmp_path / "gone.wav"), "stamp": None})
+    vain = units[0].model_copy(update={"recordings": (unreadable,)})
+    layout = RunLayout(tmp_path / "run")
+    with (
+        Signals() as signals,
+        RayRuntime(_job(cluster, 1), layout, signals, _expectant(refuses=False)) as runtime,
+    ):
+        identities = runtime.start([vain, *units[1:]], Heard())
+        time.sleep(2.0)  # what wanted to go on without leave would have
+        state: QueueState = ray.get(ray.get_actor(queue_name("fake")).state.remote())[0]
+        assert identities.keys() == {"fake"}
+        assert state.num_queued > 0
+        assert not state.held
+        assert not layout.commits.exists()
+        outcomes = list(runtime.run(Heard()))
+    assert all(isinstance(one, UnitCommit) for one in outcomes)
+    assert set(_ids(layout.root)) - {"None"} == _expected(units[1:])
+
+
+def test_an_engine_that_cannot_start_ends_the_run_with_its_reason_and_nothing_done(
+    cluster: Cluster, units: list[WorkUnit], tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match=r"^no such model$"):
+        _run(_job(cluster, 1), tmp_path / "run", units, Heard(), _expectant(refuses=True))
+    assert not RunLayout(tmp_path / "run").commits.exists()
+    left = [one for one in psutil.Process().children(recursive=True) if "ray::SegmentingActor" in _title(one)]
+    assert psutil.wait_procs(left, timeout=30)[1] == []
 
 
 def test_a_killed_a_hung_and_a_poisoned_replica_cost_one_segment(

@@ -244,13 +244,13 @@ class _Call:
         # Ray prints on stdout what actors print there, but stdout is the result of a command.
         with redirect_stdout(sys.stderr), runtime:
             self.callback.on_step("taking over earlier answers" if is_alone else "starting the engines")
-            engines = runtime.start_engines(self.callback)
+            engines = runtime.start(units, self.callback, work.again)
             if not is_alone:
                 remember_engines(self.layout, engines)
             ready_s = time.monotonic()
             self.callback.on_engines_ready(engines, ready_s - begun_s)
             self.callback.on_step(ANNOTATING)
-            for outcome in runtime.run(units, self.callback, work.again):
+            for outcome in runtime.run(self.callback):
                 if isinstance(outcome, UnitFailure):
                     failed_units.append(f"unit {outcome.unit_index}: {outcome.message}")
                     self.callback.on_unit_failed(outcome.unit_index, outcome.message)

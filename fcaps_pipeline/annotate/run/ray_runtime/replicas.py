@@ -54,6 +54,7 @@ class _Phase(Enum):
     RESTING = "waits until it may start"
     PLACED = "waits for a place on a node"
     STARTING = "loads its model"
+    READY = "may not be asked yet"
     SERVING = "answers"
     REFUSED = "cannot serve this run"
 
@@ -120,6 +121,7 @@ class EngineReplicas:
             environment=environment(job),
         )
         self._slots = [_Slot(index) for index in range(self.range.max)]
+        self._is_open = False
         self._look: Any = None
         self._looked_s = 0.0
         self._state: QueueState | None = None
@@ -135,6 +137,11 @@ class EngineReplicas:
     def num_queued(self) -> int:
         """Segments that wait, when last looked."""
         return self._state.num_queued if self._state else 0
+
+    def has_places(self) -> bool:
+        """Whether as many replicas as the job must have are on a node."""
+        placed = (_Phase.STARTING, _Phase.READY, _Phase.SERVING)
+        return sum(slot.phase in placed for slot in self._slots) >= self.range.min
 
     def waits_for_place(self) -> bool:
         """Whether replicas have no node yet, and fewer are up than the job must have."""
@@ -167,6 +174,13 @@ class EngineReplicas:
                 error = EngineDeadError(f"replica {slot.name} did not start within {_START_TIMEOUT_S:g} s")
                 self._ended(slot, error, callback, now_s)
         self._look_at_queue(ended, callback, now_s)
+
+    def open(self) -> None:
+        """Lets replicas pull Segments, those that are ready and all that come; before this they only start."""
+        self._is_open = True
+        for slot in self._slots:
+            if slot.phase is _Phase.READY:
+                self._serve(slot)
 
     def state(self) -> EngineState:
         """Counts for whoever watches."""
@@ -221,7 +235,7 @@ class EngineReplicas:
             self._ended(slot, EngineDeadError("it stopped serving"), callback, now_s)
 
     def _take_in(self, slot: _Slot, identity: EngineIdentity, callback: RunCallback) -> None:
-        """Lets a replica serve that is the same as the first one."""
+        """Takes a replica that is the same as the first one."""
         assert slot.where is not None
         if self.identity is not None and identity != self.identity:
             error = ModelError(
@@ -232,9 +246,14 @@ class EngineReplicas:
             return
         self.identity = identity
         self._num_restarts += slot.num_lives > 1
+        slot.phase, slot.call = _Phase.READY, None
+        if self._is_open:
+            self._serve(slot)
+        callback.on_engine_up(self.name, slot.name, slot.where.host)
+
+    def _serve(self, slot: _Slot) -> None:
         slot.phase, slot.call = _Phase.SERVING, slot.actor.serve.remote(slot.name)
         slot.heard_s = time.monotonic()
-        callback.on_engine_up(self.name, slot.name, slot.where.host)
 
     def _ended(self, slot: _Slot, error: Exception, callback: RunCallback, now_s: float) -> None:
         """One life of a replica is over.

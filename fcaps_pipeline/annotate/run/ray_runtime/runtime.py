@@ -1,7 +1,8 @@
 """One job on Ray, from start to stop: the driver's loop around the replicas of all engines and the segmenters.
 
-Segmenters (CPU) offer Segments to the queue of each engine, replicas pull from it; the driver starts both,
-replaces what dies, and hands out units. It says what it waits for, and stops when a signal asks it to.
+Segmenters (CPU) offer Segments to the queue of each engine, replicas pull from it; the driver starts both side by
+side, replaces what dies, and hands out units. Nothing is asked or committed before every engine has answered who it
+is. It says what it waits for, and stops when a signal asks it to.
 """
 
 import time
@@ -101,22 +102,10 @@ class RayRuntime:
                 ray.wait(stopping, num_returns=len(stopping), timeout=_STOP_S)
             self._leave()
 
-    def start_engines(self, callback: RunCallback) -> dict[str, EngineIdentity]:
-        """Waits until one replica of every engine answers.
-
-        Raises:
-            ModelError: a model is missing or cannot be served.
-            EngineDeadError: an engine does not come up.
-        """
-        while any(engine.identity is None for engine in self._engines):
-            self._step_engines(self._ended(), callback)
-            self._say_what_is_missing(callback, num_segmenters=None)
-        return {engine.name: engine.identity for engine in self._engines if engine.identity is not None}
-
-    def run(
+    def start(
         self, units: Iterable[WorkUnit], callback: RunCallback, again: Mapping[int, UnitCommit] | None = None
-    ) -> Iterator[UnitCommit | UnitFailure]:
-        """Processes units and yields what became of each.
+    ) -> dict[str, EngineIdentity]:
+        """Waits until one replica of every engine answers; meanwhile the first units are segmented.
 
         Args:
             units: what is to be done.
@@ -124,13 +113,33 @@ class RayRuntime:
             again: of units that only do again what failed, the attempt that the rest is taken over from.
 
         Raises:
-            FcapsError: something that would meet every unit alike, such as a full disk.
-            KeyboardInterrupt: a signal asked to stop; what could be committed in time is.
+            ModelError: a model is missing or cannot be served.
+            EngineDeadError: an engine does not come up, or no segmenter does.
         """
         queues = [engine.queue for engine in self._engines]
         launch = Launch(self._segmenting, self._job, self._layout, self._reuse)
-        segmenters = Segmenters(launch, iter(units), self._board, queues, again or {})
-        self._said_s = time.monotonic()  # segmenters are only now started
+        self._segmenters = Segmenters(launch, iter(units), self._board, queues, again or {})
+        have_places = False
+        while any(engine.identity is None for engine in self._engines):
+            ended = self._ended(self._segmenters.starting())
+            self._step_engines(ended, callback)
+            have_places = have_places or all(engine.has_places() for engine in self._engines)
+            if have_places:  # segmenters must not take the cores that a replica waits for
+                self._segmenters.work_ahead(ended)
+            self._say_what_is_missing(callback, num_segmenters=None)
+        return {engine.name: engine.identity for engine in self._engines if engine.identity is not None}
+
+    def run(self, callback: RunCallback) -> Iterator[UnitCommit | UnitFailure]:
+        """Has the engines answer, processes the units that `start` was given, and yields what became of each.
+
+        Raises:
+            FcapsError: something that would meet every unit alike, such as a full disk.
+            KeyboardInterrupt: a signal asked to stop; what could be committed in time is.
+        """
+        segmenters = self._segmenters
+        for engine in self._engines:
+            engine.open()
+        self._said_s = time.monotonic()  # segmenters may be only now started
         with self._signals.noted() as asked:
             try:
                 while not segmenters.is_done() and not asked.is_set():
@@ -146,7 +155,7 @@ class RayRuntime:
         self._tell(callback)
 
     def _step(self, segmenters: Segmenters, callback: RunCallback) -> Iterator[UnitCommit | UnitFailure]:
-        ended = self._ended(segmenters)
+        ended = self._ended(segmenters.references())
         self._step_engines(ended, callback)
         yield from segmenters.step(ended)
         if time.monotonic() - self._told_s >= _TELL_EVERY_S:
@@ -160,11 +169,10 @@ class RayRuntime:
         while segmenters.is_finishing() and time.monotonic() < until_s:
             yield from self._step(segmenters, callback)
 
-    def _ended(self, segmenters: Segmenters | None = None) -> set[Any]:
+    def _ended(self, of_segmenters: Iterator[Any]) -> set[Any]:
         """Whatever has ended, as soon as anything has."""
         references = [ref for engine in self._engines for ref in engine.references()]
-        if segmenters is not None:
-            references += segmenters.references()
+        references += of_segmenters
         if not references:
             time.sleep(_POLL_S)
             return set()

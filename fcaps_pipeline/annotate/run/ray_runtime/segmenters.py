@@ -143,6 +143,10 @@ class Segmenters:
                 yield one.segmenting[0]
             yield from one.finishing
 
+    def starting(self) -> Iterator[Any]:
+        """What may end next while the engines start."""
+        return (one.hello for one in self._segmenters if one.hello is not None)
+
     def is_done(self) -> bool:
         """Whether nothing is in hand and nothing is left to begin."""
         in_hand = any(one.segmenting or one.finishing for one in self._segmenters)
@@ -161,6 +165,17 @@ class Segmenters:
                 one.actor.stop.options(concurrency_group=ANSWERS).remote()
             one.segmenting = None
 
+    def work_ahead(self, ended: set[Any]) -> None:
+        """Starts segmenters while the engines start, and has each segment one unit; what becomes of it, `step` tells.
+
+        Raises:
+            EngineDeadError: no segmenter starts.
+        """
+        now_s = time.monotonic()
+        for one in self._segmenters:
+            self._get_up(one, ended, now_s)
+            self._go_on(one, now_s)
+
     def step(self, ended: set[Any]) -> Iterator[UnitCommit | UnitFailure]:
         """Moves every segmenter on, and yields what became of units.
 
@@ -169,20 +184,26 @@ class Segmenters:
         """
         now_s = time.monotonic()
         for one in self._segmenters:
-            if one.actor is None and now_s >= one.rest_until_s and self._has_unit_for_another():
-                self._launch(one, now_s)
-            if one.hello in ended:
-                self._welcome(one, now_s)
+            self._get_up(one, ended, now_s)
             if one.segmenting is not None and one.segmenting[0] in ended:
                 yield from self._segmented(one, now_s)
             for ref in [ref for ref in one.finishing if ref in ended]:
                 if ref in one.finishing:
                     yield from self._finished(one, ref, now_s)
             yield from self._look(one, ended, now_s)
-            if one.is_idle and (unit := self._next()) is not None:
-                self._begin(one, unit, now_s)
+            self._go_on(one, now_s)
         if self.is_done() and self._gone is not None and not self._num_committed and not self._is_stopping:
             raise self._gone
+
+    def _get_up(self, one: _Segmenter, ended: set[Any], now_s: float) -> None:
+        if one.actor is None and now_s >= one.rest_until_s and self._has_unit_for_another():
+            self._launch(one, now_s)
+        if one.hello in ended:
+            self._welcome(one, now_s)
+
+    def _go_on(self, one: _Segmenter, now_s: float) -> None:
+        if one.is_idle and (unit := self._next()) is not None:
+            self._begin(one, unit, now_s)
 
     def _next(self) -> _Unit | None:
         if self._is_stopping:
