@@ -288,7 +288,7 @@ def test_segments_wait_for_an_engine_that_starts_and_nothing_is_asked_or_committ
         assert not layout.commits.exists()
         outcomes = list(runtime.run(Heard()))
     assert all(isinstance(one, UnitCommit) for one in outcomes)
-    assert set(_ids(layout.root)) - {"None"} == _expected(units[1:])
+    assert set(_ids(layout.root.on_disk())) - {"None"} == _expected(units[1:])
 
 
 def test_an_engine_that_cannot_start_ends_the_run_with_its_reason_and_nothing_done(
