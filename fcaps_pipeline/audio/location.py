@@ -15,6 +15,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from fcaps_pipeline.errors import RecordingError
+from fcaps_pipeline.storage.path import StorePath
 
 _FILE_URI = "file://"
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
@@ -57,10 +58,10 @@ class ParquetRow(NamedTuple):
     """Counted from 0 within the row group."""
 
 
-def location_of(path: Path) -> str:
-    """The location of an absolute path."""
+def location_of(path: Path | StorePath) -> str:
+    """The location of an absolute path, or of a file of a store."""
     text = str(path)
-    return text if _is_text(text) else path.as_uri()
+    return text if isinstance(path, StorePath) or _is_text(text) else path.as_uri()
 
 
 def location_in(part: FilePart | RefusedPart | ParquetRow) -> str:

@@ -17,7 +17,7 @@ from fcaps_pipeline.annotate.run.border import Border
 from fcaps_pipeline.annotate.run.division import Division, dealt
 from fcaps_pipeline.annotate.run.survey import Seen, Survey
 from fcaps_pipeline.annotate.sources.listing import Listing, list_recordings
-from fcaps_pipeline.audio.location import location_of
+from fcaps_pipeline.audio.location import is_url, location_of
 from fcaps_pipeline.audio.stamp import take_stamp
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.annotate_job import Job
@@ -46,8 +46,11 @@ def load_or_make(layout: RunLayout, job: Job) -> Plan:
 
 
 def source_stamp(job: Job) -> FileStamp | None:
-    """What a manifest looks like, which alone decides its Recordings; None for other sources, and where it is gone."""
-    if not isinstance(job.source, ManifestSource):
+    """What a manifest looks like, which alone decides its Recordings; None for other sources, and where it is gone.
+
+    What is on a store has no time of its own, and could be another one that begins alike.
+    """
+    if not isinstance(job.source, ManifestSource) or is_url(job.source.path):
         return None
     with Border():
         return take_stamp(location_of(resolve_path(job.source.path)))

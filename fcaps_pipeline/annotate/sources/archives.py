@@ -5,34 +5,45 @@ that names of members are shown from.
 """
 
 import glob
-import os
 import stat
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from fcaps_pipeline.audio.location import is_url
+from fcaps_pipeline.annotate.sources.source_path import (
+    SourcePath,
+    files_below,
+    files_on_store,
+    is_file,
+    is_folder,
+    resolved,
+    steps_below,
+)
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.jobs.resources import resolve_path
-from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.storage.path import StorePath, check_reachable
 
 _MAGIC = frozenset("*?[")
+_WHAT_TO_GIVE = "give a folder, an audio file, an archive or a list"
 
 
-def existing(location: str) -> Path:
+def existing(location: str) -> SourcePath:
     """The path of a source that is there, or a pattern that may match some.
 
     Raises:
         SourceError: nothing is there that could be read.
+        StorageError: the store cannot be reached, or does not show it.
+        UsageError: there is no such kind of store.
     """
-    if is_url(location):
-        raise SourceError(f"{location} is an address, and sources are read from file systems only; copy or mount it")
-    path = resolve_path(location)
+    path = resolved(location)
+    if isinstance(path, StorePath):
+        return _existing_on_store(path)
     if is_pattern(path) and glob.glob(str(path), recursive=True):  # noqa: PTH207 - a whole path
         return path
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise SourceError(f"{path} does not exist; give a folder, an audio file, an archive or a list") from None
+        raise SourceError(f"{path} does not exist; {_WHAT_TO_GIVE}") from None
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
@@ -40,11 +51,18 @@ def existing(location: str) -> Path:
     return path
 
 
+def _existing_on_store(path: StorePath) -> StorePath:
+    check_reachable(path)
+    if is_file(path) or is_folder(path) or (is_pattern(path) and _matching(path).files):
+        return path
+    raise SourceError(f"{path} does not exist; {_WHAT_TO_GIVE}")
+
+
 class Archives(NamedTuple):
     """Files of one kind."""
 
-    root: Path
-    files: list[Path]
+    root: SourcePath
+    files: Sequence[SourcePath]
 
 
 def find_archives(location: str, suffixes: tuple[str, ...], what: str) -> Archives:
@@ -57,13 +75,13 @@ def find_archives(location: str, suffixes: tuple[str, ...], what: str) -> Archiv
 
     Raises:
         SourceError: there are none.
+        StorageError: the store does not tell.
     """
-    path = resolve_path(location)
-    if path.is_dir():
-        found = Archives(path, [file for file in _below(path) if file.name.lower().endswith(suffixes)])
+    path = resolved(location)
+    if is_folder(path):
+        found = Archives(path, [file for file in files_below(path) if file.name.lower().endswith(suffixes)])
     elif is_pattern(path):
-        files = (Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207 - a whole path
-        found = Archives(_fixed_part(path), sorted(file for file in files if file.is_file()))
+        found = _matching(path)
     else:
         found = Archives(path.parent, [path])
     if not found.files:
@@ -71,32 +89,26 @@ def find_archives(location: str, suffixes: tuple[str, ...], what: str) -> Archiv
     return found
 
 
-def is_pattern(path: Path) -> bool:
+def is_pattern(path: SourcePath) -> bool:
     """Whether a path stands for all that it matches, and is none itself."""
-    return bool(_MAGIC & set(str(path))) and not path.exists()
+    text = path.key if isinstance(path, StorePath) else str(path)
+    return bool(_MAGIC & set(text)) and not path.exists()
 
 
-def _below(folder: Path) -> list[Path]:
-    """Files below a folder, but neither hidden ones nor those of runs; links to folders are not followed."""
-    found: list[Path] = []
-    for parent, folders, files in os.walk(folder, onerror=_refuse):
-        folders[:] = [name for name in folders if not (name.startswith(".") or _is_of_run(Path(parent, name)))]
-        found += [Path(parent, name) for name in files if not name.startswith(".")]
-    return sorted(found)
+def _matching(pattern: SourcePath) -> Archives:
+    """Of a pattern, what it matches, and the last folder before it begins."""
+    if isinstance(pattern, Path):
+        found = (Path(name) for name in glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - a whole path
+        folder = next(one for one in pattern.parents if not _MAGIC & set(str(one)))
+        return Archives(folder, sorted(file for file in found if file.is_file()))
+    root = pattern.parent
+    while _MAGIC & set(root.key):
+        root = root.parent
+    wanted = steps_below(pattern, root)
+    return Archives(root, [file for file in files_on_store(root) if _matches(file, root, wanted)])
 
 
-def _is_of_run(folder: Path) -> bool:
-    """Whether a run keeps its files there, which are Parquet too and no sound of the corpus."""
-    return RunLayout(folder).job.exists()
-
-
-def _refuse(error: OSError) -> None:
-    raise SourceError(f"folder {error.filename} cannot be read: {error.strerror}; check its permissions") from error
-
-
-def _fixed_part(pattern: Path) -> Path:
-    """The last folder before a pattern begins."""
-    fixed = pattern
-    while _MAGIC & set(str(fixed)):
-        fixed = fixed.parent
-    return fixed
+def _matches(file: StorePath, root: StorePath, wanted: list[str]) -> bool:
+    """Whether each step of the way to a file is as wanted; a star stands for part of one step."""
+    steps = steps_below(file, root)
+    return len(steps) == len(wanted) and all(map(fnmatchcase, steps, wanted))

@@ -1,13 +1,15 @@
 """Recordings of a folder: every audio file below it, in the order of their paths.
 
-Enters: a FolderSource with its resolved path. Leaves: Recordings with ids from relative paths, and with what files
-beside them say (`beside`). Hidden files are left out; what is not audio is counted, what is no regular file is named.
+Enters: a FolderSource with its resolved path. Leaves: Recordings with ids from relative paths, and, on a file system,
+with what files beside them say (`beside`). Hidden files are left out; what is not audio is counted, what is no
+regular file is named.
 """
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from fcaps_pipeline.annotate.sources.beside import METADATA, Metadata, Neighbours, Told
@@ -16,32 +18,41 @@ from fcaps_pipeline.annotate.sources.kinds import is_taken
 from fcaps_pipeline.annotate.sources.lines import gender_of, json_text
 from fcaps_pipeline.annotate.sources.located import Located, place_of
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
-from fcaps_pipeline.audio.location import shown_name
+from fcaps_pipeline.annotate.sources.source_path import SourcePath, files_on_store, is_folder
+from fcaps_pipeline.audio.location import location_of, shown_name
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.sources import FolderSource
 from fcaps_pipeline.records.audio import Recording
+from fcaps_pipeline.storage.path import StorePath
 
 _ONE_FOLDER_ALONE = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
 """Errors that say nothing of the rest: such a folder fails alone, like a file that cannot be read."""
+_BESIDE = frozenset({".txt", ".json", ".jsonl"})
+"""What is read beside audio on a file system."""
 _MANIFEST_SUFFIXES = (".jsonl", ".jsonl.gz", ".ndjson")
 
 
-def list_folder(source: FolderSource, path: Path, passed_over: PassedOver) -> Iterator[Located]:
+def list_folder(source: FolderSource, path: SourcePath, passed_over: PassedOver) -> Iterator[Located]:
     """Yields the audio files of a folder, or the one file that the path is.
 
     Raises:
         SourceError: a folder cannot be read, or there is no audio in it.
+        StorageError: a store does not tell.
     """
-    root = path.absolute()
-    if not root.is_dir():
-        if root.name.endswith(_MANIFEST_SUFFIXES):
+    if not is_folder(path):
+        if path.name.endswith(_MANIFEST_SUFFIXES):
             raise SourceError(f"{path} is a list, not a folder: give it with source.kind manifest, or lhotse")
-        yield _located(root, root.parent, source, Told())
+        yield _located(path, path.parent, source, Told())
         return
     num_found, fields = 0, FieldNames(source.fields)
-    for file, told in _walk(root, _Above(frozenset(), ()), fields, passed_over):
+    files = (
+        _walk(path, _Above(frozenset(), ()), fields, passed_over)
+        if isinstance(path, Path)
+        else _on_store(path, passed_over)
+    )
+    for file, told in files:
         num_found += 1
-        yield _located(file, root, source, told)
+        yield _located(file, path, source, told)
     fields.check_met(str(path))
     if num_found == 0:
         raise SourceError(
@@ -49,7 +60,7 @@ def list_folder(source: FolderSource, path: Path, passed_over: PassedOver) -> It
         )
 
 
-def _located(file: Path, root: Path, source: FolderSource, told: Told) -> Located:
+def _located(file: SourcePath, root: SourcePath, source: FolderSource, told: Told) -> Located:
     place = place_of(file, root)
     recording = Recording(
         recording_id=place.safe_id,
@@ -64,6 +75,20 @@ def _located(file: Path, root: Path, source: FolderSource, told: Told) -> Locate
         extra=json_text(told.extra),
     )
     return Located(recording, shown_name(str(file)))
+
+
+def _on_store(folder: StorePath, passed_over: PassedOver) -> Iterator[tuple[StorePath, Told]]:
+    """Audio files below a folder of a store; a request for each text beside them would take longer than they do."""
+    unread: Counter[str] = Counter()
+    for file in files_on_store(folder):
+        if is_taken(PurePath(file.name), location_of(file)):
+            yield file, Told()
+            continue
+        passed_over.add_files([file.name])
+        unread.update({PurePath(file.name).suffix.lower()} & _BESIDE)
+    if unread:
+        counts = " and ".join(f"{count} x {suffix}" for suffix, count in sorted(unread.items()))
+        passed_over.note(f"{folder}: {counts} are not read on a store; let a manifest tell what they say")
 
 
 class _Above(NamedTuple):
@@ -103,7 +128,7 @@ def _walk(folder: Path, above: _Above, fields: FieldNames, passed_over: PassedOv
         elif entry.name in audio:
             yield Path(entry.path), neighbours.of(entry.name)
     others = (entry for entry in entries if entry.name not in audio | neighbours.read | {METADATA})
-    passed_over.add_files(Path(entry.path) for entry in others if _is_file(entry))
+    passed_over.add_files(entry.name for entry in others if _is_file(entry))
     for line in neighbours.notes:
         passed_over.note(line)
     passed_over.num_read_beside += len(neighbours.read)

@@ -8,8 +8,8 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import IO, NamedTuple, TypeVar, cast
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails, from_json, to_json
 
 from fcaps_pipeline.annotate.sources.fields import NO_NAMES, FieldNames
 from fcaps_pipeline.annotate.sources.lines import LINE_FAULT, OpenLine
+from fcaps_pipeline.annotate.sources.source_path import SourcePath, is_file, opened
 from fcaps_pipeline.errors import SourceError
 
 LineT = TypeVar("LineT", bound=BaseModel)
@@ -30,7 +31,7 @@ _MAX_BLANK_LINES = 100_000
 _BLOCK_BYTES = 8_000_000
 
 
-def read_jsonl(path: Path, model: type[LineT], fields: FieldNames = NO_NAMES) -> Iterator[tuple[int, LineT]]:
+def read_jsonl(path: SourcePath, model: type[LineT], fields: FieldNames = NO_NAMES) -> Iterator[tuple[int, LineT]]:
     """Yields line number and model for every line that is not blank.
 
     Args:
@@ -45,7 +46,7 @@ def read_jsonl(path: Path, model: type[LineT], fields: FieldNames = NO_NAMES) ->
 
 
 def parsed(
-    lines: Iterable[tuple[int, bytes]], path: Path, model: type[LineT], fields: FieldNames
+    lines: Iterable[tuple[int, bytes]], path: SourcePath, model: type[LineT], fields: FieldNames
 ) -> Iterator[tuple[int, LineT]]:
     """The models of lines, see `read_jsonl`."""
     for number, line in lines:
@@ -60,13 +61,14 @@ def explained(error: ValidationError, model: type[BaseModel]) -> str:
     return "; ".join(_explain(item, model) for item in error.errors())
 
 
-def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def raw_lines(path: SourcePath) -> Iterator[tuple[int, bytes]]:
     """Yields number and content of every line that is not blank.
 
     Raises:
         SourceError: the file is missing, unreadable or damaged.
+        StorageError: it is on a store, which does not give it.
     """
-    if not path.is_file() and path.exists():
+    if not is_file(path) and path.exists():
         raise SourceError(f"{path} is no regular file; give a JSONL file, plain or compressed")
     try:
         _refuse_what_is_no_list(path)
@@ -90,7 +92,7 @@ class LineBlock(NamedTuple):
     """Number and content of each that is not blank."""
 
 
-def line_blocks(path: Path) -> Iterator[LineBlock]:
+def line_blocks(path: SourcePath) -> Iterator[LineBlock]:
     """The lines of `raw_lines` in blocks of some megabytes; what cannot be cut into blocks is one without content.
 
     Raises:
@@ -98,7 +100,7 @@ def line_blocks(path: Path) -> Iterator[LineBlock]:
     """
     number, num_blank = 0, 0
     try:
-        if not path.is_file():
+        if not is_file(path):
             raise FileNotFoundError
         _refuse_what_is_no_list(path)
         with _open(path) as stream:
@@ -115,7 +117,7 @@ def line_blocks(path: Path) -> Iterator[LineBlock]:
         yield LineBlock(b"", number + 1, lambda: (one for one in raw_lines(path) if one[0] > number))
 
 
-def _lines(stream: IO[bytes], path: Path, number: int = 0, num_blank: int = 0) -> Iterator[tuple[int, bytes]]:
+def _lines(stream: IO[bytes], path: SourcePath, number: int = 0, num_blank: int = 0) -> Iterator[tuple[int, bytes]]:
     """Lines of bounded length that are not blank: a few bytes of gzip may unpack to more than any memory holds.
 
     Args:
@@ -143,7 +145,7 @@ def _is_array(stream: io.BufferedReader) -> bool:
     return stream.peek(_HEAD_BYTES).removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"[")
 
 
-def _items(stream: IO[bytes], path: Path) -> Iterator[bytes]:
+def _items(stream: IO[bytes], path: SourcePath) -> Iterator[bytes]:
     """Objects of an array, each as a line of its own."""
     content = stream.read(_MAX_ARRAY_BYTES + 1)
     if len(content) > _MAX_ARRAY_BYTES:
@@ -155,8 +157,8 @@ def _items(stream: IO[bytes], path: Path) -> Iterator[bytes]:
     yield from map(to_json, items)
 
 
-def _refuse_what_is_no_list(path: Path) -> None:
-    with path.open("rb") as stream:
+def _refuse_what_is_no_list(path: SourcePath) -> None:
+    with opened(path) as stream:
         head = stream.read(_HEAD_BYTES).lstrip().lower()
     if head.startswith(b"version https://git-lfs"):
         raise SourceError(f"{path} is a Git LFS pointer, not a list: run git lfs pull where the corpus was cloned")
@@ -164,12 +166,17 @@ def _refuse_what_is_no_list(path: Path) -> None:
         raise SourceError(f"{path} holds HTML, a web page, not a list: the download went wrong; fetch it again")
 
 
-def _open(path: Path) -> io.BufferedReader:
-    if path.suffix == ".gz":
-        return cast("io.BufferedReader", gzip.open(path, "rb"))
-    if path.suffix == ".zst":
-        return io.BufferedReader(cast("io.RawIOBase", pa.input_stream(str(path), compression="zstd")))
-    return path.open("rb")
+@contextmanager
+def _open(path: SourcePath) -> Iterator[io.BufferedReader]:
+    with opened(path) as packed:
+        stream: object = packed
+        if path.name.endswith(".gz"):
+            stream = gzip.GzipFile(fileobj=packed, mode="rb")
+        elif path.name.endswith(".zst"):
+            stream = pa.input_stream(packed, compression="zstd")
+        plain: io.BufferedReader = io.BufferedReader(cast("io.RawIOBase", stream))
+        with plain:
+            yield plain
 
 
 def _explain(item: ErrorDetails, model: type[BaseModel]) -> str:

@@ -28,8 +28,8 @@ from fcaps_pipeline.annotate.sources.lhotse_lines import (
 from fcaps_pipeline.annotate.sources.lines import gender_of, json_text
 from fcaps_pipeline.annotate.sources.located import Located, Place, locate
 from fcaps_pipeline.annotate.sources.manifest import unique_cuts
+from fcaps_pipeline.annotate.sources.source_path import SourcePath, resolved
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.jobs.resources import resolve_path
 from fcaps_pipeline.jobs.sources import LhotseSource
 from fcaps_pipeline.records.audio import AudioFile, Cut, Recording, seconds_to_samples
 
@@ -49,7 +49,7 @@ class CutLine(NamedTuple):
     where: str
 
 
-def list_lhotse(source: LhotseSource, path: Path) -> Iterator[Located]:
+def list_lhotse(source: LhotseSource, path: SourcePath) -> Iterator[Located]:
     """Yields the Recordings of the file.
 
     Raises:
@@ -64,20 +64,20 @@ def list_lhotse(source: LhotseSource, path: Path) -> Iterator[Located]:
         yield Located(recording.model_copy(update={"license": source.license}), where)
 
 
-def _roots(source: LhotseSource, path: Path) -> list[Path]:
+def _roots(source: LhotseSource, path: SourcePath) -> list[SourcePath]:
     """Lhotse writes paths from the working directory in which the data were prepared: often the present one."""
     if source.audio_root:
-        return [resolve_path(source.audio_root).absolute()]
-    return [path.absolute().parent, Path.cwd()]
+        return [resolved(source.audio_root)]
+    return [path.parent, Path.cwd()] if isinstance(path, Path) else [path.parent]
 
 
-def _list_plain(path: Path, roots: list[Path]) -> Iterator[Located]:
+def _list_plain(path: SourcePath, roots: list[SourcePath]) -> Iterator[Located]:
     for number, line in read_jsonl(path, LhotseRecording):
         where = f"{path}:{number}"
         yield Located(_plain(line, id_from_name(line.id), _places(line, roots, where)), where)
 
 
-def _list_cuts(path: Path, roots: list[Path]) -> Iterator[Located]:
+def _list_cuts(path: SourcePath, roots: list[SourcePath]) -> Iterator[Located]:
     lines = (one for number, cut in read_jsonl(path, LhotseCut) for one in lines_of(cut, f"{path}:{number}"))
     if _are_neighbours(path):
         for _, members in groupby(lines, key=lambda line: line.cut.recording.id):
@@ -90,7 +90,7 @@ def _list_cuts(path: Path, roots: list[Path]) -> Iterator[Located]:
         yield from _group(found, roots)
 
 
-def _are_neighbours(path: Path) -> bool:
+def _are_neighbours(path: SourcePath) -> bool:
     """Whether the cuts of each recording follow one another; of a list with mistakes, no matter what."""
     met: set[int] = set()
     last = None
@@ -111,7 +111,7 @@ def lines_of(cut: LhotseCut, where: str) -> Iterator[CutLine]:
         yield CutLine(one, channel, _tags(one), _common(item.language for item in one.heard()), where)
 
 
-def _group(members: list[CutLine], roots: list[Path]) -> Iterator[Located]:
+def _group(members: list[CutLine], roots: list[SourcePath]) -> Iterator[Located]:
     """One Recording per combination of tags and language, as both belong to the Recording."""
     by_style: dict[tuple[tuple[str, ...], str | None], list[CutLine]] = {}
     for member in members:
@@ -219,7 +219,7 @@ def _files(audio: LhotseRecording, places: list[Place]) -> tuple[AudioFile, ...]
     return tuple(AudioFile(location=place.location, channels=one) for place, one in zip(places, channels, strict=True))
 
 
-def _places(recording: LhotseRecording, roots: list[Path], where: str) -> list[Place]:
+def _places(recording: LhotseRecording, roots: list[SourcePath], where: str) -> list[Place]:
     if recording.transforms:
         raise SourceError(f"{where}: recording {recording.id!r} has transforms; save the transformed audio first")
     kinds = sorted({source.type for source in recording.sources} - {"file", "url"})

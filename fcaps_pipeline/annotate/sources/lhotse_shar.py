@@ -8,6 +8,7 @@ Source: lhotse/shar/writers/shar.py, lhotse/shar/readers/lazy.py.
 
 from collections.abc import Iterator
 from contextlib import closing
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from fcaps_pipeline.annotate.sources.ids import id_from_name
@@ -15,6 +16,7 @@ from fcaps_pipeline.annotate.sources.jsonl import read_jsonl
 from fcaps_pipeline.annotate.sources.lhotse import lines_of, recording_of
 from fcaps_pipeline.annotate.sources.lhotse_lines import LhotseCut
 from fcaps_pipeline.annotate.sources.located import Located, Place, place_of
+from fcaps_pipeline.annotate.sources.source_path import SourcePath
 from fcaps_pipeline.annotate.sources.tar_headers import TarHeaders
 from fcaps_pipeline.audio.byte_source import open_file
 from fcaps_pipeline.audio.location import FilePart, RefusedPart, location_in, shown_name
@@ -25,19 +27,30 @@ _CUTS = "cuts.*.jsonl*"
 _BESIDE = ".json"
 
 
-def is_shar(folder: Path) -> bool:
+def is_shar(folder: SourcePath) -> bool:
     """Whether a folder holds shards of cuts."""
-    return folder.is_dir() and any(folder.glob(_CUTS))
+    return any(True for _ in _cuts(folder))
 
 
-def list_shar(source: LhotseSource, folder: Path) -> Iterator[Located]:
+def are_cuts(name: str) -> bool:
+    """Whether a file of this name is a shard of cuts."""
+    return fnmatchcase(name, _CUTS)
+
+
+def _cuts(folder: SourcePath) -> Iterator[SourcePath]:
+    if isinstance(folder, Path):
+        return folder.glob(_CUTS)
+    return (file for file in folder.list() if are_cuts(file.name) and file.parent == folder)
+
+
+def list_shar(source: LhotseSource, folder: SourcePath) -> Iterator[Located]:
     """Yields the cuts of all shards.
 
     Raises:
         SourceError: a shard has no tar of recordings, or a line is no cut.
         StorageError: the storage fails.
     """
-    for cuts in sorted(folder.glob(_CUTS)):
+    for cuts in sorted(_cuts(folder), key=str):
         tar = _Members(folder / f"recording.{cuts.name.split('.')[1]}.tar", folder)
         for number, cut in read_jsonl(cuts, LhotseCut):
             where = f"{cuts}:{number}"
@@ -50,8 +63,8 @@ def list_shar(source: LhotseSource, folder: Path) -> Iterator[Located]:
 class _Members:
     """The sound in one tar, by the ids of cuts."""
 
-    def __init__(self, path: Path, folder: Path) -> None:
-        self._path, self._tar = path, place_of(path.absolute(), folder.absolute())
+    def __init__(self, path: SourcePath, folder: SourcePath) -> None:
+        self._path, self._tar = path, place_of(path, folder)
         self._parts: dict[str, FilePart | RefusedPart] = {}
         try:
             source = open_file(self._tar.location)

@@ -24,6 +24,7 @@ from fcaps_pipeline.annotate.sources.manifest_file import list_manifest
 from fcaps_pipeline.annotate.sources.parquet import list_parquet
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
 from fcaps_pipeline.annotate.sources.run import list_run
+from fcaps_pipeline.annotate.sources.source_path import SourcePath, is_folder
 from fcaps_pipeline.annotate.sources.table import list_table
 from fcaps_pipeline.annotate.sources.tar import list_tars
 from fcaps_pipeline.errors import SourceError
@@ -152,7 +153,7 @@ def _entries(source: SourceConfig, passed_over: PassedOver) -> Iterable[Located 
         case TableSource():
             return list_table(source, path)
         case KaldiSource():
-            return list_kaldi(source, path, passed_over)
+            return list_kaldi(source, path if isinstance(path, Path) else path.on_disk(), passed_over)
         case LhotseSource():
             return list_shar(source, path) if is_shar(path) else list_lhotse(source, path)
         case TarSource():
@@ -165,10 +166,10 @@ def _entries(source: SourceConfig, passed_over: PassedOver) -> Iterable[Located 
             assert_never(source)
 
 
-def _path_of(source: SourceConfig) -> Path:
+def _path_of(source: SourceConfig) -> SourcePath:
     path = existing(source.path)
     if is_pattern(path) and not isinstance(source, TarSource | ParquetSource):
         raise SourceError(f"{path} is a pattern, which archives alone are named by; give a file or a folder")
-    if path.is_dir() and isinstance(source, ManifestSource | TableSource | LhotseSource) and not is_shar(path):
+    if is_folder(path) and isinstance(source, ManifestSource | TableSource | LhotseSource) and not is_shar(path):
         raise SourceError(f"{path} is a folder, expected a list; give a folder of audio with source.kind folder")
     return path

@@ -5,6 +5,7 @@ business, and an absolute path means nothing elsewhere. Its id still follows fro
 """
 
 import os
+import posixpath
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from fcaps_pipeline.annotate.sources.ids import id_from_outside, id_from_path
+from fcaps_pipeline.annotate.sources.source_path import SourcePath, is_below, steps_below
 from fcaps_pipeline.audio.location import (
     FilePart,
     ParquetRow,
@@ -25,6 +27,7 @@ from fcaps_pipeline.audio.location import (
 )
 from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.records.audio import Recording
+from fcaps_pipeline.storage.path import StorePath
 
 
 class Located(NamedTuple):
@@ -54,20 +57,20 @@ class Place(NamedTuple):
     """Id of a Recording that has no other name."""
 
 
-def locate(path: str, roots: Sequence[Path]) -> Place:
+def locate(path: str, roots: Sequence[SourcePath]) -> Place:
     """The place of an audio file that a source names.
 
     Args:
         path: as it stands in the source: absolute, relative or an address.
         roots: folders that a relative path may start from, absolute. The first under which the file exists is taken,
-            the first of all where it exists under none.
+            the first of all where it exists under none, or where that would have to be asked of a store.
     """
     part = _part(path)
     if is_url(path) or part is None:
         return Place(path, shown_name(path.rsplit("/", 1)[-1]), id_from_outside(path))
     named = local_path(path)
-    tried = [root / named for root in roots]
-    found = next((one for one, file in enumerate(tried) if os.path.exists(file)), 0) if len(tried) > 1 else 0  # noqa: PTH110 - True or False for any name
+    tried = [_joined(root, named) for root in roots]
+    found = next(filter(lambda one: _is_there(tried[one]), range(len(tried))), 0) if len(tried) > 1 else 0
     place = place_of(tried[found], roots[found])
     return place if isinstance(part, str) else _inside(place, part)
 
@@ -87,10 +90,31 @@ def _inside(place: Place, part: FilePart | RefusedPart | ParquetRow) -> Place:
     return Place(location, f"{place.shown}/{shown_name(inner)}", id_from_path(f"{place.shown}/{inner}"))
 
 
-def place_of(absolute: Path, root: Path) -> Place:
+def _joined(root: SourcePath, named: Path) -> SourcePath:
+    if isinstance(root, Path) or named.is_absolute():
+        return root / named if isinstance(root, Path) else named
+    # A name that no object can have is kept, and fails when it is opened.
+    return StorePath(root.store, posixpath.normpath(f"{root.key}/{named}").lstrip("/"))
+
+
+def _is_there(path: SourcePath) -> bool:
+    return isinstance(path, StorePath) or os.path.exists(path)  # noqa: PTH110 - True or False for any name
+
+
+def place_of(absolute: SourcePath, root: SourcePath) -> Place:
     """The place of a file seen from a root."""
+    if isinstance(absolute, StorePath):
+        return _place_on_store(absolute, root)
     normal = Path(os.path.normpath(absolute))
-    if normal.is_relative_to(root):
+    if isinstance(root, Path) and normal.is_relative_to(root):
         relative = normal.relative_to(root).as_posix()
         return Place(location_of(absolute), shown_name(relative), id_from_path(relative))
     return Place(location_of(absolute), shown_name(normal.name), id_from_outside(str(normal)))
+
+
+def _place_on_store(path: StorePath, root: SourcePath) -> Place:
+    location = location_of(path)
+    if isinstance(root, StorePath) and is_below(path, root):
+        relative = "/".join(steps_below(path, root))
+        return Place(location, shown_name(relative), id_from_path(relative))
+    return Place(location, shown_name(path.name), id_from_outside(location))

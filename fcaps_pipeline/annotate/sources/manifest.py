@@ -7,7 +7,6 @@ are not opened here.
 """
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
@@ -25,8 +24,8 @@ from fcaps_pipeline.annotate.sources.lines import (
 )
 from fcaps_pipeline.annotate.sources.located import Located, Place, locate
 from fcaps_pipeline.annotate.sources.recording_line import RecordingLine, recording_from
+from fcaps_pipeline.annotate.sources.source_path import SourcePath, resolved
 from fcaps_pipeline.errors import SourceError
-from fcaps_pipeline.jobs.resources import resolve_path
 from fcaps_pipeline.records.audio import Channel, Cut, Recording, seconds_to_samples
 
 PATH_NAMES = ("path", "audio", "audio_filepath", "file_name")
@@ -84,12 +83,14 @@ class _Line(NamedTuple):
     where: str
 
 
-def root_of(audio_root: str | None, path: Path) -> Path:
+def root_of(audio_root: str | None, path: SourcePath) -> SourcePath:
     """Folder that relative paths of a list start from."""
-    return resolve_path(audio_root).absolute() if audio_root else path.absolute().parent
+    return resolved(audio_root) if audio_root else path.parent
 
 
-def list_lines(lines: Iterable[tuple[int, ManifestLine]], audio_root: str | None, path: Path) -> Iterator[Located]:
+def list_lines(
+    lines: Iterable[tuple[int, ManifestLine]], audio_root: str | None, path: SourcePath
+) -> Iterator[Located]:
     """The Recordings of numbered lines, whatever they were read from: one per line, or per run of segments of one file.
 
     Args:
@@ -109,7 +110,7 @@ def list_lines(lines: Iterable[tuple[int, ManifestLine]], audio_root: str | None
 class ManifestLines:
     """Makes Recordings of lines, of which neighbours may go together."""
 
-    def __init__(self, root: Path, path: Path) -> None:
+    def __init__(self, root: SourcePath, path: SourcePath) -> None:
         """Starts before the first line of a list.
 
         Args:

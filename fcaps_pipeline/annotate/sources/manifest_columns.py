@@ -8,7 +8,6 @@ that is not goes through the same functions as there.
 
 import io
 import os
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +19,10 @@ from fcaps_pipeline.annotate.sources.ids import MAX_ID_CHARACTERS, id_from_name
 from fcaps_pipeline.annotate.sources.lines import LONGEST_S
 from fcaps_pipeline.annotate.sources.located import locate
 from fcaps_pipeline.annotate.sources.manifest import ManifestLine
+from fcaps_pipeline.annotate.sources.source_path import SourcePath
 from fcaps_pipeline.audio.location import shown_name
 from fcaps_pipeline.shards.recording_table import RECORDING_SCHEMA
+from fcaps_pipeline.storage.path import StorePath
 
 _TEXTS = ("speaker", "language", "license", "corpus")
 """Fields that are absent or not empty."""
@@ -37,12 +38,14 @@ _SAFE_ID = rf"\A[A-Za-z0-9_-]{{1,{MAX_ID_CHARACTERS}}}\z"
 _STEP = r"[A-Za-z0-9_\p{L}][ -.0-~\p{L}\p{N}]*"
 """Part of a path that is itself in every normal form."""
 _RELATIVE = rf"\A{_STEP}(?:/{_STEP})*\z"
+_AS_IN_URI = r"\A[A-Za-z0-9_.~/!$&'()*+,;=@-]+\z"
+"""A path that stands in a URI as it is, and is none itself."""
 _WORDS = r"[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*"
 _PATH_AS_ID = rf"\A{_WORDS}(?:/{_WORDS})*(?:\.[A-Za-z0-9_]+)?\z"
 """A path that its id tells whole, see `id_from_path`."""
 
 
-def plain_lines(content: bytes, root: Path) -> pa.Table | None:
+def plain_lines(content: bytes, root: SourcePath) -> pa.Table | None:
     """The Recordings of whole lines of JSON; None where a line is not plain.
 
     Args:
@@ -61,7 +64,7 @@ def plain_lines(content: bytes, root: Path) -> pa.Table | None:
     return _recordings(lines, root) if len(lines) == num_lines else None
 
 
-def plain_rows(rows: pa.Table, root: Path) -> pa.Table | None:
+def plain_rows(rows: pa.Table, root: SourcePath) -> pa.Table | None:
     """The Recordings of rows whose columns are fields of a line; None where a row is not plain.
 
     Args:
@@ -88,7 +91,7 @@ def _is_like(found: pa.DataType, kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_integer(found))
 
 
-def _recordings(lines: pa.Table, root: Path) -> pa.Table | None:
+def _recordings(lines: pa.Table, root: SourcePath) -> pa.Table | None:
     """Of columns by all of their names."""
     try:
         lines.validate(full=True)
@@ -139,7 +142,7 @@ def _are_plain(fields: dict[str, pa.Array]) -> bool:
     )
 
 
-def _places(paths: pa.Array, names: pa.Array, root: Path) -> dict[str, pa.Array]:
+def _places(paths: pa.Array, names: pa.Array, root: SourcePath) -> dict[str, pa.Array]:
     """Id, location and source of each line; what is not evident is told by `locate` and `id_from_name`, one by one."""
     prefix = f"{str(root).rstrip('/')}/"
     is_inside = pc.starts_with(paths, prefix)
@@ -152,6 +155,8 @@ def _places(paths: pa.Array, names: pa.Array, root: Path) -> dict[str, pa.Array]
     }
     steps = pc.if_else(is_outside, pc.utf8_slice_codeunits(paths, 1), relative)
     is_evident = pc.and_(pc.match_substring_regex(steps, _RELATIVE), pc.is_valid(columns["recording_id"]))
+    if isinstance(root, StorePath):
+        is_evident = pc.and_(is_evident, pc.match_substring_regex(paths, _AS_IN_URI))
     odd = np.arange(len(paths)) if not _is_normal(root) else np.flatnonzero(pc.invert(is_evident))
     places = [locate(paths[row].as_py(), [root]) for row in odd]
     named = pc.is_valid(names.take(pa.array(odd))).to_pylist()
@@ -162,8 +167,8 @@ def _places(paths: pa.Array, names: pa.Array, root: Path) -> dict[str, pa.Array]
     return columns
 
 
-def _is_normal(root: Path) -> bool:
-    return os.path.normpath(root) == str(root) == shown_name(str(root))
+def _is_normal(root: SourcePath) -> bool:
+    return isinstance(root, StorePath) or os.path.normpath(root) == str(root) == shown_name(str(root))
 
 
 def _id_from(relative: pa.Array) -> pa.Array:

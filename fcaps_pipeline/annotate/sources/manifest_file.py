@@ -6,7 +6,6 @@ they are not.
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -19,6 +18,7 @@ from fcaps_pipeline.annotate.sources.located import Block, Located
 from fcaps_pipeline.annotate.sources.manifest import ManifestLine, ManifestLines, root_of
 from fcaps_pipeline.annotate.sources.manifest_columns import plain_lines, plain_rows
 from fcaps_pipeline.annotate.sources.parquet import PARQUET_SUFFIXES, plain_values
+from fcaps_pipeline.annotate.sources.source_path import SourcePath, opened
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.sources import ManifestSource
 
@@ -29,12 +29,12 @@ class _Lines(NamedTuple):
     """Neighbouring lines, as columns or one by one."""
 
     first_number: int
-    in_columns: Callable[[Path], pa.Table | None]
+    in_columns: Callable[[SourcePath], pa.Table | None]
     """The Recordings of plain lines, given the folder that paths start from."""
     one_by_one: Callable[[], Iterator[tuple[int, ManifestLine]]]
 
 
-def list_manifest(source: ManifestSource, path: Path) -> Iterator[Located | Block]:
+def list_manifest(source: ManifestSource, path: SourcePath) -> Iterator[Located | Block]:
     """Yields one Recording per line, or per run of lines that are segments of one file.
 
     Raises:
@@ -55,21 +55,21 @@ def list_manifest(source: ManifestSource, path: Path) -> Iterator[Located | Bloc
     fields.check_met(str(path))
 
 
-def _json_lines(path: Path, fields: FieldNames) -> Iterator[_Lines]:
+def _json_lines(path: SourcePath, fields: FieldNames) -> Iterator[_Lines]:
     for block in line_blocks(path):
         yield _Lines(
             block.first_number, partial(plain_lines, block.content), partial(_line_by_line, block, path, fields)
         )
 
 
-def _line_by_line(block: LineBlock, path: Path, fields: FieldNames) -> Iterator[tuple[int, ManifestLine]]:
+def _line_by_line(block: LineBlock, path: SourcePath, fields: FieldNames) -> Iterator[tuple[int, ManifestLine]]:
     return parsed(block.lines(), path, ManifestLine, fields)
 
 
-def _rows(path: Path, fields: FieldNames) -> Iterator[_Lines]:
+def _rows(path: SourcePath, fields: FieldNames) -> Iterator[_Lines]:
     number = 1
     try:
-        with pq.ParquetFile(path) as file:
+        with opened(path) as content, pq.ParquetFile(content) as file:
             for batch in file.iter_batches(_BATCH_ROWS):
                 rows = pa.Table.from_batches([batch])
                 if len(rows):
@@ -80,7 +80,7 @@ def _rows(path: Path, fields: FieldNames) -> Iterator[_Lines]:
         raise SourceError(f"{path} cannot be read as Parquet from row {number} on ({cause}); copy it again") from error
 
 
-def row_by_row(rows: pa.Table, number: int, path: Path, fields: FieldNames) -> Iterator[tuple[int, ManifestLine]]:
+def row_by_row(rows: pa.Table, number: int, path: SourcePath, fields: FieldNames) -> Iterator[tuple[int, ManifestLine]]:
     """Lines of rows with their numbers, of which the first is given.
 
     Raises:
@@ -93,5 +93,5 @@ def row_by_row(rows: pa.Table, number: int, path: Path, fields: FieldNames) -> I
             raise SourceError(f"{path}:{place}: {explained(error, ManifestLine)}") from None
 
 
-def _where(path: Path, first_number: int, row: int) -> str:
+def _where(path: SourcePath, first_number: int, row: int) -> str:
     return f"{path}:{first_number + row}"

@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator
 from contextlib import closing
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +22,7 @@ from fcaps_pipeline.annotate.sources.ids import id_from_path
 from fcaps_pipeline.annotate.sources.jsonl import explained
 from fcaps_pipeline.annotate.sources.located import Located, Place, locate, place_of
 from fcaps_pipeline.annotate.sources.recording_line import Description, recording_from, with_defaults
+from fcaps_pipeline.annotate.sources.source_path import SourcePath, resolved
 from fcaps_pipeline.audio.byte_source import open_file
 from fcaps_pipeline.audio.location import ParquetRow, RefusedPart, location_in, shown_name
 from fcaps_pipeline.audio.parquet_rows import (
@@ -34,7 +34,6 @@ from fcaps_pipeline.audio.parquet_rows import (
     sound_columns,
 )
 from fcaps_pipeline.errors import RecordingError, SourceError
-from fcaps_pipeline.jobs.resources import resolve_path
 from fcaps_pipeline.jobs.sources import ParquetSource
 from fcaps_pipeline.records.audio import Recording
 
@@ -63,19 +62,19 @@ def list_parquet(source: ParquetSource) -> Iterator[Located]:
 class _File:
     """One file on its way to Recordings."""
 
-    def __init__(self, path: Path, archives: Archives, source: ParquetSource, fields: FieldNames) -> None:
-        self._path = path.absolute()
-        self._root = archives.root.absolute()
+    def __init__(self, path: SourcePath, archives: Archives, source: ParquetSource, fields: FieldNames) -> None:
+        self._path = path
+        self._root = archives.root
         self._place = place_of(self._path, self._root)
         self._source = source
         self._fields = fields
         self._names: set[str] = set()
 
     @cached_property
-    def _roots(self) -> list[Path]:
+    def _roots(self) -> list[SourcePath]:
         """Where relative paths of rows without bytes may start."""
         if self._source.audio_root:
-            return [resolve_path(self._source.audio_root).absolute()]
+            return [resolved(self._source.audio_root)]
         return [self._path.parent, self._root]
 
     def located(self) -> Iterator[Located]:

@@ -4,7 +4,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from fcaps_pipeline.audio.location import shown_name
 
@@ -29,9 +29,9 @@ class PassedOver:
     num_read_beside: int = 0
     """Files beside audio whose content went into a Recording."""
 
-    def add_files(self, paths: Iterable[Path]) -> None:
+    def add_files(self, names: Iterable[str]) -> None:
         """Counts files that are no audio."""
-        self.by_suffix.update(shown_name(path.suffix.lower()) or "no suffix" for path in paths)
+        self.by_suffix.update(shown_name(PurePath(name).suffix.lower()) or "no suffix" for name in names)
 
     def note(self, line: str) -> None:
         """Names what deserves a look; of very many, the first."""

@@ -6,7 +6,7 @@ empty cell is absent; several tags stand in one cell, with semicolons between th
 
 import csv
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PurePath
 from typing import Annotated
 
 from pydantic import BeforeValidator, ValidationError
@@ -17,6 +17,7 @@ from fcaps_pipeline.annotate.sources.lines import Tags
 from fcaps_pipeline.annotate.sources.located import Located
 from fcaps_pipeline.annotate.sources.manifest import ManifestLine, list_lines
 from fcaps_pipeline.annotate.sources.recording_line import with_defaults
+from fcaps_pipeline.annotate.sources.source_path import SourcePath
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.jobs.sources import TableSource
 
@@ -35,7 +36,7 @@ class TableLine(ManifestLine):
     """Human tags of the style, with semicolons between them."""
 
 
-def list_table(source: TableSource, path: Path) -> Iterator[Located]:
+def list_table(source: TableSource, path: SourcePath) -> Iterator[Located]:
     """Yields one Recording per row, or per run of rows that are segments of one file.
 
     Raises:
@@ -45,7 +46,7 @@ def list_table(source: TableSource, path: Path) -> Iterator[Located]:
         yield located._replace(recording=with_defaults(located.recording, source))
 
 
-def _lines(source: TableSource, path: Path) -> Iterator[tuple[int, TableLine]]:
+def _lines(source: TableSource, path: SourcePath) -> Iterator[tuple[int, TableLine]]:
     rows, fields = _rows(path, source.separator or _usual_separator(path)), FieldNames(source.fields)
     _, header = next(rows, (0, None))
     if header is None:
@@ -63,7 +64,7 @@ def _lines(source: TableSource, path: Path) -> Iterator[tuple[int, TableLine]]:
             raise SourceError(f"{path}:{number}: {explained(error, TableLine)}") from None
 
 
-def _rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: SourcePath, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Number of the last line and cells of every row."""
     last = 0
 
@@ -84,7 +85,7 @@ def _rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
         raise SourceError(f"{path}:{last}: no row of a table ({error}); check its quotes") from None
 
 
-def _check_header(header: list[str], fields: FieldNames, path: Path) -> None:
+def _check_header(header: list[str], fields: FieldNames, path: SourcePath) -> None:
     if len(header) == 1 and (other := next((one for one in _SEPARATORS if one in header[0]), None)):
         raise SourceError(
             f"{path}:1: one column alone, {header[0]!r:.80}; set source.separator to {_SEPARATORS[other]}"
@@ -96,5 +97,5 @@ def _check_header(header: list[str], fields: FieldNames, path: Path) -> None:
     fields.check_columns(header, f"{path}:1:")
 
 
-def _usual_separator(path: Path) -> str:
-    return "\t" if ".tsv" in path.suffixes else ","
+def _usual_separator(path: SourcePath) -> str:
+    return "\t" if ".tsv" in PurePath(path.name).suffixes else ","

@@ -21,9 +21,10 @@ from fcaps_pipeline.annotate.sources.kinds import AUDIO_SUFFIXES, is_taken
 from fcaps_pipeline.annotate.sources.located import Located, Place, place_of
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
 from fcaps_pipeline.annotate.sources.recording_line import Description, recording_from, with_defaults
+from fcaps_pipeline.annotate.sources.source_path import SourcePath
 from fcaps_pipeline.annotate.sources.tar_headers import TarEntry, TarHeaders
 from fcaps_pipeline.audio.byte_source import ByteSource, open_file
-from fcaps_pipeline.audio.location import FilePart, RefusedPart, location_in, location_of, parts_of, shown_name
+from fcaps_pipeline.audio.location import FilePart, RefusedPart, location_in, parts_of, shown_name
 from fcaps_pipeline.errors import RecordingError, SourceError
 from fcaps_pipeline.jobs.sources import TarSource
 from fcaps_pipeline.records.audio import Recording
@@ -76,18 +77,18 @@ def list_tars(source: TarSource, passed_over: PassedOver) -> Iterator[Located]:
 
 
 def _of_file(
-    file: Path, root: Path, source: TarSource, fields: FieldNames, passed_over: PassedOver
+    file: SourcePath, root: SourcePath, source: TarSource, fields: FieldNames, passed_over: PassedOver
 ) -> Iterator[Located]:
-    place = place_of(file.absolute(), root.absolute())
+    place = place_of(file, root)
     try:
-        opened = open_file(location_of(file.absolute()))
+        opened = open_file(place.location)
     except RecordingError as error:  # it stands for what should be in it, and fails by name
         yield _refused(place, "", "", str(error))
         return
     with closing(opened):
         _refuse_compressed(opened)
         headers = TarHeaders(opened)
-        tar = _Tar(opened, place, file.absolute().as_uri(), source, fields, passed_over)
+        tar = _Tar(opened, place, file.as_uri() if isinstance(file, Path) else str(file), source, fields, passed_over)
         shown = (entry for entry in headers if not entry.is_hidden)
         for _, entries in groupby(shown, key=attrgetter("stem")):
             yield from _of_one_name(list(entries), tar)

@@ -12,7 +12,7 @@ from fcaps_pipeline.annotate.sources.detection import detect_source
 from fcaps_pipeline.annotate.sources.listing import list_recordings
 from fcaps_pipeline.audio.location import local_path
 from fcaps_pipeline.audio.stream import AudioStream
-from fcaps_pipeline.errors import RecordingError, SourceError
+from fcaps_pipeline.errors import RecordingError, SourceError, UsageError
 from fcaps_pipeline.jobs.sources import FolderSource, LhotseSource, ManifestSource
 from fcaps_pipeline.records.audio import Recording
 from tests.privileges import unprivileged
@@ -272,8 +272,8 @@ def test_a_folder_given_as_a_list_and_a_list_given_as_a_folder(fill: Fill) -> No
 def test_a_file_that_is_no_source(fill: Fill) -> None:
     with pytest.raises(SourceError, match="neither a folder, an audio file, an archive nor"):
         detect_source(fill("a.txt") / "a.txt")
-    with pytest.raises(SourceError, match="is an address"):
-        detect_source("s3://bucket/speech")
+    with pytest.raises(UsageError, match="no storage of the kind https"):
+        detect_source("https://host/speech")
 
 
 def test_the_shipped_speech_is_a_source() -> None:
