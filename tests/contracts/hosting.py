@@ -23,9 +23,10 @@ from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentit
 from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
 from fcaps_pipeline.annotate.engines.vllm_engine import VllmEngine
 from fcaps_pipeline.jobs.annotate_job import VllmEngineConfig
-from fcaps_pipeline.jobs.resources import resolve_path
+from fcaps_pipeline.jobs.resources import resolve_path, shipped_folder
 from fcaps_pipeline.records.annotations import Completion
 
+SERVE = shipped_folder("jobs") / "cluster" / "serve_vllm.sh"
 _READY_WITHIN_S = 240
 
 
@@ -101,7 +102,9 @@ async def _answer(engine: VllmEngine, connection: Connection, number: int, metho
 
 
 class VllmServer:
-    """vLLM's own OpenAI-compatible server with the embedded captioner."""
+    """vLLM's own OpenAI-compatible server with the embedded captioner, started as `jobs/cluster` tells users to."""
+
+    key = "sesame"
 
     def __init__(self, log: Path) -> None:
         with socket.socket() as probe:
@@ -118,18 +121,17 @@ class VllmServer:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
-                    *("--model", str(resolve_path("package:captioner")), "--served-model-name", "captioner"),
-                    *("--host", "127.0.0.1", "--port", str(self._port), "--api-key", "sesame"),
+                    *("bash", str(SERVE), str(resolve_path("package:captioner")), "captioner"),
+                    *("--host", "127.0.0.1", "--port", str(self._port)),
                     *("--dtype", "float32", "--max-model-len", "2048", "--enforce-eager"),
-                    *("--limit-mm-per-prompt", '{"audio": 1, "image": 0, "video": 0}'),
-                    *("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}'),
                 ],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
                 env={
                     **os.environ,
+                    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                    "VLLM_API_KEY": self.key,
                     "HF_HUB_OFFLINE": "1",
                     "OMP_NUM_THREADS": "1",
                     "VLLM_CPU_KVCACHE_SPACE": "1",

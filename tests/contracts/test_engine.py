@@ -7,8 +7,11 @@ keep is asked of the models alone.
 import asyncio
 import hashlib
 import json
+import os
+import subprocess
 from collections.abc import Awaitable, Coroutine, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
@@ -23,10 +26,13 @@ from fcaps_pipeline.annotate.engines.model_folder import folder_revision
 from fcaps_pipeline.errors import EngineDeadError, EngineRequestError
 from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, VllmEngineConfig
 from fcaps_pipeline.jobs.prompts import load_prompt
-from fcaps_pipeline.jobs.resources import resolve_path
+from fcaps_pipeline.jobs.resources import resolve_path, shipped_folder
 from fcaps_pipeline.records.annotations import Completion, Sampling
 from fcaps_pipeline.records.captions import MAX_CAPTION_CHARACTERS, GlobalCaption, global_caption_schema
+from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.shards.reader import read_rows
 from tests.contracts.hosting import HostedVllmEngine, VllmServer
+from tests.integration.conftest import FCAPS
 from tests.unit.annotate.captioning.building import acoustics
 
 _T = TypeVar("_T")
@@ -83,7 +89,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         else:
             holder = server = VllmServer(tmp_path_factory.mktemp("server") / "log.txt")
             server.start()
-            patch.setenv("CAPTIONER_KEY", "sesame")
+            patch.setenv("CAPTIONER_KEY", server.key)
             config = EndpointEngineConfig(
                 kind="endpoint",
                 base_url=server.url,
@@ -298,6 +304,31 @@ def test_long_clips_with_seeds_share_the_steps_of_an_engine(running: Running) ->
         *(_request(_noise_T(seed, 28.0), seed=seed, sampling=sampling, num_completions=2) for seed in range(24))
     )
     assert [len(each) for each in answers] == [2] * 24
+
+
+@pytest.mark.parametrize("running", ["endpoint"], indirect=True)
+def test_the_shipped_job_for_servers_annotates_from_the_one_that_the_shipped_script_started(
+    running: Running, tmp_path: Path
+) -> None:
+    server = running.holder
+    assert isinstance(server, VllmServer)
+    sound = sorted(resolve_path("package:demo_speech").glob("man-*.flac"))[0]
+    settings = [f"source.path={sound}", "resources.num_segmenters=1", "resources.cpus_per_segmenter=0.5"]
+    for engine, granularity in (("omni_captioner", "fine"), ("instruct", "global")):
+        settings += [f"engines.{engine}.base_url={server.url}", f"engines.{engine}.model=captioner"]
+        settings += [f"captions.{granularity}.prompt=embedded_{granularity}.v1"]
+    job, run = shipped_folder("jobs") / "annotate_qwen3omni_endpoint.yaml", tmp_path / "run"
+    done = subprocess.run(
+        [*FCAPS, "annotate", str(job), f"--out={run}", *(f"--set={one}" for one in settings)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "VLLM_API_KEY": server.key},
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = read_rows(RunLayout(run), "data")
+    assert row["fine_captions"]
+    assert row["global_captions"]
 
 
 @of_models
