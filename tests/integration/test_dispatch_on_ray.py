@@ -285,7 +285,7 @@ def test_segments_wait_for_an_engine_that_starts_and_nothing_is_asked_or_committ
         assert identities.keys() == {"fake"}
         assert state.num_queued > 0
         assert not state.held
-        assert not layout.commits.exists()
+        assert list(layout.commits.list()) == []
         outcomes = list(runtime.run(Heard()))
     assert all(isinstance(one, UnitCommit) for one in outcomes)
     assert set(_ids(layout.root.on_disk())) - {"None"} == _expected(units[1:])
