@@ -296,7 +296,7 @@ def test_an_engine_that_cannot_start_ends_the_run_with_its_reason_and_nothing_do
 ) -> None:
     with pytest.raises(ModelError, match=r"^no such model$"):
         _run(_job(cluster, 1), tmp_path / "run", units, Heard(), _expectant(refuses=True))
-    assert not RunLayout(tmp_path / "run").commits.exists()
+    assert list(RunLayout(tmp_path / "run").commits.list()) == []
     left = [one for one in psutil.Process().children(recursive=True) if "ray::SegmentingActor" in _title(one)]
     assert psutil.wait_procs(left, timeout=30)[1] == []
 
