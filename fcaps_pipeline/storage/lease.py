@@ -13,12 +13,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
-import psutil
 from pydantic import ValidationError
 
 from fcaps_pipeline.errors import FcapsError, LeaseLostError, MissingFileError, OutputError, UsageError
@@ -38,8 +36,8 @@ class Holder(Record):
     """Different for every holder there ever was."""
     host: str
     pid: int
-    started_at: datetime
-    """When its process began."""
+    began_ticks: int | None
+    """When its process began, counted from the boot of its machine; None where that cannot be known."""
     machine: str
     """Boot and process namespace: where it is the same, a process id means the same process."""
 
@@ -127,18 +125,6 @@ def held(
         lease.release()
 
 
-def holder_of(root: StorePath) -> Holder | None:
-    """Who took a folder last and did not give it back, dead or alive; None where there is none.
-
-    Raises:
-        StorageError: the storage does not tell.
-    """
-    folder = root / FOLDER
-    generation = _last_generation(folder)
-    beat = _read_beat(folder, generation)
-    return None if generation == 0 or (beat is not None and beat.is_released) else _read_holder(folder, generation)
-
-
 def _take(folder: StorePath, doing: str, on_wait: Callable[[str], None], beat_s: float, stale_s: float) -> Lease:
     while True:
         generation = _last_generation(folder)
@@ -220,22 +206,23 @@ def _has_died_here(holder: Holder) -> bool:
     """Whether this machine would know the process, and does not."""
     if holder.machine != _machine():
         return False
-    try:
-        created_s = psutil.Process(holder.pid).create_time()
-    except psutil.NoSuchProcess:
-        return True
-    return abs(created_s - holder.started_at.timestamp()) > 1
+    return _began_ticks(holder.pid) != holder.began_ticks
 
 
 def _self() -> Holder:
-    started_s = psutil.Process().create_time()
-    return Holder(
-        token=uuid4().hex,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        started_at=datetime.fromtimestamp(started_s, UTC),
-        machine=_machine(),
-    )
+    pid = os.getpid()
+    host = socket.gethostname()
+    return Holder(token=uuid4().hex, host=host, pid=pid, began_ticks=_began_ticks(pid), machine=_machine())
+
+
+def _began_ticks(pid: int) -> int | None:
+    """Tells a process from a later one of the same number, whatever the wall clock does; None where there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    behind_name = stat.rpartition(")")[2].split()
+    return None if behind_name[0] == "Z" else int(behind_name[19])
 
 
 @cache
