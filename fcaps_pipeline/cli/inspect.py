@@ -9,7 +9,6 @@ import typer
 from fcaps_pipeline.cli.console import LISTED, messages, result
 from fcaps_pipeline.cli.status import Run
 from fcaps_pipeline.errors import OutputError
-from fcaps_pipeline.shards.layout import ShardFile
 
 if TYPE_CHECKING:
     from fcaps_pipeline.shards.layout import Table
@@ -28,12 +27,12 @@ def verify(
     from fcaps_pipeline.shards.run_folder import existing
 
     layout = existing(run)
-    files, num_rows = list[ShardFile](), 0
+    sound, num_rows = set[str](), 0
     for file in check(layout):
-        files.append(file)
+        sound.add(file.path)
         num_rows += file.num_rows
         messages.say(f"sound: {file.path}, {file.num_rows} rows")
-    for name in drop_orphans(layout, files) if orphans else ():
+    for name in drop_orphans(layout, sound) if orphans else ():
         messages.say(f"removed: {name}, which belongs to no unit")
     for name in strays(layout):
         messages.say(f"stray: {name} belongs to no unit; readers go by index.json, remove it")
@@ -41,7 +40,7 @@ def verify(
         keep_verified(layout)
     except OutputError as error:
         messages.say(f"the result is not kept: {error}")
-    result.say(f"{len(files)} files with {num_rows} rows are sound; every Segment is accounted for once")
+    result.say(f"{len(sound)} files with {num_rows} rows are sound; every Segment is accounted for once")
 
 
 def show(

@@ -39,17 +39,17 @@ def read_commits(layout: RunLayout, without: AbstractSet[int] = frozenset()) -> 
     """
     records = [path for unit_index, path in last_attempts(layout).items() if unit_index not in without]
     sizes = {f"{table}/{name}": size for table in TABLES for name, size in (layout.root / table).sizes().items()}
-    # Far away, each record is a request.
-    with ThreadPoolExecutor(1 if layout.root.local is not None else _THREADS) as pool:
-        for batch in _batches(records):
-            for commit in pool.map(read_commit, batch):
-                for file in commit.files:
-                    _check_size(layout, file, sizes.get(file.path))
-                yield commit
+    for commit in map(read_commit, records) if layout.root.local is not None else _read_far(records):
+        for file in commit.files:
+            _check_size(layout, file, sizes.get(file.path))
+        yield commit
 
 
-def _batches(records: list[StorePath]) -> Iterator[list[StorePath]]:
-    return (records[start : start + _BATCH] for start in range(0, len(records), _BATCH))
+def _read_far(records: list[StorePath]) -> Iterator[UnitCommit]:
+    """Records of which each is a request."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for start in range(0, len(records), _BATCH):
+            yield from pool.map(read_commit, records[start : start + _BATCH])
 
 
 def read_index(layout: RunLayout) -> DatasetIndex:

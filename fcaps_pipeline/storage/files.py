@@ -48,9 +48,9 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f".{uuid4().hex}{_TEMPORARY_SUFFIX}")
 
 
-def is_temporary(path: Path) -> bool:
-    """Whether it is a file in the making, or what a killed process left of one."""
-    return path.name.startswith(".") and path.suffix == _TEMPORARY_SUFFIX
+def is_temporary(name: str) -> bool:
+    """Whether a file of that name is in the making, or what a killed process left of one."""
+    return name.startswith(".") and name.endswith(_TEMPORARY_SUFFIX)
 
 
 class HashedFile:

@@ -93,14 +93,15 @@ class LocalStore:
     def list(self, prefix: str) -> Iterator[Found]:
         """See `Store`."""
         base = self.path(prefix) if prefix else self.root
+        skipped = len(f"{self.uri}/")
         with reading_file(base):
             for folder, folders, names in os.walk(base):
                 folders.sort()
                 for name in sorted(names):
-                    path = Path(folder, name)
-                    if not is_temporary(path):
+                    if not is_temporary(name):
+                        path = os.path.join(folder, name)  # noqa: PTH118 - of hundreds of thousands, ten times faster
                         with suppress(FileNotFoundError):
-                            yield Found(path.relative_to(self.root).as_posix(), path.stat().st_size)
+                            yield Found(path[skipped:], os.stat(path).st_size)  # noqa: PTH116 - likewise
 
     def delete(self, key: str) -> None:
         """See `Store`."""

@@ -36,5 +36,5 @@ def test_a_published_file_without_a_commit_record_is_no_data(
     assert len(list(read_rows(layout, "data"))) == 1
     assert list(read_rows(layout, "rejections")) == []
     (commit,) = read_commits(layout)
-    assert drop_orphans(layout, commit.files) == [stale.relative_to(tmp_path).as_posix()]
+    assert drop_orphans(layout, {file.path for file in commit.files}) == [stale.relative_to(tmp_path).as_posix()]
     assert not stale.exists()

@@ -33,8 +33,8 @@ from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.identity import job_identity, job_sha256
 from fcaps_pipeline.jobs.started import remember
 from fcaps_pipeline.records.annotations import WorkUnit
-from fcaps_pipeline.shards.index import write_index
-from fcaps_pipeline.shards.layout import RunLayout, ShardFile, UnitCommit
+from fcaps_pipeline.shards.index import index_lines, write_index
+from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 from fcaps_pipeline.shards.plan import Plan, load_units
 from fcaps_pipeline.shards.reader import read_commits
 from fcaps_pipeline.shards.run_folder import opened
@@ -310,10 +310,11 @@ def _check_visible(layout: RunLayout, commit: UnitCommit) -> None:
 
 
 def _finish(job: Job, layout: RunLayout, plan: Plan, last_call: LastCall) -> RunReport:
-    sums, files = CommitSums(), list[ShardFile]()
+    sums, lines, kept = CommitSums(), list[str](), set[str]()
     for commit in read_commits(layout):
         sums.add(commit)
-        files += commit.files
+        lines += index_lines(commit)
+        kept.update(file.path for file in commit.files)
     report = make_report(layout, plan, sums, read_engines(layout), last_call)
     complete = sums.num_units == plan.num_units
     if complete and report.totals.num_recordings != plan.num_recordings:
@@ -323,6 +324,6 @@ def _finish(job: Job, layout: RunLayout, plan: Plan, last_call: LastCall) -> Run
         )
     layout.report.put(report.model_dump_json(indent=1))
     if complete:
-        drop_orphans(layout, files)
-        write_index(layout, report.totals, files, job_sha256=job_sha256(job), plan_sha256=plan.sha256)
+        drop_orphans(layout, kept)
+        write_index(layout, report.totals, lines, job_sha256=job_sha256(job), plan_sha256=plan.sha256)
     return report

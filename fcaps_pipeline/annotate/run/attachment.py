@@ -22,7 +22,7 @@ from fcaps_pipeline.annotate.segmentation.report import SegmentationTally
 from fcaps_pipeline.errors import MissingFileError, RecordingError
 from fcaps_pipeline.records.audio import AudioFile, Cut, Recording
 from fcaps_pipeline.shards.commits import next_attempt, write_commit
-from fcaps_pipeline.shards.index import write_index
+from fcaps_pipeline.shards.index import index_lines, write_index
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 from fcaps_pipeline.shards.plan import ChannelMaps
 from fcaps_pipeline.shards.reader import read_commits, read_index, read_unit_rows
@@ -81,9 +81,10 @@ def attach_audio(layout: RunLayout, row_group_bytes: int) -> Iterator[CheckedRow
         index, channel_maps = read_index(layout), ChannelMaps(layout)
         for commit in read_commits(layout):
             yield from _attach_unit(layout, commit, row_group_bytes, channel_maps)
-        files = [file for commit in read_commits(layout) for file in commit.files]
-        drop_orphans(layout, files)
-        write_index(layout, index.totals, files, job_sha256=index.job_sha256, plan_sha256=index.plan_sha256)
+        commits = list(read_commits(layout))
+        drop_orphans(layout, {file.path for commit in commits for file in commit.files})
+        lines = (line for commit in commits for line in index_lines(commit))
+        write_index(layout, index.totals, lines, job_sha256=index.job_sha256, plan_sha256=index.plan_sha256)
 
 
 def _attach_unit(

@@ -7,6 +7,7 @@ that says that a run is sound; other commands compare sizes alone.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from itertools import islice
 
@@ -93,14 +94,14 @@ def damaged_units(layout: RunLayout) -> dict[int, str]:
     return {unit_index: fault for unit_index, fault in checked if fault is not None}
 
 
-def drop_orphans(layout: RunLayout, files: Iterable[ShardFile]) -> list[str]:
+def drop_orphans(layout: RunLayout, kept: AbstractSet[str]) -> list[str]:
     """Removes what no reader should find: files of former attempts, and of writers that never came to their commit.
 
     Nobody else may write to the run meanwhile. Files with names of other people are left.
 
     Args:
         layout: of the run.
-        files: that stay.
+        kept: paths of the files that stay, relative to the run folder.
 
     Returns:
         What was removed, relative to the run folder.
@@ -108,7 +109,6 @@ def drop_orphans(layout: RunLayout, files: Iterable[ShardFile]) -> list[str]:
     Raises:
         OutputError: a file cannot be removed.
     """
-    kept = {file.path for file in files}
     orphans = [name for name in _in_tables(layout) if name not in kept and is_shard_name(name)]
     for name in orphans:
         (layout.root / name).delete()

@@ -30,7 +30,7 @@ from fcaps_pipeline.lab.bench.alone import alone, peak_bytes
 from fcaps_pipeline.records.audio import Recording, Segment
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.commits import commit_text
-from fcaps_pipeline.shards.index import write_index
+from fcaps_pipeline.shards.index import index_lines, write_index
 from fcaps_pipeline.shards.layout import TABLES, RecordingOutcome, RunLayout, ShardFile, Table, UnitCommit
 from fcaps_pipeline.shards.plan import load, load_units
 from fcaps_pipeline.shards.reader import read_commits
@@ -258,8 +258,8 @@ def _write_sound(run: Path, num_units: int) -> None:
                 writer.add_annotated({**told, **segment_columns(segment, recording), **versions("data")})
             writer.commit((_outcome(name),), _VERIFIED_ROWS, 1.0)
     commits = list(read_commits(layout))
-    files = (file for commit in commits for file in commit.files)
-    write_index(layout, total(commits), files, job_sha256="0" * 64, plan_sha256="0" * 64)
+    lines = (line for commit in commits for line in index_lines(commit))
+    write_index(layout, total(commits), lines, job_sha256="0" * 64, plan_sha256="0" * 64)
 
 
 def _outcome(name: str) -> RecordingOutcome:

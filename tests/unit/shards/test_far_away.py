@@ -37,7 +37,7 @@ def test_the_first_of_two_writers_of_a_unit_wins(layout: RunLayout, make_audio: 
     orphans = strays(layout)
     assert len(orphans) == 3
     assert all(map(is_shard_name, orphans))
-    assert drop_orphans(layout, won.files) == orphans
+    assert drop_orphans(layout, {file.path for file in won.files}) == orphans
     assert strays(layout) == []
     for file in won.files:
         check_file(layout, file)

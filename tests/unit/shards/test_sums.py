@@ -8,7 +8,7 @@ import pytest
 from fcaps_pipeline.errors import AccountingError
 from fcaps_pipeline.records.annotations import Annotation, Failure
 from fcaps_pipeline.records.audio import SegmentAudio
-from fcaps_pipeline.shards.index import write_index
+from fcaps_pipeline.shards.index import index_lines, write_index
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.outcomes import read_outcomes
 from fcaps_pipeline.shards.reader import read_commits, read_index
@@ -83,6 +83,7 @@ def test_an_index_of_any_number_of_shards_is_read_back(layout: RunLayout) -> Non
     commits = list(read_commits(layout))
     for kept in (commits, []):
         files = tuple(file for commit in kept for file in commit.files)
-        write_index(layout, total(kept), files, job_sha256="0" * 64, plan_sha256="1" * 64)
+        lines = [line for commit in kept for line in index_lines(commit)]
+        write_index(layout, total(kept), lines, job_sha256="0" * 64, plan_sha256="1" * 64)
         index = read_index(layout)
         assert (index.shards, index.totals, index.plan_sha256) == (files, total(kept), "1" * 64)

@@ -25,7 +25,7 @@ from fcaps_pipeline.lab.synthesis.stretch import Disagreement, DisagreementError
 from fcaps_pipeline.lab.synthesis.truth import SPLITS, Split
 from fcaps_pipeline.records.audio import Recording, Segment, seconds_to_samples
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.index import write_index
+from fcaps_pipeline.shards.index import index_lines, write_index
 from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout
 from fcaps_pipeline.shards.reader import read_commits
 from fcaps_pipeline.shards.rows import audio_value, samples_sha256, segment_columns, versions
@@ -217,5 +217,5 @@ def _outcome(truth: RecordingTruth) -> RecordingOutcome:
 def _write_index(layout: RunLayout, plan: RunPlan) -> None:
     commits = list(read_commits(layout))
     decided = hashlib.sha256(plan.model_dump_json().encode()).hexdigest()
-    files = (file for commit in commits for file in commit.files)
-    write_index(layout, total(commits), files, job_sha256=decided, plan_sha256=decided)
+    lines = (line for commit in commits for line in index_lines(commit))
+    write_index(layout, total(commits), lines, job_sha256=decided, plan_sha256=decided)

@@ -84,7 +84,7 @@ def test_what_a_later_attempt_replaced_goes_and_what_nobody_wrote_is_named(
         writer.commit((segmented(1),), 1, 1.0)
     (run.root / "data" / "copy of unit.parquet").on_disk().write_text("?")
     assert strays(run) == ["data/copy of unit.parquet"]
-    drop_orphans(run, [file for commit in read_commits(run) for file in commit.files])
+    drop_orphans(run, {file.path for commit in read_commits(run) for file in commit.files})
     assert sorted(
         path.name.removesuffix(".parquet").rpartition("-")[0] or path.name
         for path in (run.root / "data").on_disk().iterdir()
