@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fcaps_pipeline.shards.commits import write_commit
+from fcaps_pipeline.shards.commits import commit_text
 from fcaps_pipeline.shards.layout import RunLayout, Table
 from fcaps_pipeline.shards.reader import read_commits, read_rows
 from tests.conftest import Typed
@@ -118,7 +118,8 @@ def test_new_recordings_are_named_then_taken_in_and_done(typed: Typed, demo_file
     assert typed("verify", run)[0] == 0
     assert "--retry-failures does nothing besides" in typed("annotate", "--out", run, "--extend", "--retry-failures")[2]
     layout = RunLayout(run)
-    write_commit(layout, next(read_commits(layout)).model_copy(update={"fcaps_version": "0.0.1"}))
+    commit = next(read_commits(layout)).model_copy(update={"fcaps_version": "0.0.1"})
+    layout.commit(commit.unit_index).put(commit_text(commit))
     layout.report.on_disk().write_text('{"state": "who')
     _, _, messages = typed("annotate", "--out", run)
     assert "written by version 0.0.1 of this package" in messages.replace("\n", " ")
