@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from fcaps_pipeline.records.annotations import Annotation, Rejection
 from fcaps_pipeline.records.audio import Recording, Segment, SegmentAudio
 from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout
 from fcaps_pipeline.shards.writer import UnitWriter
+from fcaps_pipeline.storage.path import store_path
 from tests.mapped_run import SPANS, write_mapped_run, write_plan
 from tests.outcomes import segmented
 from tests.unit.learn.training.written_runs import write_index
@@ -114,6 +116,17 @@ def test_rows_that_hold_their_audio_need_no_file(write_run: WriteRun, tmp_path: 
     assert listing.passed_over.notes == [
         f"{layout.root}: 1 segments that it did not annotate are no part of this source"
     ]
+
+
+def test_a_run_on_a_store_is_a_source(write_run: WriteRun) -> None:
+    layout = write_run(embed=True)
+    far = store_path(f"memory://runs-{uuid4()}/one")
+    for path in (file for file in layout.root.on_disk().rglob("*") if file.is_file()):
+        (far / path.relative_to(layout.root.on_disk()).as_posix()).put(path.read_bytes())
+    assert detect_source(str(far)) == RunSource(kind="run", path=str(far))
+    here, there = ([one for found in _listed(one)[0] for one in _heard(found)] for one in (layout, RunLayout(far)))
+    assert [one.segment for one in there] == [one.segment for one in here]
+    assert all(np.array_equal(one.pcm_T, other.pcm_T) for one, other in zip(there, here, strict=True))
 
 
 def test_rows_by_reference_are_cut_out_of_their_files(write_run: WriteRun, whole_T: np.ndarray) -> None:
