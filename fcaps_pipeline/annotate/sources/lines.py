@@ -5,7 +5,7 @@ ours is a mistake; any other is somebody else's field, which travels with the Re
 """
 
 import difflib
-from collections.abc import Iterable
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, ValidationInfo, model_validator
@@ -106,14 +106,14 @@ class OpenLine(Record):
     def _check_foreign(cls, name: str) -> None:
         if name in cls.elsewhere:
             raise PydanticCustomError(LINE_FAULT, f"the field {name!r} {cls.elsewhere[name]}")
-        known = [other for field in cls.model_fields if field != "extra" for other in cls.names_of(field)]
+        known = tuple(other for field in cls.model_fields if field != "extra" for other in cls.names_of(field))
         if (meant := misspelling_of(name, known)) is not None:
             raise PydanticCustomError(LINE_FAULT, f"unknown field {name!r}; did you mean {meant!r}?")
 
 
-def misspelling_of(name: str, known: Iterable[str]) -> str | None:
+@lru_cache(4096)
+def misspelling_of(name: str, known: tuple[str, ...]) -> str | None:
     """The known name that was meant; None for a name of its own, such as `speaker_id` beside `speaker`."""
-    known = list(known)
     if any(name.startswith(f"{one}_") or name.endswith(f"_{one}") for one in known):
         return None
     return next(iter(difflib.get_close_matches(name.lower(), known, n=1, cutoff=_LIKENESS)), None)
