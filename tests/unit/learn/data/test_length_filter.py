@@ -66,7 +66,7 @@ def test_a_batch_is_as_long_as_its_longest_kept_row(model: DualEncoder, catalogu
     assert len(model.encode_speech(kept.audio_BT, kept.lengths_B)) == 2
     assert [row.segment_id for row in kept.rows] == ["s0", "s2"]
     assert [(bad.segment_id, bad.shard) for bad in kept.bad_rows] == [
-        (f"s{row}", catalogue.shards[catalogue.shard_N[row]]) for row in (1, 3)
+        (f"s{row}", str(catalogue.shards[catalogue.shard_N[row]])) for row in (1, 3)
     ]
     assert "lasts 3.00 s, the speech tower takes 2.00 s at most" in kept.bad_rows[0].reason
 
