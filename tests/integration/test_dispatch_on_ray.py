@@ -248,11 +248,12 @@ def _expected(units: Sequence[WorkUnit]) -> set[str]:
 
 
 def _poison(units: Sequence[WorkUnit], folder: Path) -> tuple[str, Path]:
-    """A Segment of the last unit, and the file that makes its audio kill every engine."""
-    recording = units[-1].recordings[0]
-    pcm_T, _ = soundfile.read(recording.location, dtype="int16", start=CUT_SAMPLES, stop=2 * CUT_SAMPLES)
+    """The last Segment of the last unit, and the file that makes its audio kill every engine."""
+    recording = units[-1].recordings[-1]
+    start, end = CUT_SAMPLES * (CUTS_PER_RECORDING - 1), CUT_SAMPLES * CUTS_PER_RECORDING
+    pcm_T, _ = soundfile.read(recording.location, dtype="int16", start=start, stop=end)
     mark = folder / f"poison-{_hash(pcm_T.astype(np.float32) / 32768)}"
-    return f"{recording.recording_id}-c0-{CUT_SAMPLES:09d}-{2 * CUT_SAMPLES:09d}", mark
+    return f"{recording.recording_id}-c0-{start:09d}-{end:09d}", mark
 
 
 def _kill_queue() -> None:
