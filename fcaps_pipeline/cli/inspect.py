@@ -1,6 +1,7 @@
 """`fcaps verify`, `show` and `schema`."""
 
 import json
+from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,15 +26,18 @@ def verify(
     from fcaps_pipeline.annotate.run.soundness import drop_orphans, keep_verified, strays
     from fcaps_pipeline.annotate.run.soundness import verify as check
     from fcaps_pipeline.shards.run_folder import existing
+    from fcaps_pipeline.storage.lease import held
 
     layout = existing(run)
     sound, num_rows = set[str](), 0
-    for file in check(layout):
-        sound.add(file.path)
-        num_rows += file.num_rows
-        messages.say(f"sound: {file.path}, {file.num_rows} rows")
-    for name in drop_orphans(layout, sound) if orphans else ():
-        messages.say(f"removed: {name}, which belongs to no unit")
+    # A file that is still on its way to its commit looks like an orphan.
+    with held(layout.root, "working in") if orphans else nullcontext():
+        for file in check(layout):
+            sound.add(file.path)
+            num_rows += file.num_rows
+            messages.say(f"sound: {file.path}, {file.num_rows} rows")
+        for name in drop_orphans(layout, sound) if orphans else ():
+            messages.say(f"removed: {name}, which belongs to no unit")
     for name in strays(layout):
         messages.say(f"stray: {name} belongs to no unit; readers go by index.json, remove it")
     try:

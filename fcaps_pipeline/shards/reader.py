@@ -135,16 +135,10 @@ def read_unit_rows(
     Raises:
         CorruptRunError: a file is missing or damaged.
     """
-    for file in commit.files:
-        if file.table != table:
-            continue
-        path = layout.root / file.path
-        with reading(path):
-            parquet = open_parquet(path)
-        for group in range(parquet.num_row_groups):
-            with reading(path, group):
-                rows: pa.Table = parquet.read_row_group(group, columns=columns)
-            yield from with_all_columns(table, rows, columns).to_pylist()
+    for path, parquet, group in _row_groups(layout, commit, table):
+        with reading(path, group):
+            rows: pa.Table = parquet.read_row_group(group, columns=columns)
+        yield from with_all_columns(table, rows, columns).to_pylist()
 
 
 def read_unit_columns(layout: RunLayout, commit: UnitCommit, table: Table, columns: list[str]) -> pa.Table:
@@ -172,18 +166,23 @@ def find_unit_rows(
     Raises:
         CorruptRunError: a file is missing or damaged.
     """
+    for path, parquet, group in _row_groups(layout, commit, table):
+        with reading(path, group):
+            places = pc.indices_nonzero(pc.equal(parquet.read_row_group(group, columns=[key])[key], value))
+            if len(places):
+                rows: pa.Table = parquet.read_row_group(group, columns=columns).take(places)
+                yield from with_all_columns(table, rows, columns).to_pylist()
+
+
+def _row_groups(layout: RunLayout, commit: UnitCommit, table: Table) -> Iterator[tuple[StorePath, pq.ParquetFile, int]]:
+    """The row groups of one table of one unit: path, open file and number."""
     for file in commit.files:
-        if file.table != table:
-            continue
-        path = layout.root / file.path
-        with reading(path):
-            parquet = open_parquet(path)
-        for group in range(parquet.num_row_groups):
-            with reading(path, group):
-                places = pc.indices_nonzero(pc.equal(parquet.read_row_group(group, columns=[key])[key], value))
-                if len(places):
-                    rows: pa.Table = parquet.read_row_group(group, columns=columns).take(places)
-                    yield from with_all_columns(table, rows, columns).to_pylist()
+        if file.table == table:
+            path = layout.root / file.path
+            with reading(path):
+                parquet = open_parquet(path)
+            for group in range(parquet.num_row_groups):
+                yield path, parquet, group
 
 
 @contextmanager

@@ -25,6 +25,8 @@ from fcaps_pipeline.shards.commits import read_commit, write_commit
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_commits
 from fcaps_pipeline.shards.writer import UnitWriter
+from fcaps_pipeline.storage.lease import held
+from tests.conftest import Typed
 from tests.outcomes import segmented
 from tests.unit.learn.training.written_runs import RunWriter, corpus, write_index
 
@@ -149,6 +151,22 @@ def test_tables_that_contradict_each_other_are_a_defect(
     write_index(run)
     with pytest.raises(AccountingError, match=f"unit 1: {expected}"):
         list(verify(run))
+
+
+def test_orphans_are_removed_when_asked_for_and_nobody_works_in_the_run(run: RunLayout, typed: Typed) -> None:
+    run.job.put("{}")
+    orphan = run.root / run.shard_name("data", 1, 1, "0" * 64)
+    orphan.put(b"left by a writer that was killed")
+    root = run.root.on_disk()
+    assert f"stray: data/{orphan.name} belongs to no unit" in typed("verify", root)[2]
+    with held(run.root, "annotating into"):
+        code, _, messages = typed("verify", root, "--orphans")
+        assert (code, "another process is working in" in " ".join(messages.split())) == (2, True)
+    assert orphan.exists(), "it may be on its way to its commit"
+    code, said, messages = typed("verify", root, "--orphans")
+    assert (code, f"removed: data/{orphan.name}" in messages) == (0, True)
+    assert "6 files with" in said
+    assert strays(run) == []
 
 
 def test_checks_run_side_by_side_in_order_and_an_error_comes_through() -> None:
