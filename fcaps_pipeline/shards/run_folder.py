@@ -13,16 +13,22 @@ from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_json
 from fcaps_pipeline.storage.job_folder import refuse_strangers, require_same_job
-from fcaps_pipeline.storage.lease import held
+from fcaps_pipeline.storage.lease import Lease, held
 from fcaps_pipeline.storage.path import Where
 
 _MARK_SUFFIX = ".recording"
 
 
+class HeldRun(RunLayout):
+    """A run folder that this process holds, as long as `lease` says so."""
+
+    def __init__(self, where: Where, lease: Lease) -> None:
+        super().__init__(where)
+        self.lease = lease
+
+
 @contextmanager
-def opened(
-    root: Where, identity: dict[str, Any], on_wait: Callable[[str], None] = lambda _: None
-) -> Iterator[RunLayout]:
+def opened(root: Where, identity: dict[str, Any], on_wait: Callable[[str], None] = lambda _: None) -> Iterator[HeldRun]:
     """The run folder, locked, with the leftovers of a killed process removed.
 
     The Job counts as started once its plan is stored; until then it may change.
@@ -49,7 +55,7 @@ def opened(
         else:
             require_same_job(stored, identity, layout.job)
         shutil.rmtree(layout.scratch, ignore_errors=True)
-        yield layout
+        yield HeldRun(layout.root, lease)
         lease.check()
 
 

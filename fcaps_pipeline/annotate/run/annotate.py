@@ -37,7 +37,7 @@ from fcaps_pipeline.shards.index import index_lines, write_index
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 from fcaps_pipeline.shards.plan import Plan, load_units
 from fcaps_pipeline.shards.reader import read_commits
-from fcaps_pipeline.shards.run_folder import opened
+from fcaps_pipeline.shards.run_folder import HeldRun, opened
 from fcaps_pipeline.shards.sums import CommitSums, sum_up
 from fcaps_pipeline.storage.path import Where
 
@@ -134,7 +134,7 @@ class _Call:
     """One call of `annotate` at work in its folder."""
 
     job: Job
-    layout: RunLayout
+    layout: HeldRun
     callback: RunCallback
     signals: Signals
     how: How
@@ -154,6 +154,9 @@ class _Call:
         last_call = self._reuse(plan, work) if self.how.reuse else self._ask(work)
         if last_call is None and (report := _last_report(self.layout)) is not None:
             return report
+        # What looks like an orphan may be another's, where the run was taken over meanwhile.
+        self.layout.lease.beat()
+        self.layout.lease.check()
         return _finish(self.job, self.layout, plan, last_call or LastCall())
 
     def _done(self, damaged: frozenset[int]) -> _Done:
@@ -251,6 +254,7 @@ class _Call:
             self.callback.on_engines_ready(engines, ready_s - begun_s)
             self.callback.on_step(ANNOTATING)
             for outcome in runtime.run(self.callback):
+                self.layout.lease.check()
                 if isinstance(outcome, UnitFailure):
                     failed_units.append(f"unit {outcome.unit_index}: {outcome.message}")
                     self.callback.on_unit_failed(outcome.unit_index, outcome.message)

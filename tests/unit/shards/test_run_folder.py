@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fcaps_pipeline.errors import JobError, OutputError, UsageError
+from fcaps_pipeline.errors import JobError, LeaseLostError, OutputError, UsageError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.identity import job_identity
 from fcaps_pipeline.shards.run_folder import existing, opened
@@ -118,3 +118,10 @@ def test_a_plan_of_the_former_form_is_refused_in_one_line(tmp_path: Path) -> Non
         pass
     with pytest.raises(UsageError, match=expected):
         existing(tmp_path / "run")
+
+
+def test_a_run_that_was_taken_over_is_no_longer_ours(tmp_path: Path) -> None:
+    with pytest.raises(LeaseLostError, match="another process took over"), opened(tmp_path, {"a": 1}) as layout:  # noqa: PT012
+        layout.lease.check()
+        (layout.root / ".lease" / "000002.json").put("{}")  # the next generation
+        layout.lease.beat()
