@@ -26,7 +26,7 @@ setup: $(SETUP)
 $(SETUP): pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint $(CONSTRAINTS) torch
-	$(VENV)/bin/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[cpu,train,dev]'
+	$(VENV)/bin/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[cpu,release,train,dev]'
 	$(VENV)/bin/python -m fcaps_pipeline.environment.repair
 	touch $@
 

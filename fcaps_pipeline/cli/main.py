@@ -7,13 +7,27 @@ from typing import Annotated
 import typer
 
 from fcaps_pipeline import __version__
-from fcaps_pipeline.cli import annotate, audio, bench, captioner, evaluate, init, inspect, report, status, synth, train
+from fcaps_pipeline.cli import (
+    annotate,
+    audio,
+    bench,
+    captioner,
+    evaluate,
+    init,
+    inspect,
+    release,
+    report,
+    status,
+    synth,
+    train,
+)
 from fcaps_pipeline.cli.console import messages, result
 from fcaps_pipeline.errors import FcapsError
 
 app = typer.Typer(name="fcaps", no_args_is_help=True, pretty_exceptions_enable=False)
 
-_ANNOTATE, _TRAIN, _LAB = "Annotate speech", "Train and use a model", "Lab: how true, how fast"
+_ANNOTATE, _RELEASE = "Annotate speech", "Release a dataset"
+_TRAIN, _LAB = "Train and use a model", "Lab: how true, how fast"
 for _panel, _commands in {
     _ANNOTATE: (
         init.init,
@@ -30,6 +44,9 @@ for _panel, _commands in {
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
 app.add_typer(audio.app, name="audio", help="Check or embed audio that rows refer to.", rich_help_panel=_ANNOTATE)
+app.add_typer(
+    release.app, name="release", help="Build, compare, take back, publish a release.", rich_help_panel=_RELEASE
+)
 app.add_typer(bench.app, name="bench", help="Measure speed and quality on this machine.", rich_help_panel=_LAB)
 app.add_typer(captioner.app, name="captioner", help="Train and evaluate the embedded captioner.", rich_help_panel=_LAB)
 

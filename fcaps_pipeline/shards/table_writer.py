@@ -84,7 +84,7 @@ class TableWriter:
         with writing(self._temporary):
             if self._writer is None:
                 self._temporary.parent.mkdir(parents=True, exist_ok=True)
-                self._writer = pq.ParquetWriter(self._temporary, schema, **_writer_options(schema))
+                self._writer = pq.ParquetWriter(self._temporary, schema, **writer_options(schema))
             if self._rows:
                 self._writer.write_table(pa.Table.from_pylist(self._rows, schema=schema))
         self._rows, self._rows_bytes = [], 0
@@ -102,7 +102,7 @@ def _num_bytes(value: object) -> int:
 
 
 @cache
-def _writer_options(schema: pa.Schema) -> dict[str, Any]:
+def writer_options(schema: pa.Schema) -> dict[str, Any]:
     """Audio is stored plain and uncompressed, since FLAC does not shrink further; all else coded and as zstd."""
     empty = pa.BufferOutputStream()
     pq.write_table(schema.empty_table(), empty)
