@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.release.layout import ReleaseLayout, ReleaseRecord, ReleaseShard
-from fcaps_pipeline.release.tombstones import Tombstones, read_tombstones
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, ShardFile, Table
 from fcaps_pipeline.shards.reader import read_index, read_json
+from fcaps_pipeline.shards.tombstones import Tombstones, read_tombstones
 from fcaps_pipeline.storage.path import StorePath, Where, store_path
 
 _PART = re.compile(r"[^/]+/(?P<name>unit-\d+|.+-\d+)")

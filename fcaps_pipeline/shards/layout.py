@@ -1,9 +1,9 @@
 """Where the files of a run are, and what its commit records and its index say.
 
 A run folder: `job.json`, `started.json`, `plan/`, `data/`, `rejections/`, `failures/`, `candidates/`, `recordings/`,
-`commits/`, `tmp/`, `engines.json`, `run.log.jsonl`, `index.json` and `report.json`. A unit is done when its commit
-record exists; the dataset is done when `index.json` exists. What is done again is a further attempt at its unit, with
-files and a record of its own; the last attempt counts.
+`commits/`, `tmp/`, `engines.json`, `run.log.jsonl`, `index.json` and `report.json`, with `tombstones.json` where
+something was taken back. A unit is done when its commit record exists; the dataset is done when `index.json` exists.
+What is done again is a further attempt at its unit, with files and a record of its own; the last attempt counts.
 """
 
 import hashlib
@@ -160,6 +160,7 @@ class RunLayout:
         self.answers_of = root / "reuse" / "runs.json"
         self.verified = root / "verified.json"
         self.log = root / "run.log.jsonl"
+        self.tombstones = root / "tombstones.json"
 
     @property
     def scratch(self) -> Path:
