@@ -6,14 +6,22 @@ Enters: a YAML file. Leaves: a frozen `Recipe`. Only `name`, `version` and `runs
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from fcaps_pipeline.jobs.job_file import Section, load_job_file
 
 Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")]
 Version = Annotated[str, Field(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")]
-SplitName = Annotated[str, Field(pattern=r"^(?!unit$)[A-Za-z][A-Za-z0-9_]{0,31}$")]
+
+
+def _no_unit(name: str) -> str:
+    if name == "unit":
+        raise ValueError("files of runs are called so; choose another name")
+    return name
+
+
+SplitName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,31}$"), AfterValidator(_no_unit)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 _SHARE_TOLERANCE = 1e-6
