@@ -5,7 +5,7 @@ and, where it was asked for, a further attempt at each unit with the samples ins
 sha256 are taken; what is missing or differs stays a reference and is named.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from itertools import groupby
 from typing import NamedTuple
@@ -112,12 +112,26 @@ def _attach_unit(
 
 
 def _check_unit(layout: RunLayout, commit: UnitCommit, channel_maps: ChannelMaps) -> Iterator[CheckedRow]:
-    """Rows of one Recording, and of others in the same files, are read together, in one pass over them."""
+    return check_rows(read_unit_rows(layout, commit, "data"), channel_maps.of)
+
+
+def check_rows(
+    rows: Iterable[Row], files_of: Callable[[Row], tuple[AudioFile, ...] | None] = lambda _: None
+) -> Iterator[CheckedRow]:
+    """Finds the audio of rows of `data`; neighbours in the same files are read together, in one pass over them.
+
+    Args:
+        rows: with all of their columns.
+        files_of: the channel map of a row's Recording; None where its channels are the rows of one file.
+
+    Raises:
+        StorageError: the storage of the audio fails.
+    """
 
     def place(row: Row) -> _Place:
-        return _Place(row["location"], channel_maps.of(row))
+        return _Place(row["location"], files_of(row))
 
-    for where, group in groupby(read_unit_rows(layout, commit, "data"), key=place):
+    for where, group in groupby(rows, key=place):
         rows = list(group)
         found = _Found(where)
         if wanted := [row for row in rows if row["audio"] is None]:
