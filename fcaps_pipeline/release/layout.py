@@ -2,8 +2,8 @@
 
 A release folder: `data/<split>-NNNNN.parquet`, `candidates/<split>-NNNNN.parquet` with the answers about the rows of
 the file of the same name, `excluded/NNNNN.parquet` with what the runs had and the release has not, and why,
-`README.md`, `CHANGES.md`, `croissant.json`, `figures/`, `tombstones.json` and `release.json`. A version is done when
-`release.json` exists; it is written last, once, and nothing is changed after it.
+`README.md`, `CHANGES.md`, `statistics.json`, `croissant.json`, `figures/`, `tombstones.json` and `release.json`. A
+version is done when `release.json` exists; it is written last, once, and nothing is changed after it.
 """
 
 from typing import Any, Literal
@@ -126,6 +126,7 @@ class ReleaseLayout:
         self.card = root / "README.md"
         self.changes = root / "CHANGES.md"
         self.croissant = root / "croissant.json"
+        self.statistics = root / "statistics.json"
         self.figures = root / "figures"
         self.tombstones = root / "tombstones.json"
 
