@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fcaps_pipeline.cli.console import LISTED, messages, result
-from fcaps_pipeline.cli.paths import storable
+from fcaps_pipeline.cli.paths import storable, writable
 
 if TYPE_CHECKING:
     from fcaps_pipeline.jobs.annotate_job import Job
@@ -36,7 +36,7 @@ def annotate(
     out: Annotated[
         str | None,
         typer.Option(
-            parser=storable,
+            parser=writable,
             metavar="PATH",
             help="Run folder or address such as s3://bucket/run: new, or one to go on with; runs/NAME by default.",
         ),
@@ -113,7 +113,7 @@ def plan(
     source: Source,
     out: Annotated[
         str | None,
-        typer.Option(parser=storable, metavar="PATH", help="Run folder: store the plan there, or see what is pending."),
+        typer.Option(parser=writable, metavar="PATH", help="Run folder: store the plan there, or see what is pending."),
     ] = None,
     overrides: Overrides = None,
     tokens_per_s: Annotated[

@@ -16,12 +16,25 @@ def local_path(text: str | Path) -> Path:
     return Path(text)
 
 
+def writable(text: str | Path) -> str:
+    """What `storable` takes, where it can be written to.
+
+    Raises:
+        UsageError: nothing can be written there.
+        StorageError: as `storable`.
+    """
+    from fcaps_pipeline.storage.path import check_writable
+
+    check_writable(str(text))
+    return storable(text)
+
+
 def storable(text: str | Path) -> str:
     """A path or an address such as `s3://bucket/run`, as typed; a store that is far away is looked at once.
 
     Raises:
         UsageError: nothing can be stored there.
-        StorageError: there is no such bucket, it may not be seen, or it does not answer.
+        StorageError: there is no such bucket or repository, it may not be seen, or it does not answer.
     """
     from fcaps_pipeline.storage.path import check_reachable
 

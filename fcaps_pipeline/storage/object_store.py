@@ -55,6 +55,7 @@ class ObjectStore:
         """
         self._uri = uri
         self._open_client = open_client
+        self._has_bucket = False
 
     @property
     def uri(self) -> str:
@@ -77,11 +78,10 @@ class ObjectStore:
         with self._reading(key):
             try:
                 return bytes(obstore.get_range(self._client, key, start=start, length=num_bytes))
-            except (BaseError, ValueError) as error:
+            except (BaseError, ValueError):
                 whole = obstore.head(self._client, key)["size"]
                 if start < whole:
                     raise
-                del error
                 return b""
 
     def num_bytes(self, key: str) -> int | None:
@@ -90,6 +90,7 @@ class ObjectStore:
             with self._reading(key):
                 return int(obstore.head(self._client, key)["size"])
         except MissingFileError:
+            self._require_bucket(key)
             return None
 
     def put(self, key: str, content: bytes | Iterable[bytes]) -> None:
@@ -125,6 +126,18 @@ class ObjectStore:
                 obstore.delete(self._client, key)
             except FileNotFoundError:
                 return
+
+    def _require_bucket(self, key: str) -> None:
+        """An answer about a size has no text that could tell a missing bucket; a listing tells, and is asked once."""
+        if self._has_bucket:
+            return
+        try:
+            next(iter(obstore.list(self._client, key)), None)
+        except (BaseError, ValueError, OSError) as error:
+            if _code(error) == "NoSuchBucket":
+                raise StorageError(f"cannot read {self._uri}/{key}: {self._cause(error)}") from None
+            return  # who may not list learns less
+        self._has_bucket = True
 
     @contextmanager
     def _reading(self, key: str) -> Iterator[None]:

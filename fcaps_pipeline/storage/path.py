@@ -1,7 +1,8 @@
 """One name for a file, wherever it lies: a path or a URI as users write it, a Store and a key as the program sees it.
 
-Enters: text such as `/data/run`, `runs/a`, `s3://bucket/run` or `gs://bucket/run`. Leaves: a StorePath, which is joined
-with `/` as paths are and which other processes open anew: it travels as its text, without client or credentials.
+Enters: text such as `/data/run`, `runs/a`, `s3://bucket/run`, `gs://bucket/run` or `hf://datasets/owner/name/data`.
+Leaves: a StorePath, which is joined with `/` as paths are and which other processes open anew: it travels as its text,
+without client or credentials, and with the commit of what lies on the Hub.
 """
 
 import os
@@ -9,18 +10,22 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.storage import hub_address
 from fcaps_pipeline.storage.local_store import LocalStore
 from fcaps_pipeline.storage.ranged_reader import open_ranged
 from fcaps_pipeline.storage.store import Store, check_key
 
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_BUCKETS = frozenset({"s3", "gs", "memory"})
 _SAFE = "/!$&'()*+,;=:@~"
 PATIENCE_S = 240.0
 """How long a request is tried again; a signature of S3 is good for five minutes."""
+_HUB_PATIENCE_S = 330.0
+"""Longer than the five minutes after which the Hub's limits begin anew."""
 _FIRST_PATIENCE_S = 3.0
 
 
@@ -183,27 +188,28 @@ Where = str | Path | StorePath
 """How callers may say where something is."""
 
 
+class _Address(NamedTuple):
+    """Of a file or folder that is on no file system."""
+
+    scheme: str
+    root: str
+    """A bucket, or a repository."""
+    key: str
+
+
 def store_path(where: Where) -> StorePath:
     """The file or folder that a path or URI names; relative paths start in the working folder.
 
     Raises:
         UsageError: nothing can be stored there.
+        StorageError: the Hub does not tell which commit a revision is.
     """
     if isinstance(where, StorePath):
         return where
-    text = str(where)
-    match = None if isinstance(where, Path) else _URI.match(text)
-    if match is None or match[1] == "file":
-        path = Path(unquote(text.removeprefix("file://"))) if match else Path(where)
-        return StorePath(_local(), os.path.normpath(path.absolute()).lstrip("/"))
-    address = urlsplit(text)
-    if "@" in address.netloc or address.query or address.fragment:
-        raise UsageError(
-            f"{match[0]}…: expected a bucket and a key alone; credentials belong into the environment, and ?, # and @ "
-            "of a key are written %3F, %23 and %40"
-        )
-    key = unquote(address.path.strip("/"))
-    return StorePath(_bucket(match[1].lower(), address.netloc, text), check_key(key) if key else "")
+    address = _address(where)
+    if isinstance(address, Path):
+        return StorePath(_local(), os.path.normpath(address.absolute()).lstrip("/"))
+    return StorePath(_remote(address.scheme, address.root), address.key)
 
 
 def check_reachable(where: Where) -> None:
@@ -211,12 +217,47 @@ def check_reachable(where: Where) -> None:
 
     Raises:
         UsageError: nothing can be stored there.
-        StorageError: there is no such bucket, it may not be seen, or it does not answer.
+        StorageError: there is no such bucket or repository, it may not be seen, or it does not answer.
     """
-    path = store_path(where)
-    scheme, _, bucket = path.store.uri.partition("://")
-    if path.local is None:
-        next(_opened(scheme, bucket, _FIRST_PATIENCE_S).list(path.key), None)
+    address = _address(str(where) if isinstance(where, StorePath) else where)
+    if isinstance(address, _Address):
+        next(_opened(address.scheme, address.root, _FIRST_PATIENCE_S).list(address.key), None)
+
+
+def check_writable(where: Where) -> None:
+    """Refuses a place that can only be read, before anything is done for it.
+
+    Raises:
+        UsageError: nothing can be written there.
+    """
+    address = _address(str(where) if isinstance(where, StorePath) else where)
+    if isinstance(address, _Address) and address.scheme == hub_address.SCHEME:
+        hub_address.refuse_writing(str(where))
+
+
+def _address(where: str | Path) -> _Address | Path:
+    text = str(where)
+    match = None if isinstance(where, Path) else _URI.match(text)
+    if match is None:
+        return Path(where)
+    if match[1] == "file":
+        return Path(unquote(text.removeprefix("file://")))
+    address, scheme = urlsplit(text), match[1].lower()
+    if "@" in address.netloc or address.query or address.fragment:
+        raise UsageError(
+            f"{match[0]}…: expected a bucket and a key alone; credentials belong into the environment, and ?, # and @ "
+            "of a key are written %3F, %23 and %40"
+        )
+    root, path = address.netloc, address.path
+    if scheme == hub_address.SCHEME:
+        repository, path = hub_address.parse(root + path)
+        root = str(repository)
+    elif scheme not in _BUCKETS:
+        raise UsageError(f"{text}: there is no storage of the kind {scheme}://; give a path, s3://, gs:// or hf://")
+    elif not root:
+        raise UsageError(f"{text} names no bucket; expected {scheme}://BUCKET/KEY")
+    key = unquote(path.strip("/"))
+    return _Address(scheme, root, check_key(key) if key else "")
 
 
 @cache
@@ -225,26 +266,30 @@ def _local() -> LocalStore:
 
 
 @cache
-def _remote(scheme: str, bucket: str) -> Store:
-    return _opened(scheme, bucket, PATIENCE_S)
+def _remote(scheme: str, root: str) -> Store:
+    if scheme == hub_address.SCHEME:
+        from fcaps_pipeline.storage.hub_store import pinned
+
+        address = hub_address.parse(root)[0]
+        if not address.is_commit:  # one Store of a commit, by whatever name it is asked for
+            return _remote(scheme, str(pinned(address, _HUB_PATIENCE_S)))
+        return _opened(scheme, root, _HUB_PATIENCE_S)
+    return _opened(scheme, root, PATIENCE_S)
 
 
-def _opened(scheme: str, bucket: str, patience_s: float) -> Store:
+def _opened(scheme: str, root: str, patience_s: float) -> Store:
     # Imported where it is needed: most commands never leave the file system.
+    if scheme == hub_address.SCHEME:
+        from fcaps_pipeline.storage import hub_store
+
+        address = hub_address.parse(root)[0]
+        return hub_store.HubStore(hub_store.pinned(address, patience_s), patience_s)
     from fcaps_pipeline.storage import object_store
 
     match scheme:
         case "s3":
-            return object_store.open_s3(bucket, patience_s)
+            return object_store.open_s3(root, patience_s)
         case "gs":
-            return object_store.open_gcs(bucket, patience_s)
+            return object_store.open_gcs(root, patience_s)
         case _:
-            return object_store.open_memory(bucket)
-
-
-def _bucket(scheme: str, bucket: str, text: str) -> Store:
-    if scheme not in {"s3", "gs", "memory"}:
-        raise UsageError(f"{text}: there is no storage of the kind {scheme}://; give a path, s3:// or gs://")
-    if not bucket:
-        raise UsageError(f"{text} names no bucket; expected {scheme}://BUCKET/KEY")
-    return _remote(scheme, bucket)
+            return object_store.open_memory(root)

@@ -48,6 +48,8 @@ OWNERS = {
     "typer": {"cli"},
     "fsspec": {"storage"},
     "obstore": {"storage/object_store.py"},
+    "huggingface_hub": {"storage", "annotate/engines/hub.py"},
+    "httpx2": {"storage", "annotate/engines/hub.py"},
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

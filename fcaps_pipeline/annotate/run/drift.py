@@ -26,6 +26,8 @@ from fcaps_pipeline.shards.recording_table import ID_HASH, RECORDING_SCHEMA, Has
 
 _OF_PLANNING = frozenset({"duration_s", "stamp", "num_cuts"})
 """Columns that the source alone does not decide."""
+_PLACES = frozenset({"location", "files", "shard"})
+_COMMIT = r"(hf://\w+/[^/@]+/[^/@]+)@[0-9a-f]{40}"
 _BETWEEN, _NOTHING = "\x1e", "\x00"
 _MAX_NAMED = 100
 _FEW = 3
@@ -170,14 +172,19 @@ class _Known:
 
 
 def _said(table: pa.Table) -> Hashes:
-    """Hashes of what the source says; a length that only the header told is none of that."""
-    columns = [_as_text(table[field.name]) for field in RECORDING_SCHEMA if field.name not in _OF_PLANNING]
+    """Hashes of what the source says; a length that only the header told is none of that, nor a commit of the Hub."""
+    names = [field.name for field in RECORDING_SCHEMA if field.name not in _OF_PLANNING]
+    columns = [_without_commit(_as_text(table[name])) if name in _PLACES else _as_text(table[name]) for name in names]
     return id_hashes(pc.binary_join_element_wise(*columns, _BETWEEN))
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     text = pc.binary_join(column, _BETWEEN) if pa.types.is_list(column.type) else column.cast(pa.string())
     return pc.fill_null(text, _NOTHING)
+
+
+def _without_commit(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.replace_substring_regex(texts, _COMMIT, r"\1")
 
 
 def _is_same_file(recording: Recording) -> bool:

@@ -182,6 +182,17 @@ def test_a_store_that_does_not_answer_is_told_at_once(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["annotate", "plan"])
+def test_no_run_is_begun_on_the_hub(
+    command: str, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = typed(command, "package:demo_speech", "--out", "hf://datasets/o/n/run")
+    assert code == 2
+    assert "hf://datasets/o/n/run can only be read: the Hub makes a commit of every file" in " ".join(err.split())
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("command", "job", "other"),
     [

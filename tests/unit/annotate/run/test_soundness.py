@@ -27,6 +27,7 @@ from fcaps_pipeline.shards.reader import read_commits
 from fcaps_pipeline.shards.writer import UnitWriter
 from fcaps_pipeline.storage.lease import held
 from tests.conftest import Typed
+from tests.hub_server import contents, entered, hub_server
 from tests.outcomes import segmented
 from tests.unit.learn.training.written_runs import RunWriter, corpus, write_index
 
@@ -48,6 +49,20 @@ def test_a_sound_run_says_so_until_it_changes(run: RunLayout) -> None:
     index = json.loads(run.index.read_text())
     run.index.on_disk().write_text(json.dumps({**index, "fcaps_version": "other"}))
     assert last_verified(run) is None
+
+
+def test_a_run_on_the_hub_is_verified_where_it_lies(
+    run: RunLayout, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hub_server() as hub, entered(hub, monkeypatch):
+        files = {**contents(run.root.on_disk()), "job.json": b"{}"}
+        repository = hub.repository(files)
+        code, out, err = typed("verify", repository.uri)
+        assert (code, "6 files with" in out, "the result is not kept: hf://" in err) == (0, True, True)
+        name = next(name for name in files if name.startswith("data/"))
+        repository.commit({**files, name: b"!" + files[name][1:]})
+        code, _, err = typed("verify", f"{repository.uri}@{repository.names['main']}")
+        assert (code, f"{name}" in err.replace("\n", "")) == (1, True)
 
 
 @pytest.mark.parametrize("table", ["data", "candidates", "recordings"])

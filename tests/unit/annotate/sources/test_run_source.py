@@ -1,6 +1,6 @@
 """A run as the corpus of another: its Segments as they are, from its rows or from where they refer to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -21,7 +21,8 @@ from fcaps_pipeline.records.annotations import Annotation, Rejection
 from fcaps_pipeline.records.audio import Recording, Segment, SegmentAudio
 from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout
 from fcaps_pipeline.shards.writer import UnitWriter
-from fcaps_pipeline.storage.path import store_path
+from fcaps_pipeline.storage.path import StorePath, store_path
+from tests.hub_server import contents, entered, hub_server
 from tests.mapped_run import SPANS, write_mapped_run, write_plan
 from tests.outcomes import segmented
 from tests.unit.learn.training.written_runs import write_index
@@ -118,11 +119,26 @@ def test_rows_that_hold_their_audio_need_no_file(write_run: WriteRun, tmp_path: 
     ]
 
 
-def test_a_run_on_a_store_is_a_source(write_run: WriteRun) -> None:
+@pytest.fixture(params=["memory", "hub"])
+def moved(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], StorePath]]:
+    """Puts a folder on a store."""
+
+    def on_memory(folder: Path) -> StorePath:
+        far = store_path(f"memory://runs-{uuid4()}/one")
+        for name, content in contents(folder).items():
+            (far / name).put(content)
+        return far
+
+    if request.param == "memory":
+        yield on_memory
+    else:
+        with hub_server() as hub, entered(hub, monkeypatch):
+            yield lambda folder: store_path(hub.repository(contents(folder)).uri)
+
+
+def test_a_run_on_a_store_is_a_source(write_run: WriteRun, moved: Callable[[Path], StorePath]) -> None:
     layout = write_run(embed=True)
-    far = store_path(f"memory://runs-{uuid4()}/one")
-    for path in (file for file in layout.root.on_disk().rglob("*") if file.is_file()):
-        (far / path.relative_to(layout.root.on_disk()).as_posix()).put(path.read_bytes())
+    far = moved(layout.root.on_disk())
     assert detect_source(str(far)) == RunSource(kind="run", path=str(far))
     here, there = ([one for found in _listed(one)[0] for one in _heard(found)] for one in (layout, RunLayout(far)))
     assert [one.segment for one in there] == [one.segment for one in here]

@@ -11,6 +11,7 @@ import pytest
 from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.learn.data.batches import COLUMNS
 from fcaps_pipeline.learn.data.catalogue import NO_SPEAKER, Catalogue, hash_text, read_catalogue
+from tests.hub_server import contents, entered, hub_server
 from tests.unit.learn.training.written_runs import (
     Annotate,
     MakeAudio,
@@ -38,6 +39,19 @@ def test_a_catalogue_lists_every_row_of_every_run_in_order(runs: RunWriter, tmp_
     assert [one.recording_id for one in names] == [spoken.recording for one in rows for spoken in one]
     assert {Path(one.shard).parents[1] for one in names} == set(roots)
     assert catalogue.duration_s == sum(spoken.num_samples for one in rows for spoken in one) / 16_000
+
+
+def test_a_run_on_the_hub_is_listed_at_one_commit(
+    runs: RunWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = runs.write(tmp_path, corpus(9))
+    with hub_server() as hub, entered(hub, monkeypatch):
+        repository = hub.repository(contents(root))
+        catalogue = read_catalogue([repository.uri])
+        commit = repository.names["main"]
+        repository.commit({})
+        assert catalogue.num_samples_N.tolist() == read_catalogue([root]).num_samples_N.tolist()
+        assert catalogue.names(3).shard.startswith(f"{repository.uri}@{commit}/data/")
 
 
 def test_a_row_takes_40_bytes(runs: RunWriter, tmp_path: Path) -> None:
