@@ -128,7 +128,7 @@ def plan(
     from fcaps_pipeline.annotate.run.plan import load_or_make
     from fcaps_pipeline.annotate.run.preflight import shortcomings
     from fcaps_pipeline.annotate.run.rehearsal import rehearse
-    from fcaps_pipeline.annotate.run.reuse import prepare_reuse
+    from fcaps_pipeline.annotate.run.reuse import inherit_tombstones, prepare_reuse
     from fcaps_pipeline.annotate.run.surroundings import scratch_folder
     from fcaps_pipeline.cli.jobs import resolve_job
     from fcaps_pipeline.cli.tables import print_plan
@@ -138,6 +138,8 @@ def plan(
     job = resolve_job(source, overrides or [])
     with scratch_folder() as scratch, opened(out or scratch, job_identity(job), messages.say) as layout:
         is_stored = layout.plan.exists()
+        if (remark := inherit_tombstones(layout, reuse or ())) is not None:
+            result.say(remark, style="yellow")
         planned = load_or_make(layout, job)
         drift = drift_line(layout, job, planned) if is_stored else None
         rehearsal = None

@@ -18,7 +18,7 @@ from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.release.layout import ReleaseLayout, ReleaseRecord, ReleaseShard
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, ShardFile, Table
 from fcaps_pipeline.shards.reader import read_index, read_json
-from fcaps_pipeline.shards.tombstones import Tombstones, read_tombstones
+from fcaps_pipeline.shards.tombstones import Tombstones, read_tombstones, refuse_unfinished
 from fcaps_pipeline.storage.path import StorePath, Where, store_path
 
 _PART = re.compile(r"[^/]+/(?P<name>unit-\d+|.+-\d+)")
@@ -67,7 +67,8 @@ def open_dataset(where: Where) -> Dataset:
 
     Raises:
         UsageError: there is neither.
-        CorruptRunError: it is not finished, damaged, or of another schema version.
+        CorruptRunError: it is not finished, damaged, or of another schema version, or a removal was begun there and not
+            finished.
     """
     run, release = RunLayout(where), ReleaseLayout(where)
     if release.record.exists():
@@ -77,6 +78,7 @@ def open_dataset(where: Where) -> Dataset:
             f"{run.root} is neither a run nor a release: it has no index.json and no release.json; give the --out "
             "folder of `fcaps annotate` or of `fcaps release build`"
         )
+    refuse_unfinished(run.tombstones)
     return Dataset(run.root, "run", read_index(run), _sha256(run.index))
 
 

@@ -22,7 +22,7 @@ from fcaps_pipeline.annotate.run.placement import idle_share
 from fcaps_pipeline.annotate.run.plan import check_audio_exists, load_or_make
 from fcaps_pipeline.annotate.run.preflight import check_before_start
 from fcaps_pipeline.annotate.run.report import LastCall, RunReport, make_report
-from fcaps_pipeline.annotate.run.reuse import HopefulUnits, Reuse, prepare_reuse, without_engines
+from fcaps_pipeline.annotate.run.reuse import HopefulUnits, Reuse, inherit_tombstones, prepare_reuse, without_engines
 from fcaps_pipeline.annotate.run.signals import Signals
 from fcaps_pipeline.annotate.run.soundness import damaged_units, drop_orphans
 from fcaps_pipeline.annotate.run.watch.metrics import build_metrics
@@ -39,6 +39,7 @@ from fcaps_pipeline.shards.plan import Plan, load_units
 from fcaps_pipeline.shards.reader import read_commits
 from fcaps_pipeline.shards.run_folder import HeldRun, opened
 from fcaps_pipeline.shards.sums import CommitSums, sum_up
+from fcaps_pipeline.shards.tombstones import refuse_unfinished
 from fcaps_pipeline.storage.path import Where
 
 
@@ -143,6 +144,9 @@ class _Call:
 
     def annotate(self) -> RunReport:
         """Plans, does what is to be done, and sums up."""
+        refuse_unfinished(self.layout.tombstones)
+        if (remark := inherit_tombstones(self.layout, self.how.reuse)) is not None:
+            self.callback.on_remark(remark)
         plan = self._plan()
         damaged = _damaged(self.layout, self.callback) if self.how.repair else frozenset()
         done = self._done(damaged)

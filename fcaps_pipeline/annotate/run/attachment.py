@@ -29,6 +29,7 @@ from fcaps_pipeline.shards.reader import read_commits, read_index, read_unit_row
 from fcaps_pipeline.shards.rows import audio_value, samples_sha256
 from fcaps_pipeline.shards.schema import Row, channel_of
 from fcaps_pipeline.shards.table_writer import TableWriter
+from fcaps_pipeline.shards.tombstones import refuse_unfinished
 from fcaps_pipeline.storage.lease import held
 
 _ANY_LENGTH = PlanRules(min_segment_samples=1, max_segment_samples=2**62, max_pause_samples=0, padding_samples=0)
@@ -78,6 +79,7 @@ def attach_audio(layout: RunLayout, row_group_bytes: int) -> Iterator[CheckedRow
         UsageError: another process works in it.
     """
     with held(layout.root, "working in"):
+        refuse_unfinished(layout.tombstones)
         index, channel_maps = read_index(layout), ChannelMaps(layout)
         for commit in read_commits(layout):
             yield from _attach_unit(layout, commit, row_group_bytes, channel_maps)

@@ -23,6 +23,8 @@ from fcaps_pipeline.records.audio import FileStamp, Recording
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.plan import Plan, load_tables
 from fcaps_pipeline.shards.recording_table import ID_HASH, RECORDING_SCHEMA, Hashes, id_hashes, recordings_of
+from fcaps_pipeline.shards.taken_back import LeftOut
+from fcaps_pipeline.shards.tombstones import read_tombstones
 
 _OF_PLANNING = frozenset({"duration_s", "stamp", "num_cuts"})
 """Columns that the source alone does not decide."""
@@ -65,6 +67,8 @@ class Drift:
     gone: _Names = field(default_factory=_Names)
     changed: _Names = field(default_factory=_Names)
     """Described otherwise, or, where files were looked at, other files."""
+    left_out: str | None = None
+    """What of the source was taken back before."""
 
     def line(self) -> str | None:
         """All of it in one line; None where nothing differs."""
@@ -83,6 +87,7 @@ class Drift:
         taken = [f"{self.new.num} new recordings were taken in"] if self.new.num else []
         return (
             *taken,
+            *([] if self.left_out is None else [self.left_out]),
             *self.gone.each("no longer in the source; what was made of it stays"),
             *self.changed.each("no longer what was planned; what was made of it stays, annotate it in another run"),
         )
@@ -131,8 +136,9 @@ class _Known:
         self._is_changed = np.zeros(len(order), bool)
 
     def unknown(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-        """Yields what the plan has not, and notes what it has otherwise."""
-        for table in tables:
+        """Yields what the plan has not, and notes what it has otherwise; what was taken back is none of both."""
+        left_out = LeftOut(read_tombstones(self._layout.tombstones))
+        for table in left_out.pass_on(tables):
             places = self._places(table)
             is_new = places < 0
             is_changed = ~is_new & (self._said[places] != _said(table))
@@ -143,6 +149,7 @@ class _Known:
                 fresh = table.filter(pa.array(is_new))
                 self.drift.new.add(fresh)
                 yield fresh
+        self.drift.left_out = left_out.line()
 
     def note_gone(self) -> None:
         """Names what the source has no more; call it after `unknown`."""

@@ -1,6 +1,6 @@
-"""The plan: which Recordings make up which WorkUnit. Computed once, stored, never changed; it may only grow.
+"""The plan: which Recordings make up which WorkUnit. Computed once and stored.
 
-Boundaries follow from the order of the source and the lengths in the files' headers alone, so
+It never changes, but that it may grow, and lose what is taken back. Boundaries follow from the order of the source and the lengths in the files' headers alone, so
 that numbers of workers and restarts change nothing. Units lie in Parquet files and are read one at
 a time. The summary names the files that count: what a killed process wrote beside them does not.
 """
@@ -27,6 +27,8 @@ from fcaps_pipeline.records.audio import FileStamp
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.plan import Plan, load
 from fcaps_pipeline.shards.plan_file import PlanFile, PlanFileWriter
+from fcaps_pipeline.shards.taken_back import LeftOut
+from fcaps_pipeline.shards.tombstones import read_tombstones
 
 
 def load_or_make(layout: RunLayout, job: Job) -> Plan:
@@ -40,8 +42,11 @@ def load_or_make(layout: RunLayout, job: Job) -> Plan:
         return load(layout)
     stamp = source_stamp(job)
     listing, survey, units = list_recordings(job.source), Survey(), _PlannedUnits(Division(job.shards))
-    file = units.store(layout, 1, listing.blocks(), survey, job)
+    left_out = LeftOut(read_tombstones(layout.tombstones))
+    file = units.store(layout, 1, left_out.pass_on(listing.blocks()), survey, job)
     seen = _seen_of(survey, listing, units.num_recordings, job)
+    if (line := left_out.line()) is not None:
+        seen["remarks"] += (line,)
     return _keep(layout, Plan(**units.sums(), **seen, source_stamp=stamp, files=(file,)))
 
 

@@ -23,6 +23,7 @@ from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_index
 from fcaps_pipeline.shards.run_folder import existing
+from fcaps_pipeline.shards.tombstones import joined_tombstones, read_tombstones, write_tombstones
 from fcaps_pipeline.storage.path import StorePath, Where
 from fcaps_pipeline.storage.scratch import fetched_to_disk, made_on_disk
 
@@ -107,6 +108,30 @@ def prepare_reuse(job: Job, layout: RunLayout, runs: Sequence[Where]) -> Reuse:
     found = {name: earlier_identity(name, config, earlier) for name, config in job.engines.items()}
     identities = {name: one for name, one in found.items() if one is not None}
     return Reuse(layout.answers, layout.segments, layout.scratch, identities)
+
+
+def inherit_tombstones(layout: RunLayout, runs: Sequence[Where]) -> str | None:
+    """Takes over what was taken back from earlier runs, before anything is planned.
+
+    Returns:
+        What to do where that is new and Recordings are planned already; else None.
+
+    Raises:
+        UsageError: a folder is no run.
+        CorruptRunError: a list of tombstones is unreadable.
+        OutputError: the run folder cannot be written.
+    """
+    before = read_tombstones(layout.tombstones)
+    joined = joined_tombstones([before, *(read_tombstones(existing(run).tombstones) for run in runs)])
+    if joined is None or joined == before:
+        return None
+    write_tombstones(layout.tombstones, joined)
+    if not layout.plan.exists():
+        return None
+    return (
+        f"what was taken back from a reused run may be in this one: `fcaps release remove {layout.root}` takes it "
+        "back here too"
+    )
 
 
 def without_engines(job: Job) -> Job:

@@ -24,6 +24,7 @@ from fcaps_pipeline.shards.layout import TABLES, RunLayout, ShardFile, UnitCommi
 from fcaps_pipeline.shards.reader import check_file, read_commits, read_index
 from fcaps_pipeline.shards.recording_table import Hashes, id_hashes
 from fcaps_pipeline.shards.sums import CommitSums
+from fcaps_pipeline.shards.tombstones import refuse_unfinished
 from fcaps_pipeline.storage.path import StorePath
 
 
@@ -38,9 +39,11 @@ def verify(layout: RunLayout) -> Iterator[ShardFile]:
     """Reads every committed file whole, units side by side, and yields those of units that are sound.
 
     Raises:
-        CorruptRunError: a file is missing, changed or of another schema, or the index disagrees.
+        CorruptRunError: a file is missing, changed or of another schema, or the index disagrees; or a removal was begun
+            and not finished.
         AccountingError: a Segment stands in no table, or twice.
     """
+    refuse_unfinished(layout.tombstones)
     _check_index(layout)
     hashes: list[Hashes] = []
 

@@ -27,6 +27,9 @@ from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.annotations import WorkUnit
 from fcaps_pipeline.records.audio import Recording
 from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout, UnitCommit
+from fcaps_pipeline.shards.taken_back import WARNING as TAKEN_BACK
+from fcaps_pipeline.shards.taken_back import is_taken_back
+from fcaps_pipeline.shards.tombstones import read_tombstones
 from fcaps_pipeline.shards.writer import UnitWriter
 
 
@@ -93,6 +96,7 @@ class UnitWorker:
         self._report = report
         self._announce = announce
         self._engines = {granularity: one.engine for granularity, one in job.captions.items()}
+        self._tombstones = read_tombstones(layout.tombstones)
         self._in_hand: dict[int, _InHand] = {}
         self._is_stopping = threading.Event()
 
@@ -184,13 +188,13 @@ class UnitWorker:
         reason = one.convicted.get(recording.recording_id)
         prepare = self._prepare if reason is None else _untouched
         visit = Visit(recording, prepare, self._job.resources.storage_patience_s)
-        before = hand.num_segments
+        before, num_taken_back = hand.num_segments, 0
         if reason is not None:
             visit.failure = failure_of(
                 visit.recording, RecordingError(f"{reason}; look at the file, or give more memory")
             )
         else:
-            self._offer(visit, hand)
+            num_taken_back = self._offer(visit, hand)
         if visit.failure is not None:
             hand.writer.add_recording_failure(visit.failure)
         found = visit.report
@@ -201,7 +205,7 @@ class UnitWorker:
             outcome="failed" if visit.failure is not None else found.outcome,
             num_segments=hand.num_segments - before,
             sha256=visit.recording.sha256,
-            warnings=dict(Counter(one.name for one in visit.recording.warnings)),
+            warnings=Counter(one.name for one in visit.recording.warnings) + Counter({TAKEN_BACK: num_taken_back}),
             **found.model_dump(exclude={"recording_id", "outcome", "num_segments"}),
         )
 
@@ -212,8 +216,13 @@ class UnitWorker:
             return False
         return True
 
-    def _offer(self, visit: Visit, hand: _InHand) -> None:
+    def _offer(self, visit: Visit, hand: _InHand) -> int:
+        """Offers the Segments of a Recording; the number of those that were taken back before and are left out."""
+        num_taken_back = 0
         for segment in visit:
+            if self._tombstones is not None and is_taken_back(self._tombstones, segment):
+                num_taken_back += 1
+                continue
             if hand.earlier and hand.earlier.has(segment.segment.segment_id):
                 hand.tray.add_known(segment)
             else:
@@ -225,6 +234,7 @@ class UnitWorker:
                 hand.tray.wait()
                 self._step(hand)
                 self._write_ready(hand)
+        return num_taken_back
 
     def _empty_hands(self, hand: _InHand) -> None:
         """Waits until every Segment of this unit is written."""
