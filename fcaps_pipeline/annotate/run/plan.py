@@ -1,8 +1,9 @@
 """The plan: which Recordings make up which WorkUnit. Computed once and stored.
 
-It never changes, but that it may grow, and lose what is taken back. Boundaries follow from the order of the source and the lengths in the files' headers alone, so
-that numbers of workers and restarts change nothing. Units lie in Parquet files and are read one at
-a time. The summary names the files that count: what a killed process wrote beside them does not.
+It never changes, but that it may grow, and lose what is taken back. Boundaries follow from the order of the source and
+the lengths in the files' headers alone, so that numbers of workers and restarts change nothing. Units lie in Parquet
+files and are read one at a time. The summary names the files that count: what a killed process wrote beside them does
+not.
 """
 
 from collections import Counter
