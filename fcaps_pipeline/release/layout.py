@@ -9,6 +9,7 @@ version is done when `release.json` exists; it is written last, once, and nothin
 from typing import Any, Literal
 
 import pyarrow as pa
+from pydantic import Field
 
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import ShardFile, Table
@@ -28,7 +29,7 @@ EXCLUDED_SCHEMA = pa.schema(
 )
 """Of `excluded`: `reason` is `rejected` or `failed` for what a run could not annotate, else a rule of the release:
 `license`, `language`, `attribute`, `caption`, `duplicate`, `decontamination`, `override`;
-`detail` says what exactly."""
+`detail` says what exactly. Of a Recording that failed as a whole, `segment_id` is its own id."""
 
 
 class ReleaseShard(ShardFile):
@@ -103,6 +104,8 @@ class ReleaseRecord(Record):
     recipe: dict[str, Any]
     """RELEASE.yaml with all defaults, as JSON."""
     sources: tuple[ReleaseSource, ...]
+    lists_sha256: dict[str, str] = Field(default_factory=dict)
+    """Of each list and table that the recipe names, by its name there."""
     splits: dict[str, SplitSums]
     num_excluded: dict[str, int]
     """Rows of `excluded` by reason."""

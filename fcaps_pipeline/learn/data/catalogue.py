@@ -8,7 +8,6 @@ two collide is 1 in 100,000.
 Shape suffixes: N rows of the catalogue, M rows of a selection.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,18 +20,18 @@ from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.learn.data.row_groups import read_row_group
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.release.grouping import NO_KEY, Hashes, hash_text
 from fcaps_pipeline.shards.layout import RunLayout, ShardFile
 from fcaps_pipeline.shards.reader import open_parquet, read_index, reading
 from fcaps_pipeline.storage.path import StorePath, Where, store_path
 
-NO_SPEAKER = np.uint64(0)
+NO_SPEAKER = NO_KEY
 """Stands for a row whose speaker is unknown."""
 
 _COLUMNS = ("start_samples", "end_samples", "speaker", "recording_id", "audio_sha256")
 _NEEDED_COLUMNS = frozenset({*_COLUMNS, "segment_id", "audio", "tags", "global_captions", "fine_captions", "events"})
 
 _Int32s = npt.NDArray[np.int32]
-_Hashes = npt.NDArray[np.uint64]
 
 
 class RowNames(Record):
@@ -57,10 +56,10 @@ class Catalogue:
     """Position in the row group."""
     num_samples_N: _Int32s
     """Length of the Segment at 16 kHz."""
-    speaker_N: _Hashes
+    speaker_N: Hashes
     """`NO_SPEAKER` where it is unknown."""
-    recording_N: _Hashes
-    audio_N: _Hashes
+    recording_N: Hashes
+    audio_N: Hashes
     """Equal for rows with the same samples."""
 
     def __len__(self) -> int:
@@ -161,15 +160,10 @@ def _row_group_part(path: StorePath, shard: int, row_group: int) -> tuple[npt.ND
     )
 
 
-def _hashes(column: pa.ChunkedArray) -> _Hashes:
+def _hashes(column: pa.ChunkedArray) -> Hashes:
     """64 bits of a hash per value, 0 for null; each distinct value is hashed once."""
     encoded = column.combine_chunks().dictionary_encode()
     hashes = [hash_text(value) for value in encoded.dictionary.to_pylist()]
     indices = pc.fill_null(encoded.indices, len(hashes)).to_numpy(zero_copy_only=False)
-    hashes_N: _Hashes = np.array([*hashes, NO_SPEAKER], np.uint64)[indices]
+    hashes_N: Hashes = np.array([*hashes, NO_SPEAKER], np.uint64)[indices]
     return hashes_N
-
-
-def hash_text(text: str) -> int:
-    """A number from 1 to 2**64 - 1 that is the same on every machine."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) or 1

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.jobs.resources import resolve_store_path
-from fcaps_pipeline.learn.data.catalogue import NO_SPEAKER, Catalogue, RowNames, hash_text, read_catalogue
+from fcaps_pipeline.learn.data.catalogue import NO_SPEAKER, Catalogue, RowNames, read_catalogue
 from fcaps_pipeline.learn.data.config import SeparateRuns, SharedRuns
+from fcaps_pipeline.release.grouping import drawn, grouped
 
 
 @dataclass(frozen=True)
@@ -141,26 +140,6 @@ def _draws(catalogue: Catalogue, seed: int) -> npt.NDArray[np.float64]:
     """A number in [0, 1) per row, the same for rows that belong together."""
     if not len(catalogue):
         return np.empty(0)
-    num_groups, group_N = _groups(catalogue)
+    groups = grouped((catalogue.speaker_N, catalogue.recording_N, catalogue.audio_N))
     key_N = np.where(catalogue.speaker_N != NO_SPEAKER, catalogue.speaker_N, catalogue.recording_N)
-    group_key = np.full(num_groups, np.iinfo(np.uint64).max, np.uint64)
-    np.minimum.at(group_key, group_N, key_N)
-    draws = np.array([hash_text(f"{seed} {key}") / 2**64 for key in group_key.tolist()])
-    return draws[group_N]
-
-
-def _groups(catalogue: Catalogue) -> tuple[int, npt.NDArray[np.int32]]:
-    """Numbers the connected components of rows, where an edge is a speaker, Recording or audio in common."""
-    edges = [_edges(key_N) for key_N in (catalogue.speaker_N, catalogue.recording_N, catalogue.audio_N)]
-    start, end = (np.concatenate(ends) for ends in zip(*edges, strict=True))
-    graph = coo_array((np.ones(len(start), np.bool_), (start, end)), shape=(len(catalogue), len(catalogue)))
-    num_groups, group_N = connected_components(graph, directed=False)
-    return int(num_groups), group_N
-
-
-def _edges(key_N: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Pairs of rows that chain all rows of the same key together."""
-    order = np.argsort(key_N, kind="stable")
-    ordered = key_N[order]
-    same = (ordered[1:] == ordered[:-1]) & (ordered[1:] != NO_SPEAKER)
-    return order[:-1][same], order[1:][same]
+    return drawn(groups, key_N, seed)[groups.group_N]

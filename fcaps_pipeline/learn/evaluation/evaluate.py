@@ -19,7 +19,6 @@ import numpy as np
 import fcaps_pipeline
 from fcaps_pipeline.errors import OutputError, UsageError
 from fcaps_pipeline.jobs.resources import resolve_path
-from fcaps_pipeline.learn.data.catalogue import hash_text
 from fcaps_pipeline.learn.dual_encoder.storage import WEIGHTS_FILE
 from fcaps_pipeline.learn.evaluation.embedder import Embedder
 from fcaps_pipeline.learn.evaluation.grounding import measure_grounding
@@ -33,6 +32,7 @@ from fcaps_pipeline.learn.evaluation.similarity import measure_similarity
 from fcaps_pipeline.learn.evaluation.zero_shot import measure_zero_shot
 from fcaps_pipeline.learn.ranks import describe_machine, process_group
 from fcaps_pipeline.records.progress import ProgressCallback
+from fcaps_pipeline.release.grouping import hash_text
 from fcaps_pipeline.shards.reader import read_json
 from fcaps_pipeline.storage.files import write_durably, writing
 from fcaps_pipeline.storage.job_folder import refuse_strangers, require_same_job

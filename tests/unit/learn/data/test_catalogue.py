@@ -10,7 +10,8 @@ import pytest
 
 from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.learn.data.batches import COLUMNS
-from fcaps_pipeline.learn.data.catalogue import NO_SPEAKER, Catalogue, hash_text, read_catalogue
+from fcaps_pipeline.learn.data.catalogue import NO_SPEAKER, Catalogue, read_catalogue
+from fcaps_pipeline.release.grouping import hash_text
 from tests.hub_server import contents, entered, hub_server
 from tests.unit.learn.training.written_runs import (
     Annotate,

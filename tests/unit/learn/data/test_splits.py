@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.learn.data.catalogue import Catalogue, hash_text, read_catalogue
+from fcaps_pipeline.learn.data.catalogue import Catalogue, read_catalogue
 from fcaps_pipeline.learn.data.splits import split_by_runs, split_by_share
+from fcaps_pipeline.release.grouping import hash_text
 from fcaps_pipeline.storage.path import store_path
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter, Spoken, corpus
 

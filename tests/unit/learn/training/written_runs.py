@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fcaps_pipeline.records.annotations import Annotation
+from fcaps_pipeline.records.annotations import Annotation, SegmentOutcome
 from fcaps_pipeline.records.audio import Segment, SegmentAudio, seconds_to_samples
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_commits
@@ -64,7 +64,7 @@ class RunWriter:
         *,
         unit_rows: int = 7,
         row_group_bytes: int = 10_000,
-        change: Callable[[Annotation], Annotation] = lambda annotation: annotation,
+        change: Callable[[Annotation], SegmentOutcome] = lambda annotation: annotation,
     ) -> Path:
         """A finished run; each unit becomes one shard."""
         layout = RunLayout(root)

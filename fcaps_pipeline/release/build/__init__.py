@@ -1,0 +1,1 @@
+"""`fcaps release build`: rows are selected, divided and written, shard by shard."""

@@ -1,0 +1,160 @@
+"""What there is to choose from: light columns of all sources, in a database.
+
+Enters: opened sources. Leaves: the tables `rows`, with where each row lies, and `outcomes`, the Segments that a run
+could not annotate. Audio is never read; captions are, where rules ask for them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fcaps_pipeline.errors import CorruptRunError
+from fcaps_pipeline.records.captions import Profile
+from fcaps_pipeline.release.build.captions import COLUMNS as CAPTION_COLUMNS
+from fcaps_pipeline.release.build.captions import choose_captions
+from fcaps_pipeline.release.build.inputs import Inputs
+from fcaps_pipeline.release.dataset import Dataset, Part
+from fcaps_pipeline.shards.layout import ShardFile, Table
+from fcaps_pipeline.shards.reader import open_parquet, reading
+from fcaps_pipeline.shards.schema import missing_columns, with_all_columns
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_BATCH_ROWS = 50_000
+_LIGHT = (
+    "segment_id",
+    "recording_id",
+    "recording_sha256",
+    "source",
+    "speaker",
+    "license",
+    "language",
+    "audio_sha256",
+    "duration_s",
+    *Profile.model_fields,
+)
+_OF_OUTCOMES = ("segment_id", "recording_id", "recording_sha256", "source", "speaker", "license", "audio_sha256")
+_WHY: dict[Table, tuple[str, tuple[str, ...]]] = {
+    "rejections": ("rejected", ("reason",)),
+    "failures": ("failed", ("stage", "message")),
+}
+
+
+@dataclass(frozen=True)
+class PlacedPart:
+    """A part of one of the sources; its position in a list names it in the database."""
+
+    dataset: int
+    part: Part
+
+
+def load_rows(database: "DuckDBPyConnection", inputs: Inputs) -> list[PlacedPart]:
+    """Fills the database.
+
+    Returns:
+        The parts that rows lie in.
+
+    Raises:
+        CorruptRunError: a file is missing, damaged or of another version.
+    """
+    parts = [PlacedPart(number, part) for number, one in enumerate(inputs.datasets) for part in one.parts()]
+    _fill(database, "rows", _rows(inputs, parts))
+    _fill(database, "outcomes", _outcomes(inputs, parts))
+    return parts
+
+
+def _fill(database: "DuckDBPyConnection", table: str, batches: Iterator[pa.Table]) -> None:
+    is_first = True
+    for batch in _gathered(batches):
+        database.register("batch", batch)
+        how = f"CREATE TABLE {table} AS" if is_first else f"INSERT INTO {table}"
+        database.execute(f"{how} SELECT * FROM batch")
+        database.unregister("batch")
+        is_first = False
+
+
+def _gathered(batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The first is an empty one, so that there is a table; each has a number for every row."""
+    waiting: list[pa.Table] = []
+    num_waiting = num_before = 0
+    for batch in batches:
+        waiting.append(batch)
+        num_waiting += len(batch)
+        if num_waiting >= _BATCH_ROWS:
+            yield _numbered(waiting, num_before)
+            num_before += num_waiting
+            waiting, num_waiting = [], 0
+    yield _numbered(waiting, num_before)
+
+
+def _numbered(batches: list[pa.Table], start: int) -> pa.Table:
+    table = pa.concat_tables(batches)
+    return table.add_column(0, "position", pa.array(range(start, start + len(table)), pa.int64()))
+
+
+def _rows(inputs: Inputs, parts: list[PlacedPart]) -> Iterator[pa.Table]:
+    rules = inputs.recipe.rows.captions
+    columns = [*_LIGHT, *CAPTION_COLUMNS, "audio"]
+    for number, placed in enumerate(parts):
+        dataset = inputs.datasets[placed.dataset]
+        for group, table in _groups(dataset, placed.part, "data", [*_LIGHT, *CAPTION_COLUMNS, "audio.path"]):
+            rows = with_all_columns("data", table, columns)
+            kept = choose_captions(rows, rules).rows
+            places = {
+                "dataset": pa.array([placed.dataset] * len(rows), pa.int32()),
+                "part": pa.array([number] * len(rows), pa.int32()),
+                "row_group": pa.array([group] * len(rows), pa.int32()),
+                "row": pa.array(range(len(rows)), pa.int32()),
+                "is_embedded": pc.is_valid(pc.struct_field(rows["audio"], "path")),
+                "num_global": pc.fill_null(pc.list_value_length(kept["global_captions"]), 0),
+                "num_fine": pc.fill_null(pc.list_value_length(kept["fine_captions"]), 0),
+            }
+            yield pa.table({**places, **{name: rows[name] for name in _LIGHT}})
+
+
+def _outcomes(inputs: Inputs, parts: list[PlacedPart]) -> Iterator[pa.Table]:
+    for placed in parts:
+        for table, (reason, columns) in _WHY.items():
+            wanted = [*_OF_OUTCOMES, *columns]
+            for _, found in _groups(inputs.datasets[placed.dataset], placed.part, table, wanted):
+                rows = with_all_columns(table, found, wanted)
+                detail = pc.binary_join_element_wise(*[rows[name].cast(pa.string()) for name in columns], ": ")
+                named = {name: rows[name] for name in _OF_OUTCOMES}
+                # A Recording that failed as a whole has no Segments; its own id stands for them.
+                named["segment_id"] = pc.coalesce(rows["segment_id"], rows["recording_id"])
+                yield pa.table({**named, "reason": pa.array([reason] * len(rows)), "detail": detail})
+    none = {name: pa.array([], pa.string()) for name in (*_OF_OUTCOMES, "reason", "detail")}
+    yield pa.table(none)
+
+
+def _groups(dataset: Dataset, part: Part, table: Table, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
+    """Some columns of the row groups of a part's file of a table; nothing where it has none."""
+    file = part.files.get(table)
+    if file is None:
+        return
+    path = dataset.root / file.path
+    _check_size(dataset, file)
+    with reading(path):
+        parquet = open_parquet(path)
+    if missing := missing_columns(table, parquet.schema_arrow):
+        raise CorruptRunError(f"{path} lacks the column {missing[0]}, or has it with another type; write it again")
+    if parquet.metadata.num_rows != file.num_rows:
+        raise CorruptRunError(f"{path} has {parquet.metadata.num_rows} rows, recorded {file.num_rows}; restore it")
+    with parquet:
+        for group in range(parquet.num_row_groups):
+            with reading(path, group):
+                found = parquet.read_row_group(group, columns=columns, use_threads=False)
+            yield group, found
+
+
+def _check_size(dataset: Dataset, file: ShardFile) -> None:
+    path = dataset.root / file.path
+    if (found := path.num_bytes()) != file.num_bytes:
+        state = "is missing" if found is None else f"has {found} bytes"
+        raise CorruptRunError(
+            f"{path} {state}, recorded {file.num_bytes}; restore it, `fcaps verify {dataset.root}` checks all files"
+        )

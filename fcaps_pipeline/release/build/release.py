@@ -1,0 +1,212 @@
+"""Builds a release: rows are selected and divided, shards written, the record last.
+
+Enters: a Recipe and a folder. Leaves: the release, whose `release.json` says that it is done. The same call after an
+end in the middle goes on where it was; what is done is never changed.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fcaps_pipeline import __version__
+from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.release.build.captions import check_patterns
+from fcaps_pipeline.release.build.columns import check_columns, require_audio
+from fcaps_pipeline.release.build.division import divide, split_names
+from fcaps_pipeline.release.build.excluded import count_excluded, write_excluded
+from fcaps_pipeline.release.build.inputs import Inputs, open_inputs
+from fcaps_pipeline.release.build.loading import load_rows
+from fcaps_pipeline.release.build.selection import select
+from fcaps_pipeline.release.build.shard_plan import PlannedShard, plan_shards, rows_of
+from fcaps_pipeline.release.build.workplace import Workplace
+from fcaps_pipeline.release.build.writing import ShardWriter, WrittenShard
+from fcaps_pipeline.release.database import fetch_rows, opened_database
+from fcaps_pipeline.release.dataset import read_release
+from fcaps_pipeline.release.layout import ReleaseFile, ReleaseLayout, ReleaseRecord, Removal, SplitSums
+from fcaps_pipeline.release.recipe import Recipe
+from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS
+from fcaps_pipeline.shards.tombstones import write_tombstones
+from fcaps_pipeline.storage.lease import Lease, held
+from fcaps_pipeline.storage.path import Where
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_WRITERS = 2
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told how a build goes."""
+
+    on_remark: Callable[[str], None] = lambda _: None
+    """What deserves to be said, one line each."""
+    on_shard: Callable[[int, int], None] = lambda _done, _all: None
+    """How many shards are done, of how many."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a call came to."""
+
+    record: ReleaseRecord
+    is_new: bool
+    """False where the release was there before."""
+
+
+def build_release(recipe: Recipe, out: Where, listener: Listener = Listener()) -> Built:
+    """Makes a release, or goes on with one.
+
+    Args:
+        recipe: what it is made of.
+        out: its folder; created where it is missing.
+        listener: told how it goes.
+
+    Raises:
+        JobError: the recipe asks for what cannot be, or the folder holds a release of another.
+        UsageError: the folder holds something else, another process works in it, or no row is left.
+        CorruptRunError: a source is unfinished, damaged, or contradicts another.
+        OutputError: the folder cannot be written, for instance because the disk is full.
+        DependencyError: a package for releases is not installed.
+    """
+    layout = ReleaseLayout(out)
+    check_columns(recipe)
+    check_patterns(recipe.rows.captions)
+    inputs = open_inputs(recipe)
+    if layout.record.exists():
+        return Built(_same_release(layout, inputs), is_new=False)
+    workplace = Workplace(layout)
+    with held(layout.root, "building", listener.on_remark) as lease:
+        workplace.claim(inputs.identity())
+        with opened_database(workplace.scratch) as database:
+            record = _build(database, layout, workplace, inputs, listener, lease)
+        lease.check()
+        if not layout.record.put_if_absent(record.model_dump_json(indent=1) + "\n"):
+            raise UsageError(f"{layout.record} was written by somebody else meanwhile; choose another --out")
+        workplace.clear()
+    return Built(record, is_new=True)
+
+
+def _build(
+    database: "DuckDBPyConnection",
+    layout: ReleaseLayout,
+    workplace: Workplace,
+    inputs: Inputs,
+    listener: Listener,
+    lease: Lease,
+) -> ReleaseRecord:
+    """All of a release but its record."""
+    parts = load_rows(database, inputs)
+    remarks = [*select(database, inputs), *divide(database, inputs)]
+    require_audio(database, inputs)
+    for remark in remarks:
+        listener.on_remark(remark)
+    planned = plan_shards(database, inputs.recipe, split_names(inputs.recipe.splits))
+    writer = ShardWriter(layout, workplace.scratch, inputs, parts)
+    written = []
+    for one in _written(database, workplace, writer, inputs.recipe, planned):
+        lease.check()
+        written.append(one)
+        listener.on_shard(len(written), len(planned))
+    files = write_excluded(database, layout, workplace.scratch)
+    return _record(database, inputs, written, files, _bury(layout, inputs))
+
+
+def _written(
+    database: "DuckDBPyConnection",
+    workplace: Workplace,
+    writer: ShardWriter,
+    recipe: Recipe,
+    planned: list[PlannedShard],
+) -> Iterator[WrittenShard]:
+    """Shards in order, those that are done already as they are; a few are written at a time."""
+
+    def write(shard: PlannedShard) -> WrittenShard:
+        if (done := workplace.done(shard)) is not None:
+            return done
+        with database.cursor() as cursor:
+            rows = rows_of(cursor, recipe, shard)
+        written = writer.write(shard, rows)
+        workplace.finish(shard, written)
+        return written
+
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        try:
+            yield from pool.map(write, planned)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _bury(layout: ReleaseLayout, inputs: Inputs) -> str | None:
+    """Writes what was taken back and must not return; its sha256."""
+    if inputs.tombstones is None:
+        return None
+    write_tombstones(layout.tombstones, inputs.tombstones)
+    return hashlib.sha256(layout.tombstones.read()).hexdigest()
+
+
+def _record(
+    database: "DuckDBPyConnection",
+    inputs: Inputs,
+    written: list[WrittenShard],
+    files: list[ReleaseFile],
+    tombstones_sha256: str | None,
+) -> ReleaseRecord:
+    recipe, parent = inputs.recipe, inputs.parent
+    before: tuple[Removal, ...] = ()
+    if parent is not None and isinstance(parent.content, ReleaseRecord):
+        before = parent.content.removals
+    return ReleaseRecord(
+        name=recipe.name,
+        version=recipe.version,
+        fcaps_version=__version__,
+        schema_versions={table: SCHEMA_VERSIONS[table] for table in ("data", "candidates")},
+        parent=inputs.parent_release,
+        recipe=recipe.model_dump(mode="json"),
+        sources=inputs.sources,
+        lists_sha256=inputs.lists_sha256,
+        splits=_sums(database, written, split_names(recipe.splits)),
+        num_excluded=count_excluded(database),
+        removals=before,
+        tombstones_sha256=tombstones_sha256,
+        shards=tuple(file for one in written for file in one.files),
+        files=tuple(files),
+    )
+
+
+def _sums(database: "DuckDBPyConnection", written: list[WrittenShard], names: list[str]) -> dict[str, SplitSums]:
+    found = fetch_rows(
+        database,
+        "SELECT split, count(*), count(DISTINCT recording_id), count(DISTINCT speaker), sum(duration_s) "
+        "FROM taken JOIN divided USING (position) GROUP BY split",
+    )
+    sums = {}
+    for split, num_rows, num_recordings, num_speakers, duration_s in sorted(found, key=lambda row: names.index(row[0])):
+        own = [one for one in written if one.data.split == split]
+        sums[split] = SplitSums(
+            num_rows=num_rows,
+            num_recordings=num_recordings,
+            num_speakers=num_speakers,
+            duration_s=round(duration_s or 0.0, 3),
+            num_global_captions=sum(one.num_global_captions for one in own),
+            num_fine_captions=sum(one.num_fine_captions for one in own),
+        )
+    return sums
+
+
+def _same_release(layout: ReleaseLayout, inputs: Inputs) -> ReleaseRecord:
+    """What is there, if these inputs make it.
+
+    Raises:
+        UsageError: they make another.
+    """
+    record = read_release(layout.root)
+    recipe = inputs.recipe.model_dump(mode="json")
+    if (record.recipe, record.sources, record.lists_sha256) != (recipe, inputs.sources, inputs.lists_sha256):
+        raise UsageError(
+            f"{layout.root} holds version {record.version} of {record.name}, made of something else, and a version "
+            "once written is never changed; choose another --out, and a version of its own"
+        )
+    return record

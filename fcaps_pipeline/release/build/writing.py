@@ -1,0 +1,151 @@
+"""Writes a shard of `data` and, beside it, the `candidates` of the same rows.
+
+Enters: where the rows lie. Leaves: files in the release, and what the record says of them. Rows are read row group by
+row group; captions are chosen again by the same rules that the selection counted with.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.release.build.captions import choose_captions, left_out_candidates
+from fcaps_pipeline.release.build.inputs import Inputs
+from fcaps_pipeline.release.build.loading import PlacedPart
+from fcaps_pipeline.release.build.shard_file import released_schema, write_shard
+from fcaps_pipeline.release.build.shard_plan import PlannedShard, RowGroupRows, ShardRows
+from fcaps_pipeline.release.layout import ReleaseLayout, ReleaseShard
+from fcaps_pipeline.shards.layout import Table
+from fcaps_pipeline.shards.reader import open_parquet, reading
+from fcaps_pipeline.shards.schema import with_all_columns
+from fcaps_pipeline.storage.path import StorePath
+
+_GROUP_ROWS = 1000
+_GROUP_BYTES = 50_000_000
+"""By the estimate; the viewer of the Hub wants row groups below 300 MB, readers at random much less."""
+_CANDIDATES_PER_GROUP = 4000
+
+
+class WrittenShard(Record):
+    """What became of a planned shard."""
+
+    data: ReleaseShard
+    candidates: ReleaseShard | None
+    """None where nothing was answered about its rows, or the release has none."""
+    num_global_captions: int
+    num_fine_captions: int
+
+    @property
+    def files(self) -> tuple[ReleaseShard, ...]:
+        """As the record lists them."""
+        return (self.data,) if self.candidates is None else (self.data, self.candidates)
+
+
+@dataclass
+class _Seen:
+    """What is learnt of rows while they pass by."""
+
+    num_global: int = 0
+    num_fine: int = 0
+    segments: dict[int, list[str]] = field(default_factory=dict)
+    """Ids by part."""
+    left_out: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Why captions were left out, by Segment and candidate."""
+
+
+class ShardWriter:
+    """Writes shards of one release; may be used by several threads."""
+
+    def __init__(self, layout: ReleaseLayout, scratch: Path, inputs: Inputs, parts: list[PlacedPart]) -> None:
+        self._layout = layout
+        self._scratch = scratch
+        self._inputs = inputs
+        self._parts = parts
+        self._schema = released_schema("data", frozenset(inputs.recipe.without_columns))
+
+    def write(self, shard: PlannedShard, rows: ShardRows) -> WrittenShard:
+        """Writes the files of a shard.
+
+        Raises:
+            CorruptRunError: a file of a source is damaged.
+            OutputError: the release cannot be written.
+        """
+        seen = _Seen()
+        sizes = iter(_group_sizes(rows.num_bytes))
+        data = self._write("data", shard, self._schema, self._rows(shard, rows, seen), sizes)
+        answers = self._candidates(seen) if self._inputs.recipe.candidates else iter(())
+        first = next(answers, None)
+        candidates = None
+        if first is not None:
+            schema, sizes = released_schema("candidates"), repeat(_CANDIDATES_PER_GROUP)
+            candidates = self._write("candidates", shard, schema, chain([first], answers), sizes)
+        return WrittenShard(
+            data=data, candidates=candidates, num_global_captions=seen.num_global, num_fine_captions=seen.num_fine
+        )
+
+    def _write(
+        self, table: Table, shard: PlannedShard, schema: pa.Schema, rows: Iterator[pa.Table], sizes: Iterator[int]
+    ) -> ReleaseShard:
+        name = self._layout.shard_name(table, shard.split, shard.number)
+        begun = ReleaseShard(table=table, path=name, num_rows=0, num_bytes=0, sha256="", split=shard.split)
+        return write_shard(self._layout.root / name, self._scratch, begun, schema, rows, sizes)
+
+    def _rows(self, shard: PlannedShard, rows: ShardRows, seen: _Seen) -> Iterator[pa.Table]:
+        is_embedded = self._inputs.recipe.audio == "embed"
+        wanted = [name for name in self._schema.names if is_embedded or name != "audio"]
+        for place in rows.places:
+            found = with_all_columns("data", self._read(place, "data", wanted), self._schema.names)
+            judged = choose_captions(found, self._inputs.recipe.rows.captions)
+            chosen = judged.rows
+            seen.segments.setdefault(place.part, []).extend(chosen["segment_id"].to_pylist())
+            seen.left_out |= judged.left_out
+            seen.num_global += pc.sum(pc.list_value_length(chosen["global_captions"])).as_py() or 0
+            seen.num_fine += pc.sum(pc.list_value_length(chosen["fine_captions"])).as_py() or 0
+            split = pa.array([shard.split] * len(chosen), pa.string())
+            yield chosen.set_column(chosen.schema.get_field_index("split"), "split", split)
+
+    def _read(self, place: RowGroupRows, table: Table, columns: list[str]) -> pa.Table:
+        path = self._path(place.part, table)
+        assert path is not None
+        with reading(path, place.row_group), open_parquet(path) as parquet:
+            group = parquet.read_row_group(place.row_group, columns=columns, use_threads=False)
+            return group if len(place.rows) == len(group) else group.take(pa.array(place.rows))
+
+    def _path(self, part: int, table: Table) -> StorePath | None:
+        placed = self._parts[part]
+        file = placed.part.files.get(table)
+        return None if file is None else self._inputs.datasets[placed.dataset].root / file.path
+
+    def _candidates(self, seen: _Seen) -> Iterator[pa.Table]:
+        """Answers about rows that passed by, in the order of their parts."""
+        for part, segments in seen.segments.items():
+            path = self._path(part, "candidates")
+            if path is None:
+                continue
+            wanted = pa.array(segments, pa.string())
+            with reading(path), open_parquet(path) as parquet:
+                for group in range(parquet.num_row_groups):
+                    ids = parquet.read_row_group(group, columns=["segment_id"], use_threads=False)
+                    mask = pc.is_in(ids["segment_id"], wanted)
+                    if pc.any(mask).as_py():
+                        found = parquet.read_row_group(group, use_threads=False).filter(mask)
+                        yield left_out_candidates(with_all_columns("candidates", found), seen.left_out)
+
+
+def _group_sizes(num_bytes_N: npt.NDArray[np.int64]) -> list[int]:
+    """Rows of each row group: as many as fit by bytes and by number."""
+    sizes = [0]
+    total = 0
+    for num_bytes in num_bytes_N.tolist():
+        if sizes[-1] and (total + num_bytes > _GROUP_BYTES or sizes[-1] == _GROUP_ROWS):
+            sizes.append(0)
+            total = 0
+        sizes[-1] += 1
+        total += num_bytes
+    return sizes
