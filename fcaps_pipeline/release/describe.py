@@ -5,12 +5,15 @@ shards, with the records that `release.json` names them by. The same shards give
 """
 
 import hashlib
-from collections.abc import Iterator
 
+from fcaps_pipeline.release.card import card_text
+from fcaps_pipeline.release.changes import changes_text
 from fcaps_pipeline.release.compare.differences import Differences
+from fcaps_pipeline.release.croissant import croissant_text
+from fcaps_pipeline.release.figures import draw_figures
 from fcaps_pipeline.release.layout import ReleaseFile, ReleaseLayout, ReleaseRecord
 from fcaps_pipeline.release.recipe import Recipe
-from fcaps_pipeline.release.statistics import measure
+from fcaps_pipeline.release.statistics import Statistics, measure
 
 
 def describe(
@@ -32,12 +35,35 @@ def describe(
         OutputError: the folder cannot be written.
         DependencyError: a library of the extra `release` cannot be imported.
     """
-    return tuple(_written(layout, name, content) for name, content in sorted(_contents(layout, recipe, draft)))
-
-
-def _contents(layout: ReleaseLayout, recipe: Recipe, draft: ReleaseRecord) -> Iterator[tuple[str, bytes]]:
     statistics = measure(layout, draft.shards)
-    yield layout.statistics.name, (statistics.model_dump_json(indent=1) + "\n").encode()
+    contents = {
+        **descriptions(layout, recipe, draft, statistics),
+        layout.changes.name: changes_text(draft, differences, _former_changes(recipe)).encode(),
+        **{f"{layout.figures.name}/{name}.png": drawn for name, drawn in draw_figures(statistics).items()},
+    }
+    return tuple(_written(layout, name, content) for name, content in sorted(contents.items()))
+
+
+def descriptions(
+    layout: ReleaseLayout, recipe: Recipe, record: ReleaseRecord, statistics: Statistics
+) -> dict[str, bytes]:
+    """Files that follow from the shards alone, to the byte: who checks a release makes them again.
+
+    Raises:
+        CorruptRunError: a shard is missing or damaged.
+    """
+    return {
+        layout.statistics.name: (statistics.model_dump_json(indent=1) + "\n").encode(),
+        layout.card.name: card_text(layout, recipe, record, statistics).encode(),
+        layout.croissant.name: croissant_text(layout, recipe, record, statistics).encode(),
+    }
+
+
+def _former_changes(recipe: Recipe) -> str | None:
+    if recipe.parent is None:
+        return None
+    page = ReleaseLayout(recipe.parent).changes
+    return page.read_text() if page.exists() else None
 
 
 def _written(layout: ReleaseLayout, name: str, content: bytes) -> ReleaseFile:

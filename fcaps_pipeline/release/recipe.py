@@ -3,6 +3,7 @@
 Enters: a YAML file. Leaves: a frozen `Recipe`. Only `name`, `version` and `runs` must be there.
 """
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -106,6 +107,8 @@ class CardText(Section):
     """Address of the project."""
     citation: Text | None = None
     """BibTeX or a plain reference."""
+    published: date | None = None
+    """Day of publication, as YYYY-MM-DD; Croissant recommends to say it."""
     limits: tuple[Text, ...] = ()
     """Known limits beside those that the figures tell."""
 

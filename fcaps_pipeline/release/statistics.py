@@ -27,7 +27,7 @@ CAPTION_COLUMNS: dict[Granularity, str] = {
     Granularity.GLOBAL: "global_captions",
     Granularity.FINE: "fine_captions",
 }
-_DURATION_BIN_S, _PITCH_BIN_HZ, _LENGTH_BIN = 1.0, 10.0, 25.0
+DURATION_BIN_S, PITCH_BIN_HZ, LENGTH_BIN = 1.0, 10.0, 25.0
 _DATA_COLUMNS = (
     "recording_id",
     *COUNTED,
@@ -235,9 +235,9 @@ class _RowSums:
             writers=answers.writers(),
             missing=dict(_commonest(self._missing)),
             warnings=dict(_commonest(self._warnings)),
-            durations={name: steps.histogram(_DURATION_BIN_S) for name, steps in self._durations.items()},
-            pitch_by_gender={name: steps.histogram(_PITCH_BIN_HZ) for name, steps in sorted(self._pitch.items())},
-            caption_lengths={one: sums.characters.histogram(_LENGTH_BIN) for one, sums in self._captions.items()},
+            durations={name: steps.histogram(DURATION_BIN_S) for name, steps in self._durations.items()},
+            pitch_by_gender={name: steps.histogram(PITCH_BIN_HZ) for name, steps in sorted(self._pitch.items())},
+            caption_lengths={one: sums.characters.histogram(LENGTH_BIN) for one, sums in self._captions.items()},
         )
 
 
