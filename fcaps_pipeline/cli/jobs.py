@@ -10,12 +10,13 @@ from fcaps_pipeline.jobs.resources import resolve_path, shipped_folder
 _DEFAULT_JOB = "annotate_demo_cpu.yaml"
 
 
-def resolve_job(source: str, overrides: Sequence[str]) -> Job:
+def resolve_job(source: str, overrides: Sequence[str], default: str = _DEFAULT_JOB) -> Job:
     """The job that a command line asks for.
 
     Args:
         source: a `.yaml` job, or a folder, audio file, archive or list.
         overrides: `--set` items.
+        default: the shipped job that annotates what is no job.
 
     Raises:
         JobError: the job is invalid.
@@ -28,5 +29,8 @@ def resolve_job(source: str, overrides: Sequence[str]) -> Job:
             return load_job(Path(source), overrides)
     from fcaps_pipeline.annotate.sources.detection import detect_source
 
-    default = shipped_folder("jobs") / _DEFAULT_JOB
-    return load_job(default, overrides, source=detect_source(source if is_url(source) else resolve_path(source)))
+    return load_job(
+        shipped_folder("jobs") / default,
+        overrides,
+        source=detect_source(source if is_url(source) else resolve_path(source)),
+    )

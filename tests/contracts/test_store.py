@@ -12,13 +12,14 @@ from uuid import uuid4
 import pytest
 
 from fcaps_pipeline.errors import FcapsError, MissingFileError, OutputError, StorageError
+from fcaps_pipeline.lab.bench.s3_server import BUCKET, KEY, SECRET, S3Server, s3_server, weed
 from fcaps_pipeline.storage.local_store import LocalStore
 from fcaps_pipeline.storage.object_store import ObjectStore, open_memory, open_s3
 from fcaps_pipeline.storage.path import store_path
 from fcaps_pipeline.storage.ranged_reader import FIRST_BYTES, RangedReader
 from fcaps_pipeline.storage.store import Store
+from tests.faulty_proxy import Fault, FaultyProxy, faulty_proxy
 from tests.hub_server import entered, hub_server
-from tests.s3_server import BUCKET, KEY, SECRET, Fault, FaultyProxy, S3Server, faulty_proxy, s3_server, weed
 
 Filled = Callable[[dict[str, bytes]], Store]
 PATIENCE_S = 30.0

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.lab.bench.s3_server import BUCKET, SECRET, S3Server, s3_server, weed
 from fcaps_pipeline.learn.data.catalogue import read_catalogue
 from fcaps_pipeline.learn.data.splits import split_by_share
 from fcaps_pipeline.learn.training.metrics_log import read_log
@@ -26,7 +27,6 @@ from fcaps_pipeline.shards.reader import read_commits, read_index, read_rows
 from fcaps_pipeline.storage.object_store import open_s3
 from fcaps_pipeline.storage.path import StorePath
 from tests.integration.conftest import FCAPS, Fcaps
-from tests.s3_server import BUCKET, SECRET, S3Server, s3_server, weed
 from tests.unit.learn.training.tones import TINY_MODEL
 
 _JOB = "jobs/annotate_cascade_baseline_cpu.yaml"

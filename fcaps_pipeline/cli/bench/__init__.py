@@ -2,13 +2,14 @@
 
 import typer
 
-from fcaps_pipeline.cli.bench import annotate, captions, plan, readers, retrieval, reuse, rules, scale, train
+from fcaps_pipeline.cli.bench import annotate, captions, plan, readers, retrieval, reuse, rules, scale, storage, train
 
 app = typer.Typer(no_args_is_help=True)
 for _command in (
     annotate.annotate,
     scale.scale,
     plan.plan,
+    storage.storage,
     reuse.reuse,
     rules.rules,
     captions.captions,

@@ -2,8 +2,9 @@
 
 Enters: a catalogue and the settings of its batches. Leaves: `TrainingBatch`es in the order of the
 plan, from any position on. Workers receive lists of rows batch by batch, in turn, and hold nothing
-but the row groups of the pool they are in; how many there are changes no byte of any batch. What a
-worker finds broken travels back as a value, so that it is raised here in its own one line.
+but the row groups of the pool they are in and of the next one, which they read meanwhile; how many
+there are changes no byte of any batch. What a worker finds broken travels back as a value, so that
+it is raised here in its own one line.
 """
 
 import itertools
@@ -37,7 +38,8 @@ from fcaps_pipeline.learn.data.batches import (
     decode_row,
 )
 from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.row_groups import RowGroupCache
+from fcaps_pipeline.learn.data.row_groups import Place, RowGroupCache
+from fcaps_pipeline.learn.data.row_groups_ahead import RowGroupsAhead
 from fcaps_pipeline.machine import end_with_parent
 from fcaps_pipeline.records.audio import seconds_to_samples
 from fcaps_pipeline.records.captions import Granularity
@@ -87,6 +89,7 @@ class ShardDataLoader:
             granularities, None if settings.max_s is None else seconds_to_samples(settings.max_s), settings.seed
         )
         self._plan = lru_cache(maxsize=2)(lambda epoch: plan_epoch(catalogue, settings, epoch))
+        self._ahead = lru_cache(maxsize=2)(lambda epoch: RowGroupsAhead(catalogue, self._plan(epoch)))
 
     def num_batches(self, epoch: int) -> int:
         """Steps of an epoch, the same on all ranks; epochs differ a little.
@@ -114,7 +117,15 @@ class ShardDataLoader:
             plan = self._plan(epoch)
             for step in range(start.step if epoch == start.epoch else 0, plan.num_batches):
                 rows = rank_rows(plan.rows(step), self._rank, self._world_size)
-                yield _request(self._catalogue, plan, Position(epoch=epoch, step=step), rows)
+                places = self._places(epoch, step)
+                yield _request(self._catalogue, plan, Position(epoch=epoch, step=step), rows, places)
+
+    def _places(self, epoch: int, step: int) -> list[Place]:
+        """Row groups that are needed from a step on, as many ahead as its pool has, also of the next epoch."""
+        ahead, num_ahead = self._ahead(epoch), int(self._plan(epoch).row_groups_K[step])
+        num_missing = num_ahead - ahead.num_left(step)
+        of_next = self._ahead(epoch + 1).at(0, num_missing)[:num_missing] if num_missing > 0 else []
+        return ahead.at(step, num_ahead) + of_next
 
 
 def read_in_order(
@@ -132,7 +143,11 @@ def read_in_order(
         CorruptRunError: a row group cannot be read.
     """
     plan = plan_in_order(catalogue, batch_s)
-    requests = (_request(catalogue, plan, Position(step=step), plan.rows(step)) for step in range(plan.num_batches))
+    ahead = RowGroupsAhead(catalogue, plan)
+    requests = (
+        _request(catalogue, plan, Position(step=step), plan.rows(step), ahead.at(step, num_ahead=1))
+        for step in range(plan.num_batches)
+    )
     return _load(catalogue.shards, requests, RowRules(granularities, None, seed=0), num_workers)
 
 
@@ -149,9 +164,13 @@ class _Request:
     shards: _Int32s
     row_groups: _Int32s
     rows_in_group: _Int32s
+    places: list[Place]
+    """Row groups that this batch and the next ones need."""
 
 
-def _request(catalogue: Catalogue, plan: EpochPlan, position: Position, rows: npt.NDArray[np.int64]) -> _Request:
+def _request(
+    catalogue: Catalogue, plan: EpochPlan, position: Position, rows: npt.NDArray[np.int64], places: list[Place]
+) -> _Request:
     return _Request(
         position=position,
         is_last_of_epoch=position.step == plan.num_batches - 1,
@@ -161,6 +180,7 @@ def _request(catalogue: Catalogue, plan: EpochPlan, position: Position, rows: np
         shards=catalogue.shard_N[rows],
         row_groups=catalogue.row_group_N[rows],
         rows_in_group=catalogue.row_N[rows],
+        places=places,
     )
 
 
@@ -179,6 +199,7 @@ class _BatchDataset(Dataset["TrainingBatch | FcapsError"]):
             return error
 
     def _batch(self, request: _Request) -> TrainingBatch:
+        self._cache.expect(request.places, num_ahead=request.row_groups_to_keep)
         rows: dict[int, DecodedRow | BadRow] = {}
         places = np.stack([request.shards, request.row_groups], axis=1)
         for shard, row_group in np.unique(places, axis=0).tolist():

@@ -1,4 +1,4 @@
-"""Reads single row groups of shards, and keeps the last few of them in memory.
+"""Reads single row groups of shards, keeps the last few of them in memory, and reads the next few ahead.
 
 Enters: the path of a shard and the number of a row group. Leaves: an Arrow table of the wanted
 columns, or rows of it. What cannot be read is one clear error that names file and row group.
@@ -6,6 +6,8 @@ columns, or rows of it. What cannot be read is one clear error that names file a
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -13,6 +15,11 @@ from fcaps_pipeline.errors import CorruptRunError
 from fcaps_pipeline.shards.reader import open_parquet, reading
 from fcaps_pipeline.shards.schema import Row
 from fcaps_pipeline.storage.path import Where, store_path
+
+_THREADS = 2
+
+Place = tuple[int, int]
+"""Position of a file among the shards, and number of a row group in it."""
 
 
 def read_row_group(shard: Where, row_group: int, columns: Sequence[str]) -> pa.Table:
@@ -32,12 +39,29 @@ def read_row_group(shard: Where, row_group: int, columns: Sequence[str]) -> pa.T
 
 
 class RowGroupCache:
-    """The row groups read last, with the wanted columns only."""
+    """The row groups read last and those expected next, with the wanted columns only."""
 
     def __init__(self, shards: Sequence[Where], columns: Sequence[str]) -> None:
         self._shards = [store_path(shard) for shard in shards]
         self._columns = tuple(columns)
-        self._tables: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
+        self._tables: OrderedDict[Place, pa.Table] = OrderedDict()
+        self._expected: Sequence[Place] = ()
+        self._num_ahead = 0
+        self._coming: dict[Place, Future[pa.Table]] = {}
+
+    def expect(self, places: Sequence[Place], *, num_ahead: int) -> None:
+        """Says what will be asked for, in place of what was said before, so that it is read meanwhile.
+
+        What cannot be read is an error for who asks for it.
+
+        Args:
+            places: in the order in which they are needed; those in memory are passed over.
+            num_ahead: row groups that may be in memory, or on their way, before they are asked for.
+        """
+        self._expected, self._num_ahead = places, num_ahead
+        for place in self._coming.keys() - set(places):
+            self._coming.pop(place).cancel()
+        self._read_ahead()
 
     def rows(self, shard: int, row_group: int, rows: Sequence[int], *, keep: int) -> list[Row]:
         """Rows of one row group in the order asked for.
@@ -51,22 +75,40 @@ class RowGroupCache:
         Raises:
             CorruptRunError: the row group cannot be read.
         """
-        table = self._table(shard, row_group, keep)
+        table = self._table((shard, row_group), keep)
         with reading(self._shards[shard], row_group):
             content: list[Row] = table.take(list(rows)).to_pylist()
         return content
 
     @property
     def num_row_groups(self) -> int:
-        """Row groups in memory."""
+        """Row groups in memory, without those that nobody asked for yet."""
         return len(self._tables)
 
-    def _table(self, shard: int, row_group: int, keep: int) -> pa.Table:
-        key = (shard, row_group)
-        if key in self._tables:
-            self._tables.move_to_end(key)
-        while len(self._tables) > keep - (key not in self._tables):
+    def _table(self, place: Place, keep: int) -> pa.Table:
+        if place in self._tables:
+            self._tables.move_to_end(place)
+        while len(self._tables) > keep - (place not in self._tables):
             self._tables.popitem(last=False)
-        if key not in self._tables:
-            self._tables[key] = read_row_group(self._shards[shard], row_group, self._columns)
-        return self._tables[key]
+        if place not in self._tables:
+            coming = self._coming.pop(place, None)
+            self._tables[place] = self._read(place) if coming is None else coming.result()
+            self._expected = [one for one in self._expected if one != place]
+            self._read_ahead()
+        return self._tables[place]
+
+    def _read(self, place: Place) -> pa.Table:
+        shard, row_group = place
+        return read_row_group(self._shards[shard], row_group, self._columns)
+
+    def _read_ahead(self) -> None:
+        for place in self._expected:
+            if len(self._coming) >= self._num_ahead:
+                return
+            if place not in self._tables and place not in self._coming:
+                self._coming[place] = self._threads.submit(self._read, place)
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        """Started in the process that reads."""
+        return ThreadPoolExecutor(_THREADS, thread_name_prefix="row-groups")

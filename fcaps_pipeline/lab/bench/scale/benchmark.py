@@ -23,6 +23,7 @@ from fcaps_pipeline.annotate.run.ray_runtime.queues import BOARD, Board, QueueAc
 from fcaps_pipeline.annotate.run.ray_runtime.segmenters import Launch, Segmenters, UnitFailure
 from fcaps_pipeline.errors import AccountingError
 from fcaps_pipeline.jobs.annotate_job import Job
+from fcaps_pipeline.lab.bench.memory import memory_bytes
 from fcaps_pipeline.lab.bench.scale.actors import ROOM, ReplicaHost, SimulatedSegmentingActor
 from fcaps_pipeline.lab.bench.scale.cases import Case
 from fcaps_pipeline.lab.bench.scale.cluster import SimulatedReplicas
@@ -146,7 +147,7 @@ class _Run:
             busy_share=busy_s / up_s,
             aim=case.aim,
             clips_per_s=num_answered / (after.at_s - before.at_s),
-            memory_mb=_memory_bytes() / _MEGABYTE,
+            memory_mb=memory_bytes() / _MEGABYTE,
             dispatcher_ms_per_clip=cpu_ms["queue"],
             cpu_ms_per_clip=cpu_ms,
         )
@@ -222,17 +223,6 @@ def _cpu_s() -> dict[str, float]:
         kind = next((name for name, beginning in _PROCESSES.items() if title.startswith(beginning)), "other")
         seconds[kind] += times.user + times.system
     return seconds
-
-
-def _memory_bytes() -> int:
-    """Proportional, so that shared pages count once."""
-    total = 0
-    for one in [psutil.Process(), *psutil.Process().children(recursive=True)]:
-        try:
-            total += one.memory_full_info().pss
-        except psutil.Error:
-            continue
-    return total
 
 
 def _checked(layout: RunLayout, commits: Sequence[UnitCommit], clips_per_unit: int) -> ScaleSummary:
