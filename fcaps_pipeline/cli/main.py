@@ -13,6 +13,7 @@ from fcaps_pipeline.cli import (
     bench,
     captioner,
     evaluate,
+    export,
     init,
     inspect,
     release,
@@ -38,6 +39,7 @@ for _panel, _commands in {
         report.report,
         inspect.verify,
     ),
+    _RELEASE: (export.export,),
     _TRAIN: (train.train, evaluate.evaluate, evaluate.score, evaluate.rerank),
     _LAB: (synth.synth, inspect.schema),
 }.items():
