@@ -31,18 +31,25 @@ class AskAgainError(OSError):
     """The next request will be another one."""
 
 
-def patiently(ask: Callable[[], _T], address: HubAddress, where: str, patience_s: float) -> _T:
+def patiently(
+    ask: Callable[[], _T],
+    address: HubAddress,
+    what: str,
+    patience_s: float,
+    failure: type[FcapsError] = StorageError,
+) -> _T:
     """What a request brings, made again as long as its trouble may pass.
 
     Args:
         ask: makes it; what it raises is that of `huggingface_hub`.
         address: of the repository.
-        where: what is asked for, for messages.
+        what: is not possible if it fails, for messages.
         patience_s: after which no more is asked, nor waited for.
+        failure: raised where it fails.
 
     Raises:
         MissingFileError: the repository has no such file.
-        StorageError: the Hub does not give it.
+        FcapsError: the `failure`, where the Hub does not do it.
     """
     deadline_s, wait_s = time.monotonic() + patience_s, _FIRST_WAIT_S
     while True:
@@ -53,23 +60,17 @@ def patiently(ask: Callable[[], _T], address: HubAddress, where: str, patience_s
         except _TROUBLE as error:
             pause_s = _pause_s(error, wait_s)
             if pause_s is None or time.monotonic() + pause_s > deadline_s:
-                raise told(error, address, f"cannot read {where}") from None
+                raise _told(error, address, what, failure) from None
         time.sleep(pause_s)
         wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
 
-def told(error: Exception, address: HubAddress, what: str) -> StorageError:
-    """An error of the client in one line, without a word that the Hub chose.
-
-    Args:
-        error: that of the client.
-        address: of the repository.
-        what: was not possible.
-    """
+def _told(error: Exception, address: HubAddress, what: str, failure: type[FcapsError]) -> FcapsError:
+    """An error of the client in one line, without a word that the Hub chose."""
     if isinstance(error, HfHubHTTPError):
         if _code(error) == "EntryNotFound":
             return MissingFileError(f"{what}: it does not exist; restore it, or correct the address")
-        return StorageError(f"{what}: {_cause(error, address)}")
+        return failure(f"{what}: {_cause(error, address)}")
     if isinstance(error, OfflineModeIsEnabled):
         cause = "HF_HUB_OFFLINE forbids to ask the Hub; unset it"
     elif isinstance(error, UnicodeError):
@@ -78,7 +79,7 @@ def told(error: Exception, address: HubAddress, what: str) -> StorageError:
         cause = "the Hub cannot be reached; check the network and HF_ENDPOINT"
     else:
         cause = "what answers is not the Hub; check HF_ENDPOINT"
-    return StorageError(f"{what}: {cause}")
+    return failure(f"{what}: {cause}")
 
 
 def _cause(error: HfHubHTTPError, address: HubAddress) -> str:
@@ -100,6 +101,8 @@ def _cause(error: HfHubHTTPError, address: HubAddress) -> str:
             )
         case _, 403:
             return "this token may not do that; set HF_TOKEN to one that may"
+        case _, 409 | 412:
+            return "somebody else changed it meanwhile; look at what is there, then run the same command again"
         case _, 429:
             wait_s = _told_wait_s(error)
             until = f"again in {wait_s:.0f} s" if wait_s else "again later"

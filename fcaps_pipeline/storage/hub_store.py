@@ -81,7 +81,7 @@ class HubStore:
             return found.size
 
         try:
-            self._sizes[key] = patiently(ask, self._address, f"{self.uri}/{key}", self._patience_s)
+            self._sizes[key] = patiently(ask, self._address, f"cannot read {self.uri}/{key}", self._patience_s)
         except MissingFileError:
             return None
         return self._sizes[key]
@@ -92,7 +92,9 @@ class HubStore:
         url = f"{url}/{quote(prefix, safe='')}?recursive=true" if prefix else f"{url}?recursive=true"
         while url is not None:
             try:
-                found, url = patiently(partial(_page, url, self._timeout_s), self._address, self.uri, self._patience_s)
+                found, url = patiently(
+                    partial(_page, url, self._timeout_s), self._address, f"cannot read {self.uri}", self._patience_s
+                )
             except MissingFileError:
                 return
             self._sizes |= {one.key: one.num_bytes for one in found}
@@ -133,7 +135,12 @@ class HubStore:
     def _content(self, key: str, start: int, end: int | None) -> bytes:
         """Bytes from a place on; where a connection is cut, the next request asks for what is still missing."""
         content = bytearray()
-        patiently(lambda: self._add(key, start, end, content), self._address, f"{self.uri}/{key}", self._patience_s)
+        patiently(
+            lambda: self._add(key, start, end, content),
+            self._address,
+            f"cannot read {self.uri}/{key}",
+            self._patience_s,
+        )
         return bytes(content)
 
     def _add(self, key: str, start: int, end: int | None, content: bytearray) -> None:
@@ -180,7 +187,7 @@ def pinned(address: HubAddress, patience_s: float) -> HubAddress:
         answer = _got(f"{_api(address)}{revision}", min(TIMEOUT_S, patience_s))
         return _Commit.model_validate_json(answer.content).sha
 
-    return address._replace(revision=patiently(ask, address, str(address), patience_s))
+    return address._replace(revision=patiently(ask, address, f"cannot read {address}", patience_s))
 
 
 def _api(address: HubAddress) -> str:

@@ -13,7 +13,8 @@ from fcaps_pipeline.storage.hub_address import HubAddress
 from fcaps_pipeline.storage.hub_store import HubStore, pinned
 from fcaps_pipeline.storage.path import check_reachable, check_writable, store_path
 from fcaps_pipeline.storage.ranged_reader import open_ranged
-from tests.hub_server import STRANGER, Access, Fault, HubServer, Repository, entered, hub_server
+from tests.hub_server import entered, hub_server
+from tests.hub_state import STRANGER, Access, Fault, HubServer, Repository
 
 LARGE = bytes(range(256)) * 2000
 

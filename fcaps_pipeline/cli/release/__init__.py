@@ -3,6 +3,8 @@
 import typer
 
 from fcaps_pipeline.cli.release.build import build
+from fcaps_pipeline.cli.release.publish import publish
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(build)
+app.command()(publish)

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from fcaps_pipeline.cli.console import messages, result
-from fcaps_pipeline.cli.paths import local_path, storable
+from fcaps_pipeline.cli.paths import local_path, writable
 
 if TYPE_CHECKING:
     from fcaps_pipeline.release.layout import ReleaseRecord
@@ -19,7 +19,7 @@ def build(
     ],
     out: Annotated[
         str,
-        typer.Option(parser=storable, metavar="DIR", help="Folder of the release: a path, s3:// or gs://."),
+        typer.Option(parser=writable, metavar="DIR", help="Folder of the release: a path, s3:// or gs://."),
     ],
 ) -> None:
     """Make a release; the same command goes on where an earlier call ended."""

@@ -20,7 +20,8 @@ from fcaps_pipeline.jobs.sources import ParquetSource
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.plan import load_units
 from fcaps_pipeline.storage import path
-from tests.hub_server import TOKEN, HubServer, contents, entered, hub_server
+from tests.hub_server import contents, entered, hub_server
+from tests.hub_state import TOKEN, HubServer
 
 
 @pytest.fixture

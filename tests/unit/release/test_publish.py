@@ -1,0 +1,284 @@
+"""A release comes to a stand-in of the Hub, by its real client, and to a bucket: whole, once, in spite of breaks."""
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from fcaps_pipeline.errors import FcapsError, OutputError, StorageError, UsageError
+from fcaps_pipeline.release import publish_hub
+from fcaps_pipeline.release.dataset import open_dataset
+from fcaps_pipeline.release.layout import ReleaseLayout
+from fcaps_pipeline.release.publish import Publication, finished, target_of
+from fcaps_pipeline.storage.path import store_path
+from tests.conftest import Typed
+from tests.hub_server import contents, entered, hub_server
+from tests.hub_state import OWNER, STRANGER, Access, HubServer, Repository
+from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter
+from tests.unit.release.laid_out import lay_out, rows_of
+
+_NUMBERS = count()
+Said = list[str]
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    monkeypatch.setattr(publish_hub, "_PATIENCE_S", 2.0)
+    with hub_server() as running, entered(running, monkeypatch):
+        yield running
+
+
+@pytest.fixture
+def release(tmp_path: Path, make_audio: MakeAudio, annotate: Annotate) -> Path:
+    made = lay_out(tmp_path / "release", rows_of(RunWriter(make_audio, annotate), tmp_path / "run"))
+    made.finish(())
+    (tmp_path / "release" / "tombstones.json").write_text("{}")
+    (tmp_path / "release" / "notes.txt").write_text("of the maintainers")
+    return tmp_path / "release"
+
+
+def _next(release: Path, version: str = "1.1.0", without: str = "") -> Path:
+    """The same shards under another version, but those of a split."""
+    record = json.loads((release / "release.json").read_text())
+    shards = [one for one in record["shards"] if not without or without not in one["path"]]
+    splits = {one["split"]: record["splits"][one["split"]] for one in shards}
+    changed = {**record, "version": version, "shards": shards, "splits": splits}
+    (release / "release.json").write_text(json.dumps(changed, indent=1))
+    return release
+
+
+def _publish(release: Path, where: str, *, public: bool = False, said: Said | None = None) -> Publication:
+    target = target_of(where, public=public)
+    publication = target.look(finished(release))
+    if not publication.is_done:
+        target.bring(publication, (said if said is not None else []).append)
+    return publication
+
+
+def _new() -> str:
+    return f"hf://datasets/{OWNER}/published-{next(_NUMBERS)}"
+
+
+def _of(hub: HubServer, where: str) -> Repository:
+    return hub.repositories["datasets", where.removeprefix("hf://datasets/")]
+
+
+def _names(release: Path) -> set[str]:
+    record = json.loads((release / "release.json").read_text())
+    return {one["path"] for one in (*record["shards"], *record["files"])} | {"release.json"}
+
+
+def test_it_becomes_one_private_commit_with_a_tag_and_is_read_back(hub: HubServer, release: Path) -> None:
+    where = _new()
+    publication = _publish(release, where)
+    assert publication.creates == "a private repository"
+    repository = _of(hub, where)
+    assert (repository.access, repository.messages) == ("private", ["tales 1.0.0"])
+    there = repository.commits[repository.names["1.0.0"]]
+    assert repository.names["1.0.0"] == repository.names["main"]
+    assert set(there) - {".gitattributes"} == _names(release), "neither tombstones nor notes"
+    assert all(there[name] == (release / name).read_bytes() for name in _names(release))
+    back = open_dataset(f"{where}@1.0.0")
+    assert [part.name for part in back.parts()] == [part.name for part in open_dataset(release).parts()]
+    again = _publish(release, where)
+    assert again.is_done
+    assert len(repository.messages) == 1
+
+
+def test_datasets_loads_it_with_its_splits(
+    hub: HubServer, release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    monkeypatch.setattr("datasets.config.HF_ENDPOINT", hub.endpoint)
+    where = _new()
+    _publish(release, where)
+    files = {split: f"{where}@1.0.0/data/{split}-*.parquet" for split in ("train", "validation", "test")}
+    loaded = datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path / "cache"))
+    assert {split: len(loaded[split]) for split in files} == {"train": 6, "validation": 3, "test": 3}
+
+
+def test_the_next_version_sends_what_is_new_and_takes_away_what_is_not_in_it(hub: HubServer, release: Path) -> None:
+    where = _new()
+    _publish(release, where)
+    hub.requests.clear()
+    publication = _publish(_next(release, without="validation"), where)
+    assert [one.path for one in publication.uploads] == ["release.json"]
+    assert publication.deletions == ("candidates/validation-00000.parquet", "data/validation-00000.parquet")
+    assert len([one for one in hub.requests if one.method == "PUT"]) == 1
+    repository = _of(hub, where)
+    assert set(repository.commits[repository.names["1.1.0"]]) - {".gitattributes"} == _names(release)
+    assert "data/validation-00000.parquet" in repository.commits[repository.names["1.0.0"]]
+
+
+def test_a_version_is_never_changed_nor_gone_back_from(hub: HubServer, release: Path) -> None:
+    where = _new()
+    _publish(release, where)
+    record = json.loads((release / "release.json").read_text())
+    (release / "release.json").write_text(json.dumps({**record, "fcaps_version": "0.2.0"}))
+    with pytest.raises(UsageError, match=r"@1\.0\.0 holds 1\.0\.0 with another content, and what is published stays"):
+        _publish(release, where)
+    _publish(_next(release, "2.0.0"), where)
+    with pytest.raises(UsageError, match=r"is at 2\.0\.0 already, which 1\.5\.0 cannot follow; build a later one"):
+        _publish(_next(release, "1.5.0"), where)
+    (release / "release.json").write_text(json.dumps({**record, "name": "others", "version": "3.0.0"}))
+    with pytest.raises(UsageError, match=r"holds releases of tales, not of others; give another repository"):
+        _publish(release, where)
+
+
+def test_a_broken_upload_goes_on_where_it_stopped(
+    hub: HubServer, release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish_hub, "_BATCH", 2)
+    where, said = _new(), Said()
+
+    def stop(line: str) -> None:
+        raise KeyboardInterrupt(line)
+
+    target = target_of(where, public=False)
+    with pytest.raises(KeyboardInterrupt, match="2 of 8 files are sent"):
+        target.bring(target.look(finished(release)), stop)
+    hub.set("/upload/", "deny")
+    with pytest.raises(OutputError, match=rf"cannot write to {where}: this token may not do that"):
+        _publish(release, where, said=said)
+    assert _of(hub, where).messages == [], "nothing half done is seen"
+    large = [one for one in _names(release) if (release / one).stat().st_size >= 1000]
+    hub.requests.clear()
+    _publish(release, where, said=said)
+    sent = [one.path for one in hub.requests if one.method == "PUT"]
+    assert 0 < len(sent) < len(large), "what was sent before is known there"
+    assert _of(hub, where).messages == ["tales 1.0.0"]
+
+
+def test_a_lost_answer_is_no_second_commit_and_a_lost_tag_is_made_up_for(hub: HubServer, release: Path) -> None:
+    where = _new()
+    hub.set("/commit/", "lose")
+    hub.set("/tag/", "deny")
+    with pytest.raises(OutputError, match="cannot tag"):
+        _publish(release, where)
+    assert _of(hub, where).messages == ["tales 1.0.0"]
+    publication = _publish(release, where)
+    assert (publication.uploads, publication.tag) == ((), "1.0.0")
+    assert _of(hub, where).tags == {"1.0.0"}
+
+
+def test_who_was_faster_is_not_overwritten(hub: HubServer, release: Path) -> None:
+    where = _new()
+    target = target_of(where, public=False)
+    publication = target.look(finished(release))
+    _publish(_next(release, "1.0.1"), where)
+    _next(release, "1.0.0")
+    with pytest.raises(OutputError, match=r"cannot create .*: somebody else changed it meanwhile; look at what is"):
+        target.bring(publication, Said().append)
+    before = target_of(where, public=False).look(finished(_next(release, "1.1.0")))
+    _publish(_next(release, "1.0.2"), where)
+    _next(release, "1.1.0")
+    with pytest.raises(OutputError, match=r"cannot write to .*: somebody else changed it meanwhile; look at what is"):
+        target.bring(before, Said().append)
+    assert _of(hub, where).messages == ["tales 1.0.1", "tales 1.0.2"]
+
+
+@pytest.mark.parametrize(
+    ("access", "token", "files", "public", "expected"),
+    [
+        ("public", STRANGER, {}, True, r"cannot write to .*: this token may not do that; set HF_TOKEN to one that may"),
+        ("private", STRANGER, {}, False, r"cannot create .*: this token may not do that"),
+        ("private", "hf_never_to_be_told_wrong", {}, False, "the token is wrong or has expired"),
+        ("private", None, {}, False, r"cannot be published to without a token; set HF_TOKEN .* or run `hf auth login`"),
+        ("public", "owner", {}, False, "is public: everybody could see the release at once; give --public for it"),
+        ("private", "owner", {}, True, "is private; make it public in its settings, or leave --public out"),
+        ("private", "owner", {"data/x.csv": b"x"}, False, r"neither empty nor a release \(it holds data/x.csv\)"),
+    ],
+)
+def test_what_cannot_be_published_to_is_one_line(
+    hub: HubServer,
+    release: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    access: Access,
+    token: str | None,
+    files: dict[str, bytes],
+    *,
+    public: bool,
+    expected: str,
+) -> None:
+    repository = hub.repository(files, access)
+    if token is None:
+        monkeypatch.delenv("HF_TOKEN")
+    elif token != "owner":
+        monkeypatch.setenv("HF_TOKEN", token)
+    with pytest.raises(FcapsError, match=expected) as raised:
+        _publish(release, repository.uri, public=public)
+    assert "never_to_be_told" not in str(raised.value)
+    assert len(repository.commits) == 1
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("hf://models/o/n", "a release is published as a whole repository; expected hf://datasets/ORG/NAME"),
+        ("hf://datasets/o/n@v1", "a release is published as a whole repository"),
+        ("hf://datasets/o/n/folder", "a release is published as a whole repository"),
+        ("/data/there", "is no place to publish to; expected hf://datasets/ORG/NAME or s3://BUCKET/PREFIX"),
+        ("ftp://host/there", "no storage of the kind ftp"),
+    ],
+)
+def test_an_address_that_is_none_is_one_line(hub: HubServer, where: str, expected: str) -> None:
+    with pytest.raises(UsageError, match=expected):
+        target_of(where, public=False)
+    with pytest.raises(UsageError, match=r"--public is for the Hub; who may read memory://x is said by the settings"):
+        target_of("memory://x", public=True)
+
+
+def test_no_network_is_one_line(hub: HubServer, release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(StorageError, match=r"cannot read hf://.*: the Hub cannot be reached; check the network"):
+        _publish(release, _new())
+
+
+def test_what_is_no_sound_release_is_refused(hub: HubServer, release: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is not a release: it has no release\.json"):
+        finished(tmp_path / "run")
+    shard = next((release / "data").iterdir())
+    shard.write_bytes(b"!" + shard.read_bytes()[1:])
+    with pytest.raises(FcapsError, match=rf"{shard.name}"):
+        finished(release)
+
+
+def test_a_bucket_has_it_when_it_has_release_json(release: Path) -> None:
+    where, said = f"memory://published-{next(_NUMBERS)}/tales/1.0.0", Said()
+    root, names = store_path(where), _names(release)
+    part = sorted(names - {"release.json"})[0]
+    (root / part).put((release / part).read_bytes())
+    other = sorted(names - {"release.json"})[1]
+    (root / other).put(b"!" * (release / other).stat().st_size)
+    publication = _publish(release, where, said=said)
+    assert {one.path for one in publication.uploads} == names - {part}, "what is there and the same is left"
+    assert set(root.sizes()) == names
+    assert (root / other).read() == (release / other).read_bytes()
+    assert said[-1] == f"{len(names) - 2} of {len(names) - 2} files are sent"
+    assert _publish(release, where).is_done
+    with pytest.raises(UsageError, match=r"holds 1\.1\.0 with another content"):
+        _publish(_next(release), where)
+    (store_path(where).parent / "x/y").put(b"")
+    with pytest.raises(UsageError, match=r"is neither empty nor this release \(it holds 1.0.0/"):
+        _publish(release, str(root.parent))
+
+
+def test_the_command_shows_first_and_does_with_yes(hub: HubServer, release: Path, typed: Typed) -> None:
+    where = _new()
+    code, out, err = typed("release", "publish", release, where)
+    assert (code, "nothing was done; give --yes to do it" in out, "a private repository" in out) == (0, True, True)
+    assert "8 files" in out
+    assert not hub.repositories
+    code, out, err = typed("release", "publish", release, where, "--yes", "--public")
+    assert (code, f"published: tales 1.0.0 in {where}, tag 1.0.0" in out) == (0, True), err
+    assert "8 of 8 files are sent" in err
+    assert _of(hub, where).access == "public"
+    code, out, _ = typed("release", "publish", release, where, "--public")
+    assert (code, f"tales 1.0.0 is already published in {where}; nothing to do" in out) == (0, True)
+    code, _, err = typed("release", "publish", release.parent / "run", where)
+    assert (code, "is not a release" in err) == (2, True)
+    assert contents(release)["tombstones.json"] == b"{}"
+    assert ReleaseLayout(release).record.exists()
