@@ -57,7 +57,7 @@ def referred_cut(clip: Clip) -> Row:
     if clip.files is not None:
         places = [(file.location, list(file.channels)) for file in clip.files]
     rate_hz = row["source_rate_hz"] or SAMPLE_RATE_HZ
-    duration_s = max(clip.recording_s or 0.0, row["end_s"])
+    duration_s = max(clip.recording_s or 0.0, row["end_samples"] / SAMPLE_RATE_HZ)
     recording = {
         "id": row["recording_id"],
         "sources": [_source(row, location, channels) for location, channels in places],
@@ -65,7 +65,7 @@ def referred_cut(clip: Clip) -> Row:
         "num_samples": round(duration_s * rate_hz),
         "duration": duration_s,
     }
-    return _cut(row, row["start_s"], int(row["channel"]), recording)
+    return _cut(row, row["start_samples"] / SAMPLE_RATE_HZ, int(row["channel"]), recording)
 
 
 def _source(row: Row, location: str, channels: list[int]) -> Row:
@@ -94,12 +94,12 @@ def _own_recording(clip: Clip, source: Row) -> Row:
 
 
 def _cut(row: Row, start_s: float, channel: int, recording: Row) -> Row:
-    name = row["segment_id"]
+    name, duration_s = row["segment_id"], (row["end_samples"] - row["start_samples"]) / SAMPLE_RATE_HZ
     supervision = {
         "id": name,
         "recording_id": recording["id"],
         "start": 0.0,
-        "duration": row["duration_s"],
+        "duration": duration_s,
         "channel": channel,
         "text": row["transcript"],
         "speaker": row["speaker"],
@@ -109,7 +109,7 @@ def _cut(row: Row, start_s: float, channel: int, recording: Row) -> Row:
     return {
         "id": name,
         "start": start_s,
-        "duration": row["duration_s"],
+        "duration": duration_s,
         "channel": channel,
         "supervisions": [supervision],
         "recording": recording,
