@@ -4,7 +4,6 @@ Enters: rows of `data` with `captions`, `global_captions` and `fine_captions`, a
 fewer captions, the three columns in accord, and what was left out and why. Whole columns are judged at once.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,13 +20,16 @@ RULE = "release"
 """Reason against a candidate that a caption rule of the release left out."""
 
 
+LeftOut = dict[tuple[str, str], tuple[str, str]]
+"""Reason and detail of captions that a release has not, by Segment and candidate."""
+
+
 @dataclass(frozen=True)
 class Judged:
     """Rows after the rules."""
 
     rows: pa.Table
-    left_out: dict[tuple[str, str], str]
-    """Why captions were left out, by Segment and candidate."""
+    left_out: LeftOut
 
 
 def check_patterns(rules: CaptionRules) -> None:
@@ -65,7 +67,8 @@ def choose_captions(rows: pa.Table, rules: CaptionRules) -> Judged:
     kept = why == ""
     segments = rows["segment_id"].combine_chunks().take(pa.array(owner[~kept])).to_pylist()
     candidates = flat.field("candidate_id").filter(pa.array(~kept)).to_pylist()
-    left_out = dict(zip(zip(segments, candidates, strict=True), why[~kept].tolist(), strict=True))
+    reasons = [(RULE, one) for one in why[~kept].tolist()]
+    left_out = dict(zip(zip(segments, candidates, strict=True), reasons, strict=True))
     for name, column in (
         ("captions", _relisted(flat, owner, kept, len(rows))),
         ("global_captions", _relisted(flat.field("text"), owner, kept & is_global, len(rows))),
@@ -76,7 +79,7 @@ def choose_captions(rows: pa.Table, rules: CaptionRules) -> Judged:
     return Judged(rows, left_out)
 
 
-def left_out_candidates(candidates: pa.Table, left_out: Mapping[tuple[str, str], str]) -> pa.Table:
+def left_out_candidates(candidates: pa.Table, left_out: LeftOut) -> pa.Table:
     """Rows of `candidates` that say of captions which were left out that they are not kept, and why."""
     if not left_out:
         return candidates
@@ -85,9 +88,9 @@ def left_out_candidates(candidates: pa.Table, left_out: Mapping[tuple[str, str],
     if not any(why):
         return candidates
     changes = {
-        "kept": [kept and not one for kept, one in zip(candidates["kept"].to_pylist(), why, strict=True)],
-        "reasons": _appended(candidates["reasons"], [RULE if one else None for one in why]),
-        "details": _appended(candidates["details"], why),
+        "kept": [kept and one is None for kept, one in zip(candidates["kept"].to_pylist(), why, strict=True)],
+        "reasons": _appended(candidates["reasons"], [one and one[0] for one in why]),
+        "details": _appended(candidates["details"], [one and one[1] for one in why]),
     }
     for name, values in changes.items():
         field = candidates.schema.field(name)

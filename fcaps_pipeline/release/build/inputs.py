@@ -12,6 +12,7 @@ from fcaps_pipeline.errors import CorruptRunError, JobError, UsageError
 from fcaps_pipeline.jobs.resources import resolve_store_path
 from fcaps_pipeline.release.dataset import Dataset, open_dataset
 from fcaps_pipeline.release.layout import ParentRelease, ReleaseRecord, ReleaseSource
+from fcaps_pipeline.release.overrides import Override, read_overrides
 from fcaps_pipeline.release.recipe import Recipe
 from fcaps_pipeline.shards.layout import DatasetIndex
 from fcaps_pipeline.shards.schema import version_mismatch
@@ -51,6 +52,11 @@ class Inputs:
         assert isinstance(self.parent.content, ReleaseRecord)
         before = self.parent.content
         return ParentRelease(name=before.name, version=before.version, release_sha256=self.parent.index_sha256)
+
+    @cached_property
+    def overrides(self) -> tuple[Override, ...]:
+        """Corrections of captions by people."""
+        return () if self.recipe.overrides is None else read_overrides(resolve_store_path(self.recipe.overrides))
 
     @cached_property
     def tombstones(self) -> Tombstones | None:

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from fcaps_pipeline.errors import CorruptRunError
 from fcaps_pipeline.records.captions import Profile
 from fcaps_pipeline.release.build.captions import COLUMNS as CAPTION_COLUMNS
-from fcaps_pipeline.release.build.captions import choose_captions
 from fcaps_pipeline.release.build.inputs import Inputs
+from fcaps_pipeline.release.build.revision import Revision
 from fcaps_pipeline.release.dataset import Dataset, Part
 from fcaps_pipeline.shards.layout import ShardFile, Table
 from fcaps_pipeline.shards.reader import open_parquet, reading
@@ -52,8 +52,13 @@ class PlacedPart:
     part: Part
 
 
-def load_rows(database: "DuckDBPyConnection", inputs: Inputs) -> list[PlacedPart]:
+def load_rows(database: "DuckDBPyConnection", inputs: Inputs, revision: Revision) -> list[PlacedPart]:
     """Fills the database.
+
+    Args:
+        database: empty.
+        inputs: the sources.
+        revision: what is done to captions before they are counted.
 
     Returns:
         The parts that rows lie in.
@@ -62,7 +67,7 @@ def load_rows(database: "DuckDBPyConnection", inputs: Inputs) -> list[PlacedPart
         CorruptRunError: a file is missing, damaged or of another version.
     """
     parts = [PlacedPart(number, part) for number, one in enumerate(inputs.datasets) for part in one.parts()]
-    _fill(database, "rows", _rows(inputs, parts))
+    _fill(database, "rows", _rows(inputs, parts, revision))
     _fill(database, "outcomes", _outcomes(inputs, parts))
     return parts
 
@@ -96,22 +101,23 @@ def _numbered(batches: list[pa.Table], start: int) -> pa.Table:
     return table.add_column(0, "position", pa.array(range(start, start + len(table)), pa.int64()))
 
 
-def _rows(inputs: Inputs, parts: list[PlacedPart]) -> Iterator[pa.Table]:
-    rules = inputs.recipe.rows.captions
+def _rows(inputs: Inputs, parts: list[PlacedPart], revision: Revision) -> Iterator[pa.Table]:
     columns = [*_LIGHT, *CAPTION_COLUMNS, "audio"]
     for number, placed in enumerate(parts):
         dataset = inputs.datasets[placed.dataset]
         for group, table in _groups(dataset, placed.part, "data", [*_LIGHT, *CAPTION_COLUMNS, "audio.path"]):
             rows = with_all_columns("data", table, columns)
-            kept = choose_captions(rows, rules).rows
+            revised = revision.apply(rows)
             places = {
                 "dataset": pa.array([placed.dataset] * len(rows), pa.int32()),
                 "part": pa.array([number] * len(rows), pa.int32()),
                 "row_group": pa.array([group] * len(rows), pa.int32()),
                 "row": pa.array(range(len(rows)), pa.int32()),
                 "is_embedded": pc.is_valid(pc.struct_field(rows["audio"], "path")),
-                "num_global": pc.fill_null(pc.list_value_length(kept["global_captions"]), 0),
-                "num_fine": pc.fill_null(pc.list_value_length(kept["fine_captions"]), 0),
+                "num_global": pc.fill_null(pc.list_value_length(revised.rows["global_captions"]), 0),
+                "num_fine": pc.fill_null(pc.list_value_length(revised.rows["fine_captions"]), 0),
+                "is_emptied": pc.is_in(pa.array(range(len(rows)), pa.int32()), pa.array(revised.emptied, pa.int32())),
+                "missed": pa.array([revised.missed.get(row) for row in range(len(rows))], pa.string()),
             }
             yield pa.table({**places, **{name: rows[name] for name in _LIGHT}})
 

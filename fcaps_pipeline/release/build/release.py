@@ -18,6 +18,7 @@ from fcaps_pipeline.release.build.division import divide, split_names
 from fcaps_pipeline.release.build.excluded import count_excluded, write_excluded
 from fcaps_pipeline.release.build.inputs import Inputs, open_inputs
 from fcaps_pipeline.release.build.loading import load_rows
+from fcaps_pipeline.release.build.revision import Revision
 from fcaps_pipeline.release.build.selection import select
 from fcaps_pipeline.release.build.shard_plan import PlannedShard, plan_shards, rows_of
 from fcaps_pipeline.release.build.workplace import Workplace
@@ -98,13 +99,14 @@ def _build(
     lease: Lease,
 ) -> ReleaseRecord:
     """All of a release but its record."""
-    parts = load_rows(database, inputs)
+    revision = Revision(inputs.recipe.rows.captions, inputs.overrides)
+    parts = load_rows(database, inputs, revision)
     remarks = [*select(database, inputs), *divide(database, inputs)]
     require_audio(database, inputs)
     for remark in remarks:
         listener.on_remark(remark)
     planned = plan_shards(database, inputs.recipe, split_names(inputs.recipe.splits))
-    writer = ShardWriter(layout, workplace.scratch, inputs, parts)
+    writer = ShardWriter(layout, workplace.scratch, inputs, parts, revision)
     written = []
     for one in _written(database, workplace, writer, inputs.recipe, planned):
         lease.check()

@@ -13,6 +13,7 @@ from fcaps_pipeline.errors import CorruptRunError, JobError, UsageError
 from fcaps_pipeline.records.captions import Profile
 from fcaps_pipeline.release.build.inputs import Inputs
 from fcaps_pipeline.release.database import fetch_rows, stream_table
+from fcaps_pipeline.release.overrides import REASON
 from fcaps_pipeline.shards.tombstones import COLUMN_OF, KINDS, Kind, Tombstones
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _LEFT = "rows ANTI JOIN gone USING (position)"
 TOMBSTONE = "tombstone"
 """Reason of rows that were taken back; it is stored nowhere."""
 _FETCHED = 100_000
+_SHOWN = 5
 
 
 def select(database: "DuckDBPyConnection", inputs: Inputs) -> list[str]:
@@ -47,6 +49,9 @@ def select(database: "DuckDBPyConnection", inputs: Inputs) -> list[str]:
                 f"rows.attributes: {column} is no attribute; expected one of {', '.join(Profile.model_fields)}"
             )
         remarks += _allow(database, "attribute", column, values, exactly=True)
+    database.execute(
+        f"INSERT INTO gone SELECT position, '{REASON}', 'every caption was deleted' FROM {_LEFT} WHERE is_emptied"
+    )
     _need_captions(database, inputs)
     for held_out in rules.held_out:
         _hold_out(database, held_out.name, held_out.by, inputs.values(held_out.list))
@@ -55,7 +60,7 @@ def select(database: "DuckDBPyConnection", inputs: Inputs) -> list[str]:
         _drop_repeated(database, inputs, "audio_sha256")
     database.execute(f"CREATE TABLE taken AS SELECT rows.* FROM {_LEFT} ORDER BY position")
     _refuse_nothing(database)
-    return remarks
+    return [*remarks, *_check_overrides(database, inputs)]
 
 
 def _bury(database: "DuckDBPyConnection", inputs: Inputs) -> None:
@@ -155,6 +160,26 @@ def _drop_repeated(database: "DuckDBPyConnection", inputs: Inputs, column: str) 
         "WHERE rows.position > repeated.first"
     )
     database.unregister("sources")
+
+
+def _check_overrides(database: "DuckDBPyConnection", inputs: Inputs) -> list[str]:
+    """Names corrections of Segments that the release has not; refuses those whose caption it has not."""
+    missed = "SELECT segment_id, missed, dataset FROM taken WHERE missed IS NOT NULL ORDER BY position LIMIT 1"
+    for segment_id, text, dataset in fetch_rows(database, missed):
+        run = inputs.recipe.runs[dataset]
+        raise UsageError(
+            f"{inputs.recipe.overrides}: Segment {segment_id} of {run} has no caption {text!r}; "
+            "take the row out, or give the text as it stands in the run"
+        )
+    ids = list(dict.fromkeys(one.segment_id for one in inputs.overrides))
+    database.register("corrected", pa.table({"segment_id": pa.array(ids, pa.string())}))
+    absent = fetch_rows(database, "SELECT segment_id FROM corrected ANTI JOIN taken USING (segment_id) ORDER BY ALL")
+    database.unregister("corrected")
+    if not absent:
+        return []
+    shown = ", ".join(segment_id for (segment_id,) in absent[:_SHOWN])
+    more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
+    return [f"{inputs.recipe.overrides} corrects Segments that the release does not have: {shown}{more}"]
 
 
 def _refuse_nothing(database: "DuckDBPyConnection") -> None:

@@ -15,15 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.release.build.captions import choose_captions, left_out_candidates
+from fcaps_pipeline.release.build.captions import LeftOut, left_out_candidates
 from fcaps_pipeline.release.build.inputs import Inputs
 from fcaps_pipeline.release.build.loading import PlacedPart
+from fcaps_pipeline.release.build.revision import Revision
 from fcaps_pipeline.release.build.shard_file import released_schema, write_shard
 from fcaps_pipeline.release.build.shard_plan import PlannedShard, RowGroupRows, ShardRows
 from fcaps_pipeline.release.layout import ReleaseLayout, ReleaseShard
 from fcaps_pipeline.shards.layout import Table
 from fcaps_pipeline.shards.reader import open_parquet, reading
-from fcaps_pipeline.shards.schema import with_all_columns
+from fcaps_pipeline.shards.schema import Row, with_all_columns
 from fcaps_pipeline.storage.path import StorePath
 
 _GROUP_ROWS = 1000
@@ -55,18 +56,22 @@ class _Seen:
     num_fine: int = 0
     segments: dict[int, list[str]] = field(default_factory=dict)
     """Ids by part."""
-    left_out: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Why captions were left out, by Segment and candidate."""
+    left_out: LeftOut = field(default_factory=dict)
+    corrected: list[Row] = field(default_factory=list)
+    """Rows of `candidates` for texts by people."""
 
 
 class ShardWriter:
     """Writes shards of one release; may be used by several threads."""
 
-    def __init__(self, layout: ReleaseLayout, scratch: Path, inputs: Inputs, parts: list[PlacedPart]) -> None:
+    def __init__(
+        self, layout: ReleaseLayout, scratch: Path, inputs: Inputs, parts: list[PlacedPart], revision: Revision
+    ) -> None:
         self._layout = layout
         self._scratch = scratch
         self._inputs = inputs
         self._parts = parts
+        self._revision = revision
         self._schema = released_schema("data", frozenset(inputs.recipe.without_columns))
 
     def write(self, shard: PlannedShard, rows: ShardRows) -> WrittenShard:
@@ -101,10 +106,13 @@ class ShardWriter:
         wanted = [name for name in self._schema.names if is_embedded or name != "audio"]
         for place in rows.places:
             found = with_all_columns("data", self._read(place, "data", wanted), self._schema.names)
-            judged = choose_captions(found, self._inputs.recipe.rows.captions)
-            chosen = judged.rows
+            revised = self._revision.apply(found)
+            chosen = revised.rows
             seen.segments.setdefault(place.part, []).extend(chosen["segment_id"].to_pylist())
-            seen.left_out |= judged.left_out
+            seen.left_out |= revised.left_out
+            for row, override in revised.corrected:
+                warnings = chosen["warnings"][row].as_py() if "warnings" in chosen.column_names else None
+                seen.corrected.append(override.candidate_row(warnings))
             seen.num_global += pc.sum(pc.list_value_length(chosen["global_captions"])).as_py() or 0
             seen.num_fine += pc.sum(pc.list_value_length(chosen["fine_captions"])).as_py() or 0
             split = pa.array([shard.split] * len(chosen), pa.string())
@@ -123,7 +131,7 @@ class ShardWriter:
         return None if file is None else self._inputs.datasets[placed.dataset].root / file.path
 
     def _candidates(self, seen: _Seen) -> Iterator[pa.Table]:
-        """Answers about rows that passed by, in the order of their parts."""
+        """Answers about rows that passed by, in the order of their parts; behind them the texts by people."""
         for part, segments in seen.segments.items():
             path = self._path(part, "candidates")
             if path is None:
@@ -136,6 +144,9 @@ class ShardWriter:
                     if pc.any(mask).as_py():
                         found = parquet.read_row_group(group, use_threads=False).filter(mask)
                         yield left_out_candidates(with_all_columns("candidates", found), seen.left_out)
+        if seen.corrected:
+            texts = pa.Table.from_pylist(seen.corrected, released_schema("candidates"))
+            yield left_out_candidates(texts, seen.left_out)
 
 
 def _group_sizes(num_bytes_N: npt.NDArray[np.int64]) -> list[int]:
