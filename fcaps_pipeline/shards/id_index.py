@@ -40,12 +40,14 @@ def units_with(layout: RunLayout, recording_id: str) -> list[int]:
     (wanted,) = id_hashes(pa.array([recording_id]))
     found: list[int] = []
     number = 1
-    while (path := layout.plan_ids(number)).exists():
+    while (num_bytes := (path := layout.plan_ids(number)).num_bytes()) is not None:
+        number += 1
+        if not num_bytes:
+            continue  # all that the file of the plan held was taken back
         try:
             hashes, units = np.memmap(fetched_to_disk(path, layout.scratch), np.uint64, "r").reshape(2, -1)
         except (OSError, ValueError):
             return found  # cut short by a full disk, for instance
         start, end = np.searchsorted(hashes, [wanted, wanted + np.uint64(1)])
         found += units[start:end].tolist()
-        number += 1
     return found

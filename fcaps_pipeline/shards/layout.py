@@ -169,9 +169,13 @@ class RunLayout:
             return self.root.local / "tmp"
         return Path(tempfile.gettempdir(), f"fcaps-{hashlib.sha256(str(self.root).encode()).hexdigest()[:16]}")
 
-    def plan_file(self, number: int) -> StorePath:
-        """Path of a file of the plan, counted from 1; each extension of the plan adds one."""
-        return self.root / "plan" / f"recordings-{number:05d}.parquet"
+    def plan_file(self, number: int, sha256: str | None = None) -> StorePath:
+        """Path of a file of the plan, counted from 1; each extension of the plan adds one.
+
+        What is written in place of one has a name that tells its content: until the plan names it, the other counts.
+        """
+        content = "" if sha256 is None else f"-{sha256[:12]}"
+        return self.root / "plan" / f"recordings-{number:05d}{content}.parquet"
 
     def plan_ids(self, number: int) -> StorePath:
         """Path of the index of the ids in a file of the plan."""

@@ -51,14 +51,15 @@ class PlanFile(Record):
 class PlanFileWriter:
     """A file of a plan in the making: it counts when the plan names it."""
 
-    def __init__(self, layout: RunLayout, number: int) -> None:
+    def __init__(self, layout: RunLayout, number: int, *, replaces: bool = False) -> None:
         """Begins a file, in place of one that a killed process left.
 
         Args:
             layout: of the run.
             number: of the file, counted from 1.
+            replaces: whether a file of this number counts, and goes on to count until the plan names this one.
         """
-        self._layout, self._number = layout, number
+        self._layout, self._number, self._replaces = layout, number, replaces
         self._path = layout.scratch / f"plan-{number:05d}-{uuid4().hex}.parquet"
         self._waiting: list[pa.Table] = []
         self._num_waiting = 0
@@ -102,11 +103,12 @@ class PlanFileWriter:
                 self._flush()
             self._writer.close()
             num_bytes, sha256 = self._file.finish()
-        if self.num_rows:
-            hashes, units = np.concatenate(self._hashes), np.concatenate(self._units)
+        if self.num_rows or self._replaces:
+            hashes = np.concatenate([*self._hashes, np.empty(0, np.uint64)])
+            units = np.concatenate([*self._units, np.empty(0, np.int32)])
             self._hashes, self._units = [], []
             write_id_index(self._layout, self._number, hashes, units)
-        path = self._layout.plan_file(self._number)
+        path = self._layout.plan_file(self._number, sha256 if self._replaces else None)
         path.put_file(self._path)
         return PlanFile(
             path=f"{path.parent.name}/{path.name}", num_rows=self.num_rows, num_bytes=num_bytes, sha256=sha256

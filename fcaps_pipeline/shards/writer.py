@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from fcaps_pipeline import __version__
-from fcaps_pipeline.errors import AccountingError
+from fcaps_pipeline.errors import AccountingError, NotAskedError
 from fcaps_pipeline.records.annotations import Annotation, Failure, Rejection, SegmentOutcome
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.shards.commits import next_attempt, write_commit
@@ -107,7 +107,9 @@ class UnitWriter:
                 self._rejection_reasons[row["reason"]] += 1
             case "candidates":
                 self._num_output_tokens += row["num_output_tokens"]
-            case "failures" | "recordings":
+            case "failures":
+                self._count_failure(row)
+            case "recordings":
                 raise AccountingError(f"unit {self._unit_index}: rows of {table} are written anew, never carried over")
         self._tables[table].add(row)
 
@@ -183,8 +185,20 @@ class UnitWriter:
             )
         self._segment_ids.add(segment_id)
 
+    def _count_failure(self, row: Row) -> None:
+        """Counts a row of `failures` that an earlier attempt wrote."""
+        if row["segment_id"] is None:
+            self._num_recording_failures += 1
+        else:
+            self._count_once(row["segment_id"])
+            self._num_unasked += row["error"] == NotAskedError.__name__
+        self._name_failure(row["source"] if row["segment_id"] is None else row["segment_id"], row["message"])
+
+    def _name_failure(self, where: str, message: str) -> None:
+        if len(self._failure_messages) < MAX_LISTED:
+            self._failure_messages.append(f"{where}: {message}")
+
     def _add_failure(self, failure: Failure, audio: SegmentAudio | None) -> None:
         where = failure.recording.source if failure.segment is None else failure.segment.segment_id
-        if len(self._failure_messages) < MAX_LISTED:
-            self._failure_messages.append(f"{where}: {failure.message}")
+        self._name_failure(where, failure.message)
         self._tables["failures"].add(failure_row(failure, audio))

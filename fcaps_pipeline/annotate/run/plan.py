@@ -128,14 +128,18 @@ class _PlannedUnits:
         return seen if deal_seed is None else dealt(seen, deal_seed)
 
     def _count(self, table: pa.Table, typical_s: float) -> None:
-        """Of a Recording whose source declares no Segments, continuous speech in Segments of the typical length."""
         self.num_recordings += len(table)
         self.num_without_length += table["duration_s"].null_count
-        lengths_s = np.nan_to_num(table["duration_s"].to_numpy())
-        self.duration_s += float(lengths_s.sum())
-        expected = np.maximum(1, np.rint(lengths_s / typical_s))
-        declared = table["num_cuts"].to_numpy()
-        self.num_segments += int(np.where(np.isnan(declared), expected, declared).sum())
+        self.duration_s += float(np.nan_to_num(table["duration_s"].to_numpy()).sum())
+        self.num_segments += num_expected_segments(table, typical_s)
+
+
+def num_expected_segments(table: pa.Table, typical_s: float) -> int:
+    """Of a Recording whose source declares no Segments, continuous speech in Segments of the typical length."""
+    lengths_s = np.nan_to_num(table["duration_s"].to_numpy())
+    expected = np.maximum(1, np.rint(lengths_s / typical_s))
+    declared = table["num_cuts"].to_numpy()
+    return int(np.where(np.isnan(declared), expected, declared).sum())
 
 
 def _seen_of(survey: Survey, listing: Listing, num_recordings: int, job: Job) -> dict[str, Any]:

@@ -1,0 +1,105 @@
+"""`fcaps release remove`: takes back from a run or a release."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fcaps_pipeline.cli.console import LISTED, messages, result
+from fcaps_pipeline.cli.paths import storable
+
+if TYPE_CHECKING:
+    from fcaps_pipeline.release.removal.account import Account
+    from fcaps_pipeline.release.removal.request import Request
+
+_EXIT_FOUND = 1
+
+
+def _option(name: str, meaning: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(name, metavar="VALUE", help=f"{meaning}; may be repeated.")
+    return option
+
+
+def remove(
+    folder: Annotated[str, typer.Argument(parser=storable, metavar="DIR", help="A run, or a release.")],
+    speaker: Annotated[list[str] | None, _option("--speaker", "Take back what a speaker says")] = None,
+    recording: Annotated[list[str] | None, _option("--recording", "Take back a Recording, by its id")] = None,
+    segment: Annotated[list[str] | None, _option("--segment", "Take back one Segment, by its id")] = None,
+    source: Annotated[list[str] | None, _option("--source", "Take back the Recording of a source path")] = None,
+    license_: Annotated[list[str] | None, _option("--license", "Take back all of a license")] = None,
+    *,
+    out: Annotated[
+        str | None,
+        typer.Option(parser=storable, metavar="NEW", help="Folder of the new release; a release itself never changes."),
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="Of the new release; by default the next MAJOR.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Kept beside the keyed hashes.")] = "taken back",
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Search everything that is left; a hit is exit code 1.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Take back from a run, in place, or from a release, into a new one; without a value, go on with what was begun."""
+    from fcaps_pipeline.errors import UsageError
+    from fcaps_pipeline.release.layout import ReleaseLayout
+    from fcaps_pipeline.release.removal.from_run import take_back_from_run
+
+    given = {"speaker": speaker, "recording": recording, "segment": segment, "source": source, "license": license_}
+    request = _request(given, reason)
+    if ReleaseLayout(folder).record.exists():
+        raise UsageError(f"{folder} is a release: not yet")
+    if out is not None or version is not None:
+        raise UsageError(f"{folder} is a run, which changes in place: leave --out and --version out")
+    account = take_back_from_run(folder, request, proves=prove, is_dry=dry_run, told=messages.say)
+    _say(account, is_dry=dry_run)
+    if account.proof is not None and account.proof.hits:
+        raise typer.Exit(_EXIT_FOUND)
+
+
+def _request(given: dict[str, list[str] | None], reason: str) -> "Request | None":
+    from fcaps_pipeline.errors import UsageError
+    from fcaps_pipeline.release.removal.request import Request
+
+    named = {what: tuple(dict.fromkeys(values)) for what, values in given.items() if values}
+    if len(named) > 1:
+        raise UsageError(f"give values of one kind, not of {' and '.join(named)}; repeat the command for the others")
+    for what, values in named.items():
+        return Request.model_validate({"what": what, "values": values, "reason": reason})
+    return None
+
+
+def _say(account: "Account", *, is_dry: bool) -> None:
+    what = f"{account.num_recordings} recordings and {account.num_segments} segments"
+    rows = ", ".join(f"{number} of {table}" for table, number in account.num_rows.items() if number)
+    if is_dry:
+        result.say(f"{account.where}: {what} would be taken back{f' (rows: {rows})' if rows else ''}")
+    elif account.is_changed:
+        result.say(
+            f"{account.where}: {what} were taken back{f' (rows: {rows})' if rows else ''}; {account.num_units} units "
+            "were written again"
+        )
+    else:
+        result.say(f"{account.where}: nothing of it is there, it was taken back before")
+    for line in account.notes:
+        result.say(line, style="yellow")
+    if account.by_hand:
+        result.say("still to be seen to by hand, wherever there are copies:")
+    for line in account.by_hand:
+        result.say(f"- {line}")
+    _say_proof(account)
+
+
+def _say_proof(account: "Account") -> None:
+    if account.proof is None:
+        return
+    proof = account.proof
+    for hit in proof.hits[:LISTED]:
+        result.say(f"found: {hit.path}, {hit.place}: {hit.needle.what} {hit.needle.value!r}", style="red")
+    if len(proof.hits) > LISTED:
+        result.say(f"found: and {len(proof.hits) - LISTED} more")
+    shared = f"; {account.num_shared} others are also of what stays" if account.num_shared else ""
+    result.say(
+        f"searched {proof.num_files} files with {proof.num_bytes:,} bytes for {account.num_needles} values{shared}: "
+        f"{len(proof.hits)} found"
+    )
