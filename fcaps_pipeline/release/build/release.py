@@ -4,18 +4,17 @@ Enters: a Recipe and a folder. Leaves: the release, whose `release.json` says th
 end in the middle goes on where it was; what is done is never changed.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fcaps_pipeline import __version__
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.release.build.captions import check_patterns
 from fcaps_pipeline.release.build.columns import check_columns, require_audio
 from fcaps_pipeline.release.build.division import divide, split_names
-from fcaps_pipeline.release.build.excluded import count_excluded, write_excluded
+from fcaps_pipeline.release.build.draft import draft_record
+from fcaps_pipeline.release.build.excluded import write_excluded
 from fcaps_pipeline.release.build.inputs import Inputs, open_inputs
 from fcaps_pipeline.release.build.loading import load_rows
 from fcaps_pipeline.release.build.revision import Revision
@@ -23,12 +22,11 @@ from fcaps_pipeline.release.build.selection import select
 from fcaps_pipeline.release.build.shard_plan import PlannedShard, plan_shards, rows_of
 from fcaps_pipeline.release.build.workplace import Workplace
 from fcaps_pipeline.release.build.writing import ShardWriter, WrittenShard
-from fcaps_pipeline.release.database import fetch_rows, opened_database
+from fcaps_pipeline.release.database import opened_database
 from fcaps_pipeline.release.dataset import read_release
-from fcaps_pipeline.release.layout import ReleaseFile, ReleaseLayout, ReleaseRecord, Removal, SplitSums
+from fcaps_pipeline.release.describe import describe
+from fcaps_pipeline.release.layout import ReleaseLayout, ReleaseRecord
 from fcaps_pipeline.release.recipe import Recipe
-from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS
-from fcaps_pipeline.shards.tombstones import write_tombstones
 from fcaps_pipeline.storage.lease import Lease, held
 from fcaps_pipeline.storage.path import Where
 
@@ -113,7 +111,8 @@ def _build(
         written.append(one)
         listener.on_shard(len(written), len(planned))
     files = write_excluded(database, layout, workplace.scratch)
-    return _record(database, inputs, written, files, _bury(layout, inputs))
+    draft = draft_record(database, layout, inputs, written, files)
+    return draft.model_copy(update={"files": (*draft.files, *describe(layout, inputs.recipe, draft))})
 
 
 def _written(
@@ -139,63 +138,6 @@ def _written(
             yield from pool.map(write, planned)
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _bury(layout: ReleaseLayout, inputs: Inputs) -> str | None:
-    """Writes what was taken back and must not return; its sha256."""
-    if inputs.tombstones is None:
-        return None
-    write_tombstones(layout.tombstones, inputs.tombstones)
-    return hashlib.sha256(layout.tombstones.read()).hexdigest()
-
-
-def _record(
-    database: "DuckDBPyConnection",
-    inputs: Inputs,
-    written: list[WrittenShard],
-    files: list[ReleaseFile],
-    tombstones_sha256: str | None,
-) -> ReleaseRecord:
-    recipe, parent = inputs.recipe, inputs.parent
-    before: tuple[Removal, ...] = ()
-    if parent is not None and isinstance(parent.content, ReleaseRecord):
-        before = parent.content.removals
-    return ReleaseRecord(
-        name=recipe.name,
-        version=recipe.version,
-        fcaps_version=__version__,
-        schema_versions={table: SCHEMA_VERSIONS[table] for table in ("data", "candidates")},
-        parent=inputs.parent_release,
-        recipe=recipe.model_dump(mode="json"),
-        sources=inputs.sources,
-        lists_sha256=inputs.lists_sha256,
-        splits=_sums(database, written, split_names(recipe.splits)),
-        num_excluded=count_excluded(database),
-        removals=before,
-        tombstones_sha256=tombstones_sha256,
-        shards=tuple(file for one in written for file in one.files),
-        files=tuple(files),
-    )
-
-
-def _sums(database: "DuckDBPyConnection", written: list[WrittenShard], names: list[str]) -> dict[str, SplitSums]:
-    found = fetch_rows(
-        database,
-        "SELECT split, count(*), count(DISTINCT recording_id), count(DISTINCT speaker), sum(duration_s) "
-        "FROM taken JOIN divided USING (position) GROUP BY split",
-    )
-    sums = {}
-    for split, num_rows, num_recordings, num_speakers, duration_s in sorted(found, key=lambda row: names.index(row[0])):
-        own = [one for one in written if one.data.split == split]
-        sums[split] = SplitSums(
-            num_rows=num_rows,
-            num_recordings=num_recordings,
-            num_speakers=num_speakers,
-            duration_s=round(duration_s or 0.0, 3),
-            num_global_captions=sum(one.num_global_captions for one in own),
-            num_fine_captions=sum(one.num_fine_captions for one in own),
-        )
-    return sums
 
 
 def _same_release(layout: ReleaseLayout, inputs: Inputs) -> ReleaseRecord:

@@ -17,3 +17,9 @@ def run_writer(make_audio: MakeAudio, annotate: Annotate) -> RunWriter:
 def laid_out(run_writer: RunWriter, tmp_path: Path) -> LaidOut:
     """Twelve rows of four speakers in three splits, with candidates."""
     return lay_out(tmp_path / "release", rows_of(run_writer, tmp_path / "run"))
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that look at rows: pictures take longer than all else of a small release."""
+    monkeypatch.setattr("fcaps_pipeline.release.describe.draw_figures", lambda _statistics: {})

@@ -31,6 +31,7 @@ def rows_of(release: Path, table: str = "data") -> list[dict[str, Any]]:
     return [row for file in sorted(release.glob(f"{table}/*.parquet")) for row in pq.read_table(file).to_pylist()]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_release_holds_all_rows_of_a_run_in_splits_without_a_common_speaker(runs: RunWriter, tmp_path: Path) -> None:
     run = runs.write(tmp_path / "run", corpus(40, 8))
     record = build_release(recipe(run, splits=TWO), tmp_path / "out").record
@@ -53,12 +54,12 @@ def test_a_release_holds_all_rows_of_a_run_in_splits_without_a_common_speaker(ru
 def test_datasets_reads_it_back(runs: RunWriter, tmp_path: Path) -> None:
     run = runs.write(tmp_path / "run", corpus(12, 4))
     build_release(recipe(run, splits=TWO), tmp_path / "out")
-    files = {split: str(tmp_path / "out" / "data" / f"{split}-*.parquet") for split in ("train", "test")}
-    loaded = load_dataset("parquet", data_files=files, cache_dir=str(tmp_path / "cache"))
+    loaded = load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
     assert loaded["train"].features["audio"].sampling_rate == 16_000
     assert len(loaded["train"]) + len(loaded["test"]) == 12
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_what_was_rejected_or_ruled_out_is_on_file(runs: RunWriter, tmp_path: Path, reject: Any) -> None:
     def change(one: Annotation) -> Annotation | Rejection:
         if one.recording.recording_id == "bad":
@@ -90,6 +91,7 @@ def test_what_was_rejected_or_ruled_out_is_on_file(runs: RunWriter, tmp_path: Pa
     assert record.num_excluded == {"duplicate": 1, "license": 1, "rejected": 1}
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_nothing_left_is_refused_and_nothing_looks_like_a_release(runs: RunWriter, tmp_path: Path) -> None:
     run = runs.write(tmp_path / "run", corpus(5))
     with pytest.raises(UsageError, match=r"no row is left for the release \(5 by license\)"):
@@ -97,6 +99,7 @@ def test_nothing_left_is_refused_and_nothing_looks_like_a_release(runs: RunWrite
     assert not (tmp_path / "out" / "release.json").exists()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_version_is_never_changed(runs: RunWriter, tmp_path: Path) -> None:
     run = runs.write(tmp_path / "run", corpus(20))
     first = build_release(recipe(run), tmp_path / "out")

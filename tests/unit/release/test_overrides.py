@@ -19,6 +19,9 @@ OLD = "A man begins softly and grows louder."
 WHOLE = "A man with a low voice speaks softly at a measured pace."
 
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
+
 @pytest.fixture
 def run(make_audio: MakeAudio, annotate: Annotate, tmp_path: Path) -> Path:
     return RunWriter(make_audio, annotate).write(tmp_path / "run", [Spoken("a", "s1"), Spoken("b", "s2")])
