@@ -16,13 +16,15 @@ MEANINGS: dict[Change, str] = {
     "audio": "other samples",
     "claims": "captions state something else of the voice, at one granularity or the other",
     "verdict": "the same answers, of which others are kept or other rules speak against some; the same is stated",
-    "reworded": "other captions that state the same",
+    "reworded": "captions in other words, another number or order, that state the same",
     "columns": "other columns differ",
     "provenance": "only where it comes from differs: version, location, ids of the answers",
     "same": "nothing differs",
 }
 """What is true of the rows of a class, and of none of those before it; A is the older dataset."""
 
+NUM_EXAMPLES = 10
+"""Rows shown of a class."""
 NO_REASON = "no reason"
 TAKEN_BACK = "taken back"
 
@@ -39,10 +41,10 @@ class Side(Record):
 
 
 class SplitSizes(Record):
-    """A split in both datasets, A first; zeros where one has it not."""
+    """Rows of a split in both datasets, A first; zeros where one has it not."""
 
     split: str | None
-    """None for rows of a run."""
+    """None for all rows together, which come first."""
     num_rows: tuple[int, int]
     hours: tuple[float, float]
     num_speakers: tuple[int, int]

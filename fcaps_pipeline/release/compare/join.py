@@ -1,0 +1,131 @@
+"""Two datasets in one database: each row of their union falls into a class, on the disk and in bounded memory.
+
+Enters: two datasets, an empty database. Leaves: the tables `a` and `b` with their light columns, and `pairs` with the
+class of every `segment_id`. Rows whose captions differ are `captions` there; `claims` tells them apart.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from fcaps_pipeline.errors import CorruptRunError
+from fcaps_pipeline.release.compare.tables import CANDIDATES, DATA, DatasetTables
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_PROVENANCE = {"location", "recording_sha256", "captions", "schema_version", "fcaps_version"}
+_CLASSES = {"segment_id", "audio", "audio_sha256", "split", "global_captions", "fine_captions"}
+"""Columns that make a class of their own, or none."""
+
+
+def join(database: "DuckDBPyConnection", a: DatasetTables, b: DatasetTables) -> None:
+    """Fills the database.
+
+    Raises:
+        CorruptRunError: a file is missing or damaged, or a Segment stands in a dataset twice.
+    """
+    has_candidates = a.has_candidates and b.has_candidates
+    for side, tables in (("a", a), ("b", b)):
+        fill(database, side, DATA, tables.data())
+        _check_ids(database, side, tables)
+        fill(database, f"candidates_{side}", CANDIDATES, tables.candidates() if has_candidates else (), _VERDICTS)
+    columns = compared(a, b)
+    provenance = sorted(_PROVENANCE & a.columns & b.columns)
+    for side in ("a", "b"):
+        database.execute(_digests(side, columns, provenance))
+    database.execute(_PAIRS)
+    database.execute(_edited(columns))
+
+
+def fill(
+    database: "DuckDBPyConnection", table: str, schema: pa.Schema, found: Iterable[pa.Table], select: str = "FROM rows"
+) -> None:
+    """Makes a table of the database.
+
+    Args:
+        database: where.
+        table: its name.
+        schema: of what is found.
+        found: the rows, some thousand at a time.
+        select: what is taken of them.
+    """
+    database.register("rows", schema.empty_table())
+    database.execute(f"CREATE TABLE {table} AS {select}")
+    for rows in found:
+        database.register("rows", rows)
+        database.execute(f"INSERT INTO {table} {select}")
+    database.unregister("rows")
+
+
+def compared(a: DatasetTables, b: DatasetTables) -> list[str]:
+    """Columns that both have and whose differences are told by name; known once their rows were read."""
+    return [name for name in DATA.names if name in (a.columns & b.columns) - _PROVENANCE - _CLASSES]
+
+
+_VERDICTS = """
+SELECT segment_id, bit_xor(hash(candidate_id)) AS answers,
+    bit_xor(hash(candidate_id, kept, reasons::VARCHAR)) AS verdicts
+FROM rows GROUP BY segment_id
+"""
+"""Of the rows at hand; a Segment that stands in two lots is summed up again."""
+
+
+def _digests(side: str, columns: list[str], provenance: list[str]) -> str:
+    """A view with what is compared of each row."""
+    return f"""
+    CREATE VIEW digests_{side} AS
+    SELECT segment_id, split, hash(audio_sha256) AS audio,
+        hash({_value("global_captions")}, {_value("fine_captions")}) AS captions,
+        hash({", ".join(["0", *map(_value, columns)])}) AS columns,
+        hash({", ".join(["0", *map(_value, provenance)])}) AS provenance, answers, verdicts
+    FROM {side} LEFT JOIN (
+        SELECT segment_id, bit_xor(answers) AS answers, bit_xor(verdicts) AS verdicts
+        FROM candidates_{side} GROUP BY segment_id
+    ) USING (segment_id)
+    """
+
+
+def _edited(columns: list[str]) -> str:
+    """A table with the names of the columns in which rows differ, of those that differ in nothing that counts more."""
+    names = [f"CASE WHEN a.{name} IS DISTINCT FROM b.{name} THEN '{name}' END" for name in columns]
+    return f"""
+    CREATE TABLE edited AS
+    SELECT segment_id, list_filter([{", ".join(names)}], lambda name: name IS NOT NULL) AS columns
+    FROM (FROM pairs WHERE change = 'columns') JOIN a USING (segment_id) JOIN b USING (segment_id)
+    """
+
+
+def _value(column: str) -> str:
+    """Lists as the text that duckdb makes of them: their hash is that of their elements in a row."""
+    return f"{column}::VARCHAR" if pa.types.is_nested(DATA.field(column).type) else column
+
+
+_PAIRS = """
+CREATE TABLE pairs AS
+SELECT segment_id, a.split AS split_a, b.split AS split_b,
+    coalesce(a.answers = b.answers AND a.verdicts <> b.verdicts, false) AS is_judged_otherwise,
+    CASE
+        WHEN a.segment_id IS NULL THEN 'added'
+        WHEN b.segment_id IS NULL THEN 'removed'
+        WHEN a.split <> b.split THEN 'moved'
+        WHEN a.audio <> b.audio THEN 'audio'
+        WHEN a.captions <> b.captions THEN 'captions'
+        WHEN is_judged_otherwise THEN 'verdict'
+        WHEN a.columns <> b.columns THEN 'columns'
+        WHEN a.provenance <> b.provenance OR a.answers IS DISTINCT FROM b.answers THEN 'provenance'
+        ELSE 'same'
+    END AS change
+FROM digests_a AS a FULL OUTER JOIN digests_b AS b USING (segment_id)
+"""
+
+
+def _check_ids(database: "DuckDBPyConnection", side: str, tables: DatasetTables) -> None:
+    twice = database.execute(
+        f"SELECT segment_id FROM {side} GROUP BY segment_id HAVING count(*) > 1 ORDER BY segment_id LIMIT 1"
+    ).fetchone()
+    if twice is not None:
+        raise CorruptRunError(
+            f"{tables.dataset.root}: the Segment {twice[0]} has two rows, expected one; `fcaps verify` checks the rest"
+        )

@@ -1,0 +1,44 @@
+"""Every row of two datasets falls into one class, and the classes are what one would find by hand."""
+
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+
+from fcaps_pipeline.release.compare.compare import compare
+from fcaps_pipeline.release.compare.differences import CHANGES
+from fcaps_pipeline.release.dataset import open_dataset
+from fcaps_pipeline.shards.schema import Row
+from tests.unit.release.compare.small_pairs import counted_by_hand, small_pair, written
+
+
+@given(pair=small_pair())
+@settings(max_examples=25)
+def test_the_classes_divide_the_union_as_one_would_by_hand(pair: tuple[list[Row], list[Row]]) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        found = compare(written(folder / "a", pair[0]), written(folder / "b", pair[1]), folder / "scratch")
+    ids = {row["segment_id"] for rows in pair for row in rows}
+    assert sum(found.counts.values()) == len(ids)
+    assert found.counts == {change: counted_by_hand(*pair)[change] for change in CHANGES}
+    assert {one.segment_id for one in found.examples} <= ids
+    assert sum(found.removed.values()) == found.counts["removed"]
+    assert sum(found.added.values()) == found.counts["added"]
+    assert sum(move.num_rows for move in found.moves) == found.counts["moved"]
+
+
+@given(pair=small_pair())
+@settings(max_examples=5)
+def test_a_dataset_and_its_copy_are_the_same_everywhere(pair: tuple[list[Row], list[Row]]) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        a = written(folder / "a", pair[0])
+        shutil.copytree(folder / "a", folder / "b")
+        found = compare(a, open_dataset(folder / "b"), folder / "scratch")
+    assert found.counts["same"] == len(pair[0]) == found.a.num_rows
+    assert sum(found.counts.values()) == len(pair[0])
+    assert found.needed.level == "patch"
+    assert found.needed.lowest == "1.0.1"
+    assert all(shift.share_a == shift.share_b for shift in found.shifts)
+    assert found.examples == ()
