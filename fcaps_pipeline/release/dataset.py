@@ -15,9 +15,10 @@ from typing import Literal
 from pydantic import ValidationError
 
 from fcaps_pipeline.errors import CorruptRunError, UsageError
-from fcaps_pipeline.release.layout import ReleaseLayout, ReleaseRecord, ReleaseShard
+from fcaps_pipeline.release.layout import RELEASED_TABLES, ReleaseLayout, ReleaseRecord, ReleaseShard
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, ShardFile, Table
 from fcaps_pipeline.shards.reader import read_index, read_json
+from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS, version_mismatch
 from fcaps_pipeline.shards.tombstones import Tombstones, read_tombstones, refuse_unfinished
 from fcaps_pipeline.storage.path import StorePath, Where, store_path
 
@@ -62,6 +63,12 @@ class Dataset:
             yield Part(name, split, {file.table: file for file in of_part})
 
 
+def index_of(where: Where) -> StorePath:
+    """The file whose existence says that a run or a release is whole."""
+    release = ReleaseLayout(where).record
+    return release if release.exists() else RunLayout(where).index
+
+
 def open_dataset(where: Where) -> Dataset:
     """The run or release at a place.
 
@@ -87,7 +94,7 @@ def read_release(where: Where) -> ReleaseRecord:
 
     Raises:
         UsageError: there is none.
-        CorruptRunError: it is unreadable.
+        CorruptRunError: it is unreadable, or of another schema version.
     """
     path = ReleaseLayout(where).record
     content = read_json(path)
@@ -96,6 +103,12 @@ def read_release(where: Where) -> ReleaseRecord:
             f"{store_path(where)} is not a release: it has no release.json; run its `fcaps release build` (again), or "
             "give the folder that it wrote"
         )
+    versions = content.get("schema_versions") if isinstance(content, dict) else None
+    versions = versions if isinstance(versions, dict) else {}
+    for table in RELEASED_TABLES:
+        found = versions.get(table, SCHEMA_VERSIONS[table])
+        if isinstance(found, int) and (mismatch := version_mismatch(table, found)) is not None:
+            raise CorruptRunError(f"{path} {mismatch}")
     try:
         return ReleaseRecord.model_validate(content)
     except ValidationError as error:

@@ -27,7 +27,7 @@ from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.lab.bench.train_batch import HERE
 from fcaps_pipeline.learn.data.batch_sampler import Position
 from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.config import SharedRuns
+from fcaps_pipeline.learn.data.config import AnySplits, ReleaseSplits, SharedRuns
 from fcaps_pipeline.learn.data.dataloader import ShardDataLoader
 from fcaps_pipeline.learn.data.row_groups import read_row_group
 from fcaps_pipeline.learn.data.splits import read_runs
@@ -65,8 +65,7 @@ def measure_reading(job: TrainJob, *, max_rows: int, min_s: float) -> list[Readi
         UsageError: the runs have no row, or too few for a batch.
         CorruptRunError: a shard is damaged, or its audio cannot be decoded.
     """
-    splits = job.data.splits
-    everything = read_runs(splits.runs if isinstance(splits, SharedRuns) else splits.train)
+    everything = _train_rows(job.data.splits)
     if not len(everything):
         raise UsageError("the runs of the train split have no row; annotate more, or name other runs")
     catalogue = _first_shards(everything, max_rows)
@@ -80,6 +79,13 @@ def measure_reading(job: TrainJob, *, max_rows: int, min_s: float) -> list[Readi
             rows_per_s = _time(counts, len(catalogue), min_s)
             speeds.append(ReadingSpeed(reader=reader, num_workers=num_workers, rows_per_s=rows_per_s))
     return speeds
+
+
+def _train_rows(splits: AnySplits) -> Catalogue:
+    """Rows of which some are for training: speed does not ask which."""
+    if isinstance(splits, ReleaseSplits):
+        return read_runs(splits.releases, splits.train)
+    return read_runs(splits.runs if isinstance(splits, SharedRuns) else splits.train)
 
 
 @dataclass(frozen=True)

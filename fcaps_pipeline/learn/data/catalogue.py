@@ -1,6 +1,6 @@
-"""What the rows of finished runs are, in 40 bytes each: all that splits and epochs are made of.
+"""What the rows of finished runs and releases are, in 40 bytes each: all that splits and epochs are made of.
 
-Enters: run folders with an `index.json`. Leaves: a `Catalogue` of numpy arrays with one entry per
+Enters: their folders. Leaves: a `Catalogue` of numpy arrays with one entry per
 row. Only light columns are read; audio and captions stay in the shards until a batch needs them.
 Speakers, Recordings and audio stand as 64-bit hashes: among 18 million values the chance that any
 two collide is 1 in 100,000.
@@ -8,7 +8,7 @@ two collide is 1 in 100,000.
 Shape suffixes: N rows of the catalogue, M rows of a selection.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,9 +20,10 @@ from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.learn.data.row_groups import read_row_group
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.release.dataset import Dataset, index_of, open_dataset
 from fcaps_pipeline.release.grouping import NO_KEY, Hashes, hash_text
-from fcaps_pipeline.shards.layout import RunLayout, ShardFile
-from fcaps_pipeline.shards.reader import open_parquet, read_index, reading
+from fcaps_pipeline.shards.layout import ShardFile
+from fcaps_pipeline.shards.reader import open_parquet, reading
 from fcaps_pipeline.storage.path import StorePath, Where, store_path
 
 NO_SPEAKER = NO_KEY
@@ -46,7 +47,7 @@ class RowNames(Record):
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Rows in the order in which they stand in the runs, the shards and the row groups."""
+    """Rows in the order in which they stand in the folders, the shards and the row groups."""
 
     shards: tuple[StorePath, ...]
     shard_N: _Int32s
@@ -100,45 +101,63 @@ class Catalogue:
         return RowNames(**table.slice(int(self.row_N[row]), 1).to_pylist()[0], shard=str(shard))
 
 
-def read_catalogue(runs: Sequence[Where]) -> Catalogue:
-    """Lists all rows of one or more finished runs.
+def read_catalogue(datasets: Sequence[Where], splits: Collection[str] | None = None) -> Catalogue:
+    """Lists all rows of one or more finished runs and releases.
 
     Args:
-        runs: run folders, each with an `index.json`.
+        datasets: their folders.
+        splits: of releases, the splits whose rows are listed; None for all.
 
     Raises:
-        UsageError: a folder does not exist, or stands there twice.
-        CorruptRunError: a run is not finished or of another schema version, or a shard is missing or damaged.
+        UsageError: a folder does not exist, or stands there twice; a release has none of the splits, or a run is asked
+            for one.
+        CorruptRunError: one is not finished or of another schema version, or a shard is missing or damaged.
     """
-    roots = [store_path(run) for run in runs]
+    roots = [store_path(where) for where in datasets]
     for position, root in enumerate(roots):
         if root.local is not None and not root.local.is_dir():
-            raise UsageError(f"run folder {root} does not exist; give the --out folder of `fcaps annotate`")
+            raise UsageError(
+                f"folder {root} does not exist; give the --out folder of `fcaps annotate` or of `fcaps release build`"
+            )
         if root in roots[:position]:
-            raise UsageError(f"run folder {root} is given twice; name it once")
-    files = [(root, file) for root in roots for file in read_index(RunLayout(root)).shards if file.table == "data"]
-    parts = [part for shard, (root, file) in enumerate(files) for part in _shard_parts(root, file, shard)]
+            raise UsageError(f"folder {root} is given twice; name it once")
+    files = [(one, file) for one in map(open_dataset, roots) for file in _files(one, splits)]
+    parts = [part for shard, (one, file) in enumerate(files) for part in _shard_parts(one, file, shard)]
     columns = zip(*parts, strict=True) if parts else [[] for _ in range(7)]
     types = [np.int32, np.int32, np.int32, np.int32, np.uint64, np.uint64, np.uint64]
     arrays = [np.concatenate([np.empty(0, kind), *column]) for column, kind in zip(columns, types, strict=True)]
-    return Catalogue(tuple(root / file.path for root, file in files), *arrays)
+    return Catalogue(tuple(one.root / file.path for one, file in files), *arrays)
 
 
-def _shard_parts(root: StorePath, file: ShardFile, shard: int) -> list[tuple[npt.NDArray[np.generic], ...]]:
+def _files(dataset: Dataset, splits: Collection[str] | None) -> list[ShardFile]:
+    """Files of rows, in order."""
+    parts = list(dataset.parts())
+    if splits is not None:
+        known = {part.split for part in parts} - {None}
+        if not known & set(splits):
+            found = (
+                f"its splits are {', '.join(sorted(filter(None, known)))}" if known else "it is a run without splits"
+            )
+            raise UsageError(f"{dataset.root} has no split {' or '.join(splits)}: {found}; correct data.splits")
+        parts = [part for part in parts if part.split in splits]
+    return [part.files["data"] for part in parts if "data" in part.files]
+
+
+def _shard_parts(dataset: Dataset, file: ShardFile, shard: int) -> list[tuple[npt.NDArray[np.generic], ...]]:
     """The columns of a catalogue, in their order, for each row group of a shard."""
-    path = root / file.path
+    path = dataset.root / file.path
     with reading(path), open_parquet(path) as parquet:
         names, num_rows, num_row_groups = parquet.schema_arrow.names, parquet.metadata.num_rows, parquet.num_row_groups
     missing = sorted(_NEEDED_COLUMNS - set(names))
     if missing:
         raise CorruptRunError(
-            f"{path} has no column {missing[0]}: it was not written by this version; write the run again, or give "
-            "the folder that `fcaps annotate` wrote"
+            f"{path} has no column {missing[0]}: it was not written by this version; write it again, or give the "
+            "folder that `fcaps annotate` or `fcaps release build` wrote"
         )
     if num_rows != file.num_rows:
         raise CorruptRunError(
-            f"{path} has {num_rows} rows, index.json records {file.num_rows}; restore the file, "
-            f"`fcaps verify {root}` checks the whole run"
+            f"{path} has {num_rows} rows, {index_of(dataset.root).name} records {file.num_rows}; restore the file, "
+            f"`fcaps verify {dataset.root}` checks all of them"
         )
     return [_row_group_part(path, shard, row_group) for row_group in range(num_row_groups)]
 

@@ -8,7 +8,7 @@ Shape suffix: N rows.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.jobs.resources import resolve_store_path
 from fcaps_pipeline.learn.data.catalogue import NO_SPEAKER, Catalogue, RowNames, read_catalogue
-from fcaps_pipeline.learn.data.config import SeparateRuns, SharedRuns
+from fcaps_pipeline.learn.data.config import AnySplits, ReleaseSplits, SharedRuns
 from fcaps_pipeline.release.grouping import drawn, grouped
 
 
@@ -36,7 +36,7 @@ class Splits:
         return [(name, split) for name, split in splits if split is not None]
 
 
-def read_splits(section: SeparateRuns | SharedRuns) -> Splits:
+def read_splits(section: AnySplits) -> Splits:
     """The splits that a job describes.
 
     Raises:
@@ -47,18 +47,27 @@ def read_splits(section: SeparateRuns | SharedRuns) -> Splits:
         return split_by_share(
             read_runs(section.runs), dev_share=section.dev_share, test_share=section.test_share, seed=section.seed
         )
-    test = read_runs(section.test) if section.test else None
-    return split_by_runs(read_runs(section.train), read_runs(section.dev), test)
+    if isinstance(section, ReleaseSplits):
+        train, dev = (read_runs(section.releases, names) for names in (section.train, section.dev))
+        test = read_runs(section.releases, section.test) if section.test else None
+    else:
+        train, dev = read_runs(section.train), read_runs(section.dev)
+        test = read_runs(section.test) if section.test else None
+    return split_by_runs(train, dev, test)
 
 
-def read_runs(locations: Sequence[str]) -> Catalogue:
-    """The rows of run folders as a job names them.
+def read_runs(locations: Sequence[str], splits: Collection[str] | None = None) -> Catalogue:
+    """The rows of folders of runs and releases as a job names them.
+
+    Args:
+        locations: of the folders.
+        splits: of releases, the splits whose rows are taken; None for all.
 
     Raises:
-        UsageError: a run does not exist.
+        UsageError: a run or a split does not exist.
         CorruptRunError: a run is not finished, of another version or damaged.
     """
-    return read_catalogue([resolve_store_path(location) for location in locations])
+    return read_catalogue([resolve_store_path(location) for location in locations], splits)
 
 
 def split_by_share(catalogue: Catalogue, *, dev_share: float, test_share: float, seed: int) -> Splits:
@@ -93,12 +102,14 @@ def split_by_share(catalogue: Catalogue, *, dev_share: float, test_share: float,
 
 
 def split_by_runs(train: Catalogue, dev: Catalogue, test: Catalogue | None) -> Splits:
-    """Takes splits that are runs of their own.
+    """Takes splits that are there already: runs of their own, or the splits of releases.
 
     Raises:
         UsageError: a split is empty, or two have a speaker, a Recording or audio in common.
     """
-    return _checked(Splits(train, dev, test), "look into its report.json for what became of its Segments")
+    return _checked(
+        Splits(train, dev, test), "report.json of a run, or excluded/ of a release, tells what became of its Segments"
+    )
 
 
 def _checked(splits: Splits, advice: str) -> Splits:

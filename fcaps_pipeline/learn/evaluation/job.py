@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from fcaps_pipeline.jobs.job_file import Section, load_job_file
-from fcaps_pipeline.learn.data.config import SeparateRuns, SharedRuns
+from fcaps_pipeline.learn.data.config import AnySplits, SharedRuns
 from fcaps_pipeline.learn.dual_encoder.config import Device
 from fcaps_pipeline.records.captions import Granularity
 
@@ -25,17 +25,18 @@ class WholeRuns(Section):
 
 
 class _RowsTask(Section):
-    splits: Annotated[SeparateRuns | SharedRuns | WholeRuns, Field(discriminator="kind")]
+    splits: Annotated[AnySplits | WholeRuns, Field(discriminator="kind")]
     """The `splits` of the training job, copied: their test split is measured. Or `whole` runs. Either is refused where
     the model folder says that the model was trained on a speaker, a Recording or audio of what is measured."""
 
     @model_validator(mode="after")
     def _check_test(self) -> Self:
         splits = self.splits
-        if isinstance(splits, SeparateRuns) and not splits.test:
-            raise ValueError("splits names no test run; name one, or measure `whole` runs")
-        if isinstance(splits, SharedRuns) and splits.test_share == 0:
-            raise ValueError("splits has test_share 0, so there is no test split; measure `whole` runs instead")
+        if isinstance(splits, SharedRuns):
+            if splits.test_share == 0:
+                raise ValueError("splits has test_share 0, so there is no test split; measure `whole` runs instead")
+        elif not isinstance(splits, WholeRuns) and not splits.test:
+            raise ValueError("splits names no test set; name one, or measure `whole` runs")
         return self
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.config import SeparateRuns, SharedRuns
+from fcaps_pipeline.learn.data.config import AnySplits
 from fcaps_pipeline.learn.data.splits import read_runs, read_splits
 from fcaps_pipeline.learn.data.training_hashes import TrainingHashes
 from fcaps_pipeline.learn.evaluation.job import WholeRuns
@@ -34,9 +34,7 @@ _PARTLY_CHECKED = (
 )
 
 
-def read_evaluation_rows(
-    splits: SeparateRuns | SharedRuns | WholeRuns, training_hashes: TrainingHashes | None
-) -> EvaluationRows:
+def read_evaluation_rows(splits: AnySplits | WholeRuns, training_hashes: TrainingHashes | None) -> EvaluationRows:
     """Lists the rows.
 
     Args:
@@ -56,12 +54,13 @@ def read_evaluation_rows(
     return EvaluationRows(test, dev, () if training_hashes.whole else (_PARTLY_CHECKED,))
 
 
-def _read(splits: SeparateRuns | SharedRuns | WholeRuns) -> tuple[Catalogue, Catalogue | None]:
+def _read(splits: AnySplits | WholeRuns) -> tuple[Catalogue, Catalogue | None]:
     if isinstance(splits, WholeRuns):
         rows = read_runs(splits.runs)
         if not len(rows):
             raise UsageError(
-                f"{', '.join(splits.runs)} holds no row; its report.json tells what became of its Segments"
+                f"{', '.join(splits.runs)} holds no row; report.json of a run, or excluded/ of a release, tells "
+                "what became of its Segments"
             )
         return rows, None
     divided = read_splits(splits)

@@ -17,9 +17,8 @@ from typing import Any
 
 from fcaps_pipeline.errors import FcapsError
 from fcaps_pipeline.jobs.resources import resolve_store_path
-from fcaps_pipeline.learn.data.config import SharedRuns
 from fcaps_pipeline.learn.training.job import TrainJob
-from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.release.dataset import index_of
 from fcaps_pipeline.shards.reader import read_json
 from fcaps_pipeline.storage.files import write_durably, writing
 from fcaps_pipeline.storage.job_folder import refuse_strangers, require_same_job
@@ -71,9 +70,7 @@ def opened(root: Path, job: TrainJob) -> Iterator[TrainLayout]:
 
 
 def _indices(job: TrainJob) -> list[StorePath]:
-    splits = job.data.splits
-    locations = splits.runs if isinstance(splits, SharedRuns) else (*splits.train, *splits.dev, *splits.test)
-    return [RunLayout(resolve_store_path(location)).index for location in locations]
+    return [index_of(resolve_store_path(location)) for location in job.data.splits.folders]
 
 
 def _identity(job: TrainJob) -> dict[str, Any]:

@@ -11,4 +11,4 @@ def test_the_demo_job_needs_the_demo_run(typed: Typed, tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     code, printed, messages = typed("bench", "train")
     assert (code, printed) == (2, "")
-    assert f"error: run folder {tmp_path}/runs/demo does not exist" in messages.replace("\n", " ")
+    assert f"error: folder {tmp_path}/runs/demo does not exist" in messages.replace("\n", " ")

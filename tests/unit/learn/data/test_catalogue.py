@@ -108,6 +108,7 @@ def test_a_run_that_is_given_twice_is_a_usage_error(runs: RunWriter, tmp_path: P
 def test_an_unfinished_run_says_how_to_finish_it(runs: RunWriter, tmp_path: Path) -> None:
     root = runs.write(tmp_path, corpus(2))
     (root / "index.json").unlink()
+    (root / "job.json").write_text("{}")
     with pytest.raises(CorruptRunError, match="not finished; run its annotate command again"):
         read_catalogue([root])
 

@@ -123,5 +123,5 @@ def test_rows_without_a_speaker_are_no_leak(runs: RunWriter, tmp_path: Path) -> 
 def test_an_empty_run_cannot_be_a_split(runs: RunWriter, tmp_path: Path) -> None:
     train = read_catalogue([runs.write(tmp_path / "train", corpus(3))])
     empty = read_catalogue([runs.write(tmp_path / "empty", [])])
-    with pytest.raises(UsageError, match=r"split dev is empty; look into its report\.json"):
+    with pytest.raises(UsageError, match=r"split dev is empty; report\.json of a run, or excluded/"):
         split_by_runs(train, empty, None)

@@ -124,8 +124,8 @@ def test_what_cannot_be_measured_is_one_clear_error(content: dict[str, Any], tmp
     cases: list[tuple[EvaluateJob, type[FcapsError], str]] = [
         (_job(content, model=str(tmp_path / "nowhere")), ModelError, "does not exist"),
         (_job(content, model=str(other)), ModelError, "does not fit config.json"),
-        (_task(content, "release", splits=nowhere), UsageError, "run folder .* does not exist"),
-        (_task(content, "release", splits=nowhere | {"runs": [str(tmp_path / "empty")]}), CorruptRunError, "finished"),
+        (_task(content, "release", splits=nowhere), UsageError, "folder .* does not exist"),
+        (_task(content, "release", splits=nowhere | {"runs": [str(tmp_path / "empty")]}), UsageError, "neither a run"),
         (_task(content, "rated", ratings=str(tmp_path / "no.csv")), SourceError, "do not exist"),
         (_task(content, "acted", folder=str(tmp_path / "empty")), SourceError, "holds no file of RAVDESS"),
     ]
@@ -152,7 +152,7 @@ def test_another_schema_version_is_refused(content: dict[str, Any], tmp_path: Pa
         ({"tasks": {"a": {"kind": "poem"}}}, "tasks.a"),
         (
             {"tasks": {"a": {"kind": "retrieval", "splits": {"kind": "runs", "train": ["t"], "dev": ["d"]}}}},
-            "no test run",
+            "no test set",
         ),
         (
             {"tasks": {"a": {"kind": "retrieval", "splits": {"kind": "share", "runs": ["r"], "test_share": 0}}}},
