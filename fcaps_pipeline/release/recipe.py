@@ -82,8 +82,9 @@ class SplitRules(Section):
     """Share of the speakers (of the Recordings where no speaker is known) in each split, by a hash."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Another seed divides otherwise."""
-    by: Literal["speaker", "recording"] = "speaker"
-    """What is hashed and held in lists; by Recording, a speaker may stand in several splits."""
+    by: Literal["speaker", "recording", "source"] = "speaker"
+    """What is hashed and held in lists; by Recording, a speaker may stand in several splits. By `source`, rows stay in
+    the split that they have in the release they are taken from, and neither shares nor lists count."""
     lists: dict[SplitName, Text] = Field(default_factory=dict)
     """Text files with one speaker (or Recording id) a line, whose rows go into that split before shares count."""
 

@@ -43,15 +43,24 @@ def remove(
     """Take back from a run, in place, or from a release, into a new one; without a value, go on with what was begun."""
     from fcaps_pipeline.errors import UsageError
     from fcaps_pipeline.release.layout import ReleaseLayout
+    from fcaps_pipeline.release.removal.from_release import take_back_from_release
     from fcaps_pipeline.release.removal.from_run import take_back_from_run
 
     given = {"speaker": speaker, "recording": recording, "segment": segment, "source": source, "license": license_}
     request = _request(given, reason)
     if ReleaseLayout(folder).record.exists():
-        raise UsageError(f"{folder} is a release: not yet")
-    if out is not None or version is not None:
+        if request is None or (out is None and not dry_run):
+            raise UsageError(
+                f"{folder} is a release, and a version once written stays: give --out for the new one, and what to "
+                "take back, for instance --speaker VALUE"
+            )
+        account = take_back_from_release(
+            folder, request, out or folder, version=version, proves=prove, is_dry=dry_run, told=messages.say
+        )
+    elif out is not None or version is not None:
         raise UsageError(f"{folder} is a run, which changes in place: leave --out and --version out")
-    account = take_back_from_run(folder, request, proves=prove, is_dry=dry_run, told=messages.say)
+    else:
+        account = take_back_from_run(folder, request, proves=prove, is_dry=dry_run, told=messages.say)
     _say(account, is_dry=dry_run)
     if account.proof is not None and account.proof.hits:
         raise typer.Exit(_EXIT_FOUND)
@@ -75,10 +84,8 @@ def _say(account: "Account", *, is_dry: bool) -> None:
     if is_dry:
         result.say(f"{account.where}: {what} would be taken back{f' (rows: {rows})' if rows else ''}")
     elif account.is_changed:
-        result.say(
-            f"{account.where}: {what} were taken back{f' (rows: {rows})' if rows else ''}; {account.num_units} units "
-            "were written again"
-        )
+        units = f"; {account.num_units} units were written again" if account.num_units else ""
+        result.say(f"{account.where}: {what} were taken back{f' (rows: {rows})' if rows else ''}{units}")
     else:
         result.say(f"{account.where}: nothing of it is there, it was taken back before")
     for line in account.notes:

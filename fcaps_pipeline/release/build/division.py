@@ -15,7 +15,7 @@ from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.release.build.inputs import Inputs
 from fcaps_pipeline.release.database import fetch_table
 from fcaps_pipeline.release.grouping import NO_KEY, Groups, Hashes, drawn, grouped, hash_text
-from fcaps_pipeline.release.recipe import SplitRules
+from fcaps_pipeline.release.layout import ReleaseRecord
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -27,9 +27,13 @@ _KEYS = f"""
 """
 
 
-def split_names(rules: SplitRules) -> list[str]:
-    """All splits that a recipe names, those with shares first."""
-    return list(dict.fromkeys([*rules.shares, *rules.lists]))
+def split_names(inputs: Inputs) -> list[str]:
+    """All splits that a recipe names, those with shares first; or those of the releases that rows stay in."""
+    rules = inputs.recipe.splits
+    if rules.by != "source":
+        return list(dict.fromkeys([*rules.shares, *rules.lists]))
+    releases = [one.content for one in inputs.datasets if isinstance(one.content, ReleaseRecord)]
+    return list(dict.fromkeys(shard.split for release in releases for shard in release.shards))
 
 
 def divide(database: "DuckDBPyConnection", inputs: Inputs) -> list[str]:
@@ -39,11 +43,12 @@ def divide(database: "DuckDBPyConnection", inputs: Inputs) -> list[str]:
         What deserves to be said, one line each.
 
     Raises:
-        UsageError: two lists claim rows that belong together.
+        UsageError: two lists claim rows that belong together, or a source has no splits to keep.
     """
-    rules = inputs.recipe.splits
+    if inputs.recipe.splits.by == "source":
+        return _as_in_source(database, inputs)
     keys = fetch_table(database, _KEYS)
-    names = split_names(rules)
+    names = split_names(inputs)
     place_N = _places(keys, inputs, names)
     placed = keys.append_column("split", pa.array(names).take(pa.array(place_N)))
     database.register("placed", placed)
@@ -59,6 +64,15 @@ def divide(database: "DuckDBPyConnection", inputs: Inputs) -> list[str]:
         for number, name in enumerate(names)
         if number not in found
     ]
+
+
+def _as_in_source(database: "DuckDBPyConnection", inputs: Inputs) -> list[str]:
+    """Leaves rows in the split that they have."""
+    for where, dataset in zip(inputs.recipe.runs, inputs.datasets, strict=True):
+        if dataset.kind != "release":
+            raise UsageError(f"splits.by: source keeps the splits of releases, and {where} is a run; divide its rows")
+    database.execute("CREATE TABLE divided AS SELECT position, own_split AS split FROM taken")
+    return []
 
 
 def _places(keys: pa.Table, inputs: Inputs, names: list[str]) -> npt.NDArray[np.int64]:

@@ -11,7 +11,7 @@ from typing import Any
 from fcaps_pipeline.errors import CorruptRunError, JobError, UsageError
 from fcaps_pipeline.jobs.resources import resolve_store_path
 from fcaps_pipeline.release.dataset import Dataset, open_dataset
-from fcaps_pipeline.release.layout import ParentRelease, ReleaseRecord, ReleaseSource
+from fcaps_pipeline.release.layout import ParentRelease, ReleaseRecord, ReleaseSource, Removal
 from fcaps_pipeline.release.overrides import Override, read_overrides
 from fcaps_pipeline.release.recipe import Recipe
 from fcaps_pipeline.shards.layout import DatasetIndex
@@ -23,12 +23,25 @@ _NOT_OF_SHARDS = ("version", "parent", "card")
 
 
 @dataclass(frozen=True)
+class TakenBack:
+    """What a version is made to be without."""
+
+    tombstones: Tombstones
+    """Those of the version before, and what is new."""
+    removal: Removal
+    digest: str
+    """Tells one request from another while the release is in the making."""
+
+
+@dataclass(frozen=True)
 class Inputs:
     """What a recipe names, opened."""
 
     recipe: Recipe
     datasets: tuple[Dataset, ...]
     parent: Dataset | None
+    taken_back: TakenBack | None = None
+    """None where a build takes nothing back."""
 
     @cached_property
     def lists_sha256(self) -> dict[str, str]:
@@ -60,7 +73,9 @@ class Inputs:
 
     @cached_property
     def tombstones(self) -> Tombstones | None:
-        """What was taken back from a source or from the version before; None where nothing was."""
+        """What was taken back from a source or from the version before, or is now; None where nothing was."""
+        if self.taken_back is not None:
+            return self.taken_back.tombstones
         before = () if self.parent is None else (self.parent,)
         joined = joined_tombstones(one.tombstones for one in (*before, *self.datasets))
         return None if joined is None else joined.model_copy(update={"is_unfinished": False})
@@ -69,7 +84,8 @@ class Inputs:
         """What decides the shards of a release."""
         recipe = self.recipe.model_dump(mode="json", exclude=set(_NOT_OF_SHARDS))
         sources = {one.where: one.index_sha256 for one in self.sources}
-        return {"recipe": recipe, "sources": sources, "lists": self.lists_sha256}
+        identity = {"recipe": recipe, "sources": sources, "lists": self.lists_sha256}
+        return identity if self.taken_back is None else {**identity, "taken_back": self.taken_back.digest}
 
     def values(self, name: str) -> list[str]:
         """The values of a list, one a line.

@@ -112,6 +112,7 @@ def _rows(inputs: Inputs, parts: list[PlacedPart], revision: Revision) -> Iterat
                 "dataset": pa.array([placed.dataset] * len(rows), pa.int32()),
                 "part": pa.array([number] * len(rows), pa.int32()),
                 "row_group": pa.array([group] * len(rows), pa.int32()),
+                "own_split": pa.array([placed.part.split] * len(rows), pa.string()),
                 "row": pa.array(range(len(rows)), pa.int32()),
                 "is_embedded": pc.is_valid(pc.struct_field(rows["audio"], "path")),
                 "num_global": pc.fill_null(pc.list_value_length(revised.rows["global_captions"]), 0),

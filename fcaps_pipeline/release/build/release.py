@@ -6,7 +6,7 @@ end in the middle goes on where it was; what is done is never changed.
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fcaps_pipeline.errors import UsageError
@@ -15,7 +15,7 @@ from fcaps_pipeline.release.build.columns import check_columns, require_audio
 from fcaps_pipeline.release.build.division import divide, split_names
 from fcaps_pipeline.release.build.draft import draft_record
 from fcaps_pipeline.release.build.excluded import write_excluded
-from fcaps_pipeline.release.build.inputs import Inputs, open_inputs
+from fcaps_pipeline.release.build.inputs import Inputs, TakenBack, open_inputs
 from fcaps_pipeline.release.build.loading import load_rows
 from fcaps_pipeline.release.build.revision import Revision
 from fcaps_pipeline.release.build.selection import select
@@ -55,13 +55,16 @@ class Built:
     """False where the release was there before."""
 
 
-def build_release(recipe: Recipe, out: Where, listener: Listener = Listener()) -> Built:
+def build_release(
+    recipe: Recipe, out: Where, listener: Listener = Listener(), taken_back: TakenBack | None = None
+) -> Built:
     """Makes a release, or goes on with one.
 
     Args:
         recipe: what it is made of.
         out: its folder; created where it is missing.
         listener: told how it goes.
+        taken_back: what it is made to be without; None where nothing is taken back.
 
     Raises:
         JobError: the recipe asks for what cannot be, or the folder holds a release of another.
@@ -73,7 +76,7 @@ def build_release(recipe: Recipe, out: Where, listener: Listener = Listener()) -
     layout = ReleaseLayout(out)
     check_columns(recipe)
     check_patterns(recipe.rows.captions)
-    inputs = open_inputs(recipe)
+    inputs = replace(open_inputs(recipe), taken_back=taken_back)
     if layout.record.exists():
         return Built(_same_release(layout, inputs), is_new=False)
     workplace = Workplace(layout)
@@ -103,7 +106,7 @@ def _build(
     require_audio(database, inputs)
     for remark in remarks:
         listener.on_remark(remark)
-    planned = plan_shards(database, inputs.recipe, split_names(inputs.recipe.splits))
+    planned = plan_shards(database, inputs.recipe, split_names(inputs))
     writer = ShardWriter(layout, workplace.scratch, inputs, parts, revision)
     written = []
     for one in _written(database, workplace, writer, inputs.recipe, planned):

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 from fcaps_pipeline.release.removal.account import Account
 from fcaps_pipeline.release.removal.copies import by_hand
-from fcaps_pipeline.release.removal.needles import of_request, of_run, without_shared
+from fcaps_pipeline.release.removal.needles import left_in_run, of_request, of_run, without_shared
 from fcaps_pipeline.release.removal.proof import prove
 from fcaps_pipeline.release.removal.request import Request
 from fcaps_pipeline.release.removal.run import planned_removal, remove_from_run
@@ -50,7 +50,7 @@ def take_back_from_run(
             needles += of_run(layout, found) if proves else []
             former = _sha256(layout)
             removal = remove_from_run(layout, tombstones, found, lease, told)
-            needles, account.num_shared = without_shared(needles, layout)
+            needles, account.num_shared = without_shared(needles, left_in_run(layout))
             account.is_changed, account.num_units = True, removal.num_units_rewritten
             account.notes = removal.notes
             account.by_hand = by_hand(layout.root, former, removal.reused_runs)

@@ -10,13 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fcaps_pipeline.release.dataset import Dataset
 from fcaps_pipeline.release.removal.columns import texts
 from fcaps_pipeline.release.removal.falling import Falling
 from fcaps_pipeline.release.removal.request import Request
 from fcaps_pipeline.release.removal.search import Needle, Search
 from fcaps_pipeline.shards.layout import TABLES, RunLayout, Table, UnitCommit
 from fcaps_pipeline.shards.plan import load_tables
-from fcaps_pipeline.shards.reader import read_commits, read_unit_columns
+from fcaps_pipeline.shards.reader import open_parquet, read_commits, read_unit_columns, reading
 from fcaps_pipeline.shards.recording_table import recordings_of
 from fcaps_pipeline.shards.schema import COLUMNS
 
@@ -39,6 +40,10 @@ _WHAT = {
 _NAMES = frozenset({"segment id", "recording id", "speaker", "source path", "license"})
 _WORDS = frozenset({"transcript", "caption"})
 _CHECKSUMS = frozenset({"file checksum", "sample checksum"})
+
+
+Values = tuple[str, list[str]]
+"""Name of a column, and what stands in it."""
 
 
 def needle(value: str, what: str) -> Needle:
@@ -73,17 +78,21 @@ def of_run(layout: RunLayout, found: Falling) -> list[Needle]:
     return list(needles)
 
 
-def without_shared(needles: Iterable[Needle], layout: RunLayout) -> tuple[list[Needle], int]:
-    """Needles that tell of nothing that is left, and how many others there were. Call it when all is done.
+def without_shared(needles: Iterable[Needle], staying: Iterable[Values]) -> tuple[list[Needle], int]:
+    """Needles that tell of nothing that is left, and how many others there were.
 
     A name that is part of another one is still looked for, as a whole value.
+
+    Args:
+        needles: of what was taken back.
+        staying: of what is left, after all was done.
     """
     wanted = {one.value: one for one in needles}
     searches = {
         group: Search(one for one in wanted.values() if one.what in group) for group in (_NAMES, _WORDS, _CHECKSUMS)
     }
     num_wanted = len(wanted)
-    for name, values in _staying(layout):
+    for name, values in staying:
         (group,) = (one for one in searches if _WHAT[name] in one)
         for one in searches[group].whole(values):
             wanted.pop(one.value, None)
@@ -94,7 +103,7 @@ def without_shared(needles: Iterable[Needle], layout: RunLayout) -> tuple[list[N
     return list(wanted.values()), num_wanted - len(wanted)
 
 
-def _staying(layout: RunLayout) -> Iterator[tuple[str, list[str]]]:
+def left_in_run(layout: RunLayout) -> Iterator[Values]:
     """Distinct values of the columns that needles come from."""
     for table in load_tables(layout):
         for name in ("recording_id", "source", "speaker", "transcript"):
@@ -105,9 +114,34 @@ def _staying(layout: RunLayout) -> Iterator[tuple[str, list[str]]]:
         yield "speaker", [cut.speaker for cut in cuts if cut.speaker]
     for commit in read_commits(layout):
         for name in TABLES:
-            rows = _light(layout, commit, name)
-            for column in rows.column_names:
-                yield column, [value for _, leaf in texts(rows[column], column) for value in _distinct(leaf)]
+            yield from _values(_light(layout, commit, name))
+
+
+def of_release(dataset: Dataset, segments: set[str]) -> list[Needle]:
+    """All that tells of rows of a release."""
+    fallen = (_of_rows(rows, segments, set()) for rows in _tables(dataset))
+    return list({needle for needles in fallen for needle in needles})
+
+
+def left_in_release(dataset: Dataset) -> Iterator[Values]:
+    """Distinct values of the columns that needles come from, a row group at a time."""
+    return (values for rows in _tables(dataset) for values in _values(rows))
+
+
+def _tables(dataset: Dataset) -> Iterator[pa.Table]:
+    """Row groups of a release, without what no needle comes from."""
+    for part in dataset.parts():
+        for file in part.files.values():
+            path = dataset.root / file.path
+            with reading(path), open_parquet(path) as parquet:
+                columns = [name for name in parquet.schema_arrow.names if name in _WHAT]
+                for group in range(parquet.num_row_groups):
+                    yield parquet.read_row_group(group, columns=columns)
+
+
+def _values(rows: pa.Table) -> Iterator[Values]:
+    for column in rows.column_names:
+        yield column, [value for _, leaf in texts(rows[column], column) for value in _distinct(leaf)]
 
 
 def _distinct(column: pa.ChunkedArray) -> list[str]:
