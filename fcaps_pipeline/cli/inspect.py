@@ -8,21 +8,31 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fcaps_pipeline.cli.console import LISTED, messages, result
+from fcaps_pipeline.cli.paths import storable
+from fcaps_pipeline.cli.release.check import is_release, verify_release
 from fcaps_pipeline.cli.status import Run
-from fcaps_pipeline.errors import OutputError
+from fcaps_pipeline.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from fcaps_pipeline.shards.layout import Table
 
 
 def verify(
-    run: Run,
+    run: Annotated[
+        str,
+        typer.Argument(parser=storable, metavar="RUN|RELEASE", help="Run folder of `fcaps annotate`, or a release."),
+    ],
     *,
     orphans: Annotated[
         bool, typer.Option("--orphans", help="Remove files that writers left who never came to their commit.")
     ] = False,
 ) -> None:
-    """Read every shard again: checksums, schemas, accounting."""
+    """Read every shard again: checksums, schemas, accounting; of a release splits, captions and descriptions, too."""
+    if is_release(run):
+        if orphans:
+            raise UsageError(f"{run} is a release, in which no writer leaves files; --orphans is for runs")
+        verify_release(run)
+        return
     from fcaps_pipeline.annotate.run.soundness import drop_orphans, keep_verified, strays
     from fcaps_pipeline.annotate.run.soundness import verify as check
     from fcaps_pipeline.shards.run_folder import existing

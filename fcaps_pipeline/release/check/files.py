@@ -21,6 +21,9 @@ from fcaps_pipeline.shards.layout import ShardFile
 from fcaps_pipeline.shards.reader import open_parquet, reading
 from fcaps_pipeline.shards.schema import missing_columns, version_mismatch
 
+DAMAGED = "missing or changed files"
+MISFIT = "columns missing or of another type"
+"""Checks after which nothing else can be read."""
 _THREADS = 4
 _MAX_FILES_IN_FOLDER = 10_000
 _MAX_GROUP_MB = 300.0
@@ -37,7 +40,7 @@ def check_files(layout: ReleaseLayout, record: ReleaseRecord) -> Iterator[Findin
     tombstones = layout.tombstones
     if tombstones.exists() and hashlib.sha256(tombstones.read()).hexdigest() != record.tombstones_sha256:
         damaged.add([f"{tombstones.name}: not the list that release.json names"])
-    yield damaged.finding("missing or changed files", is_hard=True)
+    yield damaged.finding(DAMAGED, is_hard=True)
     known = {file.path for file in named} | {layout.record.name, tombstones.name}
     there = layout.root.sizes()
     strays = Faults()
@@ -79,7 +82,7 @@ def check_shapes(layout: ReleaseLayout, record: ReleaseRecord) -> Iterator[Findi
             columns.add([f"{file.path}: other columns than excluded has"])
     if num_excluded != expected:
         counts.add([f"excluded/ has {num_excluded} rows, release.json says {expected}"])
-    yield columns.finding("columns missing or of another type", is_hard=True)
+    yield columns.finding(MISFIT, is_hard=True)
     yield counts.finding("files with another number of rows than recorded", is_hard=True)
     yield Finding(
         check="largest row group, MB",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from fcaps_pipeline.release.check.answers import CaptionFormCheck, check_answers
 from fcaps_pipeline.release.check.descriptions import check_descriptions
-from fcaps_pipeline.release.check.files import check_files, check_shapes
+from fcaps_pipeline.release.check.files import DAMAGED, MISFIT, check_files, check_shapes
 from fcaps_pipeline.release.check.findings import Finding, RowCheck
 from fcaps_pipeline.release.check.leaks import LeakCheck
 from fcaps_pipeline.release.check.rows import DivisionCheck, OnceCheck, RowSizeCheck, TombstoneCheck
@@ -19,19 +19,19 @@ from fcaps_pipeline.storage.path import Where
 
 
 def check_release(where: Where) -> Iterator[Finding]:
-    """Looks at all of a release; where files are missing or changed, at nothing else.
+    """Looks at all of a release; where files are damaged or lack columns, at their rows no more.
 
     Raises:
         UsageError: there is none.
         CorruptRunError: its record or a file cannot be read.
     """
     layout, record = ReleaseLayout(where), read_release(where)
-    is_whole = True
     for findings in (check_files(layout, record), check_shapes(layout, record)):
+        is_readable = True
         for finding in findings:
-            is_whole = is_whole and not finding.refuses
+            is_readable = is_readable and not (finding.refuses and finding.check in (DAMAGED, MISFIT))
             yield finding
-        if not is_whole:
+        if not is_readable:
             return
     yield from _check_rows(layout, record)
     yield from check_answers(layout, record)

@@ -1,6 +1,7 @@
 """Every check of a release finds nothing in a good one, and what is planted in a bad one."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -20,6 +21,7 @@ from fcaps_pipeline.release.statistics import measure
 from fcaps_pipeline.shards.layout import Table
 from fcaps_pipeline.shards.schema import Row
 from fcaps_pipeline.shards.tombstones import Tombstone, no_tombstones, write_tombstones
+from tests.conftest import Typed
 from tests.unit.learn.training.written_runs import RunWriter
 from tests.unit.release.laid_out import LaidOut, lay_out, rows_of, with_shard
 
@@ -287,6 +289,21 @@ def test_another_wording_of_another_version_is_no_fault(laid_out: LaidOut) -> No
 )
 def test_a_name_has_a_capital_inside_a_sentence(text: str, transcript: str, name: str | None) -> None:
     assert find_proper_noun(text, transcript) == name
+
+
+def test_the_command_prints_every_check_and_refuses(laid_out: LaidOut, typed: Typed) -> None:
+    root = finished(laid_out).layout.root
+    code, printed, _ = typed("verify", str(root))
+    assert code == 0
+    assert re.search(r"segment ids that stand twice +│ +0 +│ +0 +│ yes", printed)
+    assert "24 checks, none refuses this release" in printed
+    assert typed("verify", str(root), "--orphans")[0] == 2
+    (root / "data/more.parquet").put(b"")
+    code, printed, told = typed("verify", str(root))
+    assert code == 1
+    assert re.search(r"files that nobody names +│ +1 +│ +0 +│ NO", printed)
+    assert "files that nobody names: data/more.parquet" in told
+    assert "1 of 24 checks refuse this release (files that nobody names)" in told
 
 
 def _file(made: LaidOut, path: str) -> ReleaseFile:
