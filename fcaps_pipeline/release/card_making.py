@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 
 from fcaps_pipeline.release.layout import ReleaseRecord
-from fcaps_pipeline.release.markdown import code, table
+from fcaps_pipeline.release.markdown import code, escaped, table
 from fcaps_pipeline.release.recipe import Recipe
 from fcaps_pipeline.release.statistics import Statistics, Writer
 
@@ -29,9 +29,7 @@ def making(recipe: Recipe, record: ReleaseRecord, statistics: Statistics) -> Ite
     yield from _writers(statistics)
     yield ""
     yield from _sources(record)
-    if recipe.overrides is not None:
-        yield ""
-        yield "A table of corrections by people was applied; who, why and when stands in the provenance of each row."
+    yield from _corrections(recipe, statistics)
 
 
 def _writers(statistics: Statistics) -> Iterator[str]:
@@ -46,6 +44,21 @@ def _writers(statistics: Statistics) -> Iterator[str]:
     if len(shown) < len(statistics.writers):
         yield ""
         yield f"And {len(statistics.writers) - len(shown)} more ways of asking, all in `statistics.json`."
+
+
+def _corrections(recipe: Recipe, statistics: Statistics) -> Iterator[str]:
+    if statistics.corrections:
+        people = list(statistics.corrections.items())
+        named = ", ".join(f"{escaped(name)} {count}" for name, count in people[:_SHOWN_WRITERS])
+        more = f", and {len(people) - _SHOWN_WRITERS} more people" if len(people) > _SHOWN_WRITERS else ""
+        yield ""
+        yield (
+            f"People corrected captions: {named}{more}. Each correction stands in `candidates` with `human` as its "
+            "`engine`, the old text, the reason and the time in `trajectory`."
+        )
+    elif recipe.overrides is not None:
+        yield ""
+        yield "A table of corrections by people was applied."
 
 
 def _cells(one: Writer) -> tuple[str, ...]:

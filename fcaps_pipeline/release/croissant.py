@@ -143,6 +143,7 @@ def _provenance(record: ReleaseRecord, statistics: Statistics) -> Json:
         **revised,
         "prov:wasGeneratedBy": [
             *(_captioning(number, one) for number, one in enumerate(statistics.writers, 1)),
+            *(_correction(number, *one) for number, one in enumerate(statistics.corrections.items(), 1)),
             {
                 "@type": "prov:Activity",
                 "@id": "provenance/release",
@@ -187,5 +188,19 @@ def _captioning(number: int, one: Writer) -> Json:
             "name": plain_text(one.prompt_name),
             "version": str(one.prompt_version),
             "sha256": one.prompt_sha256,
+        },
+    }
+
+
+def _correction(number: int, author: str, num_captions: int) -> Json:
+    return {
+        "@type": "prov:Activity",
+        "@id": f"provenance/correction-{number}",
+        "name": "correction of captions",
+        "description": f"{num_captions} captions",
+        "prov:wasAssociatedWith": {
+            "@type": "prov:Person",
+            "@id": f"provenance/person-{number}",
+            "name": plain_text(author),
         },
     }

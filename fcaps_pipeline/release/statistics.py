@@ -16,6 +16,7 @@ from fcaps_pipeline.records.captions import Granularity, Profile
 from fcaps_pipeline.release.columns import read_columns
 from fcaps_pipeline.release.distributions import ColumnValues, DistinctIds, Spread, StepCounter, ValueCounter
 from fcaps_pipeline.release.layout import ReleaseLayout, ReleaseShard, SplitSums
+from fcaps_pipeline.release.overrides import ENGINE
 
 COUNTED = ("corpus", "license", "language", "speaker_gender", *Profile.model_fields)
 """Columns whose values are counted."""
@@ -104,7 +105,9 @@ class Statistics(Record):
     answers: dict[Granularity, Answers]
     """Empty where the release has no candidates."""
     writers: tuple[Writer, ...]
-    """Most captions first; empty where the release has no candidates."""
+    """Models alone, most captions first; empty where the release has no candidates."""
+    corrections: dict[str, int]
+    """By person, how many captions are theirs; most first."""
     missing: dict[str, int]
     """By field that was asked for, how many rows did not get it."""
     warnings: dict[str, int]
@@ -233,6 +236,7 @@ class _RowSums:
             captions={one: captions.statistics() for one, captions in self._captions.items()},
             answers=answers.answers(),
             writers=answers.writers(),
+            corrections=answers.corrections(),
             missing=dict(_commonest(self._missing)),
             warnings=dict(_commonest(self._warnings)),
             durations={name: steps.histogram(DURATION_BIN_S) for name, steps in self._durations.items()},
@@ -249,6 +253,7 @@ class _AnswerSums:
         self._kept: Counter[str] = Counter()
         self._dropped: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._writers: Counter[tuple[object, ...]] = Counter()
+        self._corrections: Counter[str] = Counter()
 
     def add(self, table: pa.Table) -> None:
         for granularity, count in _counted(table["granularity"]):
@@ -257,6 +262,9 @@ class _AnswerSums:
             self._dropped[granularity].update(dict(_counted(pc.list_flatten(reasons))))
         kept = table.filter(table["kept"]).select(list(_WRITER_COLUMNS))
         self._kept.update(dict(_counted(kept["granularity"])))
+        by_people = pc.equal(kept["engine"], ENGINE)
+        self._corrections.update(dict(_counted(kept.filter(by_people)["model"])))
+        kept = kept.filter(pc.invert(by_people))
         for one in kept.group_by(list(_WRITER_COLUMNS)).aggregate([([], "count_all")]).to_pylist():
             self._writers[tuple(one[name] for name in _WRITER_COLUMNS)] += one["count_all"]
 
@@ -269,6 +277,9 @@ class _AnswerSums:
             )
             for name in sorted(self._num)
         }
+
+    def corrections(self) -> dict[str, int]:
+        return dict(_commonest(self._corrections))
 
     def writers(self) -> tuple[Writer, ...]:
         found = [

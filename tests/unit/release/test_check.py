@@ -9,21 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.release.build.release import build_release
 from fcaps_pipeline.release.check.findings import Finding
 from fcaps_pipeline.release.check.leaks import find_proper_noun
 from fcaps_pipeline.release.check.release import check_release
 from fcaps_pipeline.release.describe import descriptions
 from fcaps_pipeline.release.layout import ReleaseFile
+from fcaps_pipeline.release.overrides import Override, write_overrides
+from fcaps_pipeline.release.recipe import Recipe
 from fcaps_pipeline.release.statistics import measure
 from fcaps_pipeline.shards.layout import Table
 from fcaps_pipeline.shards.schema import Row
 from fcaps_pipeline.shards.tombstones import Tombstone, no_tombstones, write_tombstones
+from fcaps_pipeline.storage.path import store_path
 from tests.conftest import Typed
-from tests.unit.learn.training.written_runs import RunWriter
-from tests.unit.release.laid_out import LaidOut, lay_out, rows_of, with_shard
+from tests.unit.learn.training.written_runs import RunWriter, data_shard
+from tests.unit.release.laid_out import SPOKEN, LaidOut, lay_out, rows_of, with_shard
 
 Rows = dict[Table, list[Row]]
 
@@ -59,6 +64,33 @@ def test_a_good_release_is_within_every_bound(laid_out: LaidOut) -> None:
     assert len(findings) == 24
     assert findings["files in one folder"].found == 4
     assert findings["largest row, MB at most"].found == 0.026
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_what_a_build_makes_is_within_every_bound(run_writer: RunWriter, tmp_path: Path) -> None:
+    """With captions that rules left out and one that a person corrected."""
+    run = run_writer.write(tmp_path / "run", SPOKEN)
+    row = pq.read_table(data_shard(run, 0)).to_pylist()[0]
+    correction = Override(
+        segment_id=row["segment_id"],
+        granularity="fine",
+        old_text=row["fine_captions"][0],
+        new_text="A man starts softly, then shouts.",
+        author="ann",
+        reason="he shouts",
+        time="2026-11-30T12:00:00Z",
+    )
+    write_overrides(store_path(tmp_path / "fixes.csv"), [correction])
+    shares = {"shares": {"train": 0.5, "test": 0.5}}
+    content = {"name": "tales", "version": "1.0.0", "runs": [str(run)], "splits": shares}
+    rules = {"captions": {"without": ["measured pace"]}}
+    recipe = Recipe.model_validate({**content, "rows": rules, "overrides": str(tmp_path / "fixes.csv")})
+    build_release(recipe, tmp_path / "out")
+    assert {one.check: one.examples for one in check_release(tmp_path / "out") if not one.is_ok} == {}
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "People corrected captions: ann 1." in card
+    assert "| fine | dropped: `override` | 1 |" in card
+    assert "| global | dropped: `release` | 12 |" in card
 
 
 def test_what_is_no_release_is_told(tmp_path: Path) -> None:
