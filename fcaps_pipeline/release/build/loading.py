@@ -6,7 +6,7 @@ could not annotate. Audio is never read; captions are, where rules ask for them.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +19,7 @@ from fcaps_pipeline.release.build.revision import Revision
 from fcaps_pipeline.release.dataset import Dataset, Part
 from fcaps_pipeline.shards.layout import ShardFile, Table
 from fcaps_pipeline.shards.reader import open_parquet, reading
-from fcaps_pipeline.shards.schema import missing_columns, with_all_columns
+from fcaps_pipeline.shards.schema import missing_columns, plain_schema, with_all_columns
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -83,7 +83,7 @@ def _fill(database: "DuckDBPyConnection", table: str, batches: Iterator[pa.Table
 
 
 def _gathered(batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The first is an empty one, so that there is a table; each has a number for every row."""
+    """Large ones, with a number for every row."""
     waiting: list[pa.Table] = []
     num_waiting = num_before = 0
     for batch in batches:
@@ -93,7 +93,8 @@ def _gathered(batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
             yield _numbered(waiting, num_before)
             num_before += num_waiting
             waiting, num_waiting = [], 0
-    yield _numbered(waiting, num_before)
+    if waiting:
+        yield _numbered(waiting, num_before)
 
 
 def _numbered(batches: list[pa.Table], start: int) -> pa.Table:
@@ -103,27 +104,41 @@ def _numbered(batches: list[pa.Table], start: int) -> pa.Table:
 
 def _rows(inputs: Inputs, parts: list[PlacedPart], revision: Revision) -> Iterator[pa.Table]:
     columns = [*_LIGHT, *CAPTION_COLUMNS, "audio"]
+    none = pa.table({name: plain_schema("data").empty_table()[name] for name in columns})
+    yield _light(none, revision, None, _Place(0, 0, 0))
     for number, placed in enumerate(parts):
         dataset = inputs.datasets[placed.dataset]
         for group, table in _groups(dataset, placed.part, "data", [*_LIGHT, *CAPTION_COLUMNS, "audio.path"]):
             rows = with_all_columns("data", table, columns)
-            revised = revision.apply(rows)
-            places = {
-                "dataset": pa.array([placed.dataset] * len(rows), pa.int32()),
-                "part": pa.array([number] * len(rows), pa.int32()),
-                "row_group": pa.array([group] * len(rows), pa.int32()),
-                "own_split": pa.array([placed.part.split] * len(rows), pa.string()),
-                "row": pa.array(range(len(rows)), pa.int32()),
-                "is_embedded": pc.is_valid(pc.struct_field(rows["audio"], "path")),
-                "num_global": pc.fill_null(pc.list_value_length(revised.rows["global_captions"]), 0),
-                "num_fine": pc.fill_null(pc.list_value_length(revised.rows["fine_captions"]), 0),
-                "is_emptied": pc.is_in(pa.array(range(len(rows)), pa.int32()), pa.array(revised.emptied, pa.int32())),
-                "missed": pa.array([revised.missed.get(row) for row in range(len(rows))], pa.string()),
-            }
-            yield pa.table({**places, **{name: rows[name] for name in _LIGHT}})
+            yield _light(rows, revision, placed.part.split, _Place(placed.dataset, number, group))
+
+
+class _Place(NamedTuple):
+    dataset: int
+    part: int
+    row_group: int
+
+
+def _light(rows: pa.Table, revision: Revision, split: str | None, place: _Place) -> pa.Table:
+    """What the database holds of the rows of a row group."""
+    revised = revision.apply(rows)
+    count = len(rows)
+    judged = {
+        **{name: pa.array([value] * count, pa.int32()) for name, value in place._asdict().items()},
+        "row": pa.array(range(count), pa.int32()),
+        "own_split": pa.array([split] * count, pa.string()),
+        "is_embedded": pc.is_valid(pc.struct_field(rows["audio"], "path")),
+        "num_global": pc.fill_null(pc.list_value_length(revised.rows["global_captions"]), 0),
+        "num_fine": pc.fill_null(pc.list_value_length(revised.rows["fine_captions"]), 0),
+        "is_emptied": pc.is_in(pa.array(range(count), pa.int32()), pa.array(revised.emptied, pa.int32())),
+        "missed": pa.array([revised.missed.get(row) for row in range(count)], pa.string()),
+    }
+    return pa.table({**judged, **{name: rows[name] for name in _LIGHT}})
 
 
 def _outcomes(inputs: Inputs, parts: list[PlacedPart]) -> Iterator[pa.Table]:
+    none = {name: pa.array([], pa.string()) for name in (*_OF_OUTCOMES, "reason", "detail")}
+    yield pa.table(none)
     for placed in parts:
         for table, (reason, columns) in _WHY.items():
             wanted = [*_OF_OUTCOMES, *columns]
@@ -134,8 +149,6 @@ def _outcomes(inputs: Inputs, parts: list[PlacedPart]) -> Iterator[pa.Table]:
                 # A Recording that failed as a whole has no Segments; its own id stands for them.
                 named["segment_id"] = pc.coalesce(rows["segment_id"], rows["recording_id"])
                 yield pa.table({**named, "reason": pa.array([reason] * len(rows)), "detail": detail})
-    none = {name: pa.array([], pa.string()) for name in (*_OF_OUTCOMES, "reason", "detail")}
-    yield pa.table(none)
 
 
 def _groups(dataset: Dataset, part: Part, table: Table, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:

@@ -5,10 +5,12 @@ groups are cut by the numbers of rows that they should have, and each is one pie
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 from uuid import uuid4
 
 import pyarrow as pa
@@ -34,66 +36,79 @@ def released_schema(table: Table, without: frozenset[str] = frozenset()) -> pa.S
     return pa.schema([field for field in schema if field.name not in without], metadata)
 
 
-def write_shard(
-    place: StorePath,
-    scratch: Path,
-    shard: ReleaseShard,
-    schema: pa.Schema,
-    rows: Iterable[pa.Table],
-    group_rows: Iterable[int],
-) -> ReleaseShard:
-    """Writes a file and puts it in its place.
+class ShardFileWriter:
+    """One file of a release; created with its first row."""
 
-    Args:
-        place: where it belongs.
-        scratch: folder of this machine for the file in the making.
-        shard: what is known of it before it is written.
-        schema: of the file.
-        rows: in order; memory holds a row group of them and one piece more.
-        group_rows: how many rows each row group has; rows must not outnumber them.
+    def __init__(self, place: StorePath, scratch: Path, schema: pa.Schema, group_rows: Iterable[int]) -> None:
+        """Begins nothing yet.
 
-    Returns:
-        What is known of it now.
+        Args:
+            place: where the file belongs.
+            scratch: folder of this machine for the file in the making.
+            schema: of the file.
+            group_rows: how many rows each row group has; what comes behind them is one more.
+        """
+        self._place = place
+        self._path = scratch / f"{uuid4().hex}.parquet"
+        self._schema = schema
+        self._sizes = iter(group_rows)
+        self._wanted = next(self._sizes, 0)
+        self._waiting: list[pa.Table] = []
+        self._num_waiting = 0
+        self._num_rows = 0
+        self._file: HashedFile | None = None
+        self._writer: pq.ParquetWriter | None = None
 
-    Raises:
-        OutputError: it cannot be written.
-    """
-    temporary = scratch / f"{uuid4().hex}.parquet"
-    num_rows = 0
-    with writing(temporary):
-        file = HashedFile(temporary)
-    try:
-        with writing(temporary):
-            writer = pq.ParquetWriter(file, schema, **writer_options(schema))
-        for group in _regrouped(rows, group_rows, schema):
-            with writing(temporary):
-                writer.write_table(group, row_group_size=max(len(group), 1))
-            num_rows += len(group)
-        with writing(temporary):
-            writer.close()
-            num_bytes, sha256 = file.finish()
-        place.put_file(temporary)
-    finally:
-        if not file.closed:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None and not self._file.closed:
             # Closing writes what is buffered. Where that fails, nobody misses it: the file goes.
             with suppress(OSError):
-                file.close()
-        temporary.unlink(missing_ok=True)
-    return shard.model_copy(update={"num_rows": num_rows, "num_bytes": num_bytes, "sha256": sha256})
+                self._file.close()
+        self._path.unlink(missing_ok=True)
 
+    def add(self, rows: pa.Table) -> None:
+        """Takes rows; memory holds a row group of them and one piece more.
 
-def _regrouped(rows: Iterable[pa.Table], group_rows: Iterable[int], schema: pa.Schema) -> Iterator[pa.Table]:
-    sizes = iter(group_rows)
-    wanted = next(sizes, 0)
-    waiting: list[pa.Table] = []
-    num_waiting = 0
-    for table in rows:
-        waiting.append(table.select(schema.names).cast(schema))
-        num_waiting += len(table)
-        while wanted and num_waiting >= wanted:
-            whole = pa.concat_tables(waiting)
-            yield whole.slice(0, wanted).combine_chunks()
-            waiting, num_waiting = [whole.slice(wanted)], num_waiting - wanted
-            wanted = next(sizes, 0)
-    if num_waiting:
-        yield pa.concat_tables(waiting).combine_chunks()
+        Raises:
+            OutputError: they cannot be written.
+        """
+        self._waiting.append(rows.select(self._schema.names).cast(self._schema))
+        self._num_waiting += len(rows)
+        while self._wanted and self._num_waiting >= self._wanted:
+            self._flush(self._wanted)
+            self._wanted = next(self._sizes, 0)
+
+    def finish(self, shard: ReleaseShard) -> ReleaseShard | None:
+        """Puts the file in its place; None where there is nothing in it.
+
+        Args:
+            shard: what is known of it without its content.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        if self._num_waiting:
+            self._flush(self._num_waiting)
+        if self._writer is None or self._file is None:
+            return None
+        with writing(self._path):
+            self._writer.close()
+            num_bytes, sha256 = self._file.finish()
+        self._place.put_file(self._path)
+        return shard.model_copy(update={"num_rows": self._num_rows, "num_bytes": num_bytes, "sha256": sha256})
+
+    def _flush(self, num_rows: int) -> None:
+        whole = pa.concat_tables(self._waiting)
+        group = whole.slice(0, num_rows).combine_chunks()
+        with writing(self._path):
+            if self._writer is None:
+                self._file = HashedFile(self._path)
+                self._writer = pq.ParquetWriter(self._file, self._schema, **writer_options(self._schema))
+            self._writer.write_table(group, row_group_size=num_rows)
+        self._num_rows += num_rows
+        self._waiting, self._num_waiting = [whole.slice(num_rows)], self._num_waiting - num_rows

@@ -18,8 +18,8 @@ from fcaps_pipeline.release.recipe import Recipe
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_ROW_BYTES = 4000
-"""Of a row without its audio, about."""
+_ROW_BYTES = 1000
+"""Of a row without its audio, about, as it is stored: ids, measurements, captions of some hundred characters."""
 _AUDIO_BYTES_PER_S = 16_000
 """Of speech as FLAC, about: half of what 16-bit samples at 16 kHz take."""
 

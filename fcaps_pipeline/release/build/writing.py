@@ -4,9 +4,9 @@ Enters: where the rows lie. Leaves: files in the release, and what the record sa
 row group; captions are chosen again by the same rules that the selection counted with.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, repeat
+from itertools import groupby, repeat
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from fcaps_pipeline.release.build.captions import LeftOut, left_out_candidates
 from fcaps_pipeline.release.build.inputs import Inputs
 from fcaps_pipeline.release.build.loading import PlacedPart
 from fcaps_pipeline.release.build.revision import Revision
-from fcaps_pipeline.release.build.shard_file import released_schema, write_shard
+from fcaps_pipeline.release.build.shard_file import ShardFileWriter, released_schema
 from fcaps_pipeline.release.build.shard_plan import PlannedShard, RowGroupRows, ShardRows
 from fcaps_pipeline.release.layout import ReleaseLayout, ReleaseShard
 from fcaps_pipeline.shards.layout import Table
@@ -49,16 +49,23 @@ class WrittenShard(Record):
 
 
 @dataclass
-class _Seen:
-    """What is learnt of rows while they pass by."""
+class _Passed:
+    """What is learnt of the rows of a part while they pass by."""
+
+    segments: list[str] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=dict)
+
+
+@dataclass
+class _Counts:
+    """Of a shard."""
 
     num_global: int = 0
     num_fine: int = 0
-    segments: dict[int, list[str]] = field(default_factory=dict)
-    """Ids by part."""
-    left_out: LeftOut = field(default_factory=dict)
     corrected: list[Row] = field(default_factory=list)
     """Rows of `candidates` for texts by people."""
+    left_out: LeftOut = field(default_factory=dict)
+    """Of Segments that people corrected."""
 
 
 class ShardWriter:
@@ -81,40 +88,57 @@ class ShardWriter:
             CorruptRunError: a file of a source is damaged.
             OutputError: the release cannot be written.
         """
-        seen = _Seen()
-        sizes = iter(_group_sizes(rows.num_bytes))
-        data = self._write("data", shard, self._schema, self._rows(shard, rows, seen), sizes)
-        answers = self._candidates(seen) if self._inputs.recipe.candidates else iter(())
-        first = next(answers, None)
-        candidates = None
-        if first is not None:
-            schema, sizes = released_schema("candidates"), repeat(_CANDIDATES_PER_GROUP)
-            candidates = self._write("candidates", shard, schema, chain([first], answers), sizes)
-        return WrittenShard(
-            data=data, candidates=candidates, num_global_captions=seen.num_global, num_fine_captions=seen.num_fine
-        )
+        counts = _Counts()
+        candidates = self._begun("candidates", shard)
+        sizes = _group_sizes(rows.num_bytes)
+        with (
+            self._file(data := self._begun("data", shard), self._schema, sizes) as data_file,
+            self._file(candidates, released_schema("candidates"), repeat(_CANDIDATES_PER_GROUP)) as candidates_file,
+        ):
+            for part, places in groupby(rows.places, key=lambda place: place.part):
+                passed = _Passed()
+                for table in self._rows(shard, places, passed, counts):
+                    data_file.add(table)
+                if self._inputs.recipe.candidates:
+                    for table in self._candidates(part, passed):
+                        candidates_file.add(table)
+            if self._inputs.recipe.candidates and counts.corrected:
+                texts = pa.Table.from_pylist(counts.corrected, released_schema("candidates"))
+                candidates_file.add(left_out_candidates(texts, counts.left_out))
+            written = data_file.finish(data)
+            assert written is not None, "a shard is planned for rows"
+            return WrittenShard(
+                data=written,
+                candidates=candidates_file.finish(candidates),
+                num_global_captions=counts.num_global,
+                num_fine_captions=counts.num_fine,
+            )
 
-    def _write(
-        self, table: Table, shard: PlannedShard, schema: pa.Schema, rows: Iterator[pa.Table], sizes: Iterator[int]
-    ) -> ReleaseShard:
+    def _begun(self, table: Table, shard: PlannedShard) -> ReleaseShard:
         name = self._layout.shard_name(table, shard.split, shard.number)
-        begun = ReleaseShard(table=table, path=name, num_rows=0, num_bytes=0, sha256="", split=shard.split)
-        return write_shard(self._layout.root / name, self._scratch, begun, schema, rows, sizes)
+        return ReleaseShard(table=table, path=name, num_rows=0, num_bytes=0, sha256="", split=shard.split)
 
-    def _rows(self, shard: PlannedShard, rows: ShardRows, seen: _Seen) -> Iterator[pa.Table]:
+    def _file(self, begun: ReleaseShard, schema: pa.Schema, sizes: Iterable[int]) -> ShardFileWriter:
+        return ShardFileWriter(self._layout.shard(begun), self._scratch, schema, sizes)
+
+    def _rows(
+        self, shard: PlannedShard, places: Iterable[RowGroupRows], passed: _Passed, counts: _Counts
+    ) -> Iterator[pa.Table]:
+        """Rows of a part as the release has them."""
         is_embedded = self._inputs.recipe.audio == "embed"
         wanted = [name for name in self._schema.names if is_embedded or name != "audio"]
-        for place in rows.places:
+        for place in places:
             found = with_all_columns("data", self._read(place, "data", wanted), self._schema.names)
             revised = self._revision.apply(found)
             chosen = revised.rows
-            seen.segments.setdefault(place.part, []).extend(chosen["segment_id"].to_pylist())
-            seen.left_out |= revised.left_out
+            passed.segments += chosen["segment_id"].to_pylist()
+            passed.left_out |= revised.left_out
+            counts.num_global += pc.sum(pc.list_value_length(chosen["global_captions"])).as_py() or 0
+            counts.num_fine += pc.sum(pc.list_value_length(chosen["fine_captions"])).as_py() or 0
             for row, override in revised.corrected:
                 warnings = chosen["warnings"][row].as_py() if "warnings" in chosen.column_names else None
-                seen.corrected.append(override.candidate_row(warnings))
-            seen.num_global += pc.sum(pc.list_value_length(chosen["global_captions"])).as_py() or 0
-            seen.num_fine += pc.sum(pc.list_value_length(chosen["fine_captions"])).as_py() or 0
+                counts.corrected.append(override.candidate_row(warnings))
+                counts.left_out |= revised.left_out
             split = pa.array([shard.split] * len(chosen), pa.string())
             yield chosen.set_column(chosen.schema.get_field_index("split"), "split", split)
 
@@ -130,23 +154,23 @@ class ShardWriter:
         file = placed.part.files.get(table)
         return None if file is None else self._inputs.datasets[placed.dataset].root / file.path
 
-    def _candidates(self, seen: _Seen) -> Iterator[pa.Table]:
-        """Answers about rows that passed by, in the order of their parts; behind them the texts by people."""
-        for part, segments in seen.segments.items():
-            path = self._path(part, "candidates")
-            if path is None:
-                continue
-            wanted = pa.array(segments, pa.string())
-            with reading(path), open_parquet(path) as parquet:
-                for group in range(parquet.num_row_groups):
+    def _candidates(self, part: int, passed: _Passed) -> Iterator[pa.Table]:
+        """Answers about the rows of a part that passed by, in its order."""
+        path = self._path(part, "candidates")
+        if path is None:
+            return
+        wanted = pa.array(passed.segments, pa.string())
+        with reading(path):
+            parquet = open_parquet(path)
+        with parquet:
+            for group in range(parquet.num_row_groups):
+                with reading(path, group):
                     ids = parquet.read_row_group(group, columns=["segment_id"], use_threads=False)
                     mask = pc.is_in(ids["segment_id"], wanted)
-                    if pc.any(mask).as_py():
-                        found = parquet.read_row_group(group, use_threads=False).filter(mask)
-                        yield left_out_candidates(with_all_columns("candidates", found), seen.left_out)
-        if seen.corrected:
-            texts = pa.Table.from_pylist(seen.corrected, released_schema("candidates"))
-            yield left_out_candidates(texts, seen.left_out)
+                    if not pc.any(mask).as_py():
+                        continue
+                    found = parquet.read_row_group(group, use_threads=False).filter(mask)
+                yield left_out_candidates(with_all_columns("candidates", found), passed.left_out)
 
 
 def _group_sizes(num_bytes_N: npt.NDArray[np.int64]) -> list[int]:

@@ -46,7 +46,7 @@ def sums(release: Path) -> dict[str, str]:
 
 
 def test_a_killed_build_goes_on_and_equals_an_uninterrupted_one(runs: RunWriter, tmp_path: Path) -> None:
-    run = runs.write(tmp_path / "run", corpus(100, 12))
+    run = runs.write(tmp_path / "run", corpus(140, 12))
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     build_release(recipe(run, **SMALL), whole)
     ended = subprocess.run([sys.executable, "-c", KILLED, run, killed], check=False, capture_output=True, text=True)
@@ -66,7 +66,7 @@ def test_a_killed_build_goes_on_and_equals_an_uninterrupted_one(runs: RunWriter,
 
 
 def test_a_version_may_become_higher_in_the_middle(runs: RunWriter, tmp_path: Path) -> None:
-    run = runs.write(tmp_path / "run", corpus(100, 12))
+    run = runs.write(tmp_path / "run", corpus(140, 12))
 
     def stop(_done: int, _all: int) -> None:
         raise OutputError("no room")
@@ -80,7 +80,7 @@ def test_a_version_may_become_higher_in_the_middle(runs: RunWriter, tmp_path: Pa
 def test_the_next_version_has_most_shards_byte_for_byte_however_its_run_is_laid_out(
     runs: RunWriter, tmp_path: Path
 ) -> None:
-    rows = corpus(100, 12)
+    rows = corpus(140, 12)
     more = [*rows, Spoken("r3-1", "s3", 8000, noise_seed=999)]
     first = runs.write(tmp_path / "run", rows)
     other = runs.write(tmp_path / "other", rows, unit_rows=31, row_group_bytes=200_000)
@@ -114,7 +114,7 @@ def test_a_run_on_a_store_becomes_a_release_on_a_store(runs: RunWriter, tmp_path
 def test_a_full_disk_is_one_line_and_the_build_goes_on_later(
     runs: RunWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = runs.write(tmp_path / "run", corpus(100, 12))
+    run = runs.write(tmp_path / "run", corpus(140, 12))
 
     def full(_self: object, key: str, _file: Path) -> None:
         raise OutputError(f"cannot write /{key}: No space left on device; make room")
