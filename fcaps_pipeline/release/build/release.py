@@ -22,8 +22,11 @@ from fcaps_pipeline.release.build.selection import select
 from fcaps_pipeline.release.build.shard_plan import PlannedShard, plan_shards, rows_of
 from fcaps_pipeline.release.build.workplace import Workplace
 from fcaps_pipeline.release.build.writing import ShardWriter, WrittenShard
+from fcaps_pipeline.release.compare.compare import compare
+from fcaps_pipeline.release.compare.differences import Differences
+from fcaps_pipeline.release.compare.versions import check_version
 from fcaps_pipeline.release.database import opened_database
-from fcaps_pipeline.release.dataset import read_release
+from fcaps_pipeline.release.dataset import Dataset, read_release
 from fcaps_pipeline.release.describe import describe
 from fcaps_pipeline.release.layout import ReleaseLayout, ReleaseRecord
 from fcaps_pipeline.release.recipe import Recipe
@@ -68,7 +71,8 @@ def build_release(
 
     Raises:
         JobError: the recipe asks for what cannot be, or the folder holds a release of another.
-        UsageError: the folder holds something else, another process works in it, or no row is left.
+        UsageError: the folder holds something else, another process works in it, no row is left, or the version is too
+            low for what became different since the one before.
         CorruptRunError: a source is unfinished, damaged, or contradicts another.
         OutputError: the folder cannot be written, for instance because the disk is full.
         DependencyError: a package for releases is not installed.
@@ -83,7 +87,9 @@ def build_release(
     with held(layout.root, "building", listener.on_remark) as lease:
         workplace.claim(inputs.identity())
         with opened_database(workplace.scratch) as database:
-            record = _build(database, layout, workplace, inputs, listener, lease)
+            draft = _build(database, layout, workplace, inputs, listener, lease)
+        described = describe(layout, recipe, draft, _differences(layout, workplace, inputs, draft))
+        record = draft.model_copy(update={"files": (*draft.files, *described)})
         lease.check()
         if not layout.record.put_if_absent(record.model_dump_json(indent=1) + "\n"):
             raise UsageError(f"{layout.record} was written by somebody else meanwhile; choose another --out")
@@ -99,7 +105,7 @@ def _build(
     listener: Listener,
     lease: Lease,
 ) -> ReleaseRecord:
-    """All of a release but its record."""
+    """Writes the rows of a release; its record, without the files that describe it."""
     revision = Revision(inputs.recipe.rows.captions, inputs.overrides)
     parts = load_rows(database, inputs, revision)
     remarks = [*select(database, inputs), *divide(database, inputs)]
@@ -114,8 +120,7 @@ def _build(
         written.append(one)
         listener.on_shard(len(written), len(planned))
     files = write_excluded(database, layout, workplace.scratch)
-    draft = draft_record(database, layout, inputs, written, files)
-    return draft.model_copy(update={"files": (*draft.files, *describe(layout, inputs.recipe, draft))})
+    return draft_record(database, layout, inputs, written, files)
 
 
 def _written(
@@ -141,6 +146,22 @@ def _written(
             yield from pool.map(write, planned)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _differences(
+    layout: ReleaseLayout, workplace: Workplace, inputs: Inputs, draft: ReleaseRecord
+) -> Differences | None:
+    """From the version before; None where there is none.
+
+    Raises:
+        UsageError: the version is too low for them. What is written stays, and a higher version goes on from it.
+    """
+    if inputs.parent is None:
+        return None
+    made = Dataset(layout.root, "release", draft, index_sha256="")
+    differences = compare(inputs.parent, made, workplace.scratch)
+    check_version(differences, draft.version)
+    return differences
 
 
 def _same_release(layout: ReleaseLayout, inputs: Inputs) -> ReleaseRecord:

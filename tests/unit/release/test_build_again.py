@@ -125,3 +125,23 @@ def test_a_full_disk_is_one_line_and_the_build_goes_on_later(
             build_release(recipe(run, **SMALL), tmp_path / "out")
     assert not list((tmp_path / "out").rglob("*.parquet"))
     assert build_release(recipe(run, **SMALL), tmp_path / "out").is_new
+
+
+def test_a_version_that_is_too_low_is_refused_and_a_higher_one_goes_on(runs: RunWriter, tmp_path: Path) -> None:
+    run = runs.write(tmp_path / "run", corpus(30))
+    longer = runs.write(tmp_path / "longer", [*corpus(30), Spoken("new", "s9", noise_seed=999)])
+    build_release(recipe(run, **SMALL), tmp_path / "1.0.0")
+    after = {**SMALL, "parent": str(tmp_path / "1.0.0")}
+    with pytest.raises(UsageError, match=r"version 1\.0\.1 is too low after 1\.0\.0: 1 row added.* give 1\.1\.0"):
+        build_release(recipe(longer, version="1.0.1", **after), tmp_path / "next")
+    (shard,) = (tmp_path / "next" / "data").iterdir()
+    written = shard.stat().st_mtime_ns
+    record = build_release(recipe(longer, version="1.1.0", **after), tmp_path / "next").record
+    assert shard.stat().st_mtime_ns == written
+    assert record.parent is not None
+    assert record.parent.version == "1.0.0"
+    assert "## 1.0.0" in (tmp_path / "next" / "CHANGES.md").read_text()
+    same = build_release(recipe(run, version="1.0.1", **after), tmp_path / "patch").record
+    assert [file.sha256 for file in same.shards] == [
+        file.sha256 for file in open_dataset(tmp_path / "1.0.0").content.shards
+    ]
