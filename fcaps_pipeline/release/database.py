@@ -46,6 +46,7 @@ def opened_database(scratch: Path, memory_mb: int = _MEMORY_MB) -> Iterator["Duc
             database.execute(f"SET memory_limit = '{memory_mb}MB'")
             database.execute(f"SET threads = {_THREADS}")
             database.execute("SET preserve_insertion_order = false")
+            database.execute("SET enable_progress_bar = false")  # it would stand on stdout, among what was asked for
             database.execute("SET temp_directory = ?", [str(folder / "spilled")])
             yield database
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:

@@ -3,7 +3,7 @@
 Enters: two finished runs or releases. Leaves: `Differences`, or one line against a version that is too low.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 1024
 
 
-def compare(a: Dataset, b: Dataset, scratch: Path) -> Differences:
+def compare(a: Dataset, b: Dataset, scratch: Path, say: Callable[[str], None] = lambda _: None) -> Differences:
     """Everything that became different from A to B.
 
     Args:
         a: the older dataset.
         b: the newer one; its record may be one that is not written yet.
         scratch: folder of this machine for a database, which takes about as much room as the captions of both.
+        say: told what is being done, in a line.
 
     Raises:
         UsageError: both are one folder.
@@ -45,7 +46,8 @@ def compare(a: Dataset, b: Dataset, scratch: Path) -> Differences:
         raise UsageError(f"A and B are both {a.root}, where nothing can be different; give two folders")
     tables_a, tables_b = DatasetTables(a), DatasetTables(b)
     with opened_database(scratch) as database:
-        join(database, tables_a, tables_b)
+        join(database, tables_a, tables_b, say)
+        say("reading what the captions that differ state")
         claims = read_claims(_changed_rows(database))
         counts = _counts(database, claims)
         removed, added = find_reasons(database, "removed", tables_b), find_reasons(database, "added", tables_a)

@@ -4,7 +4,7 @@ Enters: two datasets, an empty database. Leaves: the tables `a` and `b` with the
 class of every `segment_id`. Rows whose captions differ are `captions` there; `claims` tells them apart.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -20,7 +20,7 @@ _CLASSES = {"segment_id", "audio", "audio_sha256", "split", "global_captions", "
 """Columns that make a class of their own, or none."""
 
 
-def join(database: "DuckDBPyConnection", a: DatasetTables, b: DatasetTables) -> None:
+def join(database: "DuckDBPyConnection", a: DatasetTables, b: DatasetTables, say: Callable[[str], None]) -> None:
     """Fills the database.
 
     Raises:
@@ -28,10 +28,12 @@ def join(database: "DuckDBPyConnection", a: DatasetTables, b: DatasetTables) -> 
     """
     has_candidates = a.has_candidates and b.has_candidates
     for side, tables in (("a", a), ("b", b)):
+        say(f"reading {tables.dataset.root}")
         fill(database, side, DATA, tables.data())
         _check_ids(database, side, tables)
         fill(database, f"candidates_{side}", CANDIDATES, tables.candidates() if has_candidates else (), _VERDICTS)
-    columns = compared(a, b)
+    say("holding rows against each other")
+    columns = _compared(a, b)
     provenance = sorted(_PROVENANCE & a.columns & b.columns)
     for side in ("a", "b"):
         database.execute(_digests(side, columns, provenance))
@@ -59,7 +61,7 @@ def fill(
     database.unregister("rows")
 
 
-def compared(a: DatasetTables, b: DatasetTables) -> list[str]:
+def _compared(a: DatasetTables, b: DatasetTables) -> list[str]:
     """Columns that both have and whose differences are told by name; known once their rows were read."""
     return [name for name in DATA.names if name in (a.columns & b.columns) - _PROVENANCE - _CLASSES]
 

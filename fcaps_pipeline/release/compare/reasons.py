@@ -41,7 +41,7 @@ def find_reasons(
     )
     fill(database, f"absent_{change}", ABSENT, other.absent())
     if (tombstones := other.dataset.tombstones) is not None:
-        for kind in KINDS:
+        for kind in filter(tombstones.has, KINDS):
             _mark_taken_back(database, change, kind, tombstones)
     database.execute(_why(change))
     counted = database.execute(f"SELECT reason, count(*) FROM why_{change} GROUP BY reason ORDER BY 2 DESC, 1")
@@ -58,15 +58,11 @@ def _mark_taken_back(database: "DuckDBPyConnection", change: str, kind: Kind, to
 
 def _buried(database: "DuckDBPyConnection", change: str, kind: Kind, tombstones: Tombstones) -> Iterator[pa.Table]:
     """Values of the rows that have a tombstone, and what stands on it."""
-    reasons = {entry.digest: entry.reason for entry in tombstones.entries if entry.what == kind}
-    if not reasons:
-        return
     column = COLUMN_OF[kind]
-    query = f"SELECT DISTINCT {column} FROM {change} WHERE {column} IS NOT NULL"
-    values = database.cursor().execute(query)
+    values = database.cursor().execute(f"SELECT DISTINCT {column} FROM {change} WHERE {column} IS NOT NULL")
     while batch := values.fetchmany(_BATCH_ROWS):
-        found = [(value, reasons.get(tombstones.digest(kind, value))) for (value,) in batch]
-        buried = [{"value": value, "detail": f"{kind}: {reason}"} for value, reason in found if reason is not None]
+        found = [(value, tombstones.find(kind, value)) for (value,) in batch]
+        buried = [{"value": value, "detail": f"{kind}: {stone.reason}"} for value, stone in found if stone is not None]
         yield pa.Table.from_pylist(buried, _STONES)
 
 
