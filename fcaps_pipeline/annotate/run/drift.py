@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from fcaps_pipeline.annotate.run.plan import extend, source_stamp
 from fcaps_pipeline.annotate.sources.listing import list_recordings
 from fcaps_pipeline.audio.stamp import changes_since
-from fcaps_pipeline.errors import FcapsError, SourceError
+from fcaps_pipeline.errors import FcapsError, SourceError, StorageError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.audio import FileStamp, Recording
 from fcaps_pipeline.shards.layout import RunLayout
@@ -101,7 +101,7 @@ def drift_line(layout: RunLayout, job: Job, plan: Plan) -> str | None:
     try:
         for _ in known.unknown(list_recordings(job.source).blocks()):
             pass
-    except SourceError as error:
+    except (SourceError, StorageError) as error:
         return f"the source cannot be compared with what was planned: {error}"
     known.note_gone()
     return known.drift.line()

@@ -20,6 +20,7 @@ from fcaps_pipeline.annotate.sources.source_path import (
     resolved,
     steps_below,
 )
+from fcaps_pipeline.audio.location import is_url
 from fcaps_pipeline.errors import SourceError
 from fcaps_pipeline.storage.path import StorePath, check_reachable
 
@@ -35,6 +36,8 @@ def existing(location: str) -> SourcePath:
         StorageError: the store cannot be reached, or does not show it.
         UsageError: there is no such kind of store.
     """
+    if is_url(location):
+        check_reachable(location)
     path = resolved(location)
     if isinstance(path, StorePath):
         return _existing_on_store(path)
@@ -52,7 +55,6 @@ def existing(location: str) -> SourcePath:
 
 
 def _existing_on_store(path: StorePath) -> StorePath:
-    check_reachable(path)
     if is_file(path) or is_folder(path) or (is_pattern(path) and _matching(path).files):
         return path
     raise SourceError(f"{path} does not exist; {_WHAT_TO_GIVE}")

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import datasets
 import pytest
 
 from fcaps_pipeline.errors import FcapsError, OutputError, StorageError, UsageError
 from fcaps_pipeline.release import publish_hub
 from fcaps_pipeline.release.dataset import open_dataset
+from fcaps_pipeline.release.describe import describe
 from fcaps_pipeline.release.layout import ReleaseLayout
 from fcaps_pipeline.release.publish import Publication, finished, target_of
 from fcaps_pipeline.storage.path import store_path
@@ -17,7 +19,7 @@ from tests.conftest import Typed
 from tests.hub_server import contents, entered, hub_server
 from tests.hub_state import OWNER, STRANGER, Access, HubServer, Repository
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter
-from tests.unit.release.laid_out import lay_out, rows_of
+from tests.unit.release.laid_out import LaidOut, lay_out, rows_of
 
 _NUMBERS = count()
 Said = list[str]
@@ -87,17 +89,17 @@ def test_it_becomes_one_private_commit_with_a_tag_and_is_read_back(hub: HubServe
     assert len(repository.messages) == 1
 
 
-def test_datasets_loads_it_with_its_splits(
-    hub: HubServer, release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_datasets_loads_it_by_name_and_version(
+    hub: HubServer, laid_out: LaidOut, no_figures: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import datasets
-
-    monkeypatch.setattr("datasets.config.HF_ENDPOINT", hub.endpoint)
+    laid_out.finish(describe(laid_out.layout, laid_out.recipe, laid_out.draft))
     where = _new()
-    _publish(release, where)
-    files = {split: f"{where}@1.0.0/data/{split}-*.parquet" for split in ("train", "validation", "test")}
-    loaded = datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path / "cache"))
-    assert {split: len(loaded[split]) for split in files} == {"train": 6, "validation": 3, "test": 3}
+    _publish(laid_out.layout.root.on_disk(), where)
+    monkeypatch.setattr("datasets.config.HF_ENDPOINT", hub.endpoint)
+    name = where.removeprefix("hf://datasets/")
+    loaded = datasets.load_dataset(name, revision="1.0.0", cache_dir=str(tmp_path / "cache"))
+    assert {split: len(rows) for split, rows in loaded.items()} == {"train": 6, "validation": 3, "test": 3}
+    assert isinstance(loaded["train"].features["audio"], datasets.Audio)
 
 
 def test_the_next_version_sends_what_is_new_and_takes_away_what_is_not_in_it(hub: HubServer, release: Path) -> None:

@@ -1,6 +1,7 @@
 """A dataset of the Hub is planned and heard where it lies, at the commit that it had when it was planned."""
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,10 @@ import soundfile
 from fcaps_pipeline.annotate.run.drift import drift_line
 from fcaps_pipeline.annotate.run.plan import load_or_make
 from fcaps_pipeline.annotate.sources.detection import detect_source
+from fcaps_pipeline.annotate.sources.listing import list_recordings
 from fcaps_pipeline.audio.byte_source import open_bytes
 from fcaps_pipeline.audio.stream import decode_all
+from fcaps_pipeline.errors import StorageError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.sources import ParquetSource
 from fcaps_pipeline.shards.layout import RunLayout
@@ -71,6 +74,10 @@ def test_parquet_is_planned_and_heard_at_one_commit(hub: HubServer, tmp_path: Pa
     path._remote.cache_clear()  # as in another process
     assert drift_line(layout, job, plan) is None, "what was planned is still there"
     repository.commit({"README.md": b"empty"})
+    hub.set("", "deny", times=100)
+    path._remote.cache_clear()
+    assert "cannot be compared" in str(drift_line(layout, job, plan)), "what is planned is gone on with"
+    hub.faults.clear()
     recordings = [one for unit in load_units(layout) for one in unit.recordings]
     where = f"{repository.uri}@{commit}/data/train-0.parquet#column=audio&row_group=0&row=0"
     assert recordings[0].location == where
@@ -90,3 +97,14 @@ def test_audio_files_and_lists_are_read_there_as_on_any_store(hub: HubServer, tm
     assert {name: plan.num_recordings for name, plan in plans.items()} == {"EN": 2, "EN/a.flac": 1, "list.jsonl": 1}
     (unit,) = load_units(RunLayout(tmp_path / "2"))
     assert open_bytes(unit.recordings[0].location).at(0, 99_999) == files["EN/b.flac"]
+
+
+def test_a_hub_that_is_not_there_is_told_at_once(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(path, "_FIRST_PATIENCE_S", 0.2)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    began_s = time.monotonic()
+    with pytest.raises(StorageError, match="the Hub cannot be reached; check the network and HF_ENDPOINT"):
+        detect_source("hf://datasets/o/n/data")
+    with pytest.raises(StorageError, match="the Hub cannot be reached"):
+        list_recordings(ParquetSource(kind="parquet", path="hf://datasets/o/n/data"))
+    assert time.monotonic() - began_s < 5
