@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Protocol
 
 from fcaps_pipeline.errors import CorruptRunError, UsageError
+from fcaps_pipeline.release.check.release import check_release
 from fcaps_pipeline.release.dataset import read_release
 from fcaps_pipeline.release.layout import ReleaseFile, ReleaseLayout, ReleaseRecord
 from fcaps_pipeline.storage import hub_address
@@ -143,18 +144,11 @@ def finished(where: Where) -> Finished:
 
     Raises:
         UsageError: it is none.
-        CorruptRunError: it is damaged, or breaks a rule of releases.
+        CorruptRunError: a check refuses it.
     """
     release = Finished(ReleaseLayout(where), read_release(where))
-    for file in release.files:
-        _check(release.path(file), file)
+    refusing = [one for one in check_release(where) if one.refuses]
+    if refusing:
+        first = "; ".join(f"{one.check} ({', '.join(one.examples[:1]) or f'{one.found:g}'})" for one in refusing)
+        raise CorruptRunError(f"{release.layout.root} is not published: {first}; `fcaps verify` says more")
     return release
-
-
-def _check(path: StorePath, file: ReleaseFile) -> None:
-    digest = hashlib.sha256()
-    with path.open() as content:
-        while block := content.read(2**20):
-            digest.update(block)
-    if digest.hexdigest() != file.sha256:
-        raise CorruptRunError(f"{path} is not what release.json says of it (sha256 differs); build the release again")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fcaps_pipeline.cli.console import LISTED, messages, result
-from fcaps_pipeline.cli.paths import storable
+from fcaps_pipeline.cli.paths import storable, writable
 
 if TYPE_CHECKING:
     from fcaps_pipeline.release.removal.account import Account
@@ -29,7 +29,7 @@ def remove(
     *,
     out: Annotated[
         str | None,
-        typer.Option(parser=storable, metavar="NEW", help="Folder of the new release; a release itself never changes."),
+        typer.Option(parser=writable, metavar="NEW", help="Folder of the new release; a release itself never changes."),
     ] = None,
     version: Annotated[
         str | None, typer.Option("--version", help="Of the new release; by default the next MAJOR.")

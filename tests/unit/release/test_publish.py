@@ -8,18 +8,17 @@ from pathlib import Path
 import datasets
 import pytest
 
-from fcaps_pipeline.errors import FcapsError, OutputError, StorageError, UsageError
+from fcaps_pipeline.errors import CorruptRunError, FcapsError, OutputError, StorageError, UsageError
 from fcaps_pipeline.release import publish_hub
-from fcaps_pipeline.release.dataset import open_dataset
+from fcaps_pipeline.release.dataset import open_dataset, read_release
 from fcaps_pipeline.release.describe import describe
 from fcaps_pipeline.release.layout import ReleaseLayout
-from fcaps_pipeline.release.publish import Publication, finished, target_of
+from fcaps_pipeline.release.publish import Finished, Publication, finished, target_of
 from fcaps_pipeline.storage.path import store_path
 from tests.conftest import Typed
-from tests.hub_server import contents, entered, hub_server
+from tests.hub_server import entered, hub_server
 from tests.hub_state import OWNER, STRANGER, Access, HubServer, Repository
-from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter
-from tests.unit.release.laid_out import LaidOut, lay_out, rows_of
+from tests.unit.release.laid_out import LaidOut
 
 _NUMBERS = count()
 Said = list[str]
@@ -33,12 +32,24 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
 
 
 @pytest.fixture
-def release(tmp_path: Path, make_audio: MakeAudio, annotate: Annotate) -> Path:
-    made = lay_out(tmp_path / "release", rows_of(RunWriter(make_audio, annotate), tmp_path / "run"))
-    made.finish(())
-    (tmp_path / "release" / "tombstones.json").write_text("{}")
-    (tmp_path / "release" / "notes.txt").write_text("of the maintainers")
-    return tmp_path / "release"
+def release(laid_out: LaidOut) -> Path:
+    """One that is not described, for what publishing does with any."""
+    laid_out.finish(())
+    root = laid_out.layout.root.on_disk()
+    (root / "tombstones.json").write_text("{}")
+    (root / "notes.txt").write_text("of the maintainers")
+    return root
+
+
+@pytest.fixture
+def sound(laid_out: LaidOut, no_figures: None) -> Path:
+    """One that `fcaps verify` has nothing against."""
+    laid_out.finish(describe(laid_out.layout, laid_out.recipe, laid_out.draft))
+    return laid_out.layout.root.on_disk()
+
+
+def _unchecked(release: Path) -> Finished:
+    return Finished(ReleaseLayout(release), read_release(release))
 
 
 def _next(release: Path, version: str = "1.1.0", without: str = "") -> Path:
@@ -53,7 +64,7 @@ def _next(release: Path, version: str = "1.1.0", without: str = "") -> Path:
 
 def _publish(release: Path, where: str, *, public: bool = False, said: Said | None = None) -> Publication:
     target = target_of(where, public=public)
-    publication = target.look(finished(release))
+    publication = target.look(_unchecked(release))
     if not publication.is_done:
         target.bring(publication, (said if said is not None else []).append)
     return publication
@@ -90,11 +101,10 @@ def test_it_becomes_one_private_commit_with_a_tag_and_is_read_back(hub: HubServe
 
 
 def test_datasets_loads_it_by_name_and_version(
-    hub: HubServer, laid_out: LaidOut, no_figures: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hub: HubServer, sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    laid_out.finish(describe(laid_out.layout, laid_out.recipe, laid_out.draft))
     where = _new()
-    _publish(laid_out.layout.root.on_disk(), where)
+    _publish(sound, where)
     monkeypatch.setattr("datasets.config.HF_ENDPOINT", hub.endpoint)
     name = where.removeprefix("hf://datasets/")
     loaded = datasets.load_dataset(name, revision="1.0.0", cache_dir=str(tmp_path / "cache"))
@@ -141,7 +151,7 @@ def test_a_broken_upload_goes_on_where_it_stopped(
 
     target = target_of(where, public=False)
     with pytest.raises(KeyboardInterrupt, match="2 of 8 files are sent"):
-        target.bring(target.look(finished(release)), stop)
+        target.bring(target.look(_unchecked(release)), stop)
     hub.set("/upload/", "deny")
     with pytest.raises(OutputError, match=rf"cannot write to {where}: this token may not do that"):
         _publish(release, where, said=said)
@@ -169,12 +179,12 @@ def test_a_lost_answer_is_no_second_commit_and_a_lost_tag_is_made_up_for(hub: Hu
 def test_who_was_faster_is_not_overwritten(hub: HubServer, release: Path) -> None:
     where = _new()
     target = target_of(where, public=False)
-    publication = target.look(finished(release))
+    publication = target.look(_unchecked(release))
     _publish(_next(release, "1.0.1"), where)
     _next(release, "1.0.0")
     with pytest.raises(OutputError, match=r"cannot create .*: somebody else changed it meanwhile; look at what is"):
         target.bring(publication, Said().append)
-    before = target_of(where, public=False).look(finished(_next(release, "1.1.0")))
+    before = target_of(where, public=False).look(_unchecked(_next(release, "1.1.0")))
     _publish(_next(release, "1.0.2"), where)
     _next(release, "1.1.0")
     with pytest.raises(OutputError, match=r"cannot write to .*: somebody else changed it meanwhile; look at what is"):
@@ -239,13 +249,18 @@ def test_no_network_is_one_line(hub: HubServer, release: Path, monkeypatch: pyte
         _publish(release, _new())
 
 
-def test_what_is_no_sound_release_is_refused(hub: HubServer, release: Path, tmp_path: Path) -> None:
+def test_what_verify_refuses_is_not_published(sound: Path, tmp_path: Path) -> None:
+    assert {one.path for one in finished(sound).files} == _names(sound) - {"release.json"}
     with pytest.raises(UsageError, match=r"is not a release: it has no release\.json"):
         finished(tmp_path / "run")
-    shard = next((release / "data").iterdir())
+    (sound / "notes.txt").write_text("of the maintainers")
+    with pytest.raises(CorruptRunError, match=r"is not published: files that nobody names \(notes.txt\); `fcaps verif"):
+        finished(sound)
+    (sound / "notes.txt").unlink()
+    shard = next((sound / "data").iterdir())
     shard.write_bytes(b"!" + shard.read_bytes()[1:])
-    with pytest.raises(FcapsError, match=rf"{shard.name}"):
-        finished(release)
+    with pytest.raises(CorruptRunError, match=rf"is not published: missing or changed files \(data/{shard.name}"):
+        finished(sound)
 
 
 def test_a_bucket_has_it_when_it_has_release_json(release: Path) -> None:
@@ -268,19 +283,17 @@ def test_a_bucket_has_it_when_it_has_release_json(release: Path) -> None:
         _publish(release, str(root.parent))
 
 
-def test_the_command_shows_first_and_does_with_yes(hub: HubServer, release: Path, typed: Typed) -> None:
-    where = _new()
-    code, out, err = typed("release", "publish", release, where)
-    assert (code, "nothing was done; give --yes to do it" in out, "a private repository" in out) == (0, True, True)
-    assert "8 files" in out
+def test_the_command_shows_first_and_does_with_yes(hub: HubServer, sound: Path, typed: Typed) -> None:
+    where, num_files = _new(), len(_names(sound))
+    code, out, err = typed("release", "publish", sound, where)
+    assert (code, "nothing was done; give --yes to do it" in out, "a private repository" in out) == (0, True, True), err
+    assert f"{num_files} files" in out
     assert not hub.repositories
-    code, out, err = typed("release", "publish", release, where, "--yes", "--public")
+    code, out, err = typed("release", "publish", sound, where, "--yes", "--public")
     assert (code, f"published: tales 1.0.0 in {where}, tag 1.0.0" in out) == (0, True), err
-    assert "8 of 8 files are sent" in err
+    assert f"{num_files} of {num_files} files are sent" in err
     assert _of(hub, where).access == "public"
-    code, out, _ = typed("release", "publish", release, where, "--public")
+    code, out, _ = typed("release", "publish", sound, where, "--public")
     assert (code, f"tales 1.0.0 is already published in {where}; nothing to do" in out) == (0, True)
-    code, _, err = typed("release", "publish", release.parent / "run", where)
+    code, _, err = typed("release", "publish", sound.parent / "run", where)
     assert (code, "is not a release" in err) == (2, True)
-    assert contents(release)["tombstones.json"] == b"{}"
-    assert ReleaseLayout(release).record.exists()
