@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from fcaps_pipeline.cli.console import messages, result
-from fcaps_pipeline.errors import CorruptRunError
 
 if TYPE_CHECKING:
     from fcaps_pipeline.release.check.findings import Finding
@@ -24,7 +23,7 @@ def verify_release(where: str) -> None:
     Raises:
         CorruptRunError: it must not go out as it is, or cannot be read.
     """
-    from fcaps_pipeline.release.check.release import check_release
+    from fcaps_pipeline.release.check.release import check_release, require_sound
 
     findings = []
     for finding in check_release(where):
@@ -33,12 +32,7 @@ def verify_release(where: str) -> None:
             for example in finding.examples:
                 messages.say(f"{finding.check}: {example}", style="red" if finding.is_hard else "yellow")
     _show(findings)
-    refusing = [one.check for one in findings if one.refuses]
-    if refusing:
-        raise CorruptRunError(
-            f"{where}: {len(refusing)} of {len(findings)} checks refuse this release ({'; '.join(refusing)}); build it "
-            "again under another version, or restore its files from a copy"
-        )
+    require_sound(where, findings)
     told = sum(not one.is_ok for one in findings)
     result.say(f"{len(findings)} checks, none refuses this release{f'; {told} to look at' if told else ''}")
 

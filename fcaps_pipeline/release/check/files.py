@@ -14,9 +14,9 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fcaps_pipeline.release.card_header import excluded_files
+from fcaps_pipeline.release.card_header import EXCLUDED, excluded_files
 from fcaps_pipeline.release.check.findings import Faults, Finding
-from fcaps_pipeline.release.layout import EXCLUDED_SCHEMA, ReleaseFile, ReleaseLayout, ReleaseRecord
+from fcaps_pipeline.release.layout import EXCLUDED_SCHEMA, RELEASED_TABLES, ReleaseFile, ReleaseLayout, ReleaseRecord
 from fcaps_pipeline.shards.layout import ShardFile
 from fcaps_pipeline.shards.reader import open_parquet, reading
 from fcaps_pipeline.shards.schema import missing_columns, version_mismatch
@@ -24,6 +24,8 @@ from fcaps_pipeline.shards.schema import missing_columns, version_mismatch
 DAMAGED = "missing or changed files"
 MISFIT = "columns missing or of another type"
 """Checks after which nothing else can be read."""
+_TABLE_FOLDERS = (*RELEASED_TABLES, EXCLUDED)
+"""Whoever loads a release by patterns of names takes every file there for one of it."""
 _THREADS = 4
 _MAX_FILES_IN_FOLDER = 10_000
 _MAX_GROUP_MB = 300.0
@@ -43,9 +45,15 @@ def check_files(layout: ReleaseLayout, record: ReleaseRecord) -> Iterator[Findin
     yield damaged.finding(DAMAGED, is_hard=True)
     known = {file.path for file in named} | {layout.record.name, tombstones.name}
     there = layout.root.sizes()
-    strays = Faults()
-    strays.add(name for name in sorted(there) if name not in known and not name.startswith("."))
-    yield strays.finding("files that nobody names", is_hard=True)
+    strays = sorted(name for name in there if name not in known and not name.startswith("."))
+    among = [name for name in strays if name.partition("/")[0] in _TABLE_FOLDERS]
+    for check, names, is_hard in (
+        ("files among those of tables that nobody names", among, True),
+        ("other files that nobody names", [name for name in strays if name not in among], False),
+    ):
+        faults = Faults()
+        faults.add(names)
+        yield faults.finding(check, is_hard=is_hard)
     folders = Counter(name.rpartition("/")[0] for name in known & there.keys())
     folder, count = max(folders.items(), key=lambda item: item[1], default=("", 0))
     yield Finding(

@@ -3,8 +3,9 @@
 Enters: a release. Leaves: findings, one at a time. Memory does not grow with the rows, but for hashes of their ids.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from fcaps_pipeline.errors import CorruptRunError
 from fcaps_pipeline.release.check.answers import CaptionFormCheck, check_answers
 from fcaps_pipeline.release.check.descriptions import check_descriptions
 from fcaps_pipeline.release.check.files import DAMAGED, MISFIT, check_files, check_shapes
@@ -36,6 +37,22 @@ def check_release(where: Where) -> Iterator[Finding]:
     yield from _check_rows(layout, record)
     yield from check_answers(layout, record)
     yield from check_descriptions(layout, record)
+
+
+def require_sound(where: Where, findings: Iterable[Finding]) -> None:
+    """Makes sure that a release may go out.
+
+    Raises:
+        CorruptRunError: checks refuse it.
+    """
+    seen = list(findings)
+    refusing = [one for one in seen if one.refuses]
+    if refusing:
+        shown = "; ".join(f"{one.check}: {', '.join(one.examples[:1]) or f'{one.found:g}'}" for one in refusing)
+        raise CorruptRunError(
+            f"{where}: {len(refusing)} of {len(seen)} checks refuse this release ({shown}); `fcaps verify` shows all; "
+            "build it again under another version, or restore its files from a copy"
+        )
 
 
 def _check_rows(layout: ReleaseLayout, record: ReleaseRecord) -> Iterator[Finding]:

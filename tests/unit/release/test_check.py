@@ -61,7 +61,7 @@ def beyond(made: LaidOut) -> dict[str, float]:
 def test_a_good_release_is_within_every_bound(laid_out: LaidOut) -> None:
     findings = found(finished(laid_out))
     assert {name for name, one in findings.items() if not one.is_ok} == set()
-    assert len(findings) == 24
+    assert len(findings) == 25
     assert findings["files in one folder"].found == 4
     assert findings["largest row, MB at most"].found == 0.026
 
@@ -114,7 +114,10 @@ def test_a_file_that_nobody_names_is_told(laid_out: LaidOut) -> None:
     root = finished(laid_out).layout.root.on_disk()
     (root / "data" / "train-00009.parquet").write_bytes(b"")
     (root / ".gitattributes").write_bytes(b"")
-    finding = found(laid_out)["files that nobody names"]
+    (root / "notes.txt").write_bytes(b"")
+    finding = found(laid_out)["other files that nobody names"]
+    assert (finding.found, finding.examples, finding.refuses) == (1, ("notes.txt",), False)
+    finding = found(laid_out)["files among those of tables that nobody names"]
     assert (finding.found, finding.examples, finding.refuses) == (1, ("data/train-00009.parquet",), True)
 
 
@@ -328,14 +331,16 @@ def test_the_command_prints_every_check_and_refuses(laid_out: LaidOut, typed: Ty
     code, printed, _ = typed("verify", str(root))
     assert code == 0
     assert re.search(r"segment ids that stand twice +│ +0 +│ +0 +│ yes", printed)
-    assert "24 checks, none refuses this release" in printed
+    assert "25 checks, none refuses this release" in printed
     assert typed("verify", str(root), "--orphans")[0] == 2
     (root / "data/more.parquet").put(b"")
     code, printed, told = typed("verify", str(root))
     assert code == 1
-    assert re.search(r"files that nobody names +│ +1 +│ +0 +│ NO", printed)
-    assert "files that nobody names: data/more.parquet" in told
-    assert "1 of 24 checks refuse this release (files that nobody names)" in told
+    assert re.search(r"files among those of tables that nobody names +│ +1 +│ +0 +│ NO", printed)
+    assert "files among those of tables that nobody names: data/more.parquet" in told
+    assert (
+        "1 of 25 checks refuse this release (files among those of tables that nobody names: data/more.parquet)" in told
+    )
 
 
 def _file(made: LaidOut, path: str) -> ReleaseFile:
