@@ -44,7 +44,8 @@ class LeakCheck:
             captions = pa.table(
                 {"segment_id": table["segment_id"].take(rows), "text": texts, "spoken": spoken.take(rows)}
             )
-            self._add_captions(captions)
+            self._find_values(captions)
+            self._find_words(captions.filter(pc.is_valid(captions["spoken"])))
 
     def findings(self) -> Iterator[Finding]:
         """A name may be a word of another meaning, which is for people to see; the others must not go out."""
@@ -53,18 +54,25 @@ class LeakCheck:
         yield self._names.finding("captions with a proper noun of the transcript", is_hard=False)
         yield self._values.finding("captions with values or words of tools", is_hard=True)
 
-    def _add_captions(self, captions: pa.Table) -> None:
-        valued = captions.filter(pc.match_substring_regex(captions["text"], _MAYBE_TOOL_VALUE))
-        for segment_id, text, _ in _rows(valued):
+    def _find_values(self, captions: pa.Table) -> None:
+        for segment_id, text, _ in _rows(
+            captions.filter(pc.match_substring_regex(captions["text"], _MAYBE_TOOL_VALUE))
+        ):
             if found := find_tool_value(text):
                 self._values.add([f"{segment_id}: {printable(found)}"])
-        captions = captions.filter(pc.is_valid(captions["spoken"]))
-        named = captions.filter(pc.match_substring_regex(captions["text"], _MAYBE_A_NAME))
-        for segment_id, text, spoken in _rows(named):
+
+    def _find_words(self, captions: pa.Table) -> None:
+        """Of captions whose transcript is known."""
+        for segment_id, text, spoken in _rows(
+            captions.filter(pc.match_substring_regex(captions["text"], _MAYBE_A_NAME))
+        ):
             if found := find_proper_noun(text, spoken):
                 self._names.add([f"{segment_id}: {found}"])
+        last, words = None, frozenset[str]()
         for segment_id, text, spoken in _rows(captions):
-            if found := find_shared_ngram(text, spoken, length=SHARED_WORDS):
+            if spoken != last:
+                last, words = spoken, frozenset(_pieces(spoken))
+            if _may_share(text, words) and (found := find_shared_ngram(text, spoken, length=SHARED_WORDS)):
                 self._shared.add([f"{segment_id}: {printable(found)}"])
 
 
@@ -80,6 +88,32 @@ def find_proper_noun(text: str, transcript: str) -> str | None:
     if 2 * len(spoken) > len(transcript.split()):
         return None
     return next((name for name in spoken if name in names), None)
+
+
+def _may_share(text: str, words: frozenset[str]) -> bool:
+    """Whether so many pieces of a text in a row are among the words of a transcript, in whatever order."""
+    length = 0
+    for piece in _pieces(text):
+        length = length + 1 if piece in words else 0
+        if length == SHARED_WORDS:
+            return True
+    return False
+
+
+def _pieces(text: str) -> list[str]:
+    """Letters and digits that stand together: the words of `find_shared_ngram`, or parts of them."""
+    return text.lower().translate(_BLANKS).split()
+
+
+class _Blanks(dict[int, int]):
+    """Puts a blank for all that is neither letter nor digit."""
+
+    def __missing__(self, character: int) -> int:
+        self[character] = character if chr(character).isalnum() else ord(" ")
+        return self[character]
+
+
+_BLANKS = _Blanks()
 
 
 def _rows(captions: pa.Table) -> Iterator[tuple[str, str, str]]:
