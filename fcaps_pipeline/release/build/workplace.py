@@ -7,6 +7,7 @@ is done; the same build goes on from them, another is refused. Nothing in it is 
 import hashlib
 import io
 import json
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, cast
@@ -75,6 +76,7 @@ class Workplace:
         """Takes away what only the build needed."""
         for path in list(self._folder.list()):
             path.delete()
+        shutil.rmtree(self.scratch if self._folder.local is None else self._folder.local, ignore_errors=True)
 
     def _record(self, shard: PlannedShard) -> StorePath:
         return self._folder / f"{shard.split}-{shard.number:05d}.json"
