@@ -16,6 +16,7 @@ from fcaps_pipeline.cli import (
     export,
     init,
     inspect,
+    pack,
     release,
     report,
     status,
@@ -39,7 +40,7 @@ for _panel, _commands in {
         report.report,
         inspect.verify,
     ),
-    _RELEASE: (export.export,),
+    _RELEASE: (pack.pack, export.export),
     _TRAIN: (train.train, evaluate.evaluate, evaluate.score, evaluate.rerank),
     _LAB: (synth.synth, inspect.schema),
 }.items():

@@ -1,5 +1,6 @@
 """`fcaps release overrides`: what people corrected, as the table that RELEASE.yaml takes."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +21,11 @@ def overrides(
     from fcaps_pipeline.release.export.corrections import read_corrections
     from fcaps_pipeline.storage.files import write_durably, writing
 
+    if out.suffix != ".jsonl":
+        raise UsageError(f"{out} is written as JSONL; give --out a name that ends in .jsonl")
     if out.exists():
         raise UsageError(f"{out} exists; name another file with --out")
-    lines = [f"{one.model_dump_json()}\n" for one in read_corrections(made)]
+    lines = [f"{json.dumps(one.model_dump())}\n" for one in read_corrections(made)]
     with writing(out):
         write_durably(out, "".join(lines))
     result.say(f"{out}: {len(lines)} corrections; name it as `overrides` in RELEASE.yaml")

@@ -1,35 +1,21 @@
 """What people made of captions in Label Studio, as a table of overrides.
 
 Enters: an export of Label Studio (JSON) of tasks that `labelstudio` wrote. Leaves: a correction for each caption that
-is not what it was: segment, granularity, old and new text, author, reason, time. A caption that was cleared has no new
-text. Of several annotations of a task the last counts; cancelled ones do not.
+is not what it was, as an Override that a build applies; one that was cleared is deleted. Of several annotations of a
+task the last counts; cancelled ones do not.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.release.export.labelstudio import REASON
+from fcaps_pipeline.release.overrides import Override
 from fcaps_pipeline.shards.reader import read_json
 from fcaps_pipeline.storage.path import store_path
-
-
-class Correction(Record):
-    """One row of the table."""
-
-    segment_id: str
-    granularity: Literal["global", "fine"]
-    old_text: str
-    new_text: str | None
-    """None where the caption is taken away."""
-    author: str
-    reason: str
-    time: str
-    """When the annotation was last changed, ISO 8601."""
 
 
 class _Foreign(BaseModel):
@@ -87,7 +73,7 @@ class _Task(_Foreign):
     annotations: tuple[_Annotation, ...] = ()
 
 
-def read_corrections(path: Path) -> Iterator[Correction]:
+def read_corrections(path: Path) -> Iterator[Override]:
     """The corrections in an export of Label Studio, in the order of its tasks.
 
     Raises:
@@ -112,7 +98,7 @@ def read_corrections(path: Path) -> Iterator[Correction]:
         yield from _of_task(task)
 
 
-def _of_task(task: _Task) -> Iterator[Correction]:
+def _of_task(task: _Task) -> Iterator[Override]:
     made = [one for one in task.annotations if not one.was_cancelled]
     if not made:
         return
@@ -123,12 +109,12 @@ def _of_task(task: _Task) -> Iterator[Correction]:
         if new is not None and new.strip() == old.strip():
             continue
         granularity = name.partition("_")[0]
-        yield Correction(
+        yield Override(
             segment_id=task.data.segment_id,
             granularity="global" if granularity == "global" else "fine",
             old_text=old,
-            new_text=new if new is not None and new.strip() else None,
+            new_text=new if new is not None and new.strip() else "",
             author=last.author,
             reason=texts.get(REASON) or "corrected in Label Studio",
-            time=last.time,
+            time=last.time or "unknown",
         )

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.release.export.corrections import Correction, read_corrections
+from fcaps_pipeline.release.export.corrections import read_corrections
+from fcaps_pipeline.release.overrides import Override, read_overrides
+from fcaps_pipeline.storage.path import store_path
 from tests.conftest import Typed
 from tests.unit.release.export.exported import caption, exported
 
@@ -59,7 +61,7 @@ def test_changed_captions_become_corrections_of_their_own_clip(tasks: list[dict[
     assert {one.segment_id for one in made if one.granularity == "fine"} == set(with_fine)
     assert len(made) == len(with_second) + len(with_fine) > 10
     first = next(one for one in made if one.granularity == "global")
-    assert first == Correction(
+    assert first == Override(
         segment_id=first.segment_id,
         granularity="global",
         old_text=caption(first.segment_id, "global", 1),
@@ -68,7 +70,7 @@ def test_changed_captions_become_corrections_of_their_own_clip(tasks: list[dict[
         reason="heard",
         time="2026-01-02T03:04:05Z",
     )
-    assert all(one.new_text is None for one in made if one.granularity == "fine")
+    assert all(one.new_text == "" for one in made if one.granularity == "fine")
 
 
 def test_what_nobody_changed_or_finished_is_no_correction(tasks: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -103,6 +105,7 @@ def test_the_command_writes_a_table(tasks: list[dict[str, Any]], tmp_path: Path,
     lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert (code, len(lines)) == (0, sum("global_1" in one["data"]["captions"] for one in tasks))
     assert f"{len(lines)} corrections" in said
+    assert read_overrides(store_path(out)) == tuple(read_corrections(path))
     assert list(lines[0]) == ["segment_id", "granularity", "old_text", "new_text", "author", "reason", "time"]
     code, _, told = typed("release", "overrides", path, "--out", out)
     assert (code, "exists; name another file" in told) == (2, True)

@@ -1,0 +1,1 @@
+"""Captioned corpora of others as folders that every command here reads as runs."""
