@@ -162,7 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         entries += [_entry(name, files[name]) for name in sorted(files)]
         start = int(query.get("cursor", ["0"])[0])
-        following = f"{self._hub.endpoint}{urlsplit(self.path).path}?recursive=true&cursor={start + _PAGE}"
+        origin = self._hub.next_page or self._hub.endpoint
+        following = f"{origin}{urlsplit(self.path).path}?recursive=true&cursor={start + _PAGE}"
         headers = {"Link": f'<{following}>; rel="next"'} if start + _PAGE < len(entries) else {}
         self._send(200, json.dumps(entries[start : start + _PAGE]).encode(), headers)
 

@@ -76,6 +76,8 @@ class HubServer:
     requests: list[Request] = field(default_factory=list)
     blobs: dict[str, bytes] = field(default_factory=dict)
     """Large files that were sent, by sha256."""
+    next_page: str = ""
+    """Where a listing says that it goes on; here, by default."""
     signature: int = 0
     """Addresses of large files with another one are over."""
 

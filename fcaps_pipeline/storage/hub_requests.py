@@ -55,8 +55,6 @@ def patiently(
     while True:
         try:
             return ask()
-        except FcapsError:
-            raise
         except _TROUBLE as error:
             pause_s = _pause_s(error, wait_s)
             if pause_s is None or time.monotonic() + pause_s > deadline_s:

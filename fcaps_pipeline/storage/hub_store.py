@@ -202,6 +202,7 @@ def _page(url: str, timeout_s: float) -> tuple[list[Found], str | None]:
 
 
 def _got(url: str, timeout_s: float) -> Any:
-    answer = get_session().get(url, headers=build_hf_headers(), timeout=timeout_s)
+    headers = build_hf_headers() if url.startswith(f"{constants.ENDPOINT}/") else {}  # the next page may be anywhere
+    answer = get_session().get(url, headers=headers, timeout=timeout_s)
     hf_raise_for_status(answer)
     return answer

@@ -60,6 +60,21 @@ def test_models_and_spaces_are_read_too(hub: HubServer, kind: str) -> None:
     assert store_path(f"{repository.uri}/weights").read() == LARGE
 
 
+def test_what_everybody_may_see_is_read_without_a_token(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    repository = hub.repository({"a": b"x", "weights": LARGE})
+    assert store_path(f"{repository.uri}/weights").read() == LARGE
+    assert {one.token for one in hub.requests} == {None}
+
+
+def test_the_token_is_for_the_hub_alone(hub: HubServer) -> None:
+    repository = hub.repository({str(number): b"x" for number in range(8)})
+    hub.next_page = hub.far_endpoint
+    with pytest.raises(StorageError, match="this token may not do that"):
+        list(_opened(repository).list(""))
+    assert {one.token for one in hub.requests if one.is_far} == {None}
+
+
 @pytest.mark.parametrize(
     "text", ["hf://ORG/NAME", "hf://datasets/name", "hf://datasets", "hf://buckets/o/n/x", "hf://"]
 )

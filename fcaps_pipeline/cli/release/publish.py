@@ -10,6 +10,8 @@ from fcaps_pipeline.cli.paths import local_path
 if TYPE_CHECKING:
     from fcaps_pipeline.release.publish import Publication
 
+_EXIT_INTERRUPTED = 130
+
 
 def publish(
     release: Annotated[
@@ -36,7 +38,11 @@ def publish(
     if not yes:
         result.say("nothing was done; give --yes to do it")
         return
-    place.bring(publication, messages.say)
+    try:
+        place.bring(publication, messages.say)
+    except KeyboardInterrupt:
+        messages.say("interrupted: nobody sees a part of it, and the same command goes on where it stopped")
+        raise typer.Exit(_EXIT_INTERRUPTED) from None
     at = f", tag {publication.tag}" if publication.tag is not None else ""
     result.say(f"published: {publication.release.title} in {publication.where}{at}")
 

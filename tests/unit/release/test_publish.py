@@ -14,6 +14,7 @@ from fcaps_pipeline.release.dataset import open_dataset, read_release
 from fcaps_pipeline.release.describe import describe
 from fcaps_pipeline.release.layout import ReleaseLayout
 from fcaps_pipeline.release.publish import Finished, Publication, finished, target_of
+from fcaps_pipeline.storage.hub_repository import HubRepository
 from fcaps_pipeline.storage.path import store_path
 from tests.conftest import Typed
 from tests.hub_server import entered, hub_server
@@ -293,7 +294,24 @@ def test_the_command_shows_first_and_does_with_yes(hub: HubServer, sound: Path, 
     assert (code, f"published: tales 1.0.0 in {where}, tag 1.0.0" in out) == (0, True), err
     assert f"{num_files} of {num_files} files are sent" in err
     assert _of(hub, where).access == "public"
+    code, out, err = typed("verify", f"{where}@1.0.0")
+    assert (code, "none refuses this release" in out) == (0, True), err
     code, out, _ = typed("release", "publish", sound, where, "--public")
     assert (code, f"tales 1.0.0 is already published in {where}; nothing to do" in out) == (0, True)
     code, _, err = typed("release", "publish", sound.parent / "run", where)
     assert (code, "is not a release" in err) == (2, True)
+
+
+def test_an_interrupted_command_can_be_given_again(
+    hub: HubServer, sound: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    where = _new()
+    with monkeypatch.context() as once:
+        once.setattr(HubRepository, "commit", interrupt)
+        code, _, err = typed("release", "publish", sound, where, "--yes")
+    assert (code, "the same command goes on where it stopped" in err) == (130, True)
+    code, _, err = typed("release", "publish", sound, where, "--yes")
+    assert (code, _of(hub, where).messages) == (0, ["tales 1.0.0"]), err
