@@ -254,10 +254,13 @@ def test_what_verify_refuses_is_not_published(sound: Path, tmp_path: Path) -> No
     assert {one.path for one in finished(sound).files} == _names(sound) - {"release.json"}
     with pytest.raises(UsageError, match=r"is not a release: it has no release\.json"):
         finished(tmp_path / "run")
-    (sound / "notes.txt").write_text("of the maintainers")
-    with pytest.raises(CorruptRunError, match=r"is not published: files that nobody names \(notes.txt\); `fcaps verif"):
+    stray = sound / "data" / "train-00009.parquet"
+    stray.write_bytes(b"")
+    with pytest.raises(
+        CorruptRunError, match=r"is not published: files .* \(data/train-00009\.parquet\); `fcaps verify"
+    ):
         finished(sound)
-    (sound / "notes.txt").unlink()
+    stray.unlink()
     shard = next((sound / "data").iterdir())
     shard.write_bytes(b"!" + shard.read_bytes()[1:])
     with pytest.raises(CorruptRunError, match=rf"is not published: missing or changed files \(data/{shard.name}"):
