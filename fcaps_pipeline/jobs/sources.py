@@ -2,12 +2,21 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AfterValidator, AliasChoices, Field
 
 from fcaps_pipeline.jobs.job_file import Section
 
 License = Annotated[str | None, Field(validation_alias=AliasChoices("license", "licence"))]
 
+
+def _checked_part(text: str) -> str:
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise ValueError(f"{text!r} names no part; expected its number and how many there are, such as 3/16")
+    return text
+
+
+Part = Annotated[str, AfterValidator(_checked_part)] | None
 
 FileField = Literal["transcript", "speaker", "speaker_gender", "language", "tags", "license"]
 """What may be told beside a file, whose name and length are its own."""
@@ -32,6 +41,8 @@ class FolderSource(Section):
     """License of every Recording, as shown in the shards; may be spelt `licence`."""
     corpus: str | None = None
     """Name of the corpus, as shown in the shards."""
+    part: Part = None
+    """One of so many parts, such as `3/16`: by a hash of the id, disjoint and together the whole."""
 
 
 class ManifestSource(Section):
@@ -47,6 +58,8 @@ class ManifestSource(Section):
     nothing. What is not named here is found under its usual names."""
     corpus: str | None = None
     """Name of the corpus of lines that name none, as shown in the shards."""
+    part: Part = None
+    """One of so many parts, such as `3/16`: by a hash of the id, disjoint and together the whole."""
 
 
 class LhotseSource(Section):
@@ -62,6 +75,8 @@ class LhotseSource(Section):
     """License of every Recording: Lhotse has no field for it. May be spelt `licence`."""
     corpus: str | None = None
     """Name of the corpus, as shown in the shards."""
+    part: Part = None
+    """One of so many parts, such as `3/16`: by a hash of the id, disjoint and together the whole."""
 
 
 class TarSource(Section):
@@ -79,6 +94,8 @@ class TarSource(Section):
     """License of Recordings that name none, as shown in the shards; may be spelt `licence`."""
     corpus: str | None = None
     """Name of the corpus of Recordings that name none, as shown in the shards."""
+    part: Part = None
+    """One of so many parts, such as `3/16`: by a hash of the id, disjoint and together the whole."""
 
 
 class ParquetSource(Section):
@@ -100,6 +117,8 @@ class ParquetSource(Section):
     """License of Recordings that name none, as shown in the shards; may be spelt `licence`."""
     corpus: str | None = None
     """Name of the corpus of Recordings that name none, as shown in the shards."""
+    part: Part = None
+    """One of so many parts, such as `3/16`: by a hash of the id, disjoint and together the whole."""
 
 
 class TableSource(Section):
@@ -121,6 +140,8 @@ class TableSource(Section):
     """License of Recordings that name none, as shown in the shards; may be spelt `licence`."""
     corpus: str | None = None
     """Name of the corpus of rows that name none, as shown in the shards."""
+    part: Part = None
+    """One of so many parts, such as `3/16`: by a hash of the id, disjoint and together the whole."""
 
 
 class KaldiSource(Section):
@@ -138,6 +159,8 @@ class KaldiSource(Section):
     """License of every Recording, as shown in the shards; may be spelt `licence`."""
     corpus: str | None = None
     """Name of the corpus, as shown in the shards."""
+    part: Part = None
+    """One of so many parts, such as `3/16`: by a hash of the id, disjoint and together the whole."""
 
 
 class RunSource(Section):
@@ -148,6 +171,8 @@ class RunSource(Section):
     """The run folder. Audio comes from its rows, or from where they refer to."""
     corpus: str | None = None
     """Name of the corpus of rows that name none, as shown in the shards."""
+    part: Part = None
+    """One of so many parts, such as `3/16`: by a hash of the id, disjoint and together the whole."""
 
 
 SourceConfig = Annotated[

@@ -10,7 +10,8 @@ from fcaps_pipeline import __version__
 from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, Totals, UnitCommit
 from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS
 
-_NO_SHARDS = "[]}"
+INDEX_BEGIN, INDEX_END = "[", "]}"
+"""How the line before those of the shards ends, and what stands behind the last of them."""
 
 
 def index_lines(commit: UnitCommit) -> list[str]:
@@ -43,7 +44,7 @@ def write_index(layout: RunLayout, totals: Totals, lines: Iterable[str], *, job_
 
 
 def _text(index: DatasetIndex, lines: Iterable[str]) -> Iterator[str]:
-    yield index.model_dump_json().removesuffix(_NO_SHARDS) + "["
+    yield index.model_dump_json().removesuffix(INDEX_BEGIN + INDEX_END) + INDEX_BEGIN
     for number, line in enumerate(lines):
         yield f"{',' if number else ''}\n{line}"
-    yield "]}\n"
+    yield f"{INDEX_END}\n"

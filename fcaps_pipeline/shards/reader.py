@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import cast
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from fcaps_pipeline.errors import CorruptRunError, MissingFileError
 from fcaps_pipeline.shards.commits import last_attempts, read_commit
+from fcaps_pipeline.shards.index import INDEX_BEGIN, INDEX_END
 from fcaps_pipeline.shards.layout import TABLES, DatasetIndex, RunLayout, ShardFile, Table, UnitCommit
 from fcaps_pipeline.shards.schema import (
     SCHEMA_VERSIONS,
@@ -28,6 +29,7 @@ from fcaps_pipeline.shards.schema import (
 from fcaps_pipeline.storage.path import StorePath
 
 _THREADS = 16
+_BUFFER_BYTES = 2**20
 _BATCH = 256
 
 
@@ -63,13 +65,49 @@ def read_index(layout: RunLayout) -> DatasetIndex:
         raise CorruptRunError(
             f"{layout.root} has no index.json: the run is not finished; run its annotate command again to finish it"
         )
-    _check_versions(layout.index, content)
+    return _index(layout.index, content)
+
+
+def stream_index(layout: RunLayout) -> tuple[DatasetIndex, Iterator[ShardFile]]:
+    """The index of a finished run without its shards, and these one by one: a large run has hundreds of thousands.
+
+    An index that somebody wrote anew in another form is read whole.
+
+    Raises:
+        CorruptRunError: there is none, it is of another schema version, or damaged.
+    """
+    lines = _lines(layout.index) if layout.index.exists() else iter(())
+    head = next(lines, b"").rstrip()
+    if head.endswith(INDEX_BEGIN.encode()):
+        with suppress(ValueError):
+            return _index(layout.index, json.loads(head + INDEX_END.encode())), _shards(layout.index, lines)
+    index = read_index(layout)
+    return index, iter(index.shards)
+
+
+def _lines(path: StorePath) -> Iterator[bytes]:
+    with reading(path), io.BufferedReader(cast("io.RawIOBase", path.open()), _BUFFER_BYTES) as stream:
+        yield from stream
+
+
+def _shards(path: StorePath, lines: Iterator[bytes]) -> Iterator[ShardFile]:
+    end = INDEX_END.encode()
+    for line in map(bytes.rstrip, lines):
+        try:
+            yield ShardFile.model_validate_json(line.removesuffix(end).removesuffix(b","))
+        except ValidationError as error:
+            raise CorruptRunError(f"{path} has a line of no shard; run annotate again to write it anew") from error
+        if line.endswith(end):
+            return
+    raise CorruptRunError(f"{path} breaks off; run annotate again to write it anew")
+
+
+def _index(path: StorePath, content: object) -> DatasetIndex:
+    _check_versions(path, content)
     try:
         return DatasetIndex.model_validate(content)
     except ValidationError as error:
-        raise CorruptRunError(
-            f"{layout.index} is not an index of this version ({error.error_count()} mistakes)"
-        ) from error
+        raise CorruptRunError(f"{path} is not an index of this version ({error.error_count()} mistakes)") from error
 
 
 def check_size(layout: RunLayout, file: ShardFile) -> None:

@@ -21,7 +21,7 @@ from fcaps_pipeline.errors import AccountingError, CorruptRunError, MissingFileE
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.commits import all_attempts, last_attempts, read_commit
 from fcaps_pipeline.shards.layout import TABLES, RunLayout, ShardFile, UnitCommit, is_shard_name
-from fcaps_pipeline.shards.reader import check_file, read_commits, read_index
+from fcaps_pipeline.shards.reader import check_file, read_commits, stream_index
 from fcaps_pipeline.shards.recording_table import Hashes, id_hashes
 from fcaps_pipeline.shards.sums import CommitSums
 from fcaps_pipeline.shards.tombstones import refuse_unfinished
@@ -137,8 +137,7 @@ def _index_sha256(layout: RunLayout) -> str:
 
 def _check_index(layout: RunLayout) -> None:
     """The index names the files of the records, and their totals."""
-    index, sums = read_index(layout), CommitSums()
-    named = iter(index.shards)
+    (index, named), sums = stream_index(layout), CommitSums()
     is_same = True
     for commit in read_commits(layout):
         sums.add(commit)

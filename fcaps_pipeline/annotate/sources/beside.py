@@ -48,7 +48,7 @@ class _Description(OpenLine):
     license: Text | None = None
 
     @classmethod
-    def _check_foreign(cls, name: str) -> None:
+    def check_foreign(cls, name: str) -> None:
         """A description made for others owes us no spelling."""
 
     @classmethod

@@ -49,6 +49,10 @@ class FieldNames:
                     f"{where} no column {name!r}, which source.fields names; found {', '.join(columns)[:_SHOWN]}"
                 )
 
+    def add(self, others: "FieldNames") -> None:
+        """Takes in which of the same names were met in another part of the source."""
+        self._unmet &= others._unmet
+
     def check_met(self, where: str) -> None:
         """Refuses names that stand nowhere in the source.
 

@@ -80,7 +80,7 @@ class OpenLine(Record):
         extra = {name: value for name, value in usual.items() if name not in known.values()}
         for name in extra:
             if not mapped.fields:
-                cls._check_foreign(name)
+                cls.check_foreign(name)
         values = mapped.values(given)
         extra |= {name: values.pop(name) for name in values.keys() - set(fields)}
         return {field: usual[one] for field, one in known.items()} | values | {"extra": extra}
@@ -103,7 +103,12 @@ class OpenLine(Record):
         return found[0] if found else None
 
     @classmethod
-    def _check_foreign(cls, name: str) -> None:
+    def check_foreign(cls, name: str) -> None:
+        """Refuses a name that is not ours where one of ours was meant.
+
+        Raises:
+            PydanticCustomError: it is one.
+        """
         if name in cls.elsewhere:
             raise PydanticCustomError(LINE_FAULT, f"the field {name!r} {cls.elsewhere[name]}")
         known = tuple(other for field in cls.model_fields if field != "extra" for other in cls.names_of(field))

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fcaps_pipeline.annotate.sources.archives import existing, is_pattern
+from fcaps_pipeline.annotate.sources.blocks import blocks_of
 from fcaps_pipeline.annotate.sources.folder import list_folder
 from fcaps_pipeline.annotate.sources.kaldi import list_kaldi
 from fcaps_pipeline.annotate.sources.lhotse import list_lhotse
@@ -40,9 +41,7 @@ from fcaps_pipeline.jobs.sources import (
     TarSource,
 )
 from fcaps_pipeline.records.audio import Recording
-from fcaps_pipeline.shards.recording_table import ID_HASH, Hashes, recordings_of, table_of, with_hashes
-
-_BLOCK_ROWS = 8192
+from fcaps_pipeline.shards.recording_table import ID_HASH, Hashes, recordings_of, with_hashes
 
 
 @dataclass
@@ -56,6 +55,8 @@ class Listing:
     """Name that the job gives to the corpus of Recordings whose source names none."""
     reopen: Callable[[], Iterable[Located | Block]] = tuple
     """Begins the source again."""
+    part: str | None = None
+    """Which part of them is taken, such as `3/16`; None takes all."""
 
     def __iter__(self) -> Iterator[Recording]:
         """Yields every Recording.
@@ -70,18 +71,30 @@ class Listing:
         """Yields tables of some thousands of Recordings, with hashes of their ids; a doubled id is found at the end.
 
         Raises:
-            SourceError: the source cannot be read further, or two Recordings have one id.
+            SourceError: the source cannot be read further, two Recordings have one id, or the part has none.
         """
-        hashes = []
+        hashes, is_empty = [], True
         try:
-            for block in _blocks(self.entries):
+            for block in blocks_of(self.entries):
                 table = with_hashes(block.table)
                 hashes.append(table[ID_HASH].to_numpy())
-                yield table if self.corpus is None else _with_corpus(table, self.corpus)
+                table = self._of_part(table)
+                is_empty = is_empty and not len(table)
+                if len(table):
+                    yield table if self.corpus is None else _with_corpus(table, self.corpus)
         except SourceError:
             self._refuse_doubled(hashes)
             raise
         self._refuse_doubled(hashes)
+        if self.part is not None and is_empty:
+            num_all = sum(map(len, hashes))
+            raise SourceError(f"part {self.part} has none of the {num_all} recordings of the source; make fewer parts")
+
+    def _of_part(self, table: pa.Table) -> pa.Table:
+        if self.part is None:
+            return table
+        number, count = map(int, self.part.split("/"))
+        return table.filter(pa.array(table[ID_HASH].to_numpy() % count == number - 1))
 
     def _refuse_doubled(self, hashes: list[Hashes]) -> None:
         met = np.sort(np.concatenate(hashes)) if hashes else np.empty(0, np.uint64)
@@ -89,7 +102,7 @@ class Listing:
         if not len(doubled):
             return
         first: dict[str, str] = {}
-        for block in _blocks(self.reopen()):
+        for block in blocks_of(self.reopen()):
             table = with_hashes(block.table)
             for row in np.flatnonzero(np.isin(table[ID_HASH].to_numpy(), doubled)):
                 recording_id, where = table["recording_id"][row].as_py(), block.where(row)
@@ -99,30 +112,6 @@ class Listing:
                         "of them, or take ids from elsewhere (source.fields)"
                     )
                 first[recording_id] = where
-
-
-def _blocks(entries: Iterable[Located | Block]) -> Iterator[Block]:
-    """Rows become blocks, those before a mistake too."""
-    rows: list[Located] = []
-    try:
-        for entry in entries:
-            if rows and (isinstance(entry, Block) or len(rows) == _BLOCK_ROWS):
-                yield _block(rows)
-                rows = []
-            if isinstance(entry, Block):
-                yield entry
-            else:
-                rows.append(entry)
-    except SourceError:
-        if rows:
-            yield _block(rows)
-        raise
-    if rows:
-        yield _block(rows)
-
-
-def _block(rows: list[Located]) -> Block:
-    return Block(table_of([one.recording for one in rows]), where=lambda row: rows[row].where)
 
 
 def _with_corpus(table: pa.Table, corpus: str) -> pa.Table:
@@ -139,7 +128,11 @@ def list_recordings(source: SourceConfig) -> Listing:
     """
     passed_over = PassedOver()
     return Listing(
-        _entries(source, passed_over), passed_over, source.corpus, reopen=lambda: _entries(source, PassedOver())
+        _entries(source, passed_over),
+        passed_over,
+        source.corpus,
+        reopen=lambda: _entries(source, PassedOver()),
+        part=source.part,
     )
 
 

@@ -1,22 +1,24 @@
 """Plain lines of a manifest as columns: read by a compiled reader, hundreds of thousands a second.
 
 Enters: neighbouring lines of a manifest, of JSON or of Parquet. Leaves: the table of the Recordings that the lines are,
-or nothing: where one of them is anything but plain (a field of others, segments, a mistake), all are left to
-`ManifestLine`, which alone says what a line means. What is done here in columns is what is evident; a single path or id
-that is not goes through the same functions as there.
+or nothing: where one of them is anything but plain (segments, a mistake), all are left to `ManifestLine`, which alone
+says what a line means. Fields of others cost more, since they are kept as the lines have them. What is done here in
+columns is what is evident; a single path or id that is not goes through the same functions as there.
 """
 
 import io
 import os
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
+from pydantic_core import PydanticCustomError, from_json, to_json
 
 from fcaps_pipeline.annotate.sources.ids import MAX_ID_CHARACTERS, id_from_name
-from fcaps_pipeline.annotate.sources.lines import LONGEST_S
+from fcaps_pipeline.annotate.sources.lines import LONGEST_S, gender_of, json_text
 from fcaps_pipeline.annotate.sources.located import locate
 from fcaps_pipeline.annotate.sources.manifest import ManifestLine
 from fcaps_pipeline.annotate.sources.source_path import SourcePath
@@ -34,6 +36,7 @@ _PLAIN_FIELDS = ("path", "id", "transcript", *_TEXTS, "tags", "duration_s")
 _SCHEMA = pa.schema(
     [pa.field(name, _KINDS.get(field, pa.string())) for field in _PLAIN_FIELDS for name in ManifestLine.names_of(field)]
 )
+_KNOWN = frozenset(_SCHEMA.names)
 _SAFE_ID = rf"\A[A-Za-z0-9_-]{{1,{MAX_ID_CHARACTERS}}}\z"
 _STEP = r"[A-Za-z0-9_\p{L}][ -.0-~\p{L}\p{N}]*"
 """Part of a path that is itself in every normal form."""
@@ -53,15 +56,51 @@ def plain_lines(content: bytes, root: SourcePath) -> pa.Table | None:
         root: that relative paths start from.
     """
     num_lines = _num_plain_lines(content)
+    lines = _parsed(content if num_lines else b"{}")
+    if lines is None:
+        return _lines_with_others(content, num_lines, root)
+    return _recordings(lines, root) if len(lines) == num_lines else None
+
+
+def _parsed(content: bytes) -> pa.Table | None:
+    """Lines with fields of ours alone; None where there are others, or one is of another type."""
     try:
-        lines = pj.read_json(
-            io.BytesIO(content if num_lines else b"{}"),
+        return pj.read_json(
+            io.BytesIO(content),
             pj.ReadOptions(block_size=_PARSED_BYTES),
             pj.ParseOptions(explicit_schema=_SCHEMA, unexpected_field_behavior="error"),
         )
     except pa.ArrowInvalid:
         return None
-    return _recordings(lines, root) if len(lines) == num_lines else None
+
+
+def _lines_with_others(content: bytes, num_lines: int, root: SourcePath) -> pa.Table | None:
+    """The same of lines that have fields of others, which are taken out before."""
+    try:
+        objects = from_json(b"[" + content.rstrip(b"\n").replace(b"\n", b",") + b"]")
+    except ValueError:
+        return None
+    if not num_lines or len(objects) != num_lines:
+        return None
+    others = [{name: one.pop(name) for name in one.keys() - _KNOWN} for one in objects]
+    others = [{name: value for name, value in one.items() if value is not None} for one in others]
+    try:
+        for name in sorted(frozenset().union(*others)):
+            ManifestLine.check_foreign(name)
+    except PydanticCustomError:
+        return None
+    lines = _parsed(b"\n".join(map(to_json, objects)))
+    return None if lines is None or len(lines) != num_lines else _with_others(_recordings(lines, root), others)
+
+
+def _with_others(recordings: pa.Table | None, others: list[dict[str, Any]]) -> pa.Table | None:
+    """The Recordings with the fields of others."""
+    if recordings is None:
+        return None
+    for name, values in (("extra", map(json_text, others)), ("speaker_gender", map(gender_of, others))):
+        place = recordings.schema.get_field_index(name)
+        recordings = recordings.set_column(place, name, pa.array(values, recordings.schema.field(place).type))
+    return recordings
 
 
 def plain_rows(rows: pa.Table, root: SourcePath) -> pa.Table | None:

@@ -46,6 +46,13 @@ class PassedOver:
         self.note(f"{shown_name(str(path))} is a {kind}, not a regular file: passed over")
         self.by_suffix[kind] += 1
 
+    def add(self, more: "PassedOver") -> None:
+        """Takes in what another part of the source holds."""
+        self.by_suffix += more.by_suffix
+        self.notes += more.notes[: _MAX_NOTES - len(self.notes)]
+        self.num_notes += more.num_notes
+        self.num_read_beside += more.num_read_beside
+
     def first_notes(self) -> tuple[str, ...]:
         """The first hundred notes, and how many more there are."""
         more = self.num_notes - len(self.notes)

@@ -5,26 +5,32 @@ headers finds them. Neighbours with the same name up to their suffix belong toge
 refused or damaged stays a Recording, which fails by name; what is beside audio and cannot be read is noted.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from fcaps_pipeline.annotate.sources.archives import find_archives
+from fcaps_pipeline.annotate.sources.blocks import blocks_of
 from fcaps_pipeline.annotate.sources.fields import FieldNames
 from fcaps_pipeline.annotate.sources.ids import id_from_path
 from fcaps_pipeline.annotate.sources.kinds import AUDIO_SUFFIXES, is_taken
-from fcaps_pipeline.annotate.sources.located import Located, Place, place_of
+from fcaps_pipeline.annotate.sources.listing_processes import listed_apart
+from fcaps_pipeline.annotate.sources.located import Block, Located, Place, place_of
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
 from fcaps_pipeline.annotate.sources.recording_line import Description, recording_from, with_defaults
 from fcaps_pipeline.annotate.sources.source_path import SourcePath
 from fcaps_pipeline.annotate.sources.tar_headers import TarEntry, TarHeaders
 from fcaps_pipeline.audio.byte_source import ByteSource, open_file
-from fcaps_pipeline.audio.location import FilePart, RefusedPart, location_in, parts_of, shown_name
+from fcaps_pipeline.audio.location import FilePart, RefusedPart, is_url, local_path, location_in, parts_of, shown_name
 from fcaps_pipeline.errors import RecordingError, SourceError
 from fcaps_pipeline.jobs.sources import TarSource
 from fcaps_pipeline.records.audio import Recording
@@ -35,6 +41,10 @@ TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz
 _ARCHIVES = {".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".rar"}
 _MAX_BESIDE_BYTES = 1_000_000
 """What is larger is no description of one recording."""
+_FEW = 20_000
+"""Recordings that are listed sooner than processes start."""
+_MANY = 300_000
+"""Recordings that one process sends to another: a tenth of a gigabyte."""
 _NOTHING = Description()
 _OBJECT = TypeAdapter(dict[str, object])
 
@@ -55,25 +65,93 @@ class _Tar(NamedTuple):
         return f"{shown_name(entry.name)} in {self.content.name}"
 
 
-def list_tars(source: TarSource, passed_over: PassedOver) -> Iterator[Located]:
+def list_tars(source: TarSource, passed_over: PassedOver) -> Iterator[Located | Block]:
     """Yields the audio in one tar or in many.
+
+    The first tars are listed here. Where there are more, the rest is listed in processes of their own.
 
     Raises:
         SourceError: there is no tar, one is compressed, or none holds audio that can be read.
         StorageError: the storage fails.
+        ResourceError: a process died.
     """
     archives = find_archives(source.path, TAR_SUFFIXES, "tar")
-    fields, first_refusal, num_found = FieldNames(source.fields), "", 0
-    for file in archives.files:
-        for located in _of_file(file, archives.root, source, fields, passed_over):
-            is_there = isinstance(parts_of(located.recording.location), FilePart)
-            first_refusal = first_refusal or ("" if is_there else located.where)
-            num_found += is_there
-            yield located
-    if not num_found:
-        found = f"the first of what it holds is refused: {first_refusal}" if first_refusal else passed_over.summary()
-        raise SourceError(f"{source.path} holds no audio that can be read in its tars, found {found}")
+    fields, met, files = FieldNames(source.fields), _Met(), deque(archives.files)
+    while files and met.num_entries < _FEW:
+        yield from met.on_the_way(_of_file(files.popleft(), archives.root, source, fields, passed_over))
+    apart = listed_apart(partial(_listed, root=archives.root, source=source), files) if files else ()
+    for file, one in apart:
+        if one is None:
+            yield from met.on_the_way(_of_file(file, archives.root, source, fields, passed_over))
+            continue
+        yield from (Block(table, where=partial(_where, table)) for table in one.tables)
+        if one.error is not None:
+            raise one.error
+        met.add(one.met)
+        passed_over.add(one.passed_over)
+        fields.add(one.fields)
+    if not met.num_readable:
+        found = f"the first of what it holds is refused: {met.first_refusal}" if met.first_refusal else ""
+        raise SourceError(
+            f"{source.path} holds no audio that can be read in its tars, found {found or passed_over.summary()}"
+        )
     fields.check_met(source.path)
+
+
+@dataclass
+class _Met:
+    """Counts what passes."""
+
+    num_entries: int = 0
+    num_readable: int = 0
+    first_refusal: str = ""
+
+    def on_the_way(self, entries: Iterator[Located]) -> Iterator[Located]:
+        """Passes entries on."""
+        for located in entries:
+            is_there = isinstance(parts_of(located.recording.location), FilePart)
+            self.add(_Met(1, int(is_there), "" if is_there else located.where))
+            yield located
+
+    def add(self, more: "_Met") -> None:
+        """Takes in what came after."""
+        self.num_entries += more.num_entries
+        self.num_readable += more.num_readable
+        self.first_refusal = self.first_refusal or more.first_refusal
+
+
+class _Listed(NamedTuple):
+    """What one tar holds."""
+
+    tables: list[pa.Table]
+    met: _Met
+    passed_over: PassedOver
+    fields: FieldNames
+    error: SourceError | None
+    """What ended it."""
+
+
+def _listed(file: SourcePath, root: SourcePath, source: TarSource) -> _Listed | None:
+    """One tar, whole; None where that is too much to be sent from one process to another."""
+    listed = _Listed([], _Met(), PassedOver(), FieldNames(source.fields), None)
+    try:
+        for block in blocks_of(listed.met.on_the_way(_of_file(file, root, source, listed.fields, listed.passed_over))):
+            listed.tables.append(block.table)
+            if listed.met.num_entries > _MANY:
+                return None
+    except SourceError as error:
+        return listed._replace(error=error)
+    return listed
+
+
+def _where(table: pa.Table, row: int) -> str:
+    """As in `Located`."""
+    location: str = table["location"][row].as_py()
+    part = parts_of(location)
+    if isinstance(part, FilePart | RefusedPart):
+        file = part.file if is_url(part.file) else local_path(part.file)
+        return f"{shown_name(part.name)} in {file}"
+    return location
 
 
 def _of_file(

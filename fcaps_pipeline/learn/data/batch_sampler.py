@@ -39,7 +39,7 @@ class SamplerSettings(Record):
     max_s: Annotated[float, Field(gt=0)] | None
     """Longer rows are cropped to this; None to keep them whole."""
     pool_row_groups: Annotated[int, Field(ge=1)]
-    """Row groups that are mixed with each other. A loader worker holds them in memory, and reads as many ahead."""
+    """Row groups that are mixed with each other. A loader worker holds them, and up to as many of the next."""
     min_rows: Annotated[int, Field(ge=1)]
     """Rows that a global batch has at least; as many as there are ranks, or more."""
 

@@ -96,6 +96,6 @@ class DataConfig(Section):
     min_rows: Annotated[int, Field(ge=2)] = 8
     """Rows of a batch at least; as many as there are ranks, or more."""
     pool_row_groups: Annotated[int, Field(ge=1)] = 8
-    """Row groups that are shuffled with each other. A loader worker holds them in memory, and reads as many ahead."""
+    """Row groups that are shuffled with each other. A loader worker holds them, and up to as many of the next."""
     num_workers: Annotated[int, Field(ge=0)] = 2
     """Processes per rank that read and decode; 0 decodes between the steps."""

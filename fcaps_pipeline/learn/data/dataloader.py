@@ -121,11 +121,10 @@ class ShardDataLoader:
                 yield _request(self._catalogue, plan, Position(epoch=epoch, step=step), rows, places)
 
     def _places(self, epoch: int, step: int) -> list[Place]:
-        """Row groups that are needed from a step on, as many ahead as its pool has, also of the next epoch."""
-        ahead, num_ahead = self._ahead(epoch), int(self._plan(epoch).row_groups_K[step])
-        num_missing = num_ahead - ahead.num_left(step)
-        of_next = self._ahead(epoch + 1).at(0, num_missing)[:num_missing] if num_missing > 0 else []
-        return ahead.at(step, num_ahead) + of_next
+        """Row groups that a step and those behind it need, also those of the next epoch."""
+        here = self._ahead(epoch)
+        share = here.share_of_next_epoch(step)
+        return here.at(step) + (self._ahead(epoch + 1).begin(share) if share else [])
 
 
 def read_in_order(
@@ -145,7 +144,7 @@ def read_in_order(
     plan = plan_in_order(catalogue, batch_s)
     ahead = RowGroupsAhead(catalogue, plan)
     requests = (
-        _request(catalogue, plan, Position(step=step), plan.rows(step), ahead.at(step, num_ahead=1))
+        _request(catalogue, plan, Position(step=step), plan.rows(step), ahead.at(step))
         for step in range(plan.num_batches)
     )
     return _load(catalogue.shards, requests, RowRules(granularities, None, seed=0), num_workers)
@@ -199,7 +198,7 @@ class _BatchDataset(Dataset["TrainingBatch | FcapsError"]):
             return error
 
     def _batch(self, request: _Request) -> TrainingBatch:
-        self._cache.expect(request.places, num_ahead=request.row_groups_to_keep)
+        self._cache.expect(request.places)
         rows: dict[int, DecodedRow | BadRow] = {}
         places = np.stack([request.shards, request.row_groups], axis=1)
         for shard, row_group in np.unique(places, axis=0).tolist():

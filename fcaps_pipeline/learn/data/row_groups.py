@@ -45,23 +45,21 @@ class RowGroupCache:
         self._shards = [store_path(shard) for shard in shards]
         self._columns = tuple(columns)
         self._tables: OrderedDict[Place, pa.Table] = OrderedDict()
-        self._expected: Sequence[Place] = ()
-        self._num_ahead = 0
         self._coming: dict[Place, Future[pa.Table]] = {}
 
-    def expect(self, places: Sequence[Place], *, num_ahead: int) -> None:
-        """Says what will be asked for, in place of what was said before, so that it is read meanwhile.
+    def expect(self, places: Sequence[Place]) -> None:
+        """Says what will be asked for, in place of what was said before; what is not in memory is read meanwhile.
 
         What cannot be read is an error for who asks for it.
 
         Args:
-            places: in the order in which they are needed; those in memory are passed over.
-            num_ahead: row groups that may be in memory, or on their way, before they are asked for.
+            places: in the order in which they are needed.
         """
-        self._expected, self._num_ahead = places, num_ahead
         for place in self._coming.keys() - set(places):
             self._coming.pop(place).cancel()
-        self._read_ahead()
+        for place in places:
+            if place not in self._tables and place not in self._coming:
+                self._coming[place] = self._threads.submit(self._read, place)
 
     def rows(self, shard: int, row_group: int, rows: Sequence[int], *, keep: int) -> list[Row]:
         """Rows of one row group in the order asked for.
@@ -93,20 +91,11 @@ class RowGroupCache:
         if place not in self._tables:
             coming = self._coming.pop(place, None)
             self._tables[place] = self._read(place) if coming is None else coming.result()
-            self._expected = [one for one in self._expected if one != place]
-            self._read_ahead()
         return self._tables[place]
 
     def _read(self, place: Place) -> pa.Table:
         shard, row_group = place
         return read_row_group(self._shards[shard], row_group, self._columns)
-
-    def _read_ahead(self) -> None:
-        for place in self._expected:
-            if len(self._coming) >= self._num_ahead:
-                return
-            if place not in self._tables and place not in self._coming:
-                self._coming[place] = self._threads.submit(self._read, place)
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:

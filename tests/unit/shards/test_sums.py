@@ -1,17 +1,18 @@
 """What commit records sum up, and what the tables of Recordings say one by one."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fcaps_pipeline.errors import AccountingError
+from fcaps_pipeline.errors import AccountingError, CorruptRunError
 from fcaps_pipeline.records.annotations import Annotation, Failure
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.shards.index import index_lines, write_index
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.outcomes import read_outcomes
-from fcaps_pipeline.shards.reader import read_commits, read_index
+from fcaps_pipeline.shards.reader import read_commits, read_index, stream_index
 from fcaps_pipeline.shards.sums import MAX_LISTED, CommitSums, sum_up, total
 from fcaps_pipeline.shards.writer import UnitWriter
 from tests.outcomes import segmented
@@ -87,3 +88,30 @@ def test_an_index_of_any_number_of_shards_is_read_back(layout: RunLayout) -> Non
         write_index(layout, total(kept), lines, job_sha256="0" * 64, plan_sha256="1" * 64)
         index = read_index(layout)
         assert (index.shards, index.totals, index.plan_sha256) == (files, total(kept), "1" * 64)
+        head, shards = stream_index(layout)
+        assert (tuple(shards), head.model_copy(update={"shards": files})) == (files, index)
+        layout.index.put(json.dumps(json.loads(layout.index.read()), indent=1))
+        assert tuple(stream_index(layout)[1]) == files
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text[: text.rindex("\n{")], "index.json breaks off; run annotate again"),
+        (lambda text: text.replace('"table":"data"', '"table":"date"'), "index.json has a line of no shard"),
+        (lambda text: text.replace('"totals"', '"total"'), "is not an index of this version"),
+        (lambda text: "{[\n", "index.json is not JSON"),
+    ],
+)
+def test_a_damaged_index_is_one_line(layout: RunLayout, change: Callable[[str], str], message: str) -> None:
+    commits = list(read_commits(layout))
+    lines = [line for commit in commits for line in index_lines(commit)]
+    write_index(layout, total(commits), lines, job_sha256="0" * 64, plan_sha256="1" * 64)
+    layout.index.put(change(layout.index.read_text()))
+    with pytest.raises(CorruptRunError, match=message):
+        list(stream_index(layout)[1])
+
+
+def test_a_run_without_an_index_is_not_finished(layout: RunLayout) -> None:
+    with pytest.raises(CorruptRunError, match=r"has no index\.json: the run is not finished"):
+        stream_index(layout)

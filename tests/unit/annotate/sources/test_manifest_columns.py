@@ -218,6 +218,21 @@ def test_plain_rows_are_read_in_columns(folder: Path) -> None:
     assert plain_rows(rows.append_column("mood", pa.array(["gay", None])), folder) is None
 
 
+def test_lines_with_fields_of_others_are_read_in_columns(folder: Path) -> None:
+    lines = [
+        {"path": "a.wav", "duration_s": 2, "gender": "F", "mood": {"of": ["day", 1.0, None]}, "mos": None},
+        {"path": "b.wav", "id": "x", "mos": 3.0},
+    ]
+    table = plain_lines(b"".join(json.dumps(line).encode() + b"\n" for line in lines), folder)
+    assert table is not None
+    assert [(one.source, one.speaker_gender, one.extra) for one in recordings_of(table)] == [
+        ("a.wav", "female", '{"gender":"F","mood":{"of":["day",1.0,null]}}'),
+        ("b.wav", None, '{"mos":3.0}'),
+    ]
+    for name in ("speakr", "start_s", "segments", "offset"):  # a mistake, or not plain
+        assert plain_lines(json.dumps({"path": "a.wav", name: 1}).encode(), folder) is None
+
+
 def test_what_is_no_parquet_is_named(tmp_path: Path) -> None:
     path = tmp_path / "m.parquet"
     path.write_bytes(b"PAR1 and no more")

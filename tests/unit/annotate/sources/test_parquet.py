@@ -174,7 +174,7 @@ def test_a_damaged_row_group_costs_its_own_rows(write: Write) -> None:
 
 def test_a_storage_that_fails_while_listing_is_no_damage(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write("p.parquet", _sounds(*"abcdef"))
-    monkeypatch.setattr("fcaps_pipeline.annotate.sources.listing._BLOCK_ROWS", 1)
+    monkeypatch.setattr("fcaps_pipeline.annotate.sources.blocks._BLOCK_ROWS", 1)
     listing = iter(_listing(path))
     next(listing)
 

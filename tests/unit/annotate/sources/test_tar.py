@@ -3,7 +3,9 @@
 import gzip
 import io
 import json
+import os
 import re
+import signal
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +19,11 @@ from hypothesis import strategies as st
 
 from fcaps_pipeline.annotate.sources.detection import detect_source
 from fcaps_pipeline.annotate.sources.listing import Listing, list_recordings
+from fcaps_pipeline.annotate.sources.listing_processes import listed_apart
 from fcaps_pipeline.audio.byte_source import open_bytes, sha256_of
 from fcaps_pipeline.audio.location import FilePart, parts_of
 from fcaps_pipeline.audio.stream import decode_all
-from fcaps_pipeline.errors import RecordingError, SourceError
+from fcaps_pipeline.errors import RecordingError, ResourceError, SourceError
 from fcaps_pipeline.jobs.sources import TarSource
 from fcaps_pipeline.records.audio import Recording
 
@@ -281,3 +284,73 @@ def test_names_of_any_bytes_can_be_stored_shown_and_opened(
         if isinstance(part, FilePart):
             assert open_bytes(recording.location).at(0, 9).isdigit()
     assert found[-1].source == f"a.tar/{len(names)}good.wav"
+
+
+@pytest.fixture
+def many(write: Write) -> Path:
+    """Five tars: the first has a note, the third a link, the fourth is no tar."""
+    for number in range(5):
+        name = f"r{number}"
+        write(
+            f"in/{number}.tar",
+            (f"{name}.mp3", b"x"),
+            (f"{name}.json", {"id": name, "gender": "f", "who": f"s{number}"}),
+        )
+    write("in/0.tar", ("r0.mp3", b"x"), ("r0.txt", b"\xff"))
+    path = write("in/2.tar", ("l.mp3", _link("l.mp3")), ("r2.mp3", b"x"), ("r2.pdf", b"x"))
+    (path.parent / "3.tar").write_bytes(b"no tar at all")
+    return path.parent
+
+
+def _said(listing: Listing) -> tuple[list[Recording], tuple[str, ...], dict[str, int], int]:
+    found = list(listing)
+    passed_over = listing.passed_over
+    return found, passed_over.first_notes(), dict(passed_over.by_suffix), passed_over.num_read_beside
+
+
+def test_processes_list_tars_as_one_process_does(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = _said(_listing(many, fields={"speaker": "who"}))
+    assert len(alone[0]) == 6
+    assert len(alone[1]) == 2
+    monkeypatch.setattr("fcaps_pipeline.annotate.sources.tar._FEW", 1)
+    assert _said(_listing(many, fields={"speaker": "who"})) == alone
+
+
+@pytest.fixture
+def apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tars but the first are listed as in processes of their own, which take seconds to start."""
+
+    def listed_here(list_one: Callable[[Path], Any], files: list[Path]) -> list[tuple[Path, Any]]:
+        return [(file, list_one(file)) for file in files]
+
+    monkeypatch.setattr("fcaps_pipeline.annotate.sources.tar._FEW", 1)
+    monkeypatch.setattr("fcaps_pipeline.annotate.sources.tar.listed_apart", listed_here)
+
+
+@pytest.mark.usefixtures("apart")
+def test_what_is_too_much_to_be_sent_is_listed_here(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = _said(_listing(many))
+    monkeypatch.setattr("fcaps_pipeline.annotate.sources.tar._MANY", 0)
+    assert _said(_listing(many)) == expected
+
+
+@pytest.mark.usefixtures("apart")
+def test_a_mistake_in_a_later_tar_comes_after_what_stands_before_it(many: Path, write: Write) -> None:
+    (many / "9.tar").write_bytes(gzip.compress(b"x" * 600))
+    listing = iter(_listing(many))
+    assert len([next(listing) for _ in range(6)]) == 6
+    with pytest.raises(SourceError, match=r"9\.tar is compressed with gzip"):
+        next(listing)
+    (many / "9.tar").unlink()
+    write("in/8.tar", ("x.mp3", b"x"), ("x.json", {"id": "r1"}))
+    with pytest.raises(SourceError, match=r"the id 'r1': r1.mp3 in .*1\.tar and x.mp3 in .*8\.tar; rename one"):
+        list(_listing(many))
+
+
+def test_a_process_that_dies_while_listing_is_one_line() -> None:
+    with pytest.raises(ResourceError, match="a process that listed the source died"):
+        list(listed_apart(_die, [Path("/a.tar")], num_processes=1))
+
+
+def _die(_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

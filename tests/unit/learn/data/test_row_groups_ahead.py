@@ -1,7 +1,6 @@
 """What comes next is told from the plan: every row group before the batch that needs it, and no more than was asked."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,14 +27,9 @@ def _needed(catalogue: Catalogue, plan: EpochPlan, step: int) -> list[Place]:
 
 
 @settings(deadline=None)
-@given(
-    group_sizes=st.lists(st.integers(1, 9), min_size=1, max_size=20),
-    pool=st.integers(1, 4),
-    num_ahead=st.integers(0, 5),
-    in_order=st.booleans(),
-)
-def test_places_are_those_of_an_obvious_search(
-    group_sizes: list[int], pool: int, num_ahead: int, *, in_order: bool
+@given(group_sizes=st.lists(st.integers(1, 9), min_size=1, max_size=20), pool=st.integers(1, 4), in_order=st.booleans())
+def test_what_a_step_needs_is_among_its_places_and_was_ahead_of_the_first_of_its_pool(
+    group_sizes: list[int], pool: int, *, in_order: bool
 ) -> None:
     catalogue = _catalogue(group_sizes)
     limits = SamplerSettings(seed=5, batch_s=4.0, max_s=None, pool_row_groups=pool, min_rows=1)
@@ -43,16 +37,27 @@ def test_places_are_those_of_an_obvious_search(
     ahead = RowGroupsAhead(catalogue, plan)
     needed = [_needed(catalogue, plan, step) for step in range(plan.num_batches)]
     order = list(dict.fromkeys(place for places in needed for place in places))
+    before: set[Place] = set()
     for step in range(plan.num_batches):
-        begun = {place for places in needed[: step + 1] for place in places}
+        places = ahead.at(step)
         later = {place for places in needed[step:] for place in places}
-        fresh = [place for place in order if place not in begun]
-        assert ahead.at(step, num_ahead) == [one for one in order if one in begun & later] + fresh[:num_ahead]
-        assert ahead.num_left(step) == len(fresh)
+        assert places == [one for one in order if one in places]
+        assert set(needed[step]) <= set(places) <= later
+        assert len(places) <= int(plan.row_groups_K[step]) + len(group_sizes)
+        if step and before.isdisjoint(needed[step]):  # a new pool
+            assert min(needed[step], key=order.index) in ahead.at(step - 1)
+        before |= set(needed[step])
 
 
-@pytest.mark.parametrize("num_ahead", [0, 2])
-def test_of_the_last_step_nothing_is_ahead(num_ahead: int) -> None:
-    catalogue = _catalogue([4, 4])
-    plan = plan_in_order(catalogue, 4.0)
-    assert RowGroupsAhead(catalogue, plan).at(plan.num_batches - 1, num_ahead) == [(0, 1)]
+def test_the_next_pool_comes_step_by_step() -> None:
+    catalogue = _catalogue([8] * 6)
+    limits = SamplerSettings(seed=5, batch_s=6.0, max_s=None, pool_row_groups=3, min_rows=1)
+    ahead = RowGroupsAhead(catalogue, plan_epoch(catalogue, limits, 0))
+    steps = [ahead.at(step) for step in range(8)]
+    whole = steps[3]
+    assert [len(places) for places in steps[:4]] == [4, 5, 6, 6]
+    assert all(places == whole[: len(places)] for places in steps[:3])
+    assert steps[4] == whole[3:]
+    assert [ahead.share_of_next_epoch(step) for step in (0, 3, 4, 7)] == [0.0, 0.0, 0.25, 1.0]
+    assert ahead.begin(0.25) == whole[:1]
+    assert ahead.begin(1.0) == whole[:3]
