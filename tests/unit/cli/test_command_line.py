@@ -144,7 +144,7 @@ def test_the_run_folder_bears_the_name_of_what_is_annotated(tmp_path: Path, monk
     assert names == [f"runs/{name}" for name in ("emilia.v1", "emilia.v2", "job", "cuts", "package:demo_speech")]
 
 
-_ON_STORES = {("annotate",), ("plan",), ("release", "build"), ("release", "remove")}
+_ON_STORES = {("annotate",), ("plan",), ("pack",), ("release", "build"), ("release", "remove")}
 """Commands whose --out may be an address."""
 
 

@@ -210,3 +210,10 @@ def test_what_cannot_be_packed_is_one_line(published: str, tmp_path: Path) -> No
     (tmp_path / "mine" / "notes.txt").write_text("keep")
     with pytest.raises(UsageError, match=r"neither empty nor a folder of `fcaps pack` \(it holds notes\.txt\)"):
         pack(_settings(published, tmp_path=tmp_path), tmp_path / "mine")
+
+
+def test_a_pack_may_lie_on_a_store(published: str, tmp_path: Path) -> None:
+    where = f"memory://{tmp_path.name.replace('_', '-')}/packed"
+    totals = pack(_settings(published, tmp_path=tmp_path), where)
+    assert totals.num_annotations == 5
+    assert [part.name for part in open_dataset(where).parts()] == ["unit-00000"]
