@@ -21,7 +21,7 @@ import psutil
 
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
-from fcaps_pipeline.annotate.engines.vllm_engine import VllmEngine
+from fcaps_pipeline.annotate.engines.vllm_engine import CPU_EXECUTOR, VllmEngine
 from fcaps_pipeline.jobs.annotate_job import VllmEngineConfig
 from fcaps_pipeline.jobs.resources import resolve_path, shipped_folder
 from fcaps_pipeline.records.annotations import Completion
@@ -124,6 +124,7 @@ class VllmServer:
                     *("bash", str(SERVE), str(resolve_path("package:captioner")), "captioner"),
                     *("--host", "127.0.0.1", "--port", str(self._port)),
                     *("--dtype", "float32", "--max-model-len", "2048", "--enforce-eager"),
+                    *("--distributed-executor-backend", CPU_EXECUTOR),
                 ],
                 stdout=log,
                 stderr=log,

@@ -38,7 +38,13 @@ _MIN_PATTERN_TOKENS = 3
 _MAX_PATTERN_TOKENS = 48
 _MIN_PATTERN_COUNT = 4
 """A run of 3 to 48 tokens four times in a row ends an answer: it would loop until the limit."""
-_CPU_WORKER = "fcaps_pipeline.annotate.engines.cpu_worker.SeededWorker"
+CPU_EXECUTOR = "vllm.v1.executor.uniproc_executor.UniProcExecutor"
+"""Keeps the model in the engine's process, as on one GPU: another one takes 15 s to load and half a GiB. On a CPU vLLM
+starts one, even where it is told `uni`, in order to bind its threads to cores; here they are bound to none."""
+_CPU_ARGUMENTS = {
+    "distributed_executor_backend": CPU_EXECUTOR,
+    "worker_extension_cls": "fcaps_pipeline.annotate.engines.cpu_worker.SeededWorker",
+}
 _AUDIO_CACHE_GB = 1
 """Clips come once: it holds those in flight, whose granularities are asked together."""
 
@@ -213,7 +219,7 @@ def _load(config: VllmEngineConfig, model: str, loggers: list[Any] | None) -> "A
         "mm_processor_cache_gb": _AUDIO_CACHE_GB,
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
-        **({"worker_extension_cls": _CPU_WORKER} if config.device == "cpu" else {}),
+        **(_CPU_ARGUMENTS if config.device == "cpu" else {}),
         **config.engine_args,
     }
     try:
