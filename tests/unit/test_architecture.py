@@ -55,8 +55,9 @@ OWNERS = {
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
-def _imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def _imports(path: Path, *, only_at_the_top: bool = False) -> Iterator[str]:
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    for node in module.body if only_at_the_top else ast.walk(module):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -115,6 +116,11 @@ def test_heavy_libraries_have_one_owner(path: Path) -> None:
     for name in _imports(path):
         owners = OWNERS.get(name.split(".")[0])
         assert owners is None or any(where == owner or where.startswith(f"{owner}/") for owner in owners), name
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "learn").rglob("*.py")), ids=lambda path: path.stem)
+def test_no_process_of_a_training_loads_transformers_that_has_no_use_for_it(path: Path) -> None:
+    assert "transformers" not in {name.split(".")[0] for name in _imports(path, only_at_the_top=True)}
 
 
 def test_files_stay_under_400_lines() -> None:

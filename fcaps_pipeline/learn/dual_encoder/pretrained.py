@@ -1,6 +1,7 @@
 """The border to transformers: encoders, feature extractors and tokenizers by hub name or from a folder.
 
-transformers has no types here, so its objects are `Any`; its many exceptions become one ModelError.
+transformers has no types here, so its objects are `Any`; its many exceptions become one ModelError. It takes seconds
+to load, in every process of a training, and is imported only where a tower is a pretrained one.
 """
 
 from collections.abc import Iterator
@@ -12,8 +13,6 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoModelForTextEncoding, AutoTokenizer
-from transformers.utils import logging
 
 from fcaps_pipeline.errors import ModelError
 from fcaps_pipeline.jobs.resources import resolve_path
@@ -57,6 +56,8 @@ class Origin:
         Raises:
             ModelError: there is none, or transformers does not know its kind.
         """
+        from transformers import AutoConfig
+
         with self._one_error("config.json"):
             config = AutoConfig.from_pretrained(self.location, revision=self.revision)
         # Only generation has a use for the cache, and it excludes checkpointing.
@@ -69,6 +70,8 @@ class Origin:
         Raises:
             ModelError: there is none.
         """
+        from transformers import AutoFeatureExtractor
+
         with self._one_error("preprocessor_config.json"):
             return AutoFeatureExtractor.from_pretrained(self.location, revision=self.revision)
 
@@ -78,6 +81,8 @@ class Origin:
         Raises:
             ModelError: there is none.
         """
+        from transformers import AutoTokenizer
+
         folder = Path(self.location)
         # transformers would make a tokenizer without any vocabulary.
         if folder.is_dir() and not any(any(folder.glob(pattern)) for pattern in _VOCABULARY_FILES):
@@ -91,6 +96,8 @@ class Origin:
         Raises:
             ModelError: the weights are missing, unreadable, or do not fit the configuration.
         """
+        from transformers import AutoModel, AutoModelForTextEncoding
+
         family = AutoModelForTextEncoding if config.model_type in _T5_KINDS else AutoModel
         if not self.has_weights:
             return _only_encoder(family.from_config(config))
@@ -132,6 +139,8 @@ def enable_checkpointing(encoder: Any) -> None:
 
 @contextmanager
 def _no_load_report() -> Iterator[None]:
+    from transformers.utils import logging
+
     # transformers tabulates every tensor it does not load, such as a whole decoder; the missing ones are checked here.
     before = logging.get_verbosity()
     logging.set_verbosity_error()

@@ -164,9 +164,8 @@ def test_a_kill_at_any_moment_of_saving_leaves_a_whole_last_checkpoint(tmp_path:
     assert {1, 2} == set(steps)
 
 
-def _save_killed(folder: Path, num_calls: int) -> None:
+def _save_killed(folder: Path, learner: Learner, num_calls: int) -> None:
     """Saves a first checkpoint, and a second one that dies in the n-th call that touches the disk's names."""
-    learner = _learner()
     _save(folder, learner, _best_so_far(1))
     left = num_calls
 
@@ -188,10 +187,11 @@ def _best_so_far(step: int) -> TrainState:
 def _kill_many(root: Path) -> None:
     """One child per context, until a child outlives its save."""
     torch.set_num_threads(1)
+    learner = _learner()  # here, because what torch loads for an optimizer takes every child a second
     for num_calls in range(1, 200, 3):
         child = os.fork()
         if child == 0:
-            _save_killed(root / f"{num_calls:03d}", num_calls)
+            _save_killed(root / f"{num_calls:03d}", learner, num_calls)
             os._exit(0)
         if os.waitpid(child, 0)[1] == 0:
             return
