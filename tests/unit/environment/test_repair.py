@@ -24,6 +24,8 @@ def test_what_set_up_repaired_is_not_repaired_again() -> None:
 
 
 def test_what_cannot_be_repaired_and_is_not_needed_is_said_in_one_line(tmp_path: Path) -> None:
+    for healthy in ("torchaudio", "torchvision"):
+        (tmp_path / f"{healthy}.py").touch()
     (tmp_path / "torchcodec").mkdir()
     (tmp_path / "torchcodec" / "__init__.py").write_text("raise RuntimeError('Could not load libtorchcodec')")
     (tmp_path / "torchcodec-0.13.0.dist-info").mkdir()

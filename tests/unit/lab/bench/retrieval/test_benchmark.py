@@ -12,7 +12,7 @@ TINY = Scale(large_rows=8, small_rows=8, dev_rows=6, test_rows=6, steps=2, batch
 
 
 def run(work: Path, scale: Scale, notes: list[str]) -> list[VariantResult]:
-    return bench_retrieval(work, scale, workers=2, on_rows=lambda _: None, note=notes.append, today="2026-01-02")
+    return bench_retrieval(work, scale, workers=1, on_rows=lambda _: None, note=notes.append, today="2026-01-02")
 
 
 @needs_synthesizers
