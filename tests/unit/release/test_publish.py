@@ -1,5 +1,6 @@
 """A release comes to a stand-in of the Hub, by its real client, and to a bucket: whole, once, in spite of breaks."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from itertools import count
@@ -12,7 +13,14 @@ from fcaps_pipeline.errors import CorruptRunError, FcapsError, OutputError, Stor
 from fcaps_pipeline.release import publish_hub
 from fcaps_pipeline.release.dataset import open_dataset, read_release
 from fcaps_pipeline.release.describe import describe
-from fcaps_pipeline.release.layout import ReleaseLayout
+from fcaps_pipeline.release.layout import (
+    RELEASED_TABLES,
+    ReleaseFile,
+    ReleaseLayout,
+    ReleaseRecord,
+    ReleaseShard,
+    SplitSums,
+)
 from fcaps_pipeline.release.publish import Finished, Publication, finished, target_of
 from fcaps_pipeline.storage.hub_repository import HubRepository
 from fcaps_pipeline.storage.path import store_path
@@ -33,13 +41,41 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
 
 
 @pytest.fixture
-def release(laid_out: LaidOut) -> Path:
-    """One that is not described, for what publishing does with any."""
-    laid_out.finish(())
-    root = laid_out.layout.root.on_disk()
+def release(tmp_path: Path) -> Path:
+    """Eight files, whatever is in them: publishing looks at names and hashes."""
+    root = tmp_path / "release"
+    shards = []
+    for number, split in enumerate(("train", "validation", "test")):
+        for table in RELEASED_TABLES:
+            path = f"{table}/{split}-00000.parquet"
+            file = _write(root, path, f"{path} {number}".encode() * 400)
+            shards.append(ReleaseShard(table=table, split=split, num_rows=1, **file.model_dump()))
+    sums = dict.fromkeys(("num_rows", "num_recordings", "num_speakers", "num_global_captions", "num_fine_captions"), 1)
+    record = ReleaseRecord(
+        name="tales",
+        version="1.0.0",
+        fcaps_version="0.1.0",
+        schema_versions={},
+        parent=None,
+        recipe={},
+        sources=(),
+        splits={shard.split: SplitSums(duration_s=1.0, **sums) for shard in shards},
+        num_excluded={},
+        removals=(),
+        tombstones_sha256=None,
+        shards=tuple(shards),
+        files=(_write(root, "README.md", b"# Tales"),),
+    )
+    (root / "release.json").write_text(record.model_dump_json(indent=1))
     (root / "tombstones.json").write_text("{}")
     (root / "notes.txt").write_text("of the maintainers")
     return root
+
+
+def _write(root: Path, path: str, content: bytes) -> ReleaseFile:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_bytes(content)
+    return ReleaseFile(path=path, num_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 @pytest.fixture
