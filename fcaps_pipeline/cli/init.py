@@ -17,6 +17,7 @@ class Kind(StrEnum):
     ANNOTATE = "annotate"
     TRAIN = "train"
     EVALUATE = "evaluate"
+    RELEASE = "release"
 
 
 def init(
@@ -26,7 +27,7 @@ def init(
     ] = None,
 ) -> None:
     """Write a job with every key explained, those that need not be set as comments."""
-    from fcaps_pipeline.cli.kinds import JOBS
+    from fcaps_pipeline.cli.kinds import JOBS, command_for
     from fcaps_pipeline.cli.schemas import schema_path
     from fcaps_pipeline.jobs.commented import commented
     from fcaps_pipeline.jobs.job_yaml import read_value
@@ -43,4 +44,4 @@ def init(
     with writing(path):
         write_durably(path, commented(JOBS[kind], content, str(schema_path(f"{kind}_job"))))
     result.say(str(path))
-    messages.say(f"next: edit it, then run `fcaps {kind} {path}`")
+    messages.say(f"next: edit it, then run `{command_for(kind)} {path}`")

@@ -23,6 +23,7 @@ def build(
     ],
 ) -> None:
     """Make a release; the same command goes on where an earlier call ended."""
+    from fcaps_pipeline.cli.kinds import job_for
     from fcaps_pipeline.release.build.release import Listener, build_release
     from fcaps_pipeline.release.recipe import read_recipe
 
@@ -32,7 +33,9 @@ def build(
     def on_shard(num_done: int, num_shards: int) -> None:
         messages.say(f"shard {num_done} of {num_shards}")
 
-    built = build_release(read_recipe(recipe), out, Listener(on_remark, on_shard))
+    with job_for("release", recipe):
+        read = read_recipe(recipe)
+    built = build_release(read, out, Listener(on_remark, on_shard))
     record = built.record
     _show(record)
     is_now = "is built" if built.is_new else "is already built"

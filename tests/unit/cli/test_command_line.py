@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from fcaps_pipeline import __version__
 from fcaps_pipeline.cli.annotate import default_run_folder
-from fcaps_pipeline.cli.kinds import JOBS
+from fcaps_pipeline.cli.kinds import JOBS, command_for
 from fcaps_pipeline.cli.main import app
 from fcaps_pipeline.jobs.job_file import read_job_file, validate_job
 from fcaps_pipeline.jobs.resources import resolve_path, shipped_folder
@@ -228,14 +228,14 @@ def test_plan_says_what_this_machine_lacks(typed: Typed, monkeypatch: pytest.Mon
     assert "has no GPU" in out
 
 
-@pytest.mark.parametrize("kind", ["annotate", "train", "evaluate"])
+@pytest.mark.parametrize("kind", ["annotate", "train", "evaluate", "release"])
 def test_init_writes_a_job_that_its_command_reads(
     kind: str, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     code, out, err = typed("init", kind)
     assert (code, out) == (0, f"{kind}.yaml\n")
-    assert f"fcaps {kind} {kind}.yaml" in err
+    assert f"{command_for(kind)} {kind}.yaml" in err
     read = read_job_file(Path(f"{kind}.yaml"), "sections")
     assert validate_job(JOBS[kind], read) is not None
     first = Path(f"{kind}.yaml").read_text().splitlines()[0]

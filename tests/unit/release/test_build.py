@@ -13,6 +13,7 @@ from fcaps_pipeline.release.build.release import build_release
 from fcaps_pipeline.release.dataset import open_dataset
 from fcaps_pipeline.release.layout import ReleaseRecord
 from fcaps_pipeline.release.recipe import Recipe
+from tests.conftest import Typed
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter, Spoken, corpus
 
 TWO = {"shares": {"train": 0.5, "test": 0.5}}
@@ -108,3 +109,22 @@ def test_a_version_is_never_changed(runs: RunWriter, tmp_path: Path) -> None:
     assert again.record == first.record
     with pytest.raises(UsageError, match="a version once written is never changed"):
         build_release(recipe(run, version="1.0.1"), tmp_path / "out")
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_the_command_says_what_it_made_and_what_it_left_out(runs: RunWriter, tmp_path: Path, typed: Typed) -> None:
+    run = runs.write(
+        tmp_path / "run", [*corpus(10, 2), Spoken("a", "s9", noise_seed=1), Spoken("b", "s8", noise_seed=1)]
+    )
+    job = tmp_path / "release.yaml"
+    job.write_text(f"name: voices\nversion: 1.0.0\nruns: [{run}]\nsplits: {{shares: {{train: 1.0}}}}\n")
+    code, out, err = typed("release", "build", job, "--out", tmp_path / "out")
+    assert code == 0, err
+    assert "left out: 1 duplicate" in out
+    assert f"voices 1.0.0 is built: {tmp_path / 'out'}" in out
+    assert "shard 1 of 1" in err
+    assert f"is already built: {tmp_path / 'out'}" in typed("release", "build", job, "--out", tmp_path / "out")[1]
+    job.write_text("source: {kind: folder, path: speech}\nengines: {}\ncaptions: {}\n")
+    code, _, err = typed("release", "build", job, "--out", tmp_path / "out")
+    assert code == 2
+    assert "is a job for `fcaps annotate`, not for `fcaps release build`" in err
