@@ -24,6 +24,7 @@ def _card(made: LaidOut) -> DatasetCard:
     return DatasetCard(text)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_hub_and_datasets_read_every_split_of_every_config(laid_out: LaidOut, tmp_path: Path) -> None:
     files = describe(laid_out.layout, laid_out.recipe, laid_out.draft)
     root = laid_out.layout.root.on_disk()
@@ -88,6 +89,7 @@ def test_text_of_strangers_breaks_neither_yaml_nor_markdown(laid_out: LaidOut, f
     assert "![x]" not in outside.replace("\\!\\[x", "")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_values_of_rows_break_neither_yaml_nor_markdown(run_writer: RunWriter, tmp_path: Path) -> None:
     rows = rows_of(run_writer, tmp_path / "run")
     plain = _card(lay_out(tmp_path / "plain", rows))
