@@ -6,6 +6,7 @@ shards, with the records that `release.json` names them by. The same shards give
 
 import hashlib
 
+from fcaps_pipeline.jobs.resources import resolve_store_path
 from fcaps_pipeline.release.card import card_text
 from fcaps_pipeline.release.changes import changes_text
 from fcaps_pipeline.release.compare.differences import Differences
@@ -62,7 +63,7 @@ def descriptions(
 def _former_changes(recipe: Recipe) -> str | None:
     if recipe.parent is None:
         return None
-    page = ReleaseLayout(recipe.parent).changes
+    page = ReleaseLayout(resolve_store_path(recipe.parent)).changes
     return page.read_text() if page.exists() else None
 
 

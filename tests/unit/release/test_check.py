@@ -98,6 +98,18 @@ def test_what_is_no_release_is_told(tmp_path: Path) -> None:
         list(check_release(tmp_path))
 
 
+def test_a_release_in_a_bucket_is_checked(laid_out: LaidOut) -> None:
+    finished(laid_out)
+    bucket = store_path("memory://releases/tales")
+    for name in laid_out.layout.root.sizes():
+        (bucket / name).put((laid_out.layout.root / name).read())
+    assert {one.check for one in check_release(bucket) if not one.is_ok} == set()
+    (bucket / "README.md").delete()
+    (bucket / "data/train-00000.parquet").put(b"PAR1")
+    (damaged,) = [one for one in check_release(bucket) if not one.is_ok]
+    assert (damaged.check, damaged.found) == ("missing or changed files", 2)
+
+
 @pytest.mark.parametrize("name", ["data/train-00000.parquet", "croissant.json", "excluded/00000.parquet"])
 def test_a_changed_or_missing_file_ends_the_checks(laid_out: LaidOut, name: str) -> None:
     finished(laid_out)
@@ -341,6 +353,13 @@ def test_the_command_prints_every_check_and_refuses(laid_out: LaidOut, typed: Ty
     assert (
         "1 of 25 checks refuse this release (files among those of tables that nobody names: data/more.parquet)" in told
     )
+
+
+def test_the_captions_of_a_release_are_reported_on_like_those_of_a_run(laid_out: LaidOut, typed: Typed) -> None:
+    code, printed, _ = typed("report", str(finished(laid_out).layout.root))
+    assert code == 0
+    assert "24 captions, 22 of them stand before word for word" in printed
+    assert "4 named speakers" in printed
 
 
 def _file(made: LaidOut, path: str) -> ReleaseFile:
