@@ -29,6 +29,7 @@ from tests.hub_state import (
     Repository,
     Request,
     commit_of,
+    content_of,
     repository_of,
 )
 
@@ -87,6 +88,8 @@ def _go_wrong(fault: Fault | None) -> None:
         raise RefusedError(429, Retry_After="0")
     if fault == "limit":
         raise RefusedError(429, RateLimit='"api";r=0;t=0', RateLimit_Policy='"fixed window";"api";q=500;w=300')
+    if fault == "busy":
+        raise RefusedError(409)
     if fault == "deny":
         raise RefusedError(403)
     if fault == "break":
@@ -146,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
             repository = repository_of(self._hub, found[1], found[2], token)
             self._send_tree(repository, commit_of(repository, found[3]), unquote(found[4] or ""), query)
         elif found := re.fullmatch(r"/(?:(datasets|spaces)/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
-            repository = repository_of(self._hub, found[1] or "models", found[2], token)
+            repository = content_of(self._hub, found[1] or "models", found[2], token)
             self._send_file(repository, commit_of(repository, found[3]), unquote(found[4]), is_cut=is_cut)
         else:
             raise RefusedError(404)

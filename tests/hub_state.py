@@ -18,7 +18,7 @@ LARGE_BYTES = 1000
 _NUMBERS = count()
 
 Access = Literal["public", "private", "gated"]
-Fault = Literal["deny", "lose", "throttle", "limit", "break", "cut", "refuse"]
+Fault = Literal["busy", "deny", "lose", "throttle", "limit", "break", "cut", "refuse"]
 
 
 class Request(NamedTuple):
@@ -121,6 +121,12 @@ def repository_of(hub: HubServer, kind: str, name: str, token: str | None) -> Re
     found = hub.repositories.get((kind, name))
     if found is None or (found.access == "private" and token != TOKEN):
         raise RefusedError(401 if token is None else 404, "RepoNotFound")
+    return found
+
+
+def content_of(hub: HubServer, kind: str, name: str, token: str | None) -> Repository:
+    """A repository, for someone who may read its files: of a gated one everybody sees what it holds."""
+    found = repository_of(hub, kind, name, token)
     if found.access == "gated" and token != TOKEN:
         raise RefusedError(401 if token is None else 403, "GatedRepo")
     return found

@@ -184,7 +184,8 @@ class HubRepository:
                 )
             return str(made.oid)
 
-        return self._ask("write to", ask)
+        # Somebody else's commit may be under way.
+        return self._ask("write to", ask, passing=frozenset({_CONFLICT}))
 
     def tag(self, name: str, commit: str) -> None:
         """Gives a commit a name, unless it has it.
@@ -217,9 +218,15 @@ class HubRepository:
         except ValueError:
             raise OutputError(f"cannot write to {self.address}: the Hub does not accept {what}") from None
 
-    def _ask(self, doing: str, ask: Callable[[], _T], failure: type[FcapsError] = OutputError) -> _T:
+    def _ask(
+        self,
+        doing: str,
+        ask: Callable[[], _T],
+        failure: type[FcapsError] = OutputError,
+        passing: frozenset[int] = frozenset(),
+    ) -> _T:
         with _quiet():
-            return patiently(ask, self.address, f"cannot {doing} {self.address}", self._patience_s, failure)
+            return patiently(ask, self.address, f"cannot {doing} {self.address}", self._patience_s, failure, passing)
 
 
 @contextmanager

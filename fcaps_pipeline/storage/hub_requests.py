@@ -37,6 +37,7 @@ def patiently(
     what: str,
     patience_s: float,
     failure: type[FcapsError] = StorageError,
+    passing: frozenset[int] = frozenset(),
 ) -> _T:
     """What a request brings, made again as long as its trouble may pass.
 
@@ -46,6 +47,7 @@ def patiently(
         what: is not possible if it fails, for messages.
         patience_s: after which no more is asked, nor waited for.
         failure: raised where it fails.
+        passing: statuses that pass here, besides those that always may.
 
     Raises:
         MissingFileError: the repository has no such file.
@@ -56,7 +58,7 @@ def patiently(
         try:
             return ask()
         except _TROUBLE as error:
-            pause_s = _pause_s(error, wait_s)
+            pause_s = _pause_s(error, wait_s, passing)
             if pause_s is None or time.monotonic() + pause_s > deadline_s:
                 raise _told(error, address, what, failure) from None
         time.sleep(pause_s)
@@ -114,12 +116,12 @@ def _code(error: HfHubHTTPError) -> str | None:
     return code
 
 
-def _pause_s(error: Exception, wait_s: float) -> float | None:
+def _pause_s(error: Exception, wait_s: float, passing: frozenset[int]) -> float | None:
     """How long to wait before the request is made again; None where that is no use."""
     if isinstance(error, AskAgainError):
         return 0.0
     if isinstance(error, HfHubHTTPError):
-        if error.response.status_code not in _PASSING_STATUS:
+        if error.response.status_code not in _PASSING_STATUS | passing:
             return None
         return _told_wait_s(error) or _spread(wait_s)
     return _spread(wait_s) if isinstance(error, _PASSING) else None

@@ -203,6 +203,7 @@ def test_a_broken_upload_goes_on_where_it_stopped(
 
 def test_a_lost_answer_is_no_second_commit_and_a_lost_tag_is_made_up_for(hub: HubServer, release: Path) -> None:
     where = _new()
+    hub.set("/commit/", "busy")
     hub.set("/commit/", "lose")
     hub.set("/tag/", "deny")
     with pytest.raises(OutputError, match="cannot tag"):
