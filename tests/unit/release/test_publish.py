@@ -332,7 +332,7 @@ def test_the_command_shows_first_and_does_with_yes(hub: HubServer, sound: Path, 
     assert not hub.repositories
     code, out, err = typed("release", "publish", sound, where, "--yes", "--public")
     assert (code, f"published: tales 1.0.0 in {where}, tag 1.0.0" in out) == (0, True), err
-    assert f"{num_files} of {num_files} files are sent" in err
+    assert err.splitlines() == [f"{num_files} of {num_files} files are sent"], "no bars and no lines of the client"
     assert _of(hub, where).access == "public"
     code, out, err = typed("verify", f"{where}@1.0.0")
     assert (code, "none refuses this release" in out) == (0, True), err
