@@ -17,7 +17,7 @@ _SCREEN = 45
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_exist_with_their_options(command: str, typed: Typed) -> None:
     words = command.split()[1:]
-    names = words[:2] if words[0] in {"bench", "captioner"} else words[:1]
+    names = words[:2] if words[0] in {"bench", "captioner", "release"} else words[:1]
     code, help_text, _ = typed(*names, "--help")
     assert code == 0
     assert {option for option in re.findall(r"--[a-z-]+", command) if option not in help_text} == set()
