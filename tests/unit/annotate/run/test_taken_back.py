@@ -13,7 +13,7 @@ from fcaps_pipeline.annotate.run.plan import load_or_make
 from fcaps_pipeline.annotate.run.reuse import inherit_tombstones
 from fcaps_pipeline.annotate.run.unit_worker import UnitTry
 from fcaps_pipeline.jobs.annotate_job import Job
-from fcaps_pipeline.records.annotations import Annotation, WorkUnit
+from fcaps_pipeline.records.annotations import Annotation, CaptionSet, WorkUnit
 from fcaps_pipeline.records.audio import Cut, Recording, Segment, SegmentAudio
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.outcomes import read_outcomes
@@ -107,9 +107,12 @@ def test_a_unit_is_written_without_segments_that_were_taken_back(
         ("audio", samples[5]),
     )
     asked: list[str] = []
-    bench = Bench(
-        tmp_path / "run", lambda segment: (asked.append(segment.samples_sha256), annotate(segment).caption_sets)[1]
-    )
+
+    def answer(segment: SegmentAudio) -> tuple[CaptionSet, ...]:
+        asked.append(segment.samples_sha256)
+        return annotate(segment).caption_sets
+
+    bench = Bench(tmp_path / "run", answer)
     commit = bench.run(UnitTry(unit))
     kept = [samples[place] for place in (0, 2, 3, 6)]
     assert [row["audio_sha256"] for row in read_rows(bench.layout, "data")] == kept
