@@ -25,6 +25,7 @@ from fcaps_pipeline.shards.plan_file import (
     lengths_by_unit,
     read_tables,
     read_units,
+    units_of,
 )
 from fcaps_pipeline.shards.schema import Row
 
@@ -90,6 +91,11 @@ def load_units(
     """Stored units in order, leaving out those whose index is in `without`, or is not in `only`."""
     for file in _summary(layout).files:
         yield from read_units(layout.root / file.path, without, only)
+
+
+def planned_units(layout: RunLayout) -> set[int]:
+    """Units that hold a Recording: one all of whose Recordings were taken back holds none, and keeps its number."""
+    return {unit_index for file in _summary(layout).files for unit_index in units_of(layout.root / file.path)}
 
 
 def load_tables(layout: RunLayout) -> Iterator[pa.Table]:

@@ -149,6 +149,15 @@ def read_units(path: StorePath, without: AbstractSet[int], only: AbstractSet[int
     yield from _unit(unit_index, recordings)
 
 
+def units_of(path: StorePath) -> set[int]:
+    """Units that a file holds Recordings of."""
+    found = set[int]()
+    with open_parquet(path) as file:
+        for batch in file.iter_batches(columns=[_UNIT]):
+            found.update(np.unique(batch[_UNIT].to_numpy()).tolist())
+    return found
+
+
 def read_tables(path: StorePath) -> Iterator[pa.Table]:
     """Recordings of a file in order, a row group at a time."""
     with open_parquet(path) as file:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from fcaps_pipeline import __version__
 from fcaps_pipeline.annotate.run.callback import ANNOTATING, RunCallback, RunCallbacks
 from fcaps_pipeline.annotate.run.drift import drift_line, extend_plan
+from fcaps_pipeline.annotate.run.emptied import commit_emptied
 from fcaps_pipeline.annotate.run.engines_file import read_engines, remember_engines
 from fcaps_pipeline.annotate.run.placement import idle_share
 from fcaps_pipeline.annotate.run.plan import check_audio_exists, load_or_make
@@ -153,7 +154,7 @@ class _Call:
         if not done.units:
             check_audio_exists(self.layout, plan)
         _compare_versions(done.versions, self.callback)
-        work = self._work(plan, done, damaged)
+        work = self._without_emptied(self._work(plan, done, damaged))
         self._tell_plan(plan, work, done.sums)
         last_call = self._reuse(plan, work) if self.how.reuse else self._ask(work)
         if last_call is None and (report := _last_report(self.layout)) is not None:
@@ -199,6 +200,15 @@ class _Call:
             return _Work(damaged | done.again.keys(), done.again)
         missing = frozenset(range(plan.num_units)) - done.units
         return _Work(missing | done.again.keys(), done.again)
+
+    def _without_emptied(self, work: _Work) -> _Work:
+        """What is left to be done once units are that nothing is left of."""
+        if not self.layout.tombstones.exists():
+            return work
+        emptied = commit_emptied(self.layout, work.units, self.job.shards.row_group_bytes)
+        if emptied:
+            self.layout.index.delete()
+        return _Work(work.units - emptied, work.again)
 
     def _ask(self, work: _Work, reuse: Reuse | None = None) -> LastCall | None:
         """Does units with the engines of the job; None where there is nothing to do."""

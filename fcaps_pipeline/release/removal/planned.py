@@ -22,9 +22,7 @@ from fcaps_pipeline.shards.tombstones import Tombstones
 _UNIT = "unit_index"
 
 
-def rewrite_plan(
-    layout: RunLayout, tombstones: Tombstones, found: Falling, names_any: Callable[[str], bool]
-) -> tuple[Plan, set[int]]:
+def rewrite_plan(layout: RunLayout, tombstones: Tombstones, found: Falling, names_any: Callable[[str], bool]) -> Plan:
     """Writes the plan without what falls; nothing is written where nothing does.
 
     Args:
@@ -33,16 +31,12 @@ def rewrite_plan(
         found: what falls.
         names_any: whether a text names something that falls.
 
-    Returns:
-        The plan, and the units that hold a Recording.
-
     Raises:
         OutputError: the run folder cannot be written.
     """
-    plan, sums, units = load(layout), _Sums(_typical_s(layout)), set[int]()
+    plan, sums = load(layout), _Sums(_typical_s(layout))
     files = [
-        _rewritten(layout, number, file, tombstones, found, sums, units)
-        for number, file in enumerate(plan.files, start=1)
+        _rewritten(layout, number, file, tombstones, found, sums) for number, file in enumerate(plan.files, start=1)
     ]
     remarks = tuple(one for one in plan.remarks if not names_any(one))
     now = plan.model_copy(update={"files": tuple(files), "remarks": remarks, **sums.left(plan)})
@@ -52,7 +46,7 @@ def rewrite_plan(
     for path in list(layout.plan.parent.list()):
         if path.name.endswith(".parquet") and path.name not in named:
             path.delete()
-    return now, units
+    return now
 
 
 class _Sums:
@@ -85,13 +79,11 @@ def _rewritten(
     tombstones: Tombstones,
     found: Falling,
     sums: _Sums,
-    units: set[int],
 ) -> PlanFile:
     """One file without what falls; the same where nothing of it does."""
     path, is_touched = layout.root / file.path, False
     for table in read_tables(path):
-        gone, kept, trimmed = part(table, tombstones, found.recordings)
-        units.update(np.unique(kept[_UNIT].to_numpy()).tolist())
+        gone, _, trimmed = part(table, tombstones, found.recordings)
         is_touched = is_touched or bool(len(gone) or trimmed)
     if not is_touched:
         return file

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
+from fcaps_pipeline.annotate.run.emptied import commit_emptied
 from fcaps_pipeline.annotate.run.engines_file import read_engines
 from fcaps_pipeline.annotate.run.report import RunReport, make_report
 from fcaps_pipeline.annotate.run.soundness import drop_orphans
@@ -26,7 +27,7 @@ from fcaps_pipeline.release.removal.traces import (
     scrub_log,
     what_stays,
 )
-from fcaps_pipeline.release.removal.unit import commit_empty_unit, rewrite_unit
+from fcaps_pipeline.release.removal.unit import rewrite_unit
 from fcaps_pipeline.shards.index import index_lines, write_index
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.plan import Plan, load
@@ -110,19 +111,18 @@ def remove_from_run(
             removal.num_units_rewritten += 1
             told(f"unit {commit.unit_index} was written again without {len(unit.segments)} segments")
     lease.check()
-    plan, units = rewrite_plan(layout, tombstones, found, names.stand_in)
+    plan = rewrite_plan(layout, tombstones, found, names.stand_in)
     scrub_former_records(layout)
-    _close(layout, plan, units, row_group_bytes)
+    _close(layout, plan, row_group_bytes)
     drop_caches(layout)
     write_tombstones(layout.tombstones, tombstones.having((), is_unfinished=False))
     return removal
 
 
-def _close(layout: RunLayout, plan: Plan, units: set[int], row_group_bytes: int) -> None:
+def _close(layout: RunLayout, plan: Plan, row_group_bytes: int) -> None:
     """Units that were to be done and have no Recording any more are done; report and index are written anew."""
     done = {commit.unit_index for commit in read_commits(layout)}
-    for unit_index in sorted(set(range(plan.num_units)) - units - done):
-        commit_empty_unit(layout, unit_index, row_group_bytes)
+    commit_emptied(layout, set(range(plan.num_units)) - done, row_group_bytes)
     sums, lines, kept = CommitSums(), list[str](), set[str]()
     for commit in read_commits(layout):
         sums.add(commit)

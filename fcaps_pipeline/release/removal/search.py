@@ -17,7 +17,7 @@ import numpy.typing as npt
 _SHORT, _LONG = 8, 24
 _TABLE_BITS = 22
 _FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
-_CHUNK_BYTES = 4_000_000
+_CHUNK_BYTES = 1_000_000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _OF_NAMES = re.compile(rb"[A-Za-z0-9_]")
 
@@ -96,8 +96,10 @@ class _Anchors:
             return
         words = self._words(content)
         places = np.flatnonzero(self._table[_slots(words)])
-        places = places[np.isin(words[places], self._sorted)]
-        for place, word in zip(places.tolist(), words[places].tolist(), strict=True):
+        found = words[places]
+        nearest = np.minimum(np.searchsorted(self._sorted, found), len(self._sorted) - 1)
+        is_anchor = self._sorted[nearest] == found
+        for place, word in zip(places[is_anchor].tolist(), found[is_anchor].tolist(), strict=True):
             for offset, form in self._forms[word]:
                 start = place - offset
                 if start >= 0 and content.startswith(form.content, start):
@@ -105,9 +107,9 @@ class _Anchors:
 
     def _words(self, content: bytes) -> Words:
         """What tells the bytes that begin at each place."""
-        eights: Words = np.ndarray((len(content) - 7,), np.uint64, content, 0, (1,))
+        eights: Words = np.ndarray((len(content) - 7,), np.uint64, content, 0, (1,)).copy()
         if self._width == _SHORT:
-            return eights.copy()
+            return eights
         count = len(content) - self._width + 1
         parts = (eights[8 * part : 8 * part + count] * np.uint64(_FACTORS[part]) for part in range(3))
         mixed: Words = sum(parts, np.zeros(count, np.uint64))
@@ -116,7 +118,7 @@ class _Anchors:
 
 def _slots(words: Words) -> npt.NDArray[np.int64]:
     slots: Words = (words * np.uint64(_FACTORS[0])) >> np.uint64(64 - _TABLE_BITS)
-    return slots.astype(np.int64)
+    return slots.view(np.int64)
 
 
 def _width(form: _Form) -> int | None:

@@ -44,16 +44,6 @@ def rewrite_unit(
         return writer.commit(outcomes, sum(one.num_segments for one in outcomes), commit.duration_s)
 
 
-def commit_empty_unit(layout: RunLayout, unit_index: int, row_group_bytes: int) -> UnitCommit:
-    """Commits a planned unit all of whose Recordings were taken back before it was done.
-
-    Raises:
-        OutputError: the run folder cannot be written.
-    """
-    with UnitWriter(layout, unit_index, row_group_bytes=row_group_bytes) as writer:
-        return writer.commit((), 0, 0.0)
-
-
 def _staying(layout: RunLayout, commit: UnitCommit, unit: UnitFalling) -> list[RecordingOutcome]:
     return [one for one in read_outcomes(layout, commit) if one.recording_id not in unit.recordings]
 

@@ -5,7 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from fcaps_pipeline.annotate.run.soundness import strays, verify
+from fcaps_pipeline.annotate.run.emptied import commit_emptied
+from fcaps_pipeline.annotate.run.soundness import damaged_units, strays, verify
 from fcaps_pipeline.errors import CorruptRunError, OutputError, UsageError
 from fcaps_pipeline.release.removal.request import Request, What
 from fcaps_pipeline.release.removal.run import RunRemoval, planned_removal, remove_from_run
@@ -100,6 +101,22 @@ def test_samples_must_not_return_under_another_name_but_the_file_may_be_of_other
     assert tombstones is not None
     assert tombstones.find("audio", first["audio_sha256"]) is not None
     assert tombstones.find("file", file_sha256("anna-one")) is None
+
+
+def test_an_unfinished_run_loses_it_too_and_a_unit_of_which_nothing_is_left_is_done(run: RunLayout) -> None:
+    run.index.delete()
+    run.commit(2).delete()
+    take_back(run, "speaker", "speaker-anna")
+    assert not run.index.exists(), "that is left to annotate"
+    commits = list(read_commits(run))
+    assert [(commit.unit_index, commit.num_recordings) for commit in commits] == [(0, 1), (1, 2), (2, 0)]
+    assert sum(commit.num_recordings for commit in commits) == load(run).num_recordings
+    assert b"anna" not in everything(run)
+    (shard,) = (run.root / "data").on_disk().glob("unit-00002-*.parquet")
+    shard.unlink()
+    damaged = damaged_units(run).keys()
+    assert commit_emptied(run, {1, *damaged}, 1000) == {2}
+    assert damaged_units(run) == {}
 
 
 def test_values_that_match_nothing_change_nothing(run: RunLayout) -> None:
