@@ -2,7 +2,19 @@
 
 import typer
 
-from fcaps_pipeline.cli.bench import annotate, captions, plan, readers, retrieval, reuse, rules, scale, storage, train
+from fcaps_pipeline.cli.bench import (
+    annotate,
+    captions,
+    plan,
+    readers,
+    release,
+    retrieval,
+    reuse,
+    rules,
+    scale,
+    storage,
+    train,
+)
 
 app = typer.Typer(no_args_is_help=True)
 for _command in (
@@ -10,6 +22,7 @@ for _command in (
     scale.scale,
     plan.plan,
     storage.storage,
+    release.release,
     reuse.reuse,
     rules.rules,
     captions.captions,
