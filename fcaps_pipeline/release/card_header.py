@@ -4,6 +4,7 @@ Enters: recipe, record and figures of a release, and its first file of each tabl
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from fcaps_pipeline.release.layout import EXCLUDED_SCHEMA, ReleaseFile, ReleaseL
 from fcaps_pipeline.release.markdown import plain_text
 from fcaps_pipeline.release.recipe import Recipe
 from fcaps_pipeline.release.statistics import Statistics
-from fcaps_pipeline.shards.layout import Table
+from fcaps_pipeline.shards.layout import ShardFile, Table
 from fcaps_pipeline.shards.reader import open_parquet, reading
 
 EXCLUDED = "excluded"
@@ -131,7 +132,7 @@ def _described(config: str, schema: pa.Schema, splits: list[dict[str, Any]]) -> 
     }
 
 
-def _bytes(files: Any) -> int:
+def _bytes(files: Iterable[ReleaseFile | ShardFile]) -> int:
     return sum(file.num_bytes for file in files)
 
 

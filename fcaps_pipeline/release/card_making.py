@@ -20,10 +20,10 @@ def making(recipe: Recipe, record: ReleaseRecord, statistics: Statistics) -> Ite
     yield "## How it was made"
     yield ""
     yield (
-        "Recordings were cut into segments of speech, and an audio language model that heard each segment was asked "
-        "for captions. Each answer went through rules (describe only the voice: no content, no quotations, no room or "
-        "sound quality, nothing that is absent), and what it states of gender, pitch, rate, pauses and their course "
-        "was held against measurements of the segment. Of the answers with nothing against them the best were kept."
+        "Recordings were cut into segments of speech, and a captioner, named below, was asked for captions of each. "
+        "Each answer went through rules (describe only the voice: no content, no quotations, no room or sound quality, "
+        "nothing that is absent), and what it states of gender, pitch, rate, pauses and their course was held against "
+        "measurements of the segment. Of the answers with nothing against them the best were kept."
     )
     yield ""
     yield from _writers(statistics)

@@ -29,17 +29,17 @@ def known_limits(recipe: Recipe, statistics: Statistics) -> tuple[str, ...]:
 def _of_captions(statistics: Statistics) -> Iterator[str]:
     num_rows = statistics.all.num_rows
     yield (
-        "Captions were written by a model that heard the audio; that they are kept means that rules and measurements "
-        "found nothing against them, not that a person agreed."
+        "Captions were written by machines; that they are kept means that rules and measurements found nothing against "
+        "them, not that a person agreed."
     )
     yield "Captions are in English, whatever language is spoken."
-    yield f"What captions say of {_UNMEASURED} is the word of the model: no measurement bears on it."
+    yield f"What captions say of {_UNMEASURED} is the word of the captioner: no measurement bears on it."
     for granularity, column in CAPTION_COLUMNS.items():
         without = statistics.captions[granularity].rows_by_number.get(0, 0)
         if without:
             yield f"{percent(without, num_rows)} of the rows have no {granularity.value} caption (`{column}` is empty)."
     if len({(one.model, one.model_revision) for one in statistics.writers}) == 1:
-        yield "All captions are by one model, and share its taste in words."
+        yield "All captions are by one captioner, and share its taste in words."
     if Granularity.GLOBAL in statistics.answers:
         yield from _open_attributes(statistics)
 

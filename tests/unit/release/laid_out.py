@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from tests.unit.learn.training.written_runs import RunWriter, Spoken
 SPLIT_OF = {"s0": "train", "s1": "train", "s2": "validation", "s3": "test", None: "train"}
 SPOKEN = [Spoken(f"r{index}", f"s{index % 4}", 4000 + 800 * index) for index in range(12)]
 """Twelve Recordings of four speakers; those of s0 and s1 go into train."""
+Rows = dict[Table, list[Row]]
+_WRITTEN: dict[tuple[Spoken, ...], Rows] = {}
 EXCLUDED = [
     {
         "segment_id": "x-0-0-1",
@@ -54,11 +57,20 @@ class LaidOut:
         return record
 
 
-def rows_of(writer: RunWriter, root: Path, spoken: Iterable[Spoken] = SPOKEN) -> dict[Table, list[Row]]:
-    """Rows of a run with everything that a card speaks of: profile, language, license, transcript."""
-    run = writer.write(root, list(spoken))
+def rows_of(writer: RunWriter, root: Path, spoken: Iterable[Spoken] = SPOKEN) -> Rows:
+    """Rows of a run with everything that a card speaks of: profile, language, license, transcript.
+
+    The run is written once for all tests that ask for the same rows.
+    """
+    key = tuple(spoken)
+    if key not in _WRITTEN:
+        _WRITTEN[key] = _described(writer.write(root, key))
+    return deepcopy(_WRITTEN[key])
+
+
+def _described(run: Path) -> Rows:
     tables: tuple[Table, ...] = ("data", "candidates")
-    rows: dict[Table, list[Row]] = {
+    rows: Rows = {
         table: [row for file in sorted((run / table).glob("*.parquet")) for row in pq.read_table(file).to_pylist()]
         for table in tables
     }

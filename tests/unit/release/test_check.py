@@ -22,15 +22,11 @@ from fcaps_pipeline.release.layout import ReleaseFile
 from fcaps_pipeline.release.overrides import Override, write_overrides
 from fcaps_pipeline.release.recipe import Recipe
 from fcaps_pipeline.release.statistics import measure
-from fcaps_pipeline.shards.layout import Table
-from fcaps_pipeline.shards.schema import Row
 from fcaps_pipeline.shards.tombstones import Tombstone, no_tombstones, write_tombstones
 from fcaps_pipeline.storage.path import store_path
 from tests.conftest import Typed
 from tests.unit.learn.training.written_runs import RunWriter, data_shard
-from tests.unit.release.laid_out import SPOKEN, LaidOut, lay_out, rows_of, with_shard
-
-Rows = dict[Table, list[Row]]
+from tests.unit.release.laid_out import SPOKEN, LaidOut, Rows, lay_out, rows_of, with_shard
 
 
 def finished(made: LaidOut) -> LaidOut:
