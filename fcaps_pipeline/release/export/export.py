@@ -22,6 +22,7 @@ from fcaps_pipeline.release.dataset import Dataset, Part
 from fcaps_pipeline.release.export.clips import Clip, LeftOut, read_clips, read_references
 from fcaps_pipeline.release.export.form import UNSPLIT, WORK, ExportSettings, Form, FormatName, ShardRecord, ShardWriter
 from fcaps_pipeline.release.export.registry import FORMS
+from fcaps_pipeline.release.layout import ReleaseRecord
 from fcaps_pipeline.shards.reader import read_json
 from fcaps_pipeline.storage.files import sync_folder, write_durably, writing
 from fcaps_pipeline.storage.job_folder import claim, refuse_strangers
@@ -91,13 +92,21 @@ def settings_for(
             raise UsageError(f"{dataset.root} has no split {split}: {found}; correct --split, or leave it out for all")
     return ExportSettings(
         format=name,
-        source=str(dataset.root),
+        source=_name(dataset),
         index_sha256=dataset.index_sha256,
         splits=splits,
         by_reference=by_reference or audio == "referred",
         inline_audio=inline_audio,
         shard_mb=shard_mb,
     )
+
+
+def _name(dataset: Dataset) -> str:
+    """Tells nobody where a machine keeps its files."""
+    content = dataset.content
+    if isinstance(content, ReleaseRecord):
+        return f"release {content.name} {content.version}"
+    return f"run {dataset.root.name}"
 
 
 def export(
@@ -125,7 +134,7 @@ def export(
     """
     root = store_path(out)
     note = out / WORK / "settings.json"
-    with held(root, "exporting into"):
+    with _held_until_whole(out):
         if (found := _finished(out)) is not None and found.settings == settings:
             return _clean(out, found)
         if not note.exists():
@@ -137,6 +146,14 @@ def export(
                 if settings.splits is None or split in settings.splits:
                     work.split(split or UNSPLIT, list(parts))
         return _clean(out, work.finish())
+
+
+@contextmanager
+def _held_until_whole(out: Path) -> Iterator[None]:
+    """A whole export is for others, to whom nobody says which machine made it."""
+    with held(store_path(out), "exporting into"):
+        yield
+    shutil.rmtree(out / LEASE, ignore_errors=True)
 
 
 def _finished(out: Path) -> ExportRecord | None:

@@ -27,7 +27,7 @@ class ExportSettings(Record):
 
     format: FormatName
     source: str
-    """The run or release, as it was named."""
+    """Name and version of the release, or name of the folder of the run."""
     index_sha256: str
     """Of its index."""
     splits: tuple[str, ...] | None

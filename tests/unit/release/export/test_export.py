@@ -77,6 +77,7 @@ def test_a_killed_export_goes_on_and_equals_one_in_one_go(
     assert record.num_rows == len(SPOKEN)
     files = [path for path in _content(whole) if path != "export.json"]
     assert record.num_files == len(files)
+    assert not (whole / ".lease").exists()
 
 
 def test_an_export_that_is_there_is_not_made_again(run: Path, tmp_path: Path) -> None:
@@ -158,6 +159,7 @@ def test_the_command_says_what_it_wrote(release: Path, tmp_path: Path, typed: Ty
     code, said, told = typed("export", release, "--format", "shar", "--out", out, "--split", "test", "--split", "train")
     record = json.loads((out / "export.json").read_text())
     assert code == 0
+    assert record["settings"]["source"] == "release tales 1.0.0"
     assert f"{out}: {sum(one['num_rows'] for one in record['splits'].values())} rows as shar" in said
     assert "test: 4 rows in 1 shards, 0 left out" in told
     code, _, told = typed("export", release, "--format", "shar", "--out", "s3://bucket/out")

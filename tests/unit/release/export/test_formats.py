@@ -261,3 +261,13 @@ def test_tasks_hold_their_audio_where_that_is_asked_for(run: Path, tmp_path: Pat
     for task in _tasks(out):
         content = base64.b64decode(task["data"]["audio"].removeprefix("data:audio/flac;base64,"))
         assert sha256_of(content) == expected[task["data"]["segment_id"]]["audio_sha256"]
+
+
+def test_label_studio_itself_accepts_tasks_and_predictions(release: Path, tmp_path: Path) -> None:
+    interface = pytest.importorskip("label_studio_sdk.label_interface", reason="label-studio-sdk is not installed")
+    out = tmp_path / "out"
+    exported(release, out, "labelstudio")
+    config = interface.LabelInterface((out / "labelling.xml").read_text(encoding="utf-8"))
+    for task in _tasks(out):
+        assert config.validate_task({"data": task["data"]})
+        assert config.validate_prediction(task["predictions"][0], return_errors=True) == []
