@@ -35,7 +35,7 @@ class ChangedRow:
     a: Captions
     b: Captions
     is_judged_otherwise: bool
-    """Whether the same answers were there to choose from, and others were kept."""
+    """Whether rules kept or dropped an answer that both have, and the other way around in the other."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ from fcaps_pipeline.release.layout import ReleaseRecord
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+_MEMORY_MB = 800
+"""Of the database; rows on their way there and the processes that read captions take as much again."""
 _BATCH_ROWS = 1024
 
 
@@ -45,7 +47,7 @@ def compare(a: Dataset, b: Dataset, scratch: Path, say: Callable[[str], None] = 
     if a.root == b.root:
         raise UsageError(f"A and B are both {a.root}, where nothing can be different; give two folders")
     tables_a, tables_b = DatasetTables(a), DatasetTables(b)
-    with opened_database(scratch) as database:
+    with opened_database(scratch, _MEMORY_MB) as database:
         join(database, tables_a, tables_b, say)
         say("reading what the captions that differ state")
         claims = read_claims(_changed_rows(database))
@@ -82,7 +84,7 @@ def _changed_rows(database: "DuckDBPyConnection") -> Iterator[ChangedRow]:
             global_a, fine_a, global_b, fine_b = (tuple(one or ()) for one in texts)
             a = {Granularity.GLOBAL: global_a, Granularity.FINE: fine_a}
             b = {Granularity.GLOBAL: global_b, Granularity.FINE: fine_b}
-            yield ChangedRow(segment_id, a, b, is_judged_otherwise)
+            yield ChangedRow(segment_id, a, b, bool(is_judged_otherwise))
 
 
 def _counts(database: "DuckDBPyConnection", claims: Claims) -> dict[Change, int]:

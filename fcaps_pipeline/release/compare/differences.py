@@ -15,7 +15,7 @@ MEANINGS: dict[Change, str] = {
     "moved": "in another split",
     "audio": "other samples",
     "claims": "captions state something else of the voice, at one granularity or the other",
-    "verdict": "the same answers, of which others are kept or other rules speak against some; the same is stated",
+    "verdict": "an answer that both have is kept in one alone, or dropped by other rules; the same is stated",
     "reworded": "captions in other words, another number or order, that state the same",
     "columns": "other columns differ",
     "provenance": "only where it comes from differs: version, location, ids of the answers",

@@ -5,12 +5,14 @@ class of every `segment_id`. Rows whose captions differ are `captions` there; `c
 """
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from fcaps_pipeline.errors import CorruptRunError
 from fcaps_pipeline.release.compare.tables import CANDIDATES, DATA, DatasetTables
+from fcaps_pipeline.release.overrides import REASON as OVERRIDE
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -26,12 +28,15 @@ def join(database: "DuckDBPyConnection", a: DatasetTables, b: DatasetTables, say
     Raises:
         CorruptRunError: a file is missing or damaged, or a Segment stands in a dataset twice.
     """
-    has_candidates = a.has_candidates and b.has_candidates
-    for side, tables in (("a", a), ("b", b)):
-        say(f"reading {tables.dataset.root}")
-        fill(database, side, DATA, tables.data())
-        _check_ids(database, side, tables)
-        fill(database, f"candidates_{side}", CANDIDATES, tables.candidates() if has_candidates else (), _VERDICTS)
+    say(f"reading {a.dataset.root} and {b.dataset.root}")
+    with_candidates = a.has_candidates and b.has_candidates
+    with ThreadPoolExecutor(2) as pool:
+        loads = [
+            pool.submit(_load, database.cursor(), side, tables, with_candidates=with_candidates)
+            for side, tables in (("a", a), ("b", b))
+        ]
+    for load in loads:
+        load.result()
     say("holding rows against each other")
     columns = _compared(a, b)
     provenance = sorted(_PROVENANCE & a.columns & b.columns)
@@ -39,6 +44,18 @@ def join(database: "DuckDBPyConnection", a: DatasetTables, b: DatasetTables, say
         database.execute(_digests(side, columns, provenance))
     database.execute(_PAIRS)
     database.execute(_edited(columns))
+
+
+def _load(database: "DuckDBPyConnection", side: str, tables: DatasetTables, *, with_candidates: bool) -> None:
+    fill(database, side, DATA, tables.data())
+    twice = database.execute(
+        f"SELECT segment_id FROM {side} GROUP BY segment_id HAVING count(*) > 1 ORDER BY segment_id LIMIT 1"
+    ).fetchone()
+    if twice is not None:
+        raise CorruptRunError(
+            f"{tables.dataset.root}: the Segment {twice[0]} has two rows, expected one; `fcaps verify` checks the rest"
+        )
+    fill(database, f"candidates_{side}", CANDIDATES, tables.candidates() if with_candidates else (), _VERDICTS)
 
 
 def fill(
@@ -66,12 +83,16 @@ def _compared(a: DatasetTables, b: DatasetTables) -> list[str]:
     return [name for name in DATA.names if name in (a.columns & b.columns) - _PROVENANCE - _CLASSES]
 
 
-_VERDICTS = """
-SELECT segment_id, bit_xor(hash(candidate_id)) AS answers,
-    bit_xor(hash(candidate_id, kept, reasons::VARCHAR)) AS verdicts
-FROM rows GROUP BY segment_id
+_VERDICTS = f"""
+SELECT segment_id, list(hash(candidate_id)) AS answers, list(hash(candidate_id, verdict)) AS verdicts
+FROM (
+    SELECT segment_id, candidate_id,
+        CASE WHEN kept OR list_contains(reasons, '{OVERRIDE}') THEN 'kept' ELSE reasons::VARCHAR END AS verdict
+    FROM rows
+)
+GROUP BY segment_id
 """
-"""Of the rows at hand; a Segment that stands in two lots is summed up again."""
+"""What rules made of the answers at hand, whatever people corrected; a Segment may stand in two lots."""
 
 
 def _digests(side: str, columns: list[str], provenance: list[str]) -> str:
@@ -83,7 +104,7 @@ def _digests(side: str, columns: list[str], provenance: list[str]) -> str:
         hash({", ".join(["0", *map(_value, columns)])}) AS columns,
         hash({", ".join(["0", *map(_value, provenance)])}) AS provenance, answers, verdicts
     FROM {side} LEFT JOIN (
-        SELECT segment_id, bit_xor(answers) AS answers, bit_xor(verdicts) AS verdicts
+        SELECT segment_id, list_sort(flatten(list(answers))) AS answers, flatten(list(verdicts)) AS verdicts
         FROM candidates_{side} GROUP BY segment_id
     ) USING (segment_id)
     """
@@ -107,7 +128,7 @@ def _value(column: str) -> str:
 _PAIRS = """
 CREATE TABLE pairs AS
 SELECT segment_id, a.split AS split_a, b.split AS split_b,
-    coalesce(a.answers = b.answers AND a.verdicts <> b.verdicts, false) AS is_judged_otherwise,
+    len(list_intersect(a.answers, b.answers)) > len(list_intersect(a.verdicts, b.verdicts)) AS is_judged_otherwise,
     CASE
         WHEN a.segment_id IS NULL THEN 'added'
         WHEN b.segment_id IS NULL THEN 'removed'
@@ -121,13 +142,3 @@ SELECT segment_id, a.split AS split_a, b.split AS split_b,
     END AS change
 FROM digests_a AS a FULL OUTER JOIN digests_b AS b USING (segment_id)
 """
-
-
-def _check_ids(database: "DuckDBPyConnection", side: str, tables: DatasetTables) -> None:
-    twice = database.execute(
-        f"SELECT segment_id FROM {side} GROUP BY segment_id HAVING count(*) > 1 ORDER BY segment_id LIMIT 1"
-    ).fetchone()
-    if twice is not None:
-        raise CorruptRunError(
-            f"{tables.dataset.root}: the Segment {twice[0]} has two rows, expected one; `fcaps verify` checks the rest"
-        )

@@ -25,7 +25,7 @@ _TEXTS = st.lists(st.sampled_from([LOW, ALSO_LOW, HIGH, NOTHING]), max_size=2)
 @st.composite
 def small_row(draw: st.DrawFn, index: int) -> Row:
     """One row with its answers, of few values, so that two of them are often alike."""
-    dropped = [{"candidate_id": f"{index}-{draw(st.integers(0, 1))}", "reasons": draw(st.sampled_from([["x"], ["y"]]))}]
+    dropped = {text: draw(st.sampled_from([["absence"], ["length"], ["override"]])) for text in draw(_TEXTS)}
     return {
         "segment_id": f"s{index}",
         "split": draw(st.sampled_from(["train", "test"])),
@@ -57,11 +57,26 @@ def small_pair(draw: st.DrawFn) -> tuple[list[Row], list[Row]]:
     return a, b or [draw(small_row(99))]
 
 
-def written(root: Path, rows: list[Row], version: str = "1.0.0", **changes: Any) -> Dataset:
+def row(name: str, *fine: str, **changes: object) -> Row:
+    """A row with its captions."""
+    plain: Row = {
+        "segment_id": name,
+        "split": "train",
+        "audio_sha256": "0" * 64,
+        "global_captions": [],
+        "fine_captions": list(fine),
+        "location": "here",
+        "dropped": {},
+    }
+    return plain | changes
+
+
+def written(
+    root: Path, rows: list[Row], version: str = "1.0.0", *, without: tuple[str, ...] = (), **changes: Any
+) -> Dataset:
     """A finished release of such rows."""
-    made = lay_out(
-        root, {"data": [_full(row) for row in rows], "candidates": [one for row in rows for one in _answers(row)]}
-    )
+    answers = [one for row in rows for one in _answers(row)]
+    made = lay_out(root, {"data": [_full(row) for row in rows], "candidates": answers}, without_columns=without)
     record = made.draft.model_copy(update={"version": version, "files": (), **changes})
     made.layout.record.put(record.model_dump_json())
     return open_dataset(root)
@@ -78,7 +93,7 @@ def class_by_hand(a: Row | None, b: Row | None) -> Change:
         "moved": a["split"] != b["split"],
         "audio": a["audio_sha256"] != b["audio_sha256"],
         "claims": any(_statements(a[name]) != _statements(b[name]) for name in _CAPTIONS),
-        "verdict": same_answers and _verdicts(a) != _verdicts(b),
+        "verdict": any(_verdicts(b).get(answer, verdict) != verdict for answer, verdict in _verdicts(a).items()),
         "reworded": any(a[name] != b[name] for name in _CAPTIONS),
         "columns": any(a[name] != b[name] for name in ("tags", "transcript", "snr_db")),
         "provenance": a["location"] != b["location"] or not same_answers,
@@ -101,18 +116,18 @@ def _statements(texts: list[str]) -> set[tuple[str, str]]:
 
 
 def _answers(row: Row) -> list[Row]:
-    kept = [
-        {"candidate_id": f"kept-{text}", "kept": True, "reasons": []}
-        for text in {*row["global_captions"], *row["fine_captions"]}
-    ]
+    """Each text is one answer, which is a caption or was dropped."""
+    kept: dict[str, list[str]] = {text: [] for name in _CAPTIONS for text in row[name]}
     return [
-        {"segment_id": row["segment_id"], **_BLANK, **one}
-        for one in (*kept, *({"kept": False, **one} for one in row["dropped"]))
+        {"segment_id": row["segment_id"], **_BLANK, "candidate_id": text, "kept": text in kept, "reasons": reasons}
+        for text, reasons in {**row["dropped"], **kept}.items()
     ]
 
 
-def _verdicts(row: Row) -> set[tuple[str, bool, str]]:
-    return {(one["candidate_id"], one["kept"], str(one["reasons"])) for one in _answers(row)}
+def _verdicts(row: Row) -> dict[str, str]:
+    """By answer, without what people corrected."""
+    found = {one["candidate_id"]: "".join(one["reasons"]) for one in _answers(row)}
+    return {answer: reasons.replace("override", "") for answer, reasons in found.items()}
 
 
 _BLANK = dict.fromkeys(
@@ -137,7 +152,7 @@ _BLANK = dict.fromkeys(
 
 
 def _full(row: Row) -> Row:
-    captions = [{"candidate_id": f"kept-{text}"} for text in (*row["global_captions"], *row["fine_captions"])]
+    captions = [{"candidate_id": text} for text in (*row["global_captions"], *row["fine_captions"])]
     own = {name: value for name, value in row.items() if name != "dropped"}
     return {
         "recording_id": row["segment_id"],

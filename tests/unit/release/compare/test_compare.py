@@ -14,7 +14,7 @@ from tests.unit.release.compare.small_pairs import counted_by_hand, small_pair, 
 
 
 @given(pair=small_pair())
-@settings(max_examples=25)
+@settings(max_examples=20)
 def test_the_classes_divide_the_union_as_one_would_by_hand(pair: tuple[list[Row], list[Row]]) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -29,7 +29,7 @@ def test_the_classes_divide_the_union_as_one_would_by_hand(pair: tuple[list[Row]
 
 
 @given(pair=small_pair())
-@settings(max_examples=5)
+@settings(max_examples=4)
 def test_a_dataset_and_its_copy_are_the_same_everywhere(pair: tuple[list[Row], list[Row]]) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)

@@ -8,28 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from fcaps_pipeline.release.compare.differences import Differences
-from fcaps_pipeline.shards.schema import Row
 from fcaps_pipeline.shards.tombstones import Tombstone, no_tombstones, write_tombstones
 from fcaps_pipeline.storage.path import store_path
 from tests.conftest import Typed
 from tests.unit.learn.training.written_runs import RunWriter, Spoken, corpus
-from tests.unit.release.compare.small_pairs import ALSO_LOW, HIGH, LOW, written
+from tests.unit.release.compare.small_pairs import ALSO_LOW, HIGH, LOW, row, written
 
 EVIL = "A man <script>alert(1)</script> | `speaks` in a \x1b[31mlow-pitched\u202e voice."
-
-
-def row(name: str, *fine: str, **changes: object) -> Row:
-    """A row with its captions."""
-    plain: Row = {
-        "segment_id": name,
-        "split": "train",
-        "audio_sha256": "0" * 64,
-        "global_captions": [],
-        "fine_captions": list(fine),
-        "location": "here",
-        "dropped": [],
-    }
-    return plain | changes
 
 
 class Tags(HTMLParser):
