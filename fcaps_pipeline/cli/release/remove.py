@@ -1,5 +1,6 @@
 """`fcaps release remove`: takes back from a run or a release."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,6 +28,10 @@ def remove(
     source: Annotated[list[str] | None, _option("--source", "Take back the Recording of a source path")] = None,
     license_: Annotated[list[str] | None, _option("--license", "Take back all of a license")] = None,
     *,
+    file: Annotated[
+        list[str] | None,
+        typer.Option("--file", metavar="KIND=FILE", help="Take values from a text file, one a line: speaker=list.txt."),
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option(parser=writable, metavar="NEW", help="Folder of the new release; a release itself never changes."),
@@ -47,7 +52,7 @@ def remove(
     from fcaps_pipeline.release.removal.from_run import take_back_from_run
 
     given = {"speaker": speaker, "recording": recording, "segment": segment, "source": source, "license": license_}
-    request = _request(given, reason)
+    request = _request({what: values or [] for what, values in given.items()}, file or [], reason)
     if ReleaseLayout(folder).record.exists():
         if request is None or (out is None and not dry_run):
             raise UsageError(
@@ -66,16 +71,34 @@ def remove(
         raise typer.Exit(_EXIT_FOUND)
 
 
-def _request(given: dict[str, list[str] | None], reason: str) -> "Request | None":
+def _request(given: dict[str, list[str]], files: list[str], reason: str) -> "Request | None":
     from fcaps_pipeline.errors import UsageError
     from fcaps_pipeline.release.removal.request import Request
 
+    for text in files:
+        what, _, path = text.partition("=")
+        if what not in given or not path:
+            raise UsageError(f"--file {text}: expected KIND=FILE with one of {', '.join(given)}")
+        given[what] += _listed(path)
     named = {what: tuple(dict.fromkeys(values)) for what, values in given.items() if values}
     if len(named) > 1:
         raise UsageError(f"give values of one kind, not of {' and '.join(named)}; repeat the command for the others")
     for what, values in named.items():
         return Request.model_validate({"what": what, "values": values, "reason": reason})
     return None
+
+
+def _listed(path: str) -> list[str]:
+    """The lines of a text file, without those that are empty."""
+    from fcaps_pipeline.errors import UsageError
+
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--file: {path} cannot be read as text ({error}); expected one value a line") from error
+    if not (values := list(filter(None, map(str.strip, lines)))):
+        raise UsageError(f"--file: {path} holds no value, expected one a line")
+    return values
 
 
 def _say(account: "Account", *, is_dry: bool) -> None:

@@ -41,13 +41,26 @@ def test_what_is_found_is_told_and_is_exit_code_1(run: RunLayout, typed: Typed) 
     assert "recording id 'bob-two'" in out
 
 
+def test_values_may_stand_in_a_file(run: RunLayout, typed: Typed) -> None:
+    root = run.root.on_disk()
+    listed = root.parent / "withdrawn.txt"
+    listed.write_text("bob-one\n\n  anna-last \n")
+    code, out, _ = typed("release", "remove", root, "--recording", "bob-two", "--file", f"recording={listed}")
+    assert code == 0
+    assert "3 recordings and 5 segments were taken back" in out
+
+
 def test_what_cannot_be_is_one_line(run: RunLayout, typed: Typed) -> None:
     root = run.root.on_disk()
+    (root.parent / "empty.txt").write_text("\n")
     for arguments, expected in (
         (("--speaker", "nobody"), "has no speaker 'nobody'; nothing was changed"),
         (("--speaker", "speaker-bob", "--license", "x"), "give values of one kind, not of speaker and license"),
         (("--speaker", "speaker-bob", "--out", root / "new"), "is a run, which changes in place"),
         ((), "nothing was taken back from"),
+        (("--file", "speakers=x"), "expected KIND=FILE with one of speaker, recording, segment, source, license"),
+        (("--file", "speaker=nowhere.txt"), "nowhere.txt cannot be read as text"),
+        (("--file", f"speaker={root.parent / 'empty.txt'}"), "holds no value"),
     ):
         code, _, err = typed("release", "remove", root, *arguments)
         assert code == 2
