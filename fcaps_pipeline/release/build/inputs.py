@@ -10,6 +10,7 @@ from typing import Any
 
 from fcaps_pipeline.errors import CorruptRunError, JobError, UsageError
 from fcaps_pipeline.jobs.resources import resolve_store_path
+from fcaps_pipeline.release.compare.versions import version_numbers
 from fcaps_pipeline.release.dataset import Dataset, open_dataset
 from fcaps_pipeline.release.layout import ParentRelease, ReleaseRecord, ReleaseSource, Removal
 from fcaps_pipeline.release.overrides import Override, read_overrides
@@ -109,7 +110,7 @@ def open_inputs(recipe: Recipe) -> Inputs:
     """The sources of a recipe.
 
     Raises:
-        UsageError: one is missing, or stands there twice.
+        UsageError: one is missing, or stands there twice, or the version does not come after that of the parent.
         CorruptRunError: a run is not finished, damaged, or of another schema version.
     """
     datasets = [open_dataset(resolve_store_path(where)) for where in recipe.runs]
@@ -122,7 +123,13 @@ def open_inputs(recipe: Recipe) -> Inputs:
     parent = None if recipe.parent is None else open_dataset(resolve_store_path(recipe.parent))
     if parent is not None and parent.kind != "release":
         raise JobError(f"parent: {recipe.parent} is a run, expected the folder of the release before")
-    return Inputs(recipe, tuple(datasets), parent)
+    inputs = Inputs(recipe, tuple(datasets), parent)
+    before = inputs.parent_release
+    if before is not None and version_numbers(recipe.version) <= version_numbers(before.version):
+        raise JobError(
+            f"version: {recipe.version} does not come after {before.version} of the parent; give a higher one"
+        )
+    return inputs
 
 
 def _check_version(dataset: Dataset) -> None:

@@ -103,12 +103,12 @@ def _numbered(batches: list[pa.Table], start: int) -> pa.Table:
 
 
 def _rows(inputs: Inputs, parts: list[PlacedPart], revision: Revision) -> Iterator[pa.Table]:
-    columns = [*_LIGHT, *CAPTION_COLUMNS, "audio"]
+    columns = [*_LIGHT, *CAPTION_COLUMNS]
     none = pa.table({name: plain_schema("data").empty_table()[name] for name in columns})
     yield _light(none, revision, None, _Place(0, 0, 0))
     for number, placed in enumerate(parts):
         dataset = inputs.datasets[placed.dataset]
-        for group, table in _groups(dataset, placed.part, "data", [*_LIGHT, *CAPTION_COLUMNS, "audio.path"]):
+        for group, table in _groups(dataset, placed.part, "data", columns):
             rows = with_all_columns("data", table, columns)
             yield _light(rows, revision, placed.part.split, _Place(placed.dataset, number, group))
 
@@ -127,7 +127,6 @@ def _light(rows: pa.Table, revision: Revision, split: str | None, place: _Place)
         **{name: pa.array([value] * count, pa.int32()) for name, value in place._asdict().items()},
         "row": pa.array(range(count), pa.int32()),
         "own_split": pa.array([split] * count, pa.string()),
-        "is_embedded": pc.is_valid(pc.struct_field(rows["audio"], "path")),
         "num_global": pc.fill_null(pc.list_value_length(revised.rows["global_captions"]), 0),
         "num_fine": pc.fill_null(pc.list_value_length(revised.rows["fine_captions"]), 0),
         "is_emptied": pc.is_in(pa.array(range(count), pa.int32()), pa.array(revised.emptied, pa.int32())),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.release.build.captions import check_patterns
-from fcaps_pipeline.release.build.columns import check_columns, require_audio
+from fcaps_pipeline.release.build.columns import check_columns
 from fcaps_pipeline.release.build.division import divide, split_names
 from fcaps_pipeline.release.build.draft import draft_record
 from fcaps_pipeline.release.build.excluded import write_excluded
@@ -109,7 +109,6 @@ def _build(
     revision = Revision(inputs.recipe.rows.captions, inputs.overrides)
     parts = load_rows(database, inputs, revision)
     remarks = [*select(database, inputs), *divide(database, inputs)]
-    require_audio(database, inputs)
     for remark in remarks:
         listener.on_remark(remark)
     planned = plan_shards(database, inputs.recipe, split_names(inputs))

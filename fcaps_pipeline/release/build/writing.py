@@ -21,6 +21,7 @@ from fcaps_pipeline.release.build.loading import PlacedPart
 from fcaps_pipeline.release.build.revision import Revision
 from fcaps_pipeline.release.build.shard_file import ShardFileWriter, released_schema
 from fcaps_pipeline.release.build.shard_plan import PlannedShard, RowGroupRows, ShardRows
+from fcaps_pipeline.release.build.sound import files_of, with_sound
 from fcaps_pipeline.release.layout import ReleaseLayout, ReleaseShard
 from fcaps_pipeline.shards.layout import Table
 from fcaps_pipeline.shards.reader import open_parquet, reading
@@ -79,6 +80,7 @@ class ShardWriter:
         self._inputs = inputs
         self._parts = parts
         self._revision = revision
+        self._files_of = [files_of(dataset) for dataset in inputs.datasets]
         self._schema = released_schema("data", frozenset(inputs.recipe.without_columns))
 
     def write(self, shard: PlannedShard, rows: ShardRows) -> WrittenShard:
@@ -140,7 +142,10 @@ class ShardWriter:
                 counts.corrected.append(override.candidate_row(warnings))
                 counts.left_out |= revised.left_out
             split = pa.array([shard.split] * len(chosen), pa.string())
-            yield chosen.set_column(chosen.schema.get_field_index("split"), "split", split)
+            divided = chosen.set_column(chosen.schema.get_field_index("split"), "split", split)
+            yield from (
+                with_sound(divided, self._files_of[self._parts[place.part].dataset]) if is_embedded else [divided]
+            )
 
     def _read(self, place: RowGroupRows, table: Table, columns: list[str]) -> pa.Table:
         path = self._path(place.part, table)

@@ -48,7 +48,7 @@ def check_version(differences: Differences, version: str) -> None:
         UsageError: it is lower than needed.
     """
     needed = differences.needed
-    if needed.lowest is not None and _numbers(version) < _numbers(needed.lowest):
+    if needed.lowest is not None and version_numbers(version) < version_numbers(needed.lowest):
         raise UsageError(
             f"version {version} is too low after {differences.a.version}: {needed.because}; that is a "
             f"{needed.level.upper()} change, give {needed.lowest} or a higher one"
@@ -61,7 +61,7 @@ def _needed(version: str | None, level: Level, because: Sequence[str]) -> Needed
 
 
 def _bumped(version: str, level: Level) -> str:
-    major, minor, patch = _numbers(version)
+    major, minor, patch = version_numbers(version)
     match level:
         case "major":
             return f"{major + 1}.0.0"
@@ -71,7 +71,8 @@ def _bumped(version: str, level: Level) -> str:
             return f"{major}.{minor}.{patch + 1}"
 
 
-def _numbers(version: str) -> tuple[int, int, int]:
+def version_numbers(version: str) -> tuple[int, int, int]:
+    """MAJOR, MINOR and PATCH."""
     major, minor, patch = map(int, version.split("."))
     return major, minor, patch
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fcaps_pipeline.errors import CorruptRunError, FcapsError, JobError, UsageError
+from fcaps_pipeline.errors import CorruptRunError, FcapsError, JobError, MissingFileError, UsageError
 from fcaps_pipeline.records.annotations import Annotation
 from fcaps_pipeline.records.captions import Profile
 from fcaps_pipeline.release.build.captions import choose_captions
@@ -20,7 +22,7 @@ from fcaps_pipeline.release.recipe import CaptionRules, Recipe
 from fcaps_pipeline.shards.schema import plain_schema
 from fcaps_pipeline.shards.tombstones import Tombstone, no_tombstones, write_tombstones
 from fcaps_pipeline.storage.path import store_path
-from tests.unit.learn.training.written_runs import RunWriter, Spoken, corpus, data_shard
+from tests.unit.learn.training.written_runs import RunWriter, Spoken, corpus, data_shard, noise
 from tests.unit.release.test_build import recipe, rows_of
 
 pytestmark = pytest.mark.usefixtures("no_figures")
@@ -156,8 +158,28 @@ def test_columns_may_be_left_out_and_audio_referred_to(run: Path, tmp_path: Path
     again = build_release(recipe(tmp_path / "out", audio="reference", candidates=False), tmp_path / "second").record
     assert sum(one.num_rows for one in again.splits.values()) == 5
     assert {one.table for one in again.shards} == {"data"}
-    with pytest.raises(UsageError, match=r"5 rows of .*/out only refer to their audio.*`fcaps audio attach "):
+    with pytest.raises(MissingFileError, match=r"the audio of a-c0-.*, which is missing: .*tale\.wav does not exist.*"):
         build_release(recipe(tmp_path / "out"), tmp_path / "third")
+
+
+def test_rows_that_refer_to_their_audio_get_it(run_writer: RunWriter, tmp_path: Path) -> None:
+    spoken = [Spoken("a", "s1", 8000), Spoken("a", "s1", 9000)]
+    path = tmp_path / "a.wav"
+    pcm = np.zeros(1_009_000, np.int16)
+    for index, one in enumerate(spoken):
+        pcm[index * 1_000_000 :][: one.num_samples] = noise(one, index)
+    soundfile.write(path, pcm, 16_000, subtype="PCM_16")
+
+    def located(one: Annotation) -> Annotation:
+        return one.model_copy(update={"recording": one.recording.model_copy(update={"location": str(path)})})
+
+    run = run_writer.write(tmp_path / "run", spoken, change=located)
+    build_release(recipe(run, audio="reference"), tmp_path / "referring")
+    build_release(recipe(tmp_path / "referring"), tmp_path / "holding")
+    assert [row["audio"] for row in rows_of(tmp_path / "holding")] == [row["audio"] for row in rows_of(run)]
+    soundfile.write(path, pcm[::-1], 16_000, subtype="PCM_16")
+    with pytest.raises(CorruptRunError, match=r"which is different: .* do not have the recorded sha256"):
+        build_release(recipe(tmp_path / "referring"), tmp_path / "other")
 
 
 def _unfinished(run: Path) -> None:
