@@ -1,18 +1,21 @@
 """Makes shards of a corpus that has captions: Lhotse cuts as FCaps publishes them, with audio by reference.
 
-Enters: JSONL of cuts, or folders of Shar. Leaves: a folder that is read as a run, with a row per cut. Some thousand
-cuts are a unit, committed as a run commits; the same command goes on after a kill. Recordings that cannot be read are
+Enters: JSONL of cuts, or folders of Shar. Leaves: a run folder, with a row per cut. Some thousand cuts are a unit,
+planned and committed as those of every run; the same command goes on after a kill. Recordings that cannot be read are
 Failures, named and counted, up to a bound.
 """
 
 import hashlib
-import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from fcaps_pipeline.annotate.run.border import failure_of
@@ -22,23 +25,25 @@ from fcaps_pipeline.annotate.segmentation.opening import open_recording
 from fcaps_pipeline.annotate.segmentation.planner import PlanRules
 from fcaps_pipeline.annotate.segmentation.report import SegmentationTally
 from fcaps_pipeline.annotate.sources.listing import Listing, list_recordings
+from fcaps_pipeline.annotate.sources.located import Block, Located
 from fcaps_pipeline.annotate.sources.passed_over import PassedOver
-from fcaps_pipeline.errors import FcapsError, MissingFileError, RecordingError, SourceError, StorageError, UsageError
-from fcaps_pipeline.jobs.annotate_job import ShardConfig
+from fcaps_pipeline.errors import MissingFileError, RecordingError, SourceError, StorageError
+from fcaps_pipeline.jobs.annotate_job import SegmentationConfig, ShardConfig
 from fcaps_pipeline.jobs.sources import LhotseSource
-from fcaps_pipeline.records.annotations import Failure
+from fcaps_pipeline.records.annotations import Failure, WorkUnit
 from fcaps_pipeline.records.audio import Recording
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.release.pack.rows import packed_rows
 from fcaps_pipeline.shards.index import index_lines, write_index
 from fcaps_pipeline.shards.layout import RecordingOutcome, RunLayout, Totals, UnitCommit
-from fcaps_pipeline.shards.reader import read_commits, read_index, read_json, read_unit_columns
+from fcaps_pipeline.shards.plan import Plan, load, load_units
+from fcaps_pipeline.shards.plan_file import PlanFileWriter
+from fcaps_pipeline.shards.reader import read_commits, read_index, read_unit_columns
+from fcaps_pipeline.shards.run_folder import opened
 from fcaps_pipeline.shards.schema import Row
 from fcaps_pipeline.shards.sums import total
 from fcaps_pipeline.shards.writer import UnitWriter
-from fcaps_pipeline.storage.job_folder import refuse_strangers, require_same_job
-from fcaps_pipeline.storage.lease import held
-from fcaps_pipeline.storage.path import Where
+from fcaps_pipeline.storage.path import StorePath, Where
 
 _CUTS_OF_UNIT = 2000
 _MAX_DAMAGED_SHARE = 0.05
@@ -92,96 +97,154 @@ def pack(
         StorageError: more Recordings cannot be read.
         OutputError: the folder cannot be written.
     """
-    layout = RunLayout(out)
-    identity = {"pack": settings.model_dump(mode="json")}
-    with held(layout.root, "packing into"):
-        stored = read_json(layout.job)
-        if stored is None:
-            refuse_strangers(layout.root, layout.job, kind="a folder of `fcaps pack`")
-            layout.job.put(json.dumps(identity, indent=1))
-        else:
-            require_same_job(stored, identity, layout.job)
+    with opened(out, _identity(settings)) as layout:
+        plan = _load_or_make_plan(layout, settings)
         if layout.index.exists():
             return read_index(layout).totals
         commits = list(read_commits(layout))
-        try:
-            for commit in _pack_rest(layout, settings, commits, max_missing, on_missing):
-                commits.append(commit)
-                on_unit(commit)
-        except FcapsError:
-            # What was refused before it began leaves the folder to other settings.
-            if not commits:
-                layout.job.delete()
-            raise
+        num_missing = sum(commit.num_recording_failures for commit in commits)
+        for unit in load_units(layout, without={commit.unit_index for commit in commits}):
+            commits.append(_pack_unit(layout, unit, settings, _Bound(max_missing, num_missing, on_missing)))
+            num_missing += commits[-1].num_recording_failures
+            on_unit(commits[-1])
+        commits.sort(key=lambda commit: commit.unit_index)
         totals = total(commits)
-        job_sha256 = hashlib.sha256(layout.job.read()).hexdigest()
         lines = (line for commit in commits for line in index_lines(commit))
-        write_index(layout, totals, lines, job_sha256=job_sha256, plan_sha256=hashlib.sha256(b"").hexdigest())
+        write_index(layout, totals, lines, job_sha256=_sha256(layout.job), plan_sha256=plan.sha256)
         return totals
 
 
-def _pack_rest(
-    layout: RunLayout,
-    settings: PackSettings,
-    done: Iterable[UnitCommit],
-    max_missing: int,
-    on_missing: Callable[[str], None],
-) -> Iterator[UnitCommit]:
-    """Commits the units that are not done."""
-    before = list(done)
-    num_missing = sum(commit.num_recording_failures for commit in before)
-    left = islice(_listed(settings), sum(commit.num_recordings for commit in before), None)
-    for unit_index, recordings in enumerate(_units(left), len(before)):
-        began_s = time.monotonic()
-        outcomes: list[RecordingOutcome] = []
-        with UnitWriter(layout, unit_index, row_group_bytes=ShardConfig().row_group_bytes) as writer:
-            for read in side_by_side(lambda one: _read(one, settings), recordings):
-                outcomes.append(read.outcome)
-                if read.failure is not None:
-                    num_missing += 1
-                    _refuse_more(read.failure, num_missing, max_missing, on_missing)
-                    writer.add_recording_failure(read.failure)
-                for row, candidates in read.rows:
-                    writer.carry("data", row)
-                    for candidate in candidates:
-                        writer.carry("candidates", candidate)
-            num_rows = sum(one.num_segments for one in outcomes)
-            commit = writer.commit(tuple(outcomes), num_rows, time.monotonic() - began_s)
-        yield commit
+def _identity(settings: PackSettings) -> dict[str, Any]:
+    """The job of the folder, with the sections of every run that other commands look into."""
+    shards, lengths = ShardConfig(), SegmentationConfig()
+    return {
+        "pack": settings.model_dump(mode="json"),
+        "shards": shards.model_dump(mode="json", include={"row_group_bytes"}),
+        "segmentation": lengths.model_dump(mode="json", include={"min_segment_s", "max_segment_s"}),
+    }
 
 
-def _listed(settings: PackSettings) -> Iterator[Recording]:
+def _sha256(path: StorePath) -> str:
+    return hashlib.sha256(path.read()).hexdigest()
+
+
+def _load_or_make_plan(layout: RunLayout, settings: PackSettings) -> Plan:
+    """Which Recordings make up which unit; a source with a mistake is refused before a row is written."""
+    if layout.plan.exists():
+        return load(layout)
+    divided = _Divided()
+    with PlanFileWriter(layout, 1) as file:
+        for table in _listed(settings).blocks():
+            file.write(divided.units_of(table), table)
+        stored = file.finish()
+    plan = Plan(
+        num_units=divided.num_units,
+        num_recordings=divided.num_recordings,
+        num_without_length=0,
+        duration_s=divided.duration_s,
+        num_segments_expected=divided.num_cuts,
+        num_looked_at=0,
+        num_missing=0,
+        num_ignored_files={},
+        num_read_beside=0,
+        warnings={},
+        remarks=(),
+        files=(stored,),
+    )
+    layout.plan.put(plan.model_dump_json(indent=1))
+    return plan
+
+
+def _listed(settings: PackSettings) -> Listing:
     """The Recordings of all sources, no two with one id."""
     sources = [
         LhotseSource(kind="lhotse", path=path, audio_root=settings.audio_root, license=settings.license)
         for path in settings.sources
     ]
-    listings = [list_recordings(source) for source in sources]
 
-    def again() -> Iterator[object]:
+    def entries() -> Iterator[Located | Block]:
         return chain.from_iterable(list_recordings(source).entries for source in sources)
 
-    entries = chain.from_iterable(one.entries for one in listings)
-    yield from Listing(entries, PassedOver(), settings.corpus, reopen=again)  # type: ignore[arg-type]
+    return Listing(entries(), PassedOver(), settings.corpus, reopen=entries)
 
 
-def _units(recordings: Iterator[Recording]) -> Iterator[list[Recording]]:
-    """Some thousand cuts each, by the order of the sources alone."""
-    unit: list[Recording] = []
-    num_cuts = 0
-    for recording in recordings:
-        if recording.cuts is None:
-            raise SourceError(
-                f"recording {recording.recording_id} ({recording.source}) has no cuts, and so no captions; give cuts "
-                "with `short_captions` or `long_captions`, or let `fcaps annotate` caption the recordings"
+@dataclass
+class _Divided:
+    """Units of some thousand cuts each, by the order of the sources alone."""
+
+    num_recordings: int = 0
+    num_cuts: int = 0
+    duration_s: float = 0.0
+    _unit_index: int = 0
+    _cuts_of_unit: int = 0
+
+    @property
+    def num_units(self) -> int:
+        """Units so far."""
+        return self._unit_index + bool(self._cuts_of_unit)
+
+    def units_of(self, table: pa.Table) -> npt.NDArray[np.int32]:
+        """Index of the unit of each Recording.
+
+        Raises:
+            SourceError: one has no cuts.
+        """
+        units = []
+        for row, num_cuts in enumerate(table["num_cuts"].to_pylist()):
+            if num_cuts is None:
+                raise SourceError(
+                    f"recording {table['recording_id'][row]} ({table['source'][row]}) has no cuts, and so no captions; "
+                    "give cuts with `short_captions` or `long_captions`, or let `fcaps annotate` caption the recordings"
+                )
+            units.append(self._unit_index)
+            self.num_cuts += num_cuts
+            self._cuts_of_unit += num_cuts
+            if self._cuts_of_unit >= _CUTS_OF_UNIT:
+                self._unit_index, self._cuts_of_unit = self._unit_index + 1, 0
+        self.num_recordings += len(units)
+        self.duration_s += pc.sum(table["duration_s"]).as_py() or 0.0
+        return np.array(units, np.int32)
+
+
+@dataclass
+class _Bound:
+    """How many Recordings may fail."""
+
+    most: int
+    so_far: int
+    tell: Callable[[str], None]
+
+    def count(self, failure: Failure) -> None:
+        """Takes one in.
+
+        Raises:
+            StorageError: it is one too many.
+        """
+        self.so_far += 1
+        name = failure.recording.recording_id
+        self.tell(f"{name}: {failure.message}")
+        if self.so_far > self.most:
+            raise StorageError(
+                f"recording {name} cannot be read: {failure.message}; bring it back, say where relative paths start "
+                f"with --audio-root, or let up to N fail with --max-missing (now {self.most})"
             )
-        unit.append(recording)
-        num_cuts += len(recording.cuts)
-        if num_cuts >= _CUTS_OF_UNIT:
-            yield unit
-            unit, num_cuts = [], 0
-    if unit:
-        yield unit
+
+
+def _pack_unit(layout: RunLayout, unit: WorkUnit, settings: PackSettings, bound: _Bound) -> UnitCommit:
+    began_s = time.monotonic()
+    outcomes: list[RecordingOutcome] = []
+    with UnitWriter(layout, unit.unit_index, row_group_bytes=ShardConfig().row_group_bytes) as writer:
+        for read in side_by_side(lambda one: _read(one, settings), unit.recordings):
+            outcomes.append(read.outcome)
+            if read.failure is not None:
+                bound.count(read.failure)
+                writer.add_recording_failure(read.failure)
+            for row, candidates in read.rows:
+                writer.carry("data", row)
+                for candidate in candidates:
+                    writer.carry("candidates", candidate)
+        num_rows = sum(one.num_segments for one in outcomes)
+        return writer.commit(tuple(outcomes), num_rows, time.monotonic() - began_s)
 
 
 def _read(recording: Recording, settings: PackSettings) -> _Read:
@@ -191,7 +254,6 @@ def _read(recording: Recording, settings: PackSettings) -> _Read:
     try:
         for cut in cut_out(recording, _ANY_LENGTH, tally, open_recording, _MAX_DAMAGED_SHARE):
             heard = tally.as_heard(cut.recording, cut.segment)
-            _check_reference(heard, cut.segment.channel, settings)
             rows.append(packed_rows(cut, heard, settings.corpus or "unknown", embed=not settings.by_reference))
     except (RecordingError, MissingFileError) as error:
         rows, failure = [], failure_of(recording.model_copy(update={"cuts": None}), error)
@@ -206,24 +268,6 @@ def _read(recording: Recording, settings: PackSettings) -> _Read:
         **found.model_dump(exclude={"outcome", "num_segments"}),
     )
     return _Read(rows, outcome, failure)
-
-
-def _check_reference(heard: Recording, channel: object, settings: PackSettings) -> None:
-    """Rows alone tell where a clip lies only where its file has one channel."""
-    if settings.by_reference and (heard.files is not None or (heard.num_channels, channel) != (1, 0)):
-        raise UsageError(
-            f"recording {heard.recording_id} ({heard.location}) has several channels, which rows that refer to their "
-            "audio cannot tell apart; pack without --by-reference"
-        )
-
-
-def _refuse_more(failure: Failure, num_missing: int, max_missing: int, on_missing: Callable[[str], None]) -> None:
-    on_missing(f"{failure.recording.recording_id}: {failure.message}")
-    if num_missing > max_missing:
-        raise StorageError(
-            f"recording {failure.recording.recording_id} cannot be read: {failure.message}; bring it back, say where "
-            f"relative paths start with --audio-root, or let up to N fail with --max-missing (now {max_missing})"
-        )
 
 
 def count_uncaptioned(out: Where) -> dict[str, int]:

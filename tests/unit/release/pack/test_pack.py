@@ -157,7 +157,6 @@ def test_missing_audio_is_counted_named_and_bounded(published: str, tmp_path: Pa
         StorageError, match=r"recording c_3\S* cannot be read: .*c\.3\.wav does not exist.*--max-missing"
     ):
         pack(_settings(published, tmp_path=tmp_path), tmp_path / "out")
-    assert not (tmp_path / "out" / "job.json").exists()
     arguments = ["pack", published, "--audio-root", tmp_path / "audio", "--out", tmp_path / "out"]
     code, said, told = typed(*arguments, "--max-missing", "1")
     assert code == 3
@@ -189,6 +188,25 @@ def test_rows_may_refer_to_audio_that_is_attached_later(published: str, tmp_path
     assert all(row["audio"] for row in read_rows(layout, "data"))
 
 
+def test_clips_of_one_channel_of_several_may_be_referred_to(tmp_path: Path) -> None:
+    path = tmp_path / "audio" / "clips" / "both.wav"
+    path.parent.mkdir(parents=True)
+    soundfile.write(path, np.random.default_rng(0).integers(-3000, 3000, (1600, 2), np.int16), _RATE_HZ)
+    line = _line("both", 0.1)
+    line["recording"]["sources"][0]["channels"] = [1, 0]
+    source = _write(tmp_path / "lists" / "both.jsonl.gz", [line])
+    pack(_settings(source, tmp_path=tmp_path, by_reference=True), tmp_path / "out")
+    assert [one.state for one in attach_audio(RunLayout(tmp_path / "out"), 1_000_000)] == [AudioState.SAME]
+
+
+def test_what_is_packed_can_be_taken_back(published: str, tmp_path: Path, typed: Typed) -> None:
+    pack(_settings(published, tmp_path=tmp_path), tmp_path / "out")
+    code, _, told = typed("release", "remove", tmp_path / "out", "--speaker", "s0", "--reason", "asked")
+    assert code == 0, told
+    assert [row["speaker"] for row in read_rows(RunLayout(tmp_path / "out"), "data")] == ["s1", "s1"]
+    assert list(verify(RunLayout(tmp_path / "out")))
+
+
 def test_what_cannot_be_packed_is_one_line(published: str, tmp_path: Path) -> None:
     settings = _settings(published, published, tmp_path=tmp_path)
     with pytest.raises(SourceError, match="two recordings have the id"):
@@ -196,19 +214,12 @@ def test_what_cannot_be_packed_is_one_line(published: str, tmp_path: Path) -> No
     plain = _write(tmp_path / "lists" / "plain.jsonl.gz", [_line("c.0", 0.1)["recording"]])
     with pytest.raises(SourceError, match=r"has no cuts, and so no captions; .*let `fcaps annotate` caption"):
         pack(_settings(plain, tmp_path=tmp_path), tmp_path / "plain")
-    stereo = tmp_path / "audio" / "clips" / "stereo.wav"
-    soundfile.write(stereo, np.zeros((1600, 2), np.int16), _RATE_HZ)
-    line = _line("stereo", 0.1)
-    line["recording"]["sources"][0]["channels"] = [0, 1]
-    source = _write(tmp_path / "lists" / "stereo.jsonl.gz", [line])
-    with pytest.raises(UsageError, match=r"has several channels.*pack without --by-reference"):
-        pack(_settings(source, tmp_path=tmp_path, by_reference=True), tmp_path / "stereo")
     bad = _write(tmp_path / "lists" / "bad.jsonl.gz", [_line("c.0", 0.1, long_captions=[1, 2])])
     with pytest.raises(StorageError, match="long_captions is list, expected a list of texts"):
         pack(_settings(bad, tmp_path=tmp_path), tmp_path / "bad")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep")
-    with pytest.raises(UsageError, match=r"neither empty nor a folder of `fcaps pack` \(it holds notes\.txt\)"):
+    with pytest.raises(UsageError, match=r"neither empty nor a run folder \(it holds notes\.txt\)"):
         pack(_settings(published, tmp_path=tmp_path), tmp_path / "mine")
 
 
