@@ -10,6 +10,7 @@ from fcaps_pipeline import __version__
 from fcaps_pipeline.release.build.division import split_names
 from fcaps_pipeline.release.build.excluded import count_excluded
 from fcaps_pipeline.release.build.inputs import Inputs
+from fcaps_pipeline.release.build.taken_back import taken_back_since
 from fcaps_pipeline.release.build.writing import WrittenShard
 from fcaps_pipeline.release.database import fetch_rows
 from fcaps_pipeline.release.layout import ReleaseFile, ReleaseLayout, ReleaseRecord, Removal, SplitSums
@@ -31,6 +32,7 @@ def draft_record(
 
     Raises:
         OutputError: the list of what was taken back cannot be written.
+        CorruptRunError: a file of the version before is missing or damaged.
     """
     recipe, parent = inputs.recipe, inputs.parent
     before: tuple[Removal, ...] = ()
@@ -47,7 +49,7 @@ def draft_record(
         lists_sha256=inputs.lists_sha256,
         splits=_sums(database, written, split_names(inputs)),
         num_excluded=count_excluded(database),
-        removals=before if inputs.taken_back is None else (*before, inputs.taken_back.removal),
+        removals=(*before, *(taken_back_since(inputs) if inputs.taken_back is None else [inputs.taken_back.removal])),
         tombstones_sha256=_bury(layout, inputs),
         shards=tuple(file for one in written for file in one.files),
         files=tuple(files),

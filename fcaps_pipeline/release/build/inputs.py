@@ -79,7 +79,7 @@ class Inputs:
             return self.taken_back.tombstones
         before = () if self.parent is None else (self.parent,)
         joined = joined_tombstones(one.tombstones for one in (*before, *self.datasets))
-        return None if joined is None else joined.model_copy(update={"is_unfinished": False})
+        return None if joined is None else Tombstones(key=joined.key, entries=joined.entries)
 
     def identity(self) -> dict[str, Any]:
         """What decides the shards of a release."""

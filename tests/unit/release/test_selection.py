@@ -102,6 +102,19 @@ def test_what_was_taken_back_from_a_source_is_neither_a_row_nor_on_file(run: Pat
     assert b"voice b" not in b"".join(path.read_bytes() for path in files)
 
 
+def test_what_was_taken_back_from_a_run_since_the_version_before_is_told(run: Path, tmp_path: Path) -> None:
+    build_release(recipe(run), tmp_path / "first")
+    empty = no_tombstones()
+    entry = Tombstone(what="speaker", digest=empty.digest("speaker", "voice b"), reason="asked to")
+    write_tombstones(store_path(run / "tombstones.json"), empty.having([entry], is_unfinished=False))
+    second = recipe(run, version="2.0.0", parent=str(tmp_path / "first"))
+    record = build_release(second, tmp_path / "second").record
+    (removal,) = record.removals
+    assert removal.model_dump() == {"version": "2.0.0", "what": "speaker", "num_rows": 1, "reason": "asked to"}
+    third = recipe(run, version="2.0.1", parent=str(tmp_path / "second"))
+    assert build_release(third, tmp_path / "third").record.removals == record.removals
+
+
 def _split_of(release: Path) -> dict[str, str]:
     return {row["speaker"]: row["split"] for row in rows_of(release)}
 
