@@ -6,10 +6,10 @@ Enters: recipe, record and figures of a release. Leaves: lines of Markdown.
 import json
 from collections.abc import Iterator
 
-from fcaps_pipeline.release.layout import ReleaseRecord
+from fcaps_pipeline.release.layout import ReleaseRecord, Writer
 from fcaps_pipeline.release.markdown import code, escaped, table
 from fcaps_pipeline.release.recipe import Recipe
-from fcaps_pipeline.release.statistics import Statistics, Writer
+from fcaps_pipeline.release.statistics import Statistics
 
 _DIGITS = 12
 _SHOWN_WRITERS = 30

@@ -12,11 +12,11 @@ from typing import Any
 from fcaps_pipeline.release.card_header import EXCLUDED, excluded_files, schema_of, tables
 from fcaps_pipeline.release.card_making import readable_sampling
 from fcaps_pipeline.release.croissant_records import CONTEXT, PARQUET, record_set, splits_set
-from fcaps_pipeline.release.layout import EXCLUDED_SCHEMA, ReleaseFile, ReleaseLayout, ReleaseRecord
+from fcaps_pipeline.release.layout import EXCLUDED_SCHEMA, ReleaseFile, ReleaseLayout, ReleaseRecord, Writer
 from fcaps_pipeline.release.limits import known_limits
 from fcaps_pipeline.release.markdown import plain_text
 from fcaps_pipeline.release.recipe import Recipe
-from fcaps_pipeline.release.statistics import Statistics, Writer
+from fcaps_pipeline.release.statistics import Statistics
 from fcaps_pipeline.shards.layout import ShardFile
 from fcaps_pipeline.shards.schema import COLUMNS
 

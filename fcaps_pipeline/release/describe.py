@@ -36,7 +36,7 @@ def describe(
         OutputError: the folder cannot be written.
         DependencyError: a library of the extra `release` cannot be imported.
     """
-    statistics = measure(layout, draft.shards)
+    statistics = measure(layout, draft)
     contents = {
         **descriptions(layout, recipe, draft, statistics),
         layout.changes.name: changes_text(draft, differences, _former_changes(recipe)).encode(),

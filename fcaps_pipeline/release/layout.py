@@ -92,6 +92,24 @@ class Removal(Record):
     reason: str
 
 
+class Writer(Record):
+    """Who wrote kept captions: a model that was asked in one way."""
+
+    granularity: str
+    engine: str
+    engine_version: str
+    model: str
+    model_revision: str
+    engine_args: str | None
+    prompt_name: str
+    prompt_version: int
+    prompt_sha256: str
+    sampling: str
+    """As used, as JSON."""
+    num_captions: int
+    """Kept ones."""
+
+
 class ReleaseRecord(Record):
     """Content of `release.json`."""
 
@@ -113,6 +131,8 @@ class ReleaseRecord(Record):
     """Of this version and those before."""
     tombstones_sha256: str | None
     """Of `tombstones.json`, which stays with the maintainers; None where nothing was taken back."""
+    writers: tuple[Writer, ...] = ()
+    """Who wrote the captions, where the release has no candidates to say so."""
     shards: tuple[ReleaseShard, ...]
     """Ordered by split, number and table; a file of `candidates` follows that of `data` with its name."""
     files: tuple[ReleaseFile, ...]

@@ -5,7 +5,7 @@ share and which stands in the release as `statistics.json`.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -15,8 +15,8 @@ from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity, Profile
 from fcaps_pipeline.release.columns import read_columns
 from fcaps_pipeline.release.distributions import ColumnValues, DistinctIds, Spread, StepCounter, ValueCounter
-from fcaps_pipeline.release.layout import ReleaseLayout, ReleaseShard, SplitSums
-from fcaps_pipeline.release.overrides import ENGINE
+from fcaps_pipeline.release.layout import ReleaseLayout, ReleaseRecord, SplitSums, Writer
+from fcaps_pipeline.release.writers import WRITER_COLUMNS, WriterCounts
 
 COUNTED = ("corpus", "license", "language", "speaker_gender", *Profile.model_fields)
 """Columns whose values are counted."""
@@ -37,18 +37,6 @@ _DATA_COLUMNS = (
     *CAPTION_COLUMNS.values(),
     "missing",
     "warnings",
-)
-_WRITER_COLUMNS = (
-    "granularity",
-    "engine",
-    "engine_version",
-    "model",
-    "model_revision",
-    "engine_args",
-    "prompt_name",
-    "prompt_version",
-    "prompt_sha256",
-    "sampling",
 )
 
 
@@ -71,24 +59,6 @@ class Answers(Record):
     """How often each reason was given, commonest first; an answer may have several."""
 
 
-class Writer(Record):
-    """Who wrote kept captions: a model that was asked in one way."""
-
-    granularity: str
-    engine: str
-    engine_version: str
-    model: str
-    model_revision: str
-    engine_args: str | None
-    prompt_name: str
-    prompt_version: int
-    prompt_sha256: str
-    sampling: str
-    """As used, as JSON."""
-    num_captions: int
-    """Kept ones."""
-
-
 class Statistics(Record):
     """Content of `statistics.json`."""
 
@@ -105,9 +75,9 @@ class Statistics(Record):
     answers: dict[Granularity, Answers]
     """Empty where the release has no candidates."""
     writers: tuple[Writer, ...]
-    """Models alone, most captions first; empty where the release has no candidates."""
+    """Models alone, most captions first."""
     corrections: dict[str, int]
-    """By person, how many captions are theirs; most first."""
+    """By person, how many captions are theirs; most first. Empty where the release has no candidates."""
     missing: dict[str, int]
     """By field that was asked for, how many rows did not get it."""
     warnings: dict[str, int]
@@ -120,22 +90,26 @@ class Statistics(Record):
     """Captions by the lower edge of a bin of 25 characters."""
 
 
-def measure(layout: ReleaseLayout, shards: Iterable[ReleaseShard]) -> Statistics:
+def measure(layout: ReleaseLayout, record: ReleaseRecord) -> Statistics:
     """Reads the files of a release once.
+
+    Args:
+        layout: of the release.
+        record: what `release.json` says, or will say.
 
     Raises:
         CorruptRunError: a file is missing or damaged.
     """
     rows, answers = _RowSums(), _AnswerSums()
-    for shard in shards:
+    for shard in record.shards:
         if shard.table == "data":
             rows.name_split(shard.split)
             for table in read_columns(layout, shard, _DATA_COLUMNS):
                 rows.add(shard.split, table)
         else:
-            for table in read_columns(layout, shard, (*_WRITER_COLUMNS, "kept", "reasons")):
+            for table in read_columns(layout, shard, (*WRITER_COLUMNS, "kept", "reasons")):
                 answers.add(table)
-    return rows.statistics(answers)
+    return rows.statistics(answers, record.writers)
 
 
 class _SplitCounts:
@@ -226,7 +200,7 @@ class _RowSums:
         for gender in pc.drop_null(pc.unique(table["gender"])).to_pylist():
             self._pitch[gender].add(table.filter(pc.equal(table["gender"], gender))["f0_median_hz"])
 
-    def statistics(self, answers: "_AnswerSums") -> Statistics:
+    def statistics(self, answers: "_AnswerSums", writers: tuple[Writer, ...]) -> Statistics:
         return Statistics(
             splits={name: sums.sums() for name, sums in self._splits.items()},
             all=self._all.sums(),
@@ -235,8 +209,8 @@ class _RowSums:
             filled=self._filled,
             captions={one: captions.statistics() for one, captions in self._captions.items()},
             answers=answers.answers(),
-            writers=answers.writers(),
-            corrections=answers.corrections(),
+            writers=(*answers.writers.models(), *writers),
+            corrections=answers.writers.people(),
             missing=dict(_commonest(self._missing)),
             warnings=dict(_commonest(self._warnings)),
             durations={name: steps.histogram(DURATION_BIN_S) for name, steps in self._durations.items()},
@@ -252,21 +226,16 @@ class _AnswerSums:
         self._num: Counter[str] = Counter()
         self._kept: Counter[str] = Counter()
         self._dropped: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._writers: Counter[tuple[object, ...]] = Counter()
-        self._corrections: Counter[str] = Counter()
+        self.writers = WriterCounts()
 
     def add(self, table: pa.Table) -> None:
         for granularity, count in _counted(table["granularity"]):
             self._num[granularity] += count
             reasons = table.filter(pc.equal(table["granularity"], granularity))["reasons"]
             self._dropped[granularity].update(dict(_counted(pc.list_flatten(reasons))))
-        kept = table.filter(table["kept"]).select(list(_WRITER_COLUMNS))
+        kept = table.filter(table["kept"])
         self._kept.update(dict(_counted(kept["granularity"])))
-        by_people = pc.equal(kept["engine"], ENGINE)
-        self._corrections.update(dict(_counted(kept.filter(by_people)["model"])))
-        kept = kept.filter(pc.invert(by_people))
-        for one in kept.group_by(list(_WRITER_COLUMNS)).aggregate([([], "count_all")]).to_pylist():
-            self._writers[tuple(one[name] for name in _WRITER_COLUMNS)] += one["count_all"]
+        self.writers.add(kept)
 
     def answers(self) -> dict[Granularity, Answers]:
         return {
@@ -277,16 +246,6 @@ class _AnswerSums:
             )
             for name in sorted(self._num)
         }
-
-    def corrections(self) -> dict[str, int]:
-        return dict(_commonest(self._corrections))
-
-    def writers(self) -> tuple[Writer, ...]:
-        found = [
-            Writer.model_validate({**dict(zip(_WRITER_COLUMNS, values, strict=True)), "num_captions": count})
-            for values, count in self._writers.items()
-        ]
-        return tuple(sorted(found, key=lambda one: (-one.num_captions, one.model_dump_json())))
 
 
 def _steps_of(column: str) -> Callable[[], StepCounter]:

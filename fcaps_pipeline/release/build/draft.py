@@ -14,6 +14,7 @@ from fcaps_pipeline.release.build.taken_back import taken_back_since
 from fcaps_pipeline.release.build.writing import WrittenShard
 from fcaps_pipeline.release.database import fetch_rows
 from fcaps_pipeline.release.layout import ReleaseFile, ReleaseLayout, ReleaseRecord, Removal, SplitSums
+from fcaps_pipeline.release.writers import writers_of_sources
 from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS
 from fcaps_pipeline.shards.tombstones import write_tombstones
 
@@ -32,12 +33,13 @@ def draft_record(
 
     Raises:
         OutputError: the list of what was taken back cannot be written.
-        CorruptRunError: a file of the version before is missing or damaged.
+        CorruptRunError: a file of the version before, or of a source, is missing or damaged.
     """
     recipe, parent = inputs.recipe, inputs.parent
     before: tuple[Removal, ...] = ()
     if parent is not None and isinstance(parent.content, ReleaseRecord):
         before = parent.content.removals
+    shards = tuple(file for one in written for file in one.files)
     return ReleaseRecord(
         name=recipe.name,
         version=recipe.version,
@@ -51,7 +53,8 @@ def draft_record(
         num_excluded=count_excluded(database),
         removals=(*before, *(taken_back_since(inputs) if inputs.taken_back is None else [inputs.taken_back.removal])),
         tombstones_sha256=_bury(layout, inputs),
-        shards=tuple(file for one in written for file in one.files),
+        writers=() if recipe.candidates else writers_of_sources(layout, shards, inputs.datasets),
+        shards=shards,
         files=tuple(files),
     )
 

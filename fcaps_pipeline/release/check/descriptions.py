@@ -32,7 +32,7 @@ def check_descriptions(layout: ReleaseLayout, record: ReleaseRecord) -> Iterator
     Raises:
         CorruptRunError: a file is damaged.
     """
-    statistics = measure(layout, record.shards)
+    statistics = measure(layout, record)
     yield _sums(record, statistics).finding("figures of splits that are not those of the rows", is_hard=True)
     expected = descriptions(layout, recipe_of(record), record, statistics)
     is_same_version = record.fcaps_version == __version__

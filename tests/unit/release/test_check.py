@@ -31,7 +31,7 @@ from tests.unit.release.laid_out import SPOKEN, LaidOut, Rows, lay_out, rows_of,
 
 def finished(made: LaidOut) -> LaidOut:
     """The release with its record and all that is made again by a check, so without pictures."""
-    statistics = measure(made.layout, made.draft.shards)
+    statistics = measure(made.layout, made.draft)
     for name, content in descriptions(made.layout, made.recipe, made.draft, statistics).items():
         (made.layout.root / name).put(content)
     return recorded(made)
@@ -87,6 +87,23 @@ def test_what_a_build_makes_is_within_every_bound(run_writer: RunWriter, tmp_pat
     assert "People corrected captions: ann 1." in card
     assert "| fine | dropped: `override` | 1 |" in card
     assert "| global | dropped: `release` | 12 |" in card
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_release_without_candidates_says_who_wrote_its_captions(run_writer: RunWriter, tmp_path: Path) -> None:
+    """Also where it is made from another such release."""
+    run = run_writer.write(tmp_path / "run", SPOKEN)
+    rules = {"captions": {"without": ["measured pace"]}}
+    content = {"name": "tales", "version": "1.0.0", "candidates": False, "splits": {"shares": {"train": 1}}}
+    recipes = [{**content, "runs": [str(run)], "rows": rules}, {**content, "runs": [str(tmp_path / "0")]}]
+    for number, one in enumerate(recipes):
+        record = build_release(Recipe.model_validate(one), tmp_path / str(number)).record
+        assert [(one.granularity, one.model, one.num_captions) for one in record.writers] == [
+            ("fine", "package:captioner", 12)
+        ]
+        card = (tmp_path / str(number) / "README.md").read_text()
+        assert "| fine | 12 | `package:captioner` | `sha256:abc` |" in card
+        assert {one.check for one in check_release(tmp_path / str(number)) if not one.is_ok} == set()
 
 
 def test_what_is_no_release_is_told(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ _CARD = {"license": "cc-by-4.0", "published": "2026-12-01", "homepage": "https:/
 
 
 def _dataset(made: LaidOut) -> Any:
-    text = croissant_text(made.layout, made.recipe, made.draft, measure(made.layout, made.draft.shards))
+    text = croissant_text(made.layout, made.recipe, made.draft, measure(made.layout, made.draft))
     made.layout.croissant.put(text)
     return mlcroissant.Dataset(str(made.layout.croissant))
 

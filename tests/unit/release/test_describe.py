@@ -20,7 +20,7 @@ HOSTILE = "a: \"b'\n---\n# Heading | cell\x1b[2J <script>alert(1)</script> ![x](
 
 
 def _card(made: LaidOut) -> DatasetCard:
-    text = card_text(made.layout, made.recipe, made.draft, measure(made.layout, made.draft.shards))
+    text = card_text(made.layout, made.recipe, made.draft, measure(made.layout, made.draft))
     return DatasetCard(text)
 
 

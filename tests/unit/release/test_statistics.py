@@ -20,7 +20,7 @@ def test_every_figure_is_that_of_the_rows(write: RunWriter, tmp_path: Path) -> N
     rows["data"][0].update(speaker=None, events=[], missing=[{"field": "global", "reason": "absence"}] * 2)
     rows["data"][1]["fine_captions"] = ["Two words.", "  And  three more "]
     made = lay_out(tmp_path / "release", rows)
-    found = measure(made.layout, made.draft.shards)
+    found = measure(made.layout, made.draft)
     assert found.splits == made.draft.splits
     assert (found.all.num_rows, found.all.num_recordings, found.all.num_speakers) == (12, 12, 4)
     assert (found.filled["speaker"], found.filled["events"], found.filled["tags"]) == (11, 1, 12)
@@ -41,7 +41,7 @@ def test_every_figure_is_that_of_the_rows(write: RunWriter, tmp_path: Path) -> N
 def test_a_release_without_columns_and_candidates_is_measured(write: RunWriter, tmp_path: Path) -> None:
     rows = rows_of(write, tmp_path / "run")
     made = lay_out(tmp_path / "release", {"data": rows["data"]}, without_columns=("snr_db", "warnings", "language"))
-    found = measure(made.layout, made.draft.shards)
+    found = measure(made.layout, made.draft)
     assert found.spreads["snr_db"] is None
     assert [one.value for one in found.values["language"].listed] == [None]
     assert (found.answers, found.writers, found.warnings) == ({}, (), {})
