@@ -45,7 +45,7 @@ class Falling:
     recordings: set[str] = field(default_factory=set)
     """Whole."""
     sources: set[str] = field(default_factory=set)
-    """Of these."""
+    """Of these, with the places that they were read from."""
     trimmed: set[str] = field(default_factory=set)
     """Recordings that lose declared Segments, and stay."""
     units: dict[int, UnitFalling] = field(default_factory=dict)
@@ -87,7 +87,7 @@ def falling(layout: RunLayout, tombstones: Tombstones) -> Falling:
     for table in load_tables(layout):
         gone, _, trimmed = part(table, tombstones, found.recordings)
         found.recordings.update(gone["recording_id"].to_pylist())
-        found.sources.update(gone["source"].to_pylist())
+        found.sources.update(gone["source"].to_pylist(), gone["location"].to_pylist())
         found.trimmed.update(trimmed)
     for commit in read_commits(layout):
         if unit := _of_unit(layout, commit, tombstones, found.recordings):

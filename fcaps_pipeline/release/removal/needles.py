@@ -27,6 +27,7 @@ _WHAT = {
     "speaker": "speaker",
     "license": "license",
     "source": "source path",
+    "location": "source path",
     "recording_sha256": "file checksum",
     "audio_sha256": "sample checksum",
     "transcript": "transcript",
@@ -70,7 +71,8 @@ def of_run(layout: RunLayout, found: Falling) -> list[Needle]:
             words = [one.transcript, *(cut.transcript for cut in cuts)]
             needles.update(needle(text, "transcript") for text in words if text)
             if one.recording_id in found.recordings:
-                needles.update({needle(one.recording_id, "recording id"), needle(one.source, "source path")})
+                needles.add(needle(one.recording_id, "recording id"))
+                needles.update(needle(path, "source path") for path in (one.source, one.location))
     for commit in read_commits(layout):
         if unit := found.units.get(commit.unit_index):
             for table in TABLES:
@@ -106,9 +108,8 @@ def without_shared(needles: Iterable[Needle], staying: Iterable[Values]) -> tupl
 def left_in_run(layout: RunLayout) -> Iterator[Values]:
     """Distinct values of the columns that needles come from."""
     for table in load_tables(layout):
-        for name in ("recording_id", "source", "speaker", "transcript"):
+        for name in ("recording_id", "source", "location", "speaker", "license", "transcript"):
             yield name, _distinct(table[name])
-        yield "license", _distinct(table["license"])
         cuts = [cut for one in recordings_of(table.filter(table["cuts"].is_valid())) for cut in one.cuts or ()]
         yield "transcript", [cut.transcript for cut in cuts if cut.transcript]
         yield "speaker", [cut.speaker for cut in cuts if cut.speaker]
