@@ -5,7 +5,7 @@ ours is a mistake; any other is somebody else's field, which travels with the Re
 """
 
 import difflib
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, ValidationInfo, model_validator
@@ -74,16 +74,23 @@ class OpenLine(Record):
             return content
         mapped = cls._mapped(info)
         given = {name: value for name, value in content.items() if value is not None}
-        usual = {name: value for name, value in given.items() if not mapped.is_mapped(name)}
-        fields = [name for name in cls.model_fields if name != "extra"]
-        known = {field: one for field in fields if field not in mapped.fields and (one := cls._one_of(field, usual))}
-        extra = {name: value for name, value in usual.items() if name not in known.values()}
-        for name in extra:
-            if not mapped.fields:
+        fields, extra = _fields_of(cls), {}
+        named: dict[str, list[str]] = {}
+        for name, value in given.items():
+            if mapped.is_mapped(name):
+                continue
+            field = fields.get(name)
+            if field is None or field in mapped.fields:
+                extra[name] = value
+            else:
+                named.setdefault(field, []).append(name)
+        cls._refuse_several(named)
+        if not mapped.fields:
+            for name in extra:
                 cls.check_foreign(name)
         values = mapped.values(given)
-        extra |= {name: values.pop(name) for name in values.keys() - set(fields)}
-        return {field: usual[one] for field, one in known.items()} | values | {"extra": extra}
+        extra |= {name: values.pop(name) for name in values.keys() - set(fields.values())}
+        return {field: given[names[0]] for field, names in named.items()} | values | {"extra": extra}
 
     @classmethod
     def _mapped(cls, info: ValidationInfo) -> FieldNames:
@@ -96,11 +103,11 @@ class OpenLine(Record):
         return field, *cls.other_names.get(field, ())
 
     @classmethod
-    def _one_of(cls, field: str, given: dict[str, Any]) -> str | None:
-        found = [name for name in cls.names_of(field) if name in given]
-        if len(found) > 1:
+    def _refuse_several(cls, named: dict[str, list[str]]) -> None:
+        several = {field for field, names in named.items() if len(names) > 1}
+        for field in (one for one in cls.model_fields if one in several):
+            found = [name for name in cls.names_of(field) if name in named[field]]
             raise PydanticCustomError(LINE_FAULT, f"{' and '.join(found)} are names of one field; give one")
-        return found[0] if found else None
 
     @classmethod
     def check_foreign(cls, name: str) -> None:
@@ -114,6 +121,12 @@ class OpenLine(Record):
         known = tuple(other for field in cls.model_fields if field != "extra" for other in cls.names_of(field))
         if (meant := misspelling_of(name, known)) is not None:
             raise PydanticCustomError(LINE_FAULT, f"unknown field {name!r}; did you mean {meant!r}?")
+
+
+@cache
+def _fields_of(model: type[OpenLine]) -> dict[str, str]:
+    """Our fields, by all names that they have."""
+    return {name: field for field in model.model_fields if field != "extra" for name in model.names_of(field)}
 
 
 @lru_cache(4096)

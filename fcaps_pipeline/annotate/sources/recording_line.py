@@ -72,7 +72,8 @@ class Defaults(Protocol):
 def with_defaults(recording: Recording, defaults: Defaults) -> Recording:
     """The Recording with the language and license of the job, where it has none of its own."""
     told = {"language": recording.language or defaults.language, "license": recording.license or defaults.license}
-    return recording.model_copy(update=told)
+    is_same = told["language"] == recording.language and told["license"] == recording.license
+    return recording if is_same else recording.model_copy(update=told)
 
 
 def recording_from(line: RecordingLine, place: Place, **more: Any) -> Recording:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fcaps_pipeline.lab.bench.figures import Figure
     from fcaps_pipeline.storage.path import StorePath
 
+_LARGE = 100
 _JOB = "annotate_cascade_baseline_cpu.yaml"
 
 
@@ -79,5 +80,9 @@ def _print(figures: "list[Figure]", store: str) -> None:
     table = Table("part", "unit", "disk", store, "ratio", "aim")
     for one in figures:
         ratio = "" if one.ratio is None else f"{one.ratio:.2f}"
-        table.add_row(one.name, one.unit, f"{one.disk:.3g}", f"{one.store:.3g}", ratio, one.aim)
+        table.add_row(one.name, one.unit, _number(one.disk), _number(one.store), ratio, one.aim)
     result.show(table)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= _LARGE else f"{value:.3g}"
