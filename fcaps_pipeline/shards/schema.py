@@ -78,7 +78,7 @@ _RECORDING = [
     _RECORDING_ID,
     _RECORDING_SHA256,
     _SOURCE,
-    _needed("location", _TEXT, "where the audio was read from"),
+    _needed("location", _TEXT, "where the audio was read from; `source` in a release that holds the samples"),
     Column("corpus", _TEXT, "name of the corpus, where the source gives one"),
     Column("split", _TEXT, "null in a run; a release sets it"),
     Column("source_rate_hz", _COUNT, "sampling rate of the file"),

@@ -143,9 +143,11 @@ class ShardWriter:
                 counts.left_out |= revised.left_out
             split = pa.array([shard.split] * len(chosen), pa.string())
             divided = chosen.set_column(chosen.schema.get_field_index("split"), "split", split)
-            yield from (
-                with_sound(divided, self._files_of[self._parts[place.part].dataset]) if is_embedded else [divided]
-            )
+            if is_embedded:
+                sounding = with_sound(divided, self._files_of[self._parts[place.part].dataset])
+                yield from map(_without_paths, sounding)
+            else:
+                yield divided
 
     def _read(self, place: RowGroupRows, table: Table, columns: list[str]) -> pa.Table:
         path = self._path(place.part, table)
@@ -176,6 +178,15 @@ class ShardWriter:
                         continue
                     found = parquet.read_row_group(group, use_threads=False).filter(mask)
                 yield left_out_candidates(with_all_columns("candidates", found), passed.left_out)
+
+
+def _without_paths(rows: pa.Table) -> pa.Table:
+    """Rows with their samples need no file of the machine that annotated them: its paths say who worked where."""
+    if not {"location", "source"} <= set(rows.column_names):
+        return rows
+    is_here = pc.or_(pc.starts_with(rows["location"], "/"), pc.starts_with(rows["location"], "file:"))
+    location = pc.if_else(is_here, rows["source"], rows["location"])
+    return rows.set_column(rows.schema.get_field_index("location"), rows.schema.field("location"), location)
 
 
 def _group_sizes(num_bytes_N: npt.NDArray[np.int64]) -> list[int]:

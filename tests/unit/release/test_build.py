@@ -45,7 +45,8 @@ def test_a_release_holds_all_rows_of_a_run_in_splits_without_a_common_speaker(ru
     assert sum(sums.num_rows for sums in record.splits.values()) == 40
     assert record.splits["train"].num_speakers == len(speakers["train"])
     by_id = {row["segment_id"]: row for row in given}
-    assert all({**row, "split": None} == by_id[row["segment_id"]] for row in rows)
+    assert all({**by_id[row["segment_id"]], "split": row["split"], "location": row["source"]} == row for row in rows)
+    assert {row["location"] for row in given} == {"/speech/tale.wav"}
     parts = list(open_dataset(tmp_path / "out").parts())
     assert [part.name for part in parts] == ["train-00000", "test-00000"]
     assert len(rows_of(tmp_path / "out", "candidates")) == len(rows_of(run, "candidates"))
