@@ -12,6 +12,8 @@ from fcaps_pipeline.cli.paths import local_path, writable
 if TYPE_CHECKING:
     from fcaps_pipeline.release.layout import ReleaseRecord
 
+_EXIT_INTERRUPTED = 130
+
 
 def build(
     recipe: Annotated[
@@ -35,7 +37,11 @@ def build(
 
     with job_for("release", recipe):
         read = read_recipe(recipe)
-    built = build_release(read, out, Listener(on_remark, on_shard))
+    try:
+        built = build_release(read, out, Listener(on_remark, on_shard))
+    except KeyboardInterrupt:
+        messages.say("interrupted; the same command goes on with it", style="yellow")
+        raise typer.Exit(_EXIT_INTERRUPTED) from None
     record = built.record
     _show(record)
     is_now = "is built" if built.is_new else "is already built"
