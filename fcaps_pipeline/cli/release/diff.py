@@ -71,7 +71,7 @@ def _print(found: "Differences") -> None:
 
 
 def _print_example(example: "Example") -> None:
-    result.say(f"{example.change}: {example.segment_id}: {'; '.join(example.what)}")
+    result.say(": ".join(filter(None, (example.change, example.segment_id, "; ".join(example.what)))))
     for side, captions in (("A", example.captions_a), ("B", example.captions_b)):
         for text in captions:
             result.say(f"  {side}: {text}")

@@ -70,6 +70,7 @@ def compare(a: Dataset, b: Dataset, scratch: Path, say: Callable[[str], None] = 
             shifts=shifts(database),
             examples=examples(database, claims.picks),
             needed=needed_version(side_a.version, counts, new_columns, lost_columns),
+            notes=tuple(_notes(b)),
         )
 
 
@@ -102,6 +103,15 @@ def _edited_columns(database: "DuckDBPyConnection") -> dict[str, int]:
 def _only_in(one: DatasetTables, other: DatasetTables) -> tuple[str, ...]:
     """Columns, and the table `candidates`, that one has and the other lacks."""
     return tuple(sorted(one.columns - other.columns)) + (("candidates",) * (one.has_candidates > other.has_candidates))
+
+
+def _notes(b: Dataset) -> Iterator[str]:
+    if isinstance(b.content, ReleaseRecord) and b.content.removals and b.tombstones is None:
+        num_rows = sum(removal.num_rows for removal in b.content.removals)
+        yield (
+            f"{num_rows} rows were taken back from B and the versions before it, but {b.root} has no tombstones.json "
+            "to tell which; its maintainers have it"
+        )
 
 
 def _side(dataset: Dataset) -> Side:

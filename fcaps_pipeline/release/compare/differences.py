@@ -129,6 +129,8 @@ class Differences(Record):
     examples: tuple[Example, ...]
     """The largest changes of each class; a bounded number."""
     needed: Needed
+    notes: tuple[str, ...] = ()
+    """What limits this comparison, a line each."""
 
     @property
     def num_unexplained(self) -> int:

@@ -31,8 +31,9 @@ def facts(found: Differences) -> Iterator[str]:
     needed = found.needed
     at_least = "" if needed.lowest is None else f", version {needed.lowest} or higher"
     yield f"a {needed.level.upper()} change{at_least}: {needed.because}"
+    yield from found.notes
     if found.num_unexplained:
-        yield f"{found.num_unexplained} rows vanished without a reason"
+        yield f"rows that vanished without a reason: {found.num_unexplained}"
 
 
 def sections(found: Differences) -> list[Section]:

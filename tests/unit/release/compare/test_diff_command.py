@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fcaps_pipeline.release.compare.differences import Differences
+from fcaps_pipeline.release.layout import Removal
 from fcaps_pipeline.shards.tombstones import Tombstone, no_tombstones, write_tombstones
 from fcaps_pipeline.storage.path import store_path
 from tests.conftest import Typed
@@ -47,7 +48,7 @@ def test_both_texts_stand_in_the_page_with_changed_words_marked_and_nothing_of_s
     files = tmp_path / "page.html", tmp_path / "page.md"
     code, out, _ = typed("release", "diff", *pair, "--page", files[0], "--markdown", files[1])
     assert code == 3
-    assert "1 rows vanished without a reason" in out
+    assert "rows that vanished without a reason: 1" in out
     assert (
         "a MAJOR change, version 2.0.0 or higher: 1 row removed, 2 rows of which captions state something else" in out
     )
@@ -152,6 +153,15 @@ def test_a_segment_with_two_rows_is_told(typed: Typed, tmp_path: Path) -> None:
     code, _, messages = typed("release", "diff", tmp_path / "a", tmp_path / "b")
     assert code == 1
     assert "the Segment one has two rows, expected one" in messages
+
+
+def test_where_tombstones_are_not_at_hand_it_is_said(typed: Typed, tmp_path: Path) -> None:
+    written(tmp_path / "a", [row("one", LOW), row("two", LOW)])
+    removal = Removal(version="2.0.0", what="speaker", num_rows=1, reason="asked")
+    written(tmp_path / "b", [row("one", LOW)], "2.0.0", removals=(removal,))
+    code, out, _ = typed("release", "diff", tmp_path / "a", tmp_path / "b")
+    assert code == 3
+    assert "1 rows were taken back from B and the versions before it" in out
 
 
 def test_other_names_are_allowed_and_said(typed: Typed, tmp_path: Path) -> None:
