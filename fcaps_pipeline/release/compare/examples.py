@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.release.compare.claims import Pick, largest
 from fcaps_pipeline.release.compare.differences import CHANGES, NO_REASON, NUM_EXAMPLES, Change, Example
+from fcaps_pipeline.release.compare.join import HASHED
 from fcaps_pipeline.release.compare.tables import DATA
 from fcaps_pipeline.shards.schema import Row
 
@@ -62,7 +63,7 @@ def _rows(database: "DuckDBPyConnection", side: str, ids: list[str]) -> dict[str
 def _example(pick: Pick, a: Row | None, b: Row | None) -> Example:
     what = pick.what
     if a is not None and b is not None and pick.change in _OF_COLUMNS:
-        what = tuple(f"{name}: {_short(a[name])} → {_short(b[name])}" for name in what)
+        what = tuple(name if name in HASHED else f"{name}: {_short(a[name])} → {_short(b[name])}" for name in what)
     return Example(
         segment_id=pick.segment_id, change=pick.change, what=what, captions_a=_captions(a), captions_b=_captions(b)
     )

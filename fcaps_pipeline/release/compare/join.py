@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _PROVENANCE = {"location", "recording_sha256", "captions", "schema_version", "fcaps_version"}
 _CLASSES = {"segment_id", "audio", "audio_sha256", "split", "global_captions", "fine_captions"}
 """Columns that make a class of their own, or none."""
+HASHED = {field.name for field in DATA if pa.types.is_nested(field.type)} - _CLASSES | {"recording_transcript", "extra"}
+"""Columns of which only a hash is kept. That of a list is that of its text: else it would be that of its elements in a
+row, wherever lists begin and end."""
+_KEPT = ", ".join(f"hash({name}::VARCHAR) AS {name}" if name in HASHED else name for name in DATA.names)
 
 
 def join(database: "DuckDBPyConnection", a: DatasetTables, b: DatasetTables, say: Callable[[str], None]) -> None:
@@ -47,7 +51,7 @@ def join(database: "DuckDBPyConnection", a: DatasetTables, b: DatasetTables, say
 
 
 def _load(database: "DuckDBPyConnection", side: str, tables: DatasetTables, *, with_candidates: bool) -> None:
-    fill(database, side, DATA, tables.data())
+    fill(database, side, DATA, tables.data(), f"SELECT {_KEPT} FROM rows")
     twice = database.execute(
         f"SELECT segment_id FROM {side} GROUP BY segment_id HAVING count(*) > 1 ORDER BY segment_id LIMIT 1"
     ).fetchone()
@@ -100,9 +104,9 @@ def _digests(side: str, columns: list[str], provenance: list[str]) -> str:
     return f"""
     CREATE VIEW digests_{side} AS
     SELECT segment_id, split, hash(audio_sha256) AS audio,
-        hash({_value("global_captions")}, {_value("fine_captions")}) AS captions,
-        hash({", ".join(["0", *map(_value, columns)])}) AS columns,
-        hash({", ".join(["0", *map(_value, provenance)])}) AS provenance, answers, verdicts
+        hash(global_captions::VARCHAR, fine_captions::VARCHAR) AS captions,
+        hash({", ".join(["0", *columns])}) AS columns,
+        hash({", ".join(["0", *provenance])}) AS provenance, answers, verdicts
     FROM {side} LEFT JOIN (
         SELECT segment_id, list_sort(flatten(list(answers))) AS answers, flatten(list(verdicts)) AS verdicts
         FROM candidates_{side} GROUP BY segment_id
@@ -118,11 +122,6 @@ def _edited(columns: list[str]) -> str:
     SELECT segment_id, list_filter([{", ".join(names)}], lambda name: name IS NOT NULL) AS columns
     FROM (FROM pairs WHERE change = 'columns') JOIN a USING (segment_id) JOIN b USING (segment_id)
     """
-
-
-def _value(column: str) -> str:
-    """Lists as the text that duckdb makes of them: their hash is that of their elements in a row."""
-    return f"{column}::VARCHAR" if pa.types.is_nested(DATA.field(column).type) else column
 
 
 _PAIRS = """
