@@ -17,8 +17,13 @@ from fcaps_pipeline.release.export.export import ExportRecord, settings_for
 from fcaps_pipeline.release.export.files import TarShard
 from fcaps_pipeline.release.export.form import FormatName
 from fcaps_pipeline.release.export.registry import FORMS
+from fcaps_pipeline.shards.layout import Table
+from fcaps_pipeline.shards.schema import Row
+from fcaps_pipeline.storage.path import store_path
 from tests.conftest import Typed
+from tests.unit.learn.training.written_runs import RunWriter, Spoken
 from tests.unit.release.export.exported import SPOKEN, exported
+from tests.unit.release.laid_out import lay_out, rows_of
 
 LEAVES_FILES_OPEN = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 """As a kill does."""
@@ -175,3 +180,27 @@ def test_parquet_always_refers(run: Path) -> None:
     dataset = open_dataset(run)
     assert settings_for("parquet", dataset).by_reference
     assert not settings_for("fcaps", dataset).by_reference
+
+
+def _rows_of_four(writer: RunWriter, folder: Path) -> dict[Table, list[Row]]:
+    return rows_of(writer, folder / "run", [Spoken(f"r{number}", f"s{number}") for number in range(4)])
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_release_without_some_columns_is_exported(name: FormatName, run_writer: RunWriter, tmp_path: Path) -> None:
+    without = ("transcript", "pitch", "start_s", "end_s", "extra", "source_rate_hz", "warnings", "f0_median_hz")
+    made = lay_out(tmp_path / "release", _rows_of_four(run_writer, tmp_path), without_columns=without)
+    made.finish([])
+    record = exported(made.layout.root.on_disk(), tmp_path / "out", name)
+    assert record.num_rows == 4
+
+
+def test_a_release_on_a_store_is_exported_as_one_on_disk(release: Path, tmp_path: Path) -> None:
+    store = store_path(f"memory://{tmp_path.name.replace('_', '-')}")
+    for path in release.rglob("*"):
+        if path.is_file():
+            (store / path.relative_to(release).as_posix()).put(path.read_bytes())
+    exported(release, tmp_path / "here", "webdataset")
+    dataset = open_dataset(store)
+    exporting.export(dataset, settings_for("webdataset", dataset), tmp_path / "there")
+    assert _content(tmp_path / "there") == _content(tmp_path / "here")
