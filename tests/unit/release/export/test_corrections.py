@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.release.build.release import build_release
+from fcaps_pipeline.release.dataset import open_dataset
 from fcaps_pipeline.release.export.corrections import read_corrections
 from fcaps_pipeline.release.overrides import Override, read_overrides
+from fcaps_pipeline.release.recipe import Recipe
 from fcaps_pipeline.storage.path import store_path
 from tests.conftest import Typed
-from tests.unit.release.export.exported import caption, exported
+from tests.unit.release.export.exported import caption, exported, rows_of
 
 
 def _annotated(tasks: list[dict[str, Any]], changes: dict[str, str | None], **about: Any) -> list[dict[str, Any]]:
@@ -109,3 +112,18 @@ def test_the_command_writes_a_table(tasks: list[dict[str, Any]], tmp_path: Path,
     assert list(lines[0]) == ["segment_id", "granularity", "old_text", "new_text", "author", "reason", "time"]
     code, _, told = typed("release", "overrides", path, "--out", out)
     assert (code, "exists; name another file" in told) == (2, True)
+
+
+def test_a_build_takes_what_came_back(run: Path, tasks: list[dict[str, Any]], tmp_path: Path, typed: Typed) -> None:
+    made = _write(tmp_path, _annotated(tasks, {"global_1": "A woman whispers.", "fine_2": None}))
+    assert typed("release", "overrides", made, "--out", tmp_path / "overrides.jsonl")[0] == 0
+    recipe = {"name": "tales", "version": "1.0.0", "runs": [str(run)], "splits": {"shares": {"train": 1.0}}}
+    build_release(Recipe.model_validate({**recipe, "overrides": str(tmp_path / "overrides.jsonl")}), tmp_path / "new")
+    before, after = rows_of(open_dataset(run)), rows_of(open_dataset(tmp_path / "new"))
+    assert after.keys() == before.keys()
+    for name, row in after.items():
+        old = before[name]
+        assert (
+            row["global_captions"] == ["A woman whispers.", *old["global_captions"][1:]][: len(old["global_captions"])]
+        )
+        assert row["fine_captions"] == old["fine_captions"][:1]
