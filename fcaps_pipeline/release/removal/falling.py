@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fcaps_pipeline.release.removal.request import Request
+from fcaps_pipeline.release.removal.search import SHORTEST
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RunLayout, Table, UnitCommit
 from fcaps_pipeline.shards.plan import load_tables
 from fcaps_pipeline.shards.reader import read_commits, read_unit_columns
@@ -70,11 +71,14 @@ class Falling:
         return bool(self.recordings or self.trimmed or self.units)
 
     def names(self) -> Iterator[str]:
-        """Ids and sources of all of it."""
+        """Ids and sources of all of it; the id of a Recording is found in those of its Segments."""
         yield from self.recordings
         yield from self.sources
         for unit in self.units.values():
-            yield from unit.segments
+            for segment_id in unit.segments:
+                recording_id = segment_id.rsplit("-", 3)[0]
+                if len(recording_id) < SHORTEST or recording_id not in self.recordings:
+                    yield segment_id
 
 
 def falling(layout: RunLayout, tombstones: Tombstones) -> Falling:

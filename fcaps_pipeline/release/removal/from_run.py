@@ -9,7 +9,7 @@ from fcaps_pipeline.release.removal.copies import by_hand
 from fcaps_pipeline.release.removal.needles import left_in_run, of_request, of_run, without_shared
 from fcaps_pipeline.release.removal.proof import prove
 from fcaps_pipeline.release.removal.request import Request
-from fcaps_pipeline.release.removal.run import planned_removal, remove_from_run
+from fcaps_pipeline.release.removal.run import planned_removal, refuse_damaged, remove_from_run
 from fcaps_pipeline.release.removal.search import Search
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.run_folder import existing
@@ -48,6 +48,7 @@ def take_back_from_run(
         before = read_tombstones(layout.tombstones)
         if lease is not None and (found or (before is not None and before.is_unfinished)):
             needles += of_run(layout, found) if proves else []
+            refuse_damaged(layout, found)
             former = _sha256(layout)
             removal = remove_from_run(layout, tombstones, found, lease, told)
             needles, account.num_shared = without_shared(needles, left_in_run(layout))

@@ -31,7 +31,7 @@ from fcaps_pipeline.release.removal.unit import rewrite_unit
 from fcaps_pipeline.shards.index import index_lines, write_index
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.plan import Plan, load
-from fcaps_pipeline.shards.reader import read_commits, read_index, read_json
+from fcaps_pipeline.shards.reader import check_file, read_commits, read_index, read_json
 from fcaps_pipeline.shards.sums import CommitSums
 from fcaps_pipeline.shards.tombstones import (
     Tombstones,
@@ -87,6 +87,17 @@ def planned_removal(layout: RunLayout, request: Request | None) -> tuple[Tombsto
     entries = entries_for(layout, request, tombstones)
     tombstones = tombstones.having(entries, is_unfinished=True)
     return tombstones, falling(layout, tombstones)
+
+
+def refuse_damaged(layout: RunLayout, found: Falling) -> None:
+    """Makes sure that every unit of which something falls is whole, before anything is begun.
+
+    Raises:
+        CorruptRunError: a file is not what was committed.
+    """
+    for commit in read_commits(layout):
+        for file in commit.files if commit.unit_index in found.units else ():
+            check_file(layout, file)
 
 
 def remove_from_run(

@@ -14,7 +14,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-_SHORT, _LONG = 8, 24
+SHORTEST = 8
+"""Bytes of the shortest value that is found inside others."""
+_LONG = 24
 _TABLE_BITS = 22
 _FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 _CHUNK_BYTES = 1_000_000
@@ -49,7 +51,7 @@ class Search:
         self.by_value = {one.value: one for one in needles if one.value}
         forms = [form for one in self.by_value.values() if one.how != "whole" for form in _forms(one)]
         self._anchors = [
-            _Anchors(width, [form for form in forms if _width(form) == width]) for width in (_SHORT, _LONG)
+            _Anchors(width, [form for form in forms if _width(form) == width]) for width in (SHORTEST, _LONG)
         ]
         self._longest = max((len(form.content) for form in forms), default=0)
 
@@ -108,7 +110,7 @@ class _Anchors:
     def _words(self, content: bytes) -> Words:
         """What tells the bytes that begin at each place."""
         eights: Words = np.ndarray((len(content) - 7,), np.uint64, content, 0, (1,)).copy()
-        if self._width == _SHORT:
+        if self._width == SHORTEST:
             return eights
         count = len(content) - self._width + 1
         parts = (eights[8 * part : 8 * part + count] * np.uint64(_FACTORS[part]) for part in range(3))
@@ -122,9 +124,9 @@ def _slots(words: Words) -> npt.NDArray[np.int64]:
 
 
 def _width(form: _Form) -> int | None:
-    if len(form.content) < _SHORT:
+    if len(form.content) < SHORTEST:
         return None
-    return _LONG if len(form.content) >= _LONG else _SHORT
+    return _LONG if len(form.content) >= _LONG else SHORTEST
 
 
 def _forms(needle: Needle) -> Iterator[_Form]:

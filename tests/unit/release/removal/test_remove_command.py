@@ -41,6 +41,18 @@ def test_what_is_found_is_told_and_is_exit_code_1(run: RunLayout, typed: Typed) 
     assert "recording id 'bob-two'" in out
 
 
+def test_a_damaged_run_is_repaired_first(run: RunLayout, typed: Typed) -> None:
+    root = run.root.on_disk()
+    (shard,) = (root / "data").glob("unit-00000-2-*.parquet")
+    content = bytearray(shard.read_bytes())
+    content[200] ^= 1
+    shard.write_bytes(content)
+    code, _, err = typed("release", "remove", root, "--speaker", "speaker-anna")
+    assert code == 1
+    assert "--repair" in err
+    assert not (root / "tombstones.json").exists()
+
+
 def test_values_may_stand_in_a_file(run: RunLayout, typed: Typed) -> None:
     root = run.root.on_disk()
     listed = root.parent / "withdrawn.txt"
