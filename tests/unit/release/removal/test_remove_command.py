@@ -27,6 +27,9 @@ def test_a_speaker_is_taken_back_and_proven_gone(run: RunLayout, typed: Typed) -
     assert "refs/convert/parquet" in out
     assert "/runs/earlier" in out
     assert out.splitlines()[-1].endswith(": 0 found")
+    assert typed("verify", root)[0] == 0
+    assert "3 of 3" in typed("status", root)[1]
+    assert "bob-one" in typed("show", root)[1]
     tombstones = read_tombstones(run.tombstones)
     assert tombstones is not None
     assert {one.reason for one in tombstones.entries} == {"by mail"}
