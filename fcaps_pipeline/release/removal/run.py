@@ -34,6 +34,7 @@ from fcaps_pipeline.shards.plan import Plan, load
 from fcaps_pipeline.shards.reader import check_file, read_commits, read_index, read_json
 from fcaps_pipeline.shards.sums import CommitSums
 from fcaps_pipeline.shards.tombstones import (
+    COLUMN_OF,
     Tombstones,
     no_tombstones,
     read_tombstones,
@@ -82,7 +83,7 @@ def planned_removal(layout: RunLayout, request: Request | None) -> tuple[Tombsto
         raise UsageError(
             f"{layout.root} has no {request.what} {unknown[0]!r}"
             f"{f' and {len(unknown) - 1} more of the values given' if len(unknown) > 1 else ''}; nothing was changed; "
-            f"values must be spelt as the column `{request.what}` of its tables has them"
+            f"values must be spelt as the column `{COLUMN_OF[request.what]}` of its tables has them"
         )
     entries = entries_for(layout, request, tombstones)
     tombstones = tombstones.having(entries, is_unfinished=True)

@@ -8,13 +8,14 @@ import pytest
 from fcaps_pipeline.annotate.run.emptied import commit_emptied
 from fcaps_pipeline.annotate.run.soundness import damaged_units, strays, verify
 from fcaps_pipeline.errors import CorruptRunError, OutputError, UsageError
+from fcaps_pipeline.release.removal.from_run import take_back_from_run
 from fcaps_pipeline.release.removal.request import Request, What
 from fcaps_pipeline.release.removal.run import RunRemoval, planned_removal, remove_from_run
 from fcaps_pipeline.shards.layout import RunLayout, Table
 from fcaps_pipeline.shards.outcomes import read_outcomes
 from fcaps_pipeline.shards.plan import load, load_units
 from fcaps_pipeline.shards.reader import read_commits, read_index, read_rows
-from fcaps_pipeline.shards.tombstones import read_tombstones
+from fcaps_pipeline.shards.tombstones import Tombstone, no_tombstones, read_tombstones, write_tombstones
 from fcaps_pipeline.storage.lease import held
 from fcaps_pipeline.storage.local_store import LocalStore
 from tests.unit.release.removal.spoken_run import LICENSES, everything, file_sha256, segment_ids
@@ -126,6 +127,17 @@ def test_values_that_match_nothing_change_nothing(run: RunLayout) -> None:
     with pytest.raises(UsageError, match="nothing was taken back"):
         planned_removal(run, None)
     assert everything(run) == before
+
+
+def test_what_came_with_the_tombstones_of_a_reused_run_is_taken_back_here_too(run: RunLayout) -> None:
+    theirs = no_tombstones()
+    speaker = Tombstone(what="speaker", digest=theirs.digest("speaker", "speaker-anna"), reason="asked there")
+    write_tombstones(run.tombstones, theirs.having([speaker], is_unfinished=False))
+    account = take_back_from_run(run.root, None, proves=True)
+    assert account.proof is not None
+    assert (account.num_recordings, account.num_segments, account.proof.hits) == (4, 6, [])
+    assert b"anna" not in everything(run)
+    list(verify(run))
 
 
 def test_to_take_back_again_finds_nothing(run: RunLayout) -> None:
