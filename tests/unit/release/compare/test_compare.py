@@ -10,7 +10,8 @@ from fcaps_pipeline.release.compare.compare import compare
 from fcaps_pipeline.release.compare.differences import CHANGES
 from fcaps_pipeline.release.dataset import open_dataset
 from fcaps_pipeline.shards.schema import Row
-from tests.unit.release.compare.small_pairs import counted_by_hand, small_pair, written
+from fcaps_pipeline.storage.path import store_path
+from tests.unit.release.compare.small_pairs import HIGH, LOW, counted_by_hand, row, small_pair, written
 
 
 @given(pair=small_pair())
@@ -42,3 +43,22 @@ def test_a_dataset_and_its_copy_are_the_same_everywhere(pair: tuple[list[Row], l
     assert found.needed.lowest == "1.0.1"
     assert all(shift.share_a == shift.share_b for shift in found.shifts)
     assert found.examples == ()
+
+
+def test_a_dataset_on_a_store_is_compared_where_it_lies(tmp_path: Path) -> None:
+    a = written(tmp_path / "a", [row("one", LOW), row("two", LOW), row("three", HIGH)])
+    written(tmp_path / "b", [row("one", LOW), row("two", HIGH)], "1.0.1")
+    far = store_path(f"memory://{tmp_path.name}/b")
+    for file in store_path(tmp_path / "b").sizes():
+        (far / file).put((tmp_path / "b" / file).read_bytes())
+    found = compare(a, open_dataset(far), tmp_path / "scratch")
+    assert (found.counts["same"], found.counts["claims"], found.counts["removed"]) == (1, 1, 1)
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_the_name_of_a_column_tells_what_was_edited_with_both_values(tmp_path: Path) -> None:
+    a = written(tmp_path / "a", [row("one", LOW, transcript="it is", tags=["calm"]), row("two", LOW)])
+    b = written(tmp_path / "b", [row("one", LOW, transcript="it was", tags=["sad"]), row("two", LOW, tags=[])])
+    found = compare(a, b, tmp_path / "scratch")
+    assert found.columns == {"tags": 2, "transcript": 1}
+    assert [one.what for one in found.examples] == [("tags", "transcript: it is → it was"), ("tags",)]
