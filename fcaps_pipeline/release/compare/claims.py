@@ -35,7 +35,7 @@ class ChangedRow:
     a: Captions
     b: Captions
     is_judged_otherwise: bool
-    """Whether rules kept or dropped an answer that both have, and the other way around in the other."""
+    """Whether an answer that both have was kept in one alone, or dropped by other rules."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,6 @@ def compare(a: Dataset, b: Dataset, scratch: Path, say: Callable[[str], None] = 
     tables_a, tables_b = DatasetTables(a), DatasetTables(b)
     with opened_database(scratch, _MEMORY_MB) as database:
         join(database, tables_a, tables_b, say)
-        say("reading what the captions that differ state")
         claims = read_claims(_changed_rows(database))
         counts = _counts(database, claims)
         removed, added = find_reasons(database, "removed", tables_b), find_reasons(database, "added", tables_a)
@@ -101,8 +100,9 @@ def _edited_columns(database: "DuckDBPyConnection") -> dict[str, int]:
 
 
 def _only_in(one: DatasetTables, other: DatasetTables) -> tuple[str, ...]:
-    """Columns, and the table `candidates`, that one has and the other lacks."""
-    return tuple(sorted(one.columns - other.columns)) + (("candidates",) * (one.has_candidates > other.has_candidates))
+    """Columns, and the table `candidates`, that one has and the other lacks; a dataset without rows lacks none."""
+    columns = sorted(one.columns - other.columns) if other.columns else []
+    return (*columns, *(["candidates"] if one.has_candidates and not other.has_candidates else []))
 
 
 def _notes(b: Dataset) -> Iterator[str]:

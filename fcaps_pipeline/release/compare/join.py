@@ -48,6 +48,7 @@ def join(database: "DuckDBPyConnection", a: DatasetTables, b: DatasetTables, say
         database.execute(_digests(side, columns, provenance))
     database.execute(_PAIRS)
     database.execute(_edited(columns))
+    say("reading what captions state that differ")
 
 
 def _load(database: "DuckDBPyConnection", side: str, tables: DatasetTables, *, with_candidates: bool) -> None:

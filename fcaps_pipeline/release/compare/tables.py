@@ -14,6 +14,7 @@ from fcaps_pipeline.release.layout import EXCLUDED_SCHEMA, ReleaseRecord
 from fcaps_pipeline.shards.layout import Table
 from fcaps_pipeline.shards.reader import open_parquet, reading
 from fcaps_pipeline.shards.schema import plain_schema
+from fcaps_pipeline.storage.path import StorePath
 
 _BATCH_ROWS = 32_768
 _IN_PART = {
@@ -54,16 +55,15 @@ class DatasetTables:
         """Rows by the columns of `DATA`; `split` is the one that they lie in, None in a run."""
         for part in self.dataset.parts():
             if file := part.files.get("data"):
-                for rows in self._read(file.path, DATA):
-                    self._note_columns(rows)
-                    split = pa.array([part.split] * len(rows), pa.string())
-                    yield _filled(rows, DATA).set_column(DATA.get_field_index("split"), "split", split)
+                path = self.dataset.root / file.path
+                for batch in _batches(path, DATA):
+                    self._note_columns(batch)
+                    split = pa.array([part.split] * len(batch), pa.string())
+                    yield _filled(path, batch, DATA).set_column(DATA.get_field_index("split"), "split", split)
 
     def candidates(self) -> Iterator[pa.Table]:
         """What became of every answer, by the columns of `CANDIDATES`."""
-        for name in self._names("candidates"):
-            for rows in self._read(name, CANDIDATES):
-                yield _filled(rows, CANDIDATES)
+        yield from self._of_shards("candidates", CANDIDATES)
 
     def absent(self) -> Iterator[pa.Table]:
         """Why Segments have no row, by the columns of `ABSENT`: those that a run could not annotate, and `excluded`."""
@@ -71,35 +71,39 @@ class DatasetTables:
         if isinstance(content, ReleaseRecord):
             for file in content.files:
                 if file.path.startswith("excluded/"):
-                    yield from map(_absent, self._read(file.path, EXCLUDED_SCHEMA))
-        for name in self._names("rejections"):
-            yield from map(_rejected, self._read(name, _REJECTIONS))
-        for name in self._names("failures"):
-            yield from map(_failed, self._read(name, _FAILURES))
+                    yield from map(_absent, self._rows(file.path, EXCLUDED_SCHEMA))
+        yield from map(_rejected, self._of_shards("rejections", _REJECTIONS))
+        yield from map(_failed, self._of_shards("failures", _FAILURES))
 
-    def _names(self, table: Table) -> Iterator[str]:
-        return (file.path for file in self.dataset.content.shards if file.table == table)
+    def _of_shards(self, table: Table, schema: pa.Schema) -> Iterator[pa.Table]:
+        for file in self.dataset.content.shards:
+            if file.table == table:
+                yield from self._rows(file.path, schema)
 
-    def _note_columns(self, rows: pa.Table) -> None:
-        self.columns |= set(rows.column_names) - {"audio", "split"}
-        if "audio" in rows.column_names and rows["audio"].null_count < len(rows):
+    def _rows(self, name: str, schema: pa.Schema) -> Iterator[pa.Table]:
+        path = self.dataset.root / name
+        return (_filled(path, batch, schema) for batch in _batches(path, schema))
+
+    def _note_columns(self, batch: pa.RecordBatch) -> None:
+        names = set(batch.schema.names)
+        self.columns |= names - {"audio", "split"}
+        if "audio" in names and batch["audio"].null_count < len(batch):
             self.columns.add("audio")
 
-    def _read(self, name: str, schema: pa.Schema) -> Iterator[pa.Table]:
-        """The columns of the schema that a file has; those of tables that say more are read no further."""
-        path = self.dataset.root / name
-        with reading(path):
-            parquet = open_parquet(path)
-            leaves = [parquet.schema.column(index).path for index in range(len(parquet.schema))]
-        wanted = [leaf for leaf in leaves if _is_wanted(leaf, schema)]
-        with parquet:
-            batches = parquet.iter_batches(_BATCH_ROWS, columns=wanted)
-            while True:
-                with reading(path):
-                    batch = next(batches, None)
-                if batch is None:
-                    return
-                yield pa.Table.from_batches([batch])
+
+def _batches(path: StorePath, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The columns of the schema that a file has."""
+    with reading(path):
+        parquet = open_parquet(path)
+        leaves = [parquet.schema.column(index).path for index in range(len(parquet.schema))]
+    with parquet:
+        batches = parquet.iter_batches(_BATCH_ROWS, columns=[leaf for leaf in leaves if _is_wanted(leaf, schema)])
+        while True:
+            with reading(path):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
 
 
 def _is_wanted(leaf: str, schema: pa.Schema) -> bool:
@@ -108,12 +112,12 @@ def _is_wanted(leaf: str, schema: pa.Schema) -> bool:
     return column in schema.names and (column not in _IN_PART or rest[-1] in _FIELDS)
 
 
-def _filled(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+def _filled(path: StorePath, batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
     """With null in columns that a release left out, or that came after the file was written."""
-    columns = [
-        rows[field.name] if field.name in rows.column_names else pa.nulls(len(rows), field.type) for field in schema
-    ]
-    return pa.table(columns, schema=schema)
+    names = batch.schema.names
+    columns = [batch[field.name] if field.name in names else pa.nulls(len(batch), field.type) for field in schema]
+    with reading(path):
+        return pa.table(columns, schema=schema)
 
 
 def _absent(rows: pa.Table) -> pa.Table:
