@@ -85,8 +85,14 @@ class Inputs:
         """What decides the shards of a release."""
         recipe = self.recipe.model_dump(mode="json", exclude=set(_NOT_OF_SHARDS))
         sources = {one.where: one.index_sha256 for one in self.sources}
-        identity = {"recipe": recipe, "sources": sources, "lists": self.lists_sha256}
-        return identity if self.taken_back is None else {**identity, "taken_back": self.taken_back.digest}
+        return {"recipe": recipe, "sources": sources, "lists": self.lists_sha256, "taken_back": self._fallen()}
+
+    def _fallen(self) -> str | None:
+        """Tells what must not be in the release from what another call wants out of it."""
+        if self.taken_back is not None:
+            return self.taken_back.digest
+        fallen = self.tombstones
+        return None if fallen is None else hashlib.sha256(fallen.model_dump_json().encode()).hexdigest()
 
     def values(self, name: str) -> list[str]:
         """The values of a list, one a line.

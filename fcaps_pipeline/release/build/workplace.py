@@ -42,7 +42,7 @@ class Workplace:
         return Path(tempfile.gettempdir(), f"fcaps-release-{name}")
 
     def claim(self, identity: dict[str, Any]) -> None:
-        """Makes the folder that of a build, or finds that it is.
+        """Makes the folder that of a build, or finds that it is; what a killed process left on the way is removed.
 
         Raises:
             JobError: it is that of a build with other inputs.
@@ -55,6 +55,7 @@ class Workplace:
             self._note.put(json.dumps(identity, indent=1))
         else:
             require_same_job(stored, identity, self._note)
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     def done(self, shard: PlannedShard) -> WrittenShard | None:
         """What was written of a shard; None where it must be written (again)."""
@@ -62,7 +63,8 @@ class Workplace:
             found = WrittenShard.model_validate_json(self._record(shard).read())
         except (MissingFileError, ValidationError):
             return None
-        return found if all(map(self._is_whole, found.files)) else None
+        is_planned = found.data.num_rows == shard.num_rows
+        return found if is_planned and all(map(self._is_whole, found.files)) else None
 
     def finish(self, shard: PlannedShard, written: WrittenShard) -> None:
         """Notes that a shard is done.

@@ -11,6 +11,7 @@ import pytest
 from fcaps_pipeline.errors import JobError, OutputError, UsageError
 from fcaps_pipeline.release.build.release import Listener, build_release
 from fcaps_pipeline.release.dataset import open_dataset
+from fcaps_pipeline.shards.tombstones import Tombstone, no_tombstones, write_tombstones
 from fcaps_pipeline.storage import local_store
 from fcaps_pipeline.storage.path import store_path
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter, Spoken, corpus
@@ -145,3 +146,18 @@ def test_a_version_that_is_too_low_is_refused_and_a_higher_one_goes_on(runs: Run
     assert [file.sha256 for file in same.shards] == [
         file.sha256 for file in open_dataset(tmp_path / "1.0.0").content.shards
     ]
+
+
+def test_what_is_taken_back_in_the_middle_of_a_build_is_not_built_into_it(runs: RunWriter, tmp_path: Path) -> None:
+    run = runs.write(tmp_path / "run", corpus(20))
+
+    def stop(_done: int, _all: int) -> None:
+        raise OutputError("no room")
+
+    with pytest.raises(OutputError):
+        build_release(recipe(run, **SMALL), tmp_path / "out", Listener(on_shard=stop))
+    empty = no_tombstones()
+    entry = Tombstone(what="speaker", digest=empty.digest("speaker", "s1"), reason="asked to")
+    write_tombstones(store_path(run / "tombstones.json"), empty.having([entry], is_unfinished=False))
+    with pytest.raises(JobError, match="was started with another job; it differs in taken_back"):
+        build_release(recipe(run, **SMALL), tmp_path / "out")
