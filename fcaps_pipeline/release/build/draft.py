@@ -7,6 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from fcaps_pipeline import __version__
+from fcaps_pipeline.errors import AccountingError
 from fcaps_pipeline.release.build.division import split_names
 from fcaps_pipeline.release.build.excluded import count_excluded
 from fcaps_pipeline.release.build.inputs import Inputs
@@ -35,6 +36,7 @@ def draft_record(
         OutputError: the list of what was taken back cannot be written.
         CorruptRunError: a file of the version before, or of a source, is missing or damaged.
     """
+    _account(database, written)
     recipe, parent = inputs.recipe, inputs.parent
     before: tuple[Removal, ...] = ()
     if parent is not None and isinstance(parent.content, ReleaseRecord):
@@ -57,6 +59,20 @@ def draft_record(
         shards=shards,
         files=tuple(files),
     )
+
+
+def _account(database: "DuckDBPyConnection", written: list[WrittenShard]) -> None:
+    """Every row of the sources is either left out, once, or written."""
+    ((num_rows, num_gone, num_left_out),) = fetch_rows(
+        database,
+        "SELECT (SELECT count(*) FROM rows), (SELECT count(*) FROM gone), (SELECT count(DISTINCT position) FROM gone)",
+    )
+    num_written = sum(one.data.num_rows for one in written)
+    if num_gone != num_left_out or num_rows != num_left_out + num_written:
+        raise AccountingError(
+            f"the sources have {num_rows} rows, of which {num_written} were written and {num_left_out} left out for "
+            f"{num_gone} reasons; nothing of it is a release, please report this defect"
+        )
 
 
 def _bury(layout: ReleaseLayout, inputs: Inputs) -> str | None:

@@ -140,6 +140,7 @@ class ShardWriter:
             for row, override in revised.corrected:
                 warnings = chosen["warnings"][row].as_py() if "warnings" in chosen.column_names else None
                 counts.corrected.append(override.candidate_row(warnings))
+            if revised.corrected:
                 counts.left_out |= revised.left_out
             split = pa.array([shard.split] * len(chosen), pa.string())
             divided = chosen.set_column(chosen.schema.get_field_index("split"), "split", split)
