@@ -137,13 +137,7 @@ def check_file(layout: RunLayout, file: ShardFile) -> None:
     """
     path = layout.root / file.path
     check_size(layout, file)
-    with reading(path), path.open() as opened:
-        digest = hashlib.file_digest(cast("io.BufferedReader", opened), "sha256").hexdigest()
-    if digest != file.sha256:
-        raise CorruptRunError(
-            f"{path} was changed: sha256 {digest[:12]}…, recorded {file.sha256[:12]}…; restore it, or run annotate "
-            "again with --repair to do its unit again"
-        )
+    check_content(path, file)
     with reading(path):
         parquet = open_parquet(path)
     if missing := missing_columns(file.table, parquet.schema_arrow):
@@ -153,6 +147,21 @@ def check_file(layout: RunLayout, file: ShardFile) -> None:
         )
     if parquet.metadata.num_rows != file.num_rows:
         raise CorruptRunError(f"{path} has {parquet.metadata.num_rows} rows, recorded {file.num_rows}")
+
+
+def check_content(path: StorePath, file: ShardFile) -> None:
+    """Reads a file whole and compares its checksum with its record: who carries rows over must not carry over damage.
+
+    Raises:
+        CorruptRunError: it is missing, or another.
+    """
+    with reading(path), path.open() as opened:
+        digest = hashlib.file_digest(cast("io.BufferedReader", opened), "sha256").hexdigest()
+    if digest != file.sha256:
+        raise CorruptRunError(
+            f"{path} was changed: sha256 {digest[:12]}…, recorded {file.sha256[:12]}…; restore it, or, in a run, "
+            "annotate again with --repair to do its unit again"
+        )
 
 
 def read_rows(layout: RunLayout, table: Table, columns: list[str] | None = None) -> Iterator[Row]:

@@ -1,7 +1,8 @@
 """What there is to choose from: light columns of all sources, in a database.
 
 Enters: opened sources. Leaves: the tables `rows`, with where each row lies, and `outcomes`, the Segments that a run
-could not annotate. Audio is never read; captions are, where rules ask for them.
+could not annotate. Of audio nothing is taken; captions are, where rules ask for them. Files on this machine are held
+against their checksums first: what is damaged would get a new checksum in the release, and pass for sound there.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from fcaps_pipeline.release.build.inputs import Inputs
 from fcaps_pipeline.release.build.revision import Revision
 from fcaps_pipeline.release.dataset import Dataset, Part
 from fcaps_pipeline.shards.layout import ShardFile, Table
-from fcaps_pipeline.shards.reader import open_parquet, reading
+from fcaps_pipeline.shards.reader import check_content, open_parquet, reading
 from fcaps_pipeline.shards.schema import missing_columns, plain_schema, with_all_columns
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ _WHY: dict[Table, tuple[str, tuple[str, ...]]] = {
     "rejections": ("rejected", ("reason",)),
     "failures": ("failed", ("stage", "message")),
 }
+
+_CHOSEN_FROM: tuple[Table, ...] = ("data", *_WHY)
+_READ: tuple[Table, ...] = (*_CHOSEN_FROM, "candidates")
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ def load_rows(database: "DuckDBPyConnection", inputs: Inputs, revision: Revision
         CorruptRunError: a file is missing, damaged or of another version.
     """
     parts = [PlacedPart(number, part) for number, one in enumerate(inputs.datasets) for part in one.parts()]
+    _check_files(inputs, parts)
     _fill(database, "rows", _rows(inputs, parts, revision))
     _fill(database, "outcomes", _outcomes(inputs, parts))
     return parts
@@ -156,7 +161,6 @@ def _groups(dataset: Dataset, part: Part, table: Table, columns: list[str]) -> I
     if file is None:
         return
     path = dataset.root / file.path
-    _check_size(dataset, file)
     with reading(path):
         parquet = open_parquet(path)
     if missing := missing_columns(table, parquet.schema_arrow):
@@ -168,6 +172,18 @@ def _groups(dataset: Dataset, part: Part, table: Table, columns: list[str]) -> I
             with reading(path, group):
                 found = parquet.read_row_group(group, columns=columns, use_threads=False)
             yield group, found
+
+
+def _check_files(inputs: Inputs, parts: list[PlacedPart]) -> None:
+    """By content where they are on this machine, where reading costs little beside writing; else by size."""
+    tables = _READ if inputs.recipe.candidates else _CHOSEN_FROM
+    for placed in parts:
+        dataset = inputs.datasets[placed.dataset]
+        for table in tables:
+            if (file := placed.part.files.get(table)) is not None:
+                _check_size(dataset, file)
+                if dataset.root.local is not None:
+                    check_content(dataset.root / file.path, file)
 
 
 def _check_size(dataset: Dataset, file: ShardFile) -> None:

@@ -111,6 +111,7 @@ def remove_from_run(
         OutputError: it cannot be written.
         AccountingError: plan and units do not agree afterwards.
     """
+    _refuse_damaged(layout, found)
     write_tombstones(layout.tombstones, tombstones.having((), is_unfinished=True))
     names = Names(found.names())
     removal = RunRemoval(found, reused_runs=reused_runs(layout), notes=what_stays(layout, names, found))
@@ -129,6 +130,19 @@ def remove_from_run(
     drop_caches(layout)
     write_tombstones(layout.tombstones, tombstones.having((), is_unfinished=False))
     return removal
+
+
+def _refuse_damaged(layout: RunLayout, found: Falling) -> None:
+    """Before anything changes: rows carried over from a damaged file would get a new checksum, and pass for sound.
+
+    Raises:
+        CorruptRunError: the index or a file of a unit that is written again is not what was written.
+    """
+    if layout.index.exists():
+        read_index(layout)
+    for commit in read_commits(layout):
+        for file in commit.files if commit.unit_index in found.units else ():
+            check_file(layout, file)
 
 
 def _close(layout: RunLayout, plan: Plan, row_group_bytes: int) -> None:

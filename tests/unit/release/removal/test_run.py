@@ -189,3 +189,16 @@ def test_a_removal_that_was_killed_is_finished_by_the_same_command(
 def test_a_run_that_somebody_works_in_is_left_alone(run: RunLayout) -> None:
     with held(run.root, "working in"), pytest.raises((UsageError, OutputError), match="another process"):
         take_back(run, "speaker", "speaker-anna")
+
+
+def test_damage_is_refused_before_anything_changes(run: RunLayout) -> None:
+    shard = next(run.root / file.path for one in read_commits(run) for file in one.files if file.table == "data")
+    content = bytearray(shard.read())
+    content[content.index(b"fLaC") + 100] ^= 0xFF
+    shard.put(bytes(content))
+    with pytest.raises(CorruptRunError, match="was changed: sha256"):
+        take_back(run, "speaker", "speaker-anna")
+    run.index.put("{")
+    with pytest.raises(CorruptRunError, match=r"index\.json is not JSON"):
+        take_back(run, "speaker", "speaker-anna")
+    assert read_tombstones(run.tombstones) is None
