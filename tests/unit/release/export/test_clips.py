@@ -70,3 +70,10 @@ def test_what_lies_inside_another_file_is_refused_by_reference(referring: Path) 
     row["location"] = "file:///speech/a.tar#name=x.flac&offset=512&bytes=100"
     with pytest.raises(UsageError, match=r"lies inside another file .*which Lhotse cannot open"):
         referred_cut(Clip(row, b""))
+
+
+def test_references_of_a_release_with_samples_start_at_the_root_of_the_corpus(release: Path) -> None:
+    row = next(iter(rows_of(open_dataset(release)).values()))
+    (source,) = referred_cut(Clip({**row, "location": row["source"]}, b""))["recording"]["sources"]
+    assert source == {"type": "file", "channels": [0], "source": row["source"]}
+    assert not Path(row["source"]).is_absolute()
