@@ -52,6 +52,7 @@ def join(database: "DuckDBPyConnection", a: DatasetTables, b: DatasetTables, say
 
 
 def _load(database: "DuckDBPyConnection", side: str, tables: DatasetTables, *, with_candidates: bool) -> None:
+    database.begin()  # What one transaction writes goes to its place at once; many would each write it twice.
     fill(database, side, DATA, tables.data(), f"SELECT {_KEPT} FROM rows")
     twice = database.execute(
         f"SELECT segment_id FROM {side} GROUP BY segment_id HAVING count(*) > 1 ORDER BY segment_id LIMIT 1"
@@ -61,6 +62,7 @@ def _load(database: "DuckDBPyConnection", side: str, tables: DatasetTables, *, w
             f"{tables.dataset.root}: the Segment {twice[0]} has two rows, expected one; `fcaps verify` checks the rest"
         )
     fill(database, f"candidates_{side}", CANDIDATES, tables.candidates() if with_candidates else (), _VERDICTS)
+    database.commit()
 
 
 def fill(
