@@ -52,7 +52,7 @@ def listed_apart(
     except BrokenProcessPool as error:
         raise ResourceError(
             "a process that listed the source died, most likely because memory ran out; free some, then run the same "
-            "command again"
+            "command again (a script of your own needs `if __name__ == '__main__':` around what it does)"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

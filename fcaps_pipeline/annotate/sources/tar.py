@@ -43,8 +43,8 @@ _MAX_BESIDE_BYTES = 1_000_000
 """What is larger is no description of one recording."""
 _FEW = 20_000
 """Recordings that are listed sooner than processes start."""
-_MANY = 300_000
-"""Recordings that one process sends to another: a tenth of a gigabyte."""
+_MANY = 100_000
+"""Recordings that one process sends to another, some 40 MB; a tar with more is listed here."""
 _NOTHING = Description()
 _OBJECT = TypeAdapter(dict[str, object])
 

@@ -30,6 +30,7 @@ from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.storage.path import StorePath
 
 _ANNOTATE_AIM, _TRAIN_AIM = 1.1, 0.05
+_NUM_ROUNDS = 2
 _LATER_SAMPLES = 160
 _ROW_GROUP_BYTES = 2_000_000
 """So that a small run has several pools of row groups, which are waited for when training comes to them."""
@@ -63,34 +64,43 @@ def write_corpus(job: Job, num_clips: int, places: tuple[StorePath, ...]) -> Non
 
 
 def bench_annotating(job: Job, disk: StorePath, store: StorePath) -> list[Figure]:
-    """Annotates `corpus` of a place into `run` of the same place, either in a process of its own.
+    """Annotates `corpus` of each place into `run` of the same place, each time in a process of its own.
+
+    The places take turns, and of each the fastest counts: what else the machine does only ever costs time.
 
     Raises:
         AccountingError: the runs differ.
         FcapsError: as `annotate` raises.
     """
-    (on_disk, disk_bytes), (on_store, store_bytes) = (
-        alone(partial(_annotate, _in_place(job, root), str(root / "run"))) for root in (disk, store)
-    )
-    counts = [
-        (one.totals.num_recordings, one.totals.num_segments, one.totals.num_annotations) for one in (on_disk, on_store)
+    rounds = [
+        [alone(partial(_annotate, _in_place(job, root), str(root / run))) for root in (disk, store)]
+        for run in ("run", *(f"run-{number}" for number in range(1, _NUM_ROUNDS)))
     ]
-    if counts[0] != counts[1]:
+    counts = {_counts(report) for pair in rounds for report, _ in pair}
+    if len(counts) > 1:
         raise AccountingError(
-            f"from disk came {counts[0]} recordings, segments and annotations, from {store} {counts[1]}; the "
-            "comparison is void"
+            f"the runs differ in their recordings, segments and annotations, {sorted(counts)}: the comparison is void"
         )
-    clips = f"annotate {counts[0][0]} clips, beyond start-up"
+    (disk_s, disk_bytes), (store_s, store_bytes) = (
+        (min(report.last_call.annotating_s for report, _ in side), max(peak for _, peak in side))
+        for side in zip(*rounds, strict=True)
+    )
+    num_clips, *_ = counts.pop()
     return [
         Figure(
-            name=clips,
+            name=f"annotate {num_clips} clips, beyond start-up, the faster of {_NUM_ROUNDS}",
             unit="s",
-            disk=on_disk.last_call.annotating_s,
-            store=on_store.last_call.annotating_s,
+            disk=disk_s,
+            store=store_s,
             aim=f"ratio at most {_ANNOTATE_AIM}",
         ),
-        Figure(name="peak memory of all processes", unit="MB", disk=disk_bytes / 1e6, store=store_bytes / 1e6),
+        Figure(name="  peak memory of all processes", unit="MB", disk=disk_bytes / 1e6, store=store_bytes / 1e6),
     ]
+
+
+def _counts(report: RunReport) -> tuple[int, int, int]:
+    totals = report.totals
+    return totals.num_recordings, totals.num_segments, totals.num_annotations
 
 
 def bench_training(num_steps: int, disk: StorePath, store: StorePath) -> list[Figure]:
