@@ -49,7 +49,12 @@ def opened_database(scratch: Path, memory_mb: int = _MEMORY_MB) -> Iterator["Duc
             database.execute("SET enable_progress_bar = false")  # it would stand on stdout, among what was asked for
             database.execute("SET temp_directory = ?", [str(folder / "spilled")])
             yield database
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+    except (
+        duckdb.IOException,
+        duckdb.OutOfMemoryException,
+        duckdb.TransactionException,  # nobody else writes there: what cannot be committed found no room
+        duckdb.FatalException,  # what comes after that
+    ) as error:
         cause = " ".join(str(error).split())
         raise OutputError(
             f"cannot work in {folder}: {cause}; make room there, then run the same command again to go on"

@@ -66,9 +66,10 @@ class ShardFileWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None and not self._file.closed:
-            # Closing writes what is buffered. Where that fails, nobody misses it: the file goes.
-            with suppress(OSError):
-                self._file.close()
+            # Closing writes a footer and what is buffered. Where that fails, nobody misses it: the file goes.
+            for open_one in filter(None, (self._writer, self._file)):
+                with suppress(OSError):
+                    open_one.close()
         self._path.unlink(missing_ok=True)
 
     def add(self, rows: pa.Table) -> None:

@@ -1,5 +1,7 @@
 """The same rows are the same bytes: through a kill, in the next version, on a store, and however runs are laid out."""
 
+import errno
+import gc
 import hashlib
 import signal
 import subprocess
@@ -12,7 +14,6 @@ from fcaps_pipeline.errors import JobError, OutputError, UsageError
 from fcaps_pipeline.release.build.release import Listener, build_release
 from fcaps_pipeline.release.dataset import open_dataset
 from fcaps_pipeline.shards.tombstones import Tombstone, no_tombstones, write_tombstones
-from fcaps_pipeline.storage import local_store
 from fcaps_pipeline.storage.path import store_path
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter, Spoken, corpus
 from tests.unit.release.test_build import recipe
@@ -117,13 +118,14 @@ def test_a_full_disk_is_one_line_and_the_build_goes_on_later(
 ) -> None:
     run = runs.write(tmp_path / "run", corpus(140, 12))
 
-    def full(_self: object, key: str, _file: Path) -> None:
-        raise OutputError(f"cannot write /{key}: No space left on device; make room")
+    def full(_self: object, _content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(local_store.LocalStore, "put_file", full)
-        with pytest.raises(OutputError, match="No space left on device"):
+        patched.setattr("fcaps_pipeline.storage.files.HashedFile.write", full)
+        with pytest.raises(OutputError, match="No space left on device; make room"):
             build_release(recipe(run, **SMALL), tmp_path / "out")
+        gc.collect()
     assert not list((tmp_path / "out").rglob("*.parquet"))
     assert build_release(recipe(run, **SMALL), tmp_path / "out").is_new
 
