@@ -15,11 +15,24 @@ os.environ.pop("COLUMNS", None)  # pytest-xdist passes on the width of its termi
 
 pytest_plugins = ["tests.outcomes"]
 
+_LONGEST = (
+    *("test_interruption.py", "test_dispatch_on_ray.py", "test_training.py", "test_reuse.py", "test_main_job.py"),
+    *("test_engine.py", "test_slurm_job.py", "test_object_store.py", "test_archives.py", "test_store.py"),
+    *("test_endpoint_run.py", "test_release_walkthrough.py", "test_shared_cases.py", "test_bench_scale.py"),
+)
+"""Files of half a minute and more, the longest first."""
+
 Typed = Callable[..., tuple[int, str, str]]
 """Exit code, stdout and stderr of a command."""
 
 _SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 _SHARED_AUDIO, _SHARED_CASES = _SHARED / "audio", _SHARED / "cases"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the longest files, so that at the end no process is left alone with one."""
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.fixture(scope="session")
