@@ -6,6 +6,7 @@ far it has decided, so that whoever keeps the audio knows what may be let go.
 Shape suffix: T samples at 16 kHz.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -37,3 +38,22 @@ class VoiceDetector(Protocol):
     def open_stream(self) -> SpeechStream:
         """Starts with the first sample of a channel; streams do not disturb each other."""
         ...
+
+
+class LateDetector:
+    """A `VoiceDetector` that is loaded when it is needed, with seconds and 200 MB: never for Recordings with Cuts."""
+
+    def __init__(self, make: Callable[[], VoiceDetector]) -> None:
+        """Keeps how it is loaded."""
+        self._make = make
+        self._detector: VoiceDetector | None = None
+
+    def load(self) -> VoiceDetector:
+        """Loads it, unless it is."""
+        if self._detector is None:
+            self._detector = self._make()
+        return self._detector
+
+    def open_stream(self) -> SpeechStream:
+        """See `VoiceDetector`."""
+        return self.load().open_stream()

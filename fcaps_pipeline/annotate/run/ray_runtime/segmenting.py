@@ -17,8 +17,11 @@ from fcaps_pipeline.annotate.run.ray_runtime.queues import BOARD, queue_name
 from fcaps_pipeline.annotate.run.reuse import Reuse
 from fcaps_pipeline.annotate.run.unit_worker import UnitTry, UnitWorker
 from fcaps_pipeline.annotate.run.watch.board import Reporter
+from fcaps_pipeline.annotate.segmentation.detector import LateDetector, VoiceDetector
+from fcaps_pipeline.annotate.segmentation.segmenter import Preparation, Segmenter
 from fcaps_pipeline.errors import MemoryShortageError
 from fcaps_pipeline.jobs.annotate_job import Job
+from fcaps_pipeline.records.audio import Recording
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 
 _CALL_S = 60.0
@@ -60,10 +63,16 @@ class SegmentingActor:
     def prepare_with(self, job: Job) -> Prepare:
         """How Recordings are segmented. Its libraries take seconds to load, and the driver needs none of them."""
         from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
-        from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
-        from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 
-        return Segmenter(job.segmentation, SileroDetector(job.segmentation), measure_acoustics).prepare
+        detector = LateDetector(lambda: _silero(job))
+        segmenter = Segmenter(job.segmentation, detector, measure_acoustics)
+
+        def prepare(recording: Recording) -> Preparation:
+            if recording.cuts is None:
+                detector.load()  # before the Recording is begun: that it cannot be loaded is not its fault
+            return segmenter.prepare(recording)
+
+        return prepare
 
     def hello(self) -> str:
         """Answers as soon as there is a process, with the node it runs on."""
@@ -116,6 +125,12 @@ class _QueueLink:
 
     def withdraw(self, owner: str) -> None:
         self._queue.withdraw.remote(owner)
+
+
+def _silero(job: Job) -> VoiceDetector:
+    from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
+
+    return SileroDetector(job.segmentation)
 
 
 def _publish(segments: Sequence[Any]) -> Any:
