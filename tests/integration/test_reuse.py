@@ -1,10 +1,13 @@
 """A run that takes over what an earlier one was answered, on Ray: what is asked anew, and what comes out."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
+from ray.cluster_utils import Cluster
 
 from fcaps_pipeline.shards.commits import commit_text
 from fcaps_pipeline.shards.layout import RunLayout, Table
@@ -20,15 +23,25 @@ captions:
   global: {engine: cascade, prompt: embedded_global.v1}
 verification: {fine_min_characters: 200}
 shards: {unit_hours: 0.01}
+resources: {num_segmenters: 1, ray_address: "ADDRESS"}
 """
 RELAXED = ("--set", "verification.fine_min_characters=128")
 NEW_PROMPT = ("--set", "captions.fine.prompt=instruct_fine.v1")
 
 
 @pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def job_text() -> Iterator[str]:
+    """The job on a Ray that all runs of this file share, since how Ray starts and ends is not their subject."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    yield JOB.replace("ADDRESS", cluster.address)
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def job(job_text: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("job") / "job.yaml"
-    path.write_text(JOB)
+    path.write_text(job_text)
     return path
 
 
@@ -92,14 +105,18 @@ def test_a_run_is_the_corpus_of_another_with_its_segments_as_they_are(typed: Typ
     assert len(_rows(run)["data"]) > 3
 
 
-def test_new_recordings_are_named_then_taken_in_and_done(typed: Typed, demo_files: list[Path], tmp_path: Path) -> None:
+def test_new_recordings_are_named_then_taken_in_and_done(
+    typed: Typed, job_text: str, demo_files: list[Path], tmp_path: Path
+) -> None:
     corpus, run = tmp_path / "corpus", tmp_path / "run"
     corpus.mkdir()
     speech = {path.name: path.read_bytes() for path in demo_files if path.stem in ("woman-soft", "man-loud-fast")}
     (corpus / "woman-soft.flac").write_bytes(speech["woman-soft.flac"])
     job = corpus.with_name("job.yaml")
     job.write_text(
-        JOB.replace('{kind: manifest, path: "package:demo_speech/manifest.jsonl"}', f"{{kind: folder, path: {corpus}}}")
+        job_text.replace(
+            '{kind: manifest, path: "package:demo_speech/manifest.jsonl"}', f"{{kind: folder, path: {corpus}}}"
+        )
     )
     assert typed("annotate", job, "--out", run)[0] == 0
     (corpus / "man-loud-fast.flac").write_bytes(speech["man-loud-fast.flac"])
