@@ -5,6 +5,7 @@ where a list puts it, else where a hash of its speakers (of its Recordings where
 in later versions, whatever else comes or goes.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,8 @@ _KEYS = f"""
     SELECT speaker, recording_id, CASE WHEN audio_sha256 IN ({_SHARED}) THEN audio_sha256 END AS audio
     FROM taken GROUP BY ALL ORDER BY ALL
 """
+_LISTED = {"speaker": "speaker", "recording": "recording_id"}
+"""Columns of what lists hold."""
 
 
 def split_names(inputs: Inputs) -> list[str]:
@@ -59,11 +62,25 @@ def divide(database: "DuckDBPyConnection", inputs: Inputs) -> list[str]:
     )
     database.unregister("placed")
     found = set(np.unique(place_N).tolist())
+    return [*_unknown(keys, inputs), *_empty(names, found)]
+
+
+def _empty(names: list[str], found: set[int]) -> list[str]:
     return [
         f"split {name} is empty, so the release has none of that name; change shares, seed or lists to fill it"
         for number, name in enumerate(names)
         if number not in found
     ]
+
+
+def _unknown(keys: pa.Table, inputs: Inputs) -> Iterator[str]:
+    """Names the first value of each list that no row has."""
+    rules = inputs.recipe.splits
+    known = set(keys[_LISTED[rules.by]].to_pylist())
+    for name, path in rules.lists.items():
+        unknown = [value for value in inputs.values(path) if value not in known]
+        if unknown:
+            yield f"{len(unknown)} lines of {path}, for split {name}, are no {rules.by} of a row, first {unknown[0]}"
 
 
 def _as_in_source(database: "DuckDBPyConnection", inputs: Inputs) -> list[str]:
@@ -100,7 +117,7 @@ def _follow_lists(
         UsageError: two lists claim the same group.
     """
     rules = inputs.recipe.splits
-    column = keys["speaker" if rules.by == "speaker" else "recording_id"].to_pylist()
+    column = keys[_LISTED[rules.by]].to_pylist()
     claimed: dict[int, tuple[str, str]] = {}
     for name, path in rules.lists.items():
         listed = set(inputs.values(path))

@@ -120,9 +120,10 @@ def _split_of(release: Path) -> dict[str, str]:
 
 
 def test_lists_put_speakers_into_splits_before_shares_count(run: Path, tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("voice a\nvoice c\n")
+    (tmp_path / "mine.txt").write_text("voice a\nvoice c\nvoice ah\n")
     splits = {"shares": {"train": 1.0}, "lists": {"mine": str(tmp_path / "mine.txt")}}
-    build_release(recipe(run, splits=splits), tmp_path / "out")
+    _, said = _built(tmp_path, recipe(run, splits=splits))
+    assert said == [f"1 lines of {tmp_path}/mine.txt, for split mine, are no speaker of a row, first voice ah"]
     split_of = _split_of(tmp_path / "out")
     assert {name for name, split in split_of.items() if split == "mine"} == {"voice a", "voice c"}
     assert {name for name, split in split_of.items() if split == "train"} == {"voice b", "voice d", "voice e"}
