@@ -77,12 +77,11 @@ def fill(
         found: the rows, some thousand at a time.
         select: what is taken of them.
     """
-    database.register("rows", schema.empty_table())
+    # duckdb finds `rows` here by its name; what is registered would stay in memory until the transaction ends.
+    rows = schema.empty_table()
     database.execute(f"CREATE TABLE {table} AS {select}")
-    for rows in found:
-        database.register("rows", rows)
+    for rows in found:  # noqa: B007 - by its name
         database.execute(f"INSERT INTO {table} {select}")
-    database.unregister("rows")
 
 
 def _compared(a: DatasetTables, b: DatasetTables) -> list[str]:
