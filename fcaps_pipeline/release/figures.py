@@ -100,6 +100,15 @@ def _label(text: str) -> str:
     return f" {line}" if line.startswith("_") else line
 
 
+def check_drawing() -> None:
+    """Makes sure that pictures can be drawn, before hours of work that end with them.
+
+    Raises:
+        DependencyError: matplotlib cannot be imported.
+    """
+    _library()
+
+
 def _library() -> tuple[Any, Any, Any]:
     try:
         from matplotlib import rc_context

@@ -28,6 +28,7 @@ from fcaps_pipeline.release.compare.versions import check_version
 from fcaps_pipeline.release.database import opened_database
 from fcaps_pipeline.release.dataset import Dataset, read_release
 from fcaps_pipeline.release.describe import describe
+from fcaps_pipeline.release.figures import check_drawing
 from fcaps_pipeline.release.layout import ReleaseLayout, ReleaseRecord
 from fcaps_pipeline.release.recipe import Recipe
 from fcaps_pipeline.storage.lease import Lease, held
@@ -83,6 +84,7 @@ def build_release(
     inputs = replace(open_inputs(recipe), taken_back=taken_back)
     if layout.record.exists():
         return Built(_same_release(layout, inputs), is_new=False)
+    check_drawing()
     workplace = Workplace(layout)
     with held(layout.root, "building", listener.on_remark) as lease:
         workplace.claim(inputs.identity())
