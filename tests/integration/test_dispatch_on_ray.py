@@ -39,6 +39,7 @@ from fcaps_pipeline.records.annotations import Completion, WorkUnit
 from fcaps_pipeline.records.audio import Cut, Recording
 from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_rows
+from fcaps_pipeline.storage.path import StorePath
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
@@ -271,26 +272,46 @@ def _title(process: psutil.Process) -> str:
         return ""
 
 
-def test_segments_wait_for_an_engine_that_starts_and_nothing_is_asked_or_committed_before(
-    cluster: Cluster, units: list[WorkUnit], tmp_path: Path
-) -> None:
-    unreadable = units[0].recordings[0].model_copy(update={"location": str(tmp_path / "gone.wav"), "stamp": None})
-    vain = units[0].model_copy(update={"recordings": (unreadable,)})
-    layout = RunLayout(tmp_path / "run")
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run in which nothing goes wrong but that its engine starts late, and that one file is gone."""
+
+    root: Path
+    names: set[str]
+    """Of its engines."""
+    while_starting: QueueState
+    commits_while_starting: list[StorePath]
+    outcomes: list[UnitCommit | UnitFailure]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cluster: Cluster, units: list[WorkUnit], tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    gone = {"recording_id": "gone", "location": str(folder / "gone.wav"), "stamp": None}
+    vain = WorkUnit(unit_index=NUM_UNITS, recordings=(units[0].recordings[0].model_copy(update=gone),))
+    layout = RunLayout(folder / "run")
     with (
         Signals() as signals,
         RayRuntime(_job(cluster, 1), layout, signals, _expectant(refuses=False)) as runtime,
     ):
-        identities = runtime.start([vain, *units[1:]], Heard())
+        identities = runtime.start([vain, *units], Heard())
         time.sleep(2.0)  # what wanted to go on without leave would have
         state: QueueState = ray.get(ray.get_actor(queue_name("fake")).state.remote())[0]
-        assert identities.keys() == {"fake"}
-        assert state.num_queued > 0
-        assert not state.held
-        assert list(layout.commits.list()) == []
+        commits = list(layout.commits.list())
         outcomes = list(runtime.run(Heard()))
-    assert all(isinstance(one, UnitCommit) for one in outcomes)
-    assert set(_ids(layout.root.on_disk())) - {"None"} == _expected(units[1:])
+    return Undisturbed(layout.root.on_disk(), {*identities}, state, commits, outcomes)
+
+
+def test_segments_wait_for_an_engine_that_starts_and_nothing_is_asked_or_committed_before(
+    undisturbed: Undisturbed, units: list[WorkUnit]
+) -> None:
+    assert undisturbed.names == {"fake"}
+    assert undisturbed.while_starting.num_queued > 0
+    assert not undisturbed.while_starting.held
+    assert undisturbed.commits_while_starting == []
+    assert all(isinstance(one, UnitCommit) for one in undisturbed.outcomes)
+    assert set(_ids(undisturbed.root)) - {"None"} == _expected(units)
+    assert [*_failed(undisturbed.root)] == ["None"], "the file that is gone has no Segment"
 
 
 def test_an_engine_that_cannot_start_ends_the_run_with_its_reason_and_nothing_done(
@@ -304,18 +325,14 @@ def test_an_engine_that_cannot_start_ends_the_run_with_its_reason_and_nothing_do
 
 
 def test_a_killed_a_hung_and_a_poisoned_replica_cost_one_segment(
-    cluster: Cluster, units: list[WorkUnit], tmp_path: Path
+    cluster: Cluster, undisturbed: Undisturbed, units: list[WorkUnit], tmp_path: Path
 ) -> None:
     folder = tmp_path / "switches"
     folder.mkdir()
-    undisturbed = tmp_path / "undisturbed"
-    captioning = _captioning(folder)
-    _run(_job(cluster), undisturbed, units, Heard(), captioning)
-    assert not _failed(undisturbed)
     poison, mark = _poison(units, folder)
     # The poison acts when the other two have happened: three deaths by chance would convict its neighbour.
     heard = Heard(at={1: (folder / "die").touch, 10: (folder / "hang").touch, 30: mark.touch})
-    outcomes = _run(_job(cluster, hang_timeout_s=12), tmp_path / "run", units, heard, captioning)
+    outcomes = _run(_job(cluster, hang_timeout_s=12), tmp_path / "run", units, heard, _captioning(folder))
     assert all(isinstance(one, UnitCommit) for one in outcomes)
     assert _ids(tmp_path / "run") == Counter(_expected(units))
     failed = _failed(tmp_path / "run")
@@ -327,7 +344,7 @@ def test_a_killed_a_hung_and_a_poisoned_replica_cost_one_segment(
     assert causes["its captioning process died"] >= 3, "the poison, beside which it may have died by hand"
     assert len(list(folder.glob("died-*"))) == 1
     shards = [
-        {one.name: one.read_bytes() for one in (run / "data").iterdir()} for run in (undisturbed, tmp_path / "run")
+        {one.name: one.read_bytes() for one in (run / "data").iterdir()} for run in (undisturbed.root, tmp_path / "run")
     ]
     assert len(shards[0].items() & shards[1].items()) == NUM_UNITS - 1, (
         "all but the unit with the poison, byte for byte"
