@@ -89,6 +89,18 @@ def open_dataset(where: Where) -> Dataset:
     return Dataset(run.root, "run", read_index(run), _sha256(run.index))
 
 
+def refuse_inside(out: StorePath, dataset: Dataset) -> None:
+    """Makes sure that what is made of a dataset does not become a part of it.
+
+    Raises:
+        UsageError: the folder lies in that of the dataset.
+    """
+    if str(out).startswith(f"{dataset.root}/"):
+        raise UsageError(
+            f"{out} lies inside the {dataset.kind} {dataset.root}, which it is made from; choose another --out"
+        )
+
+
 def read_release(where: Where) -> ReleaseRecord:
     """What `release.json` says.
 

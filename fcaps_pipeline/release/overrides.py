@@ -39,7 +39,7 @@ class Override(Record):
     old_text: Text
     """The caption as the run has it."""
     new_text: str
-    """Empty where the caption is deleted."""
+    """Empty where the caption is deleted; blanks in a table are empty."""
     author: Text
     """Who corrected it."""
     reason: str
@@ -107,7 +107,9 @@ def read_overrides(path: StorePath) -> tuple[Override, ...]:
     found = []
     for number, row in enumerate(_rows(path), 1):
         try:
-            found.append(Override.model_validate({**row, "new_text": row.get("new_text") or ""}))
+            new_text = row.get("new_text") or ""
+            is_blank = isinstance(new_text, str) and not new_text.strip()
+            found.append(Override.model_validate({**row, "new_text": "" if is_blank else new_text}))
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))

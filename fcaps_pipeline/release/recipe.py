@@ -16,13 +16,15 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")]
 Version = Annotated[str, Field(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")]
 
 
-def _no_unit(name: str) -> str:
+def _not_reserved(name: str) -> str:
     if name == "unit":
         raise ValueError("files of runs are called so; choose another name")
+    if name.lower() == "all":
+        raise ValueError("datasets keeps this name for all splits together; choose another")
     return name
 
 
-SplitName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,31}$"), AfterValidator(_no_unit)]
+SplitName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,31}$"), AfterValidator(_not_reserved)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 _SHARE_TOLERANCE = 1e-6

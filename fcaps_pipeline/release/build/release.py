@@ -26,7 +26,7 @@ from fcaps_pipeline.release.compare.compare import compare
 from fcaps_pipeline.release.compare.differences import Differences
 from fcaps_pipeline.release.compare.versions import check_version
 from fcaps_pipeline.release.database import opened_database
-from fcaps_pipeline.release.dataset import Dataset, read_release
+from fcaps_pipeline.release.dataset import Dataset, read_release, refuse_inside
 from fcaps_pipeline.release.describe import describe
 from fcaps_pipeline.release.figures import check_drawing
 from fcaps_pipeline.release.layout import ReleaseLayout, ReleaseRecord
@@ -82,13 +82,15 @@ def build_release(
     check_columns(recipe)
     check_patterns(recipe.rows.captions)
     inputs = replace(open_inputs(recipe), taken_back=taken_back)
+    for source in (*inputs.datasets, *filter(None, [inputs.parent])):
+        refuse_inside(layout.root, source)
     if layout.record.exists():
         return Built(_same_release(layout, inputs), is_new=False)
     check_drawing()
     workplace = Workplace(layout)
     with held(layout.root, "building", listener.on_remark) as lease:
         workplace.claim(inputs.identity())
-        with opened_database(workplace.scratch) as database:
+        with workplace.forgotten_if_nothing(), opened_database(workplace.scratch) as database:
             draft = _build(database, layout, workplace, inputs, listener, lease)
         described = describe(layout, recipe, draft, _differences(layout, workplace, inputs, draft))
         record = draft.model_copy(update={"files": (*draft.files, *described)})

@@ -59,7 +59,7 @@ def select(database: "DuckDBPyConnection", inputs: Inputs) -> list[str]:
     if rules.duplicates == "drop":
         _drop_repeated(database, inputs, "audio_sha256")
     database.execute(f"CREATE TABLE taken AS SELECT rows.* FROM {_LEFT} ORDER BY position")
-    _refuse_nothing(database)
+    _refuse_nothing(database, remarks)
     return [*remarks, *_check_overrides(database, inputs)]
 
 
@@ -182,8 +182,9 @@ def _check_overrides(database: "DuckDBPyConnection", inputs: Inputs) -> list[str
     return [f"{inputs.recipe.overrides} corrects Segments that the release does not have: {shown}{more}"]
 
 
-def _refuse_nothing(database: "DuckDBPyConnection") -> None:
+def _refuse_nothing(database: "DuckDBPyConnection", remarks: list[str]) -> None:
     if fetch_rows(database, "SELECT count(*) FROM taken") == [(0,)]:
         reasons = fetch_rows(database, "SELECT reason, count(*) FROM gone GROUP BY reason ORDER BY 2 DESC, reason")
         shown = ", ".join(f"{count} by {reason}" for reason, count in reasons) or "the runs have none"
-        raise UsageError(f"no row is left for the release ({shown}); relax its rules, or give other runs")
+        told = "".join(f"{remark}; " for remark in remarks)
+        raise UsageError(f"no row is left for the release ({shown}); {told}relax its rules, or give other runs")

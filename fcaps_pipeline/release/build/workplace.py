@@ -9,12 +9,14 @@ import io
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 from pydantic import ValidationError
 
-from fcaps_pipeline.errors import MissingFileError
+from fcaps_pipeline.errors import FcapsError, MissingFileError
 from fcaps_pipeline.release.build.shard_plan import PlannedShard
 from fcaps_pipeline.release.build.writing import WrittenShard
 from fcaps_pipeline.release.layout import ReleaseLayout, ReleaseShard
@@ -73,6 +75,16 @@ class Workplace:
             OutputError: the folder cannot be written.
         """
         self._record(shard).put(written.model_dump_json())
+
+    @contextmanager
+    def forgotten_if_nothing(self) -> Iterator[None]:
+        """What fails before its first shard leaves the folder free, so that a corrected recipe can go there."""
+        try:
+            yield
+        except FcapsError:
+            if next((self._layout.root / "data").list(), None) is None:
+                self.clear()
+            raise
 
     def clear(self) -> None:
         """Takes away what only the build needed."""

@@ -18,7 +18,7 @@ import pyarrow as pa
 from fcaps_pipeline import __version__
 from fcaps_pipeline.errors import FcapsError, StorageError, UsageError
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.release.dataset import Dataset, Part
+from fcaps_pipeline.release.dataset import Dataset, Part, refuse_inside
 from fcaps_pipeline.release.export.clips import Clip, LeftOut, read_clips, read_references
 from fcaps_pipeline.release.export.form import UNSPLIT, WORK, ExportSettings, Form, FormatName, ShardRecord, ShardWriter
 from fcaps_pipeline.release.export.registry import FORMS
@@ -133,6 +133,7 @@ def export(
         OutputError: the folder cannot be written.
     """
     root = store_path(out)
+    refuse_inside(root, dataset)
     note = out / WORK / "settings.json"
     with _held_until_whole(out):
         if (found := _finished(out)) is not None and found.settings == settings:
