@@ -6,6 +6,8 @@ import pytest
 
 from fcaps_pipeline.errors import CorruptRunError
 from fcaps_pipeline.release.build.release import build_release
+from fcaps_pipeline.release.dataset import open_dataset
+from fcaps_pipeline.release.export.export import export, settings_for
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter, corpus, data_shard
 from tests.unit.release.test_build import recipe
 
@@ -22,3 +24,6 @@ def test_no_release_is_built_of_a_damaged_run(make_audio: MakeAudio, annotate: A
     with pytest.raises(CorruptRunError, match=r"data/unit-00001-1-.* was changed: sha256"):
         build_release(recipe(run), tmp_path / "out")
     assert not (tmp_path / "out" / "data").exists()
+    dataset = open_dataset(run)
+    with pytest.raises(CorruptRunError, match=r"data/unit-00001-1-.* was changed: sha256"):
+        export(dataset, settings_for("audiofolder", dataset), tmp_path / "export")

@@ -16,7 +16,7 @@ from fcaps_pipeline.records.audio import AudioFile
 from fcaps_pipeline.release.dataset import Dataset, Part
 from fcaps_pipeline.shards.layout import RunLayout, ShardFile
 from fcaps_pipeline.shards.plan import ChannelMaps
-from fcaps_pipeline.shards.reader import open_parquet, reading
+from fcaps_pipeline.shards.reader import check_content, open_parquet, reading
 from fcaps_pipeline.shards.schema import Row, plain_schema, with_all_columns
 from fcaps_pipeline.storage.path import StorePath
 
@@ -129,6 +129,8 @@ def _rows(dataset: Dataset, parts: Iterable[Part], columns: list[str] | None, sk
         if skip >= file.num_rows:
             skip -= file.num_rows
             continue
+        if dataset.root.local is not None:
+            check_content(dataset.root / file.path, file)
         for row in _file_rows(dataset.root / file.path, file, columns, skip):
             yield part, row
         skip = 0
