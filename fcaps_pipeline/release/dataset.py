@@ -86,7 +86,9 @@ def open_dataset(where: Where) -> Dataset:
             "folder of `fcaps annotate` or of `fcaps release build`"
         )
     refuse_unfinished(run.tombstones)
-    return Dataset(run.root, "run", read_index(run), _sha256(run.index))
+    index = read_index(run)
+    _require_all_shards(run, index)
+    return Dataset(run.root, "run", index, _sha256(run.index))
 
 
 def refuse_inside(out: StorePath, dataset: Dataset) -> None:
@@ -127,6 +129,16 @@ def read_release(where: Where) -> ReleaseRecord:
         raise CorruptRunError(
             f"{path} is not a release record of this version ({error.error_count()} mistakes); restore it from a copy"
         ) from error
+
+
+def _require_all_shards(run: RunLayout, index: DatasetIndex) -> None:
+    """The shards of an index hold as many rows as it says."""
+    found = sum(file.num_rows for file in index.shards if file.table == "data")
+    if found != index.totals.num_annotations:
+        raise CorruptRunError(
+            f"{run.index} names shards with {found} rows of data, but its totals say {index.totals.num_annotations}; "
+            f"restore it from a copy, `fcaps verify {run.root}` compares it with the commit records"
+        )
 
 
 def _part_name(file: ShardFile) -> str:

@@ -100,23 +100,28 @@ def read_overrides(path: StorePath) -> tuple[Override, ...]:
     """The corrections of a table, in its order.
 
     Raises:
-        UsageError: it is of no known kind, or a row is not a correction.
+        UsageError: it is of no known kind, a row is not a correction, or two contradict each other.
         MissingFileError: there is no such file.
         CorruptRunError: a Parquet file is damaged.
     """
-    found = []
+    found: dict[tuple[str, str, str], Override] = {}
     for number, row in enumerate(_rows(path), 1):
         try:
             new_text = row.get("new_text") or ""
             is_blank = isinstance(new_text, str) and not new_text.strip()
-            found.append(Override.model_validate({**row, "new_text": "" if is_blank else new_text}))
+            one = Override.model_validate({**row, "new_text": "" if is_blank else new_text})
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))
             raise UsageError(
                 f"{path}: row {number}: {name}: {first['msg']}; a correction has {', '.join(Override.model_fields)}"
             ) from error
-    return tuple(found)
+        if found.setdefault((one.segment_id, one.granularity, one.old_text), one) != one:
+            raise UsageError(
+                f"{path}: row {number} corrects a {one.granularity} caption of {one.segment_id} a second time, in "
+                "another way; keep one of the two"
+            )
+    return tuple(found.values())
 
 
 def write_overrides(path: StorePath, overrides: Iterable[Override]) -> None:

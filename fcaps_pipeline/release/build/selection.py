@@ -136,6 +136,10 @@ def _need_captions(database: "DuckDBPyConnection", inputs: Inputs) -> None:
             f"INSERT INTO gone SELECT position, 'caption', num_{name} || ' {name} captions, needed {least}' "
             f"FROM {_LEFT} WHERE num_{name} < {least}"
         )
+    database.execute(
+        f"INSERT INTO gone SELECT position, 'caption', 'no caption is left' FROM {_LEFT} "
+        "WHERE num_global + num_fine = 0"
+    )
 
 
 def _hold_out(database: "DuckDBPyConnection", name: str, column: str, values: list[str]) -> None:
