@@ -82,7 +82,7 @@ def _lines_with_others(content: bytes, num_lines: int, root: SourcePath) -> pa.T
         return None
     if not num_lines or len(objects) != num_lines:
         return None
-    others = [{name: one.pop(name) for name in one.keys() - _KNOWN} for one in objects]
+    others = [{name: one.pop(name) for name in [*one] if name not in _KNOWN} for one in objects]
     others = [{name: value for name, value in one.items() if value is not None} for one in others]
     try:
         for name in sorted(frozenset().union(*others)):
