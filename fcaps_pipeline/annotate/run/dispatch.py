@@ -83,6 +83,8 @@ class _Asked:
     block: Any
     place: int
     is_alone: bool = False
+    is_unproven: bool = False
+    """Whether it died as often as it may, and only a proof is missing that the engine works."""
     is_suspect: bool = False
     """Whether a replica died with it; not told apart yet from what it died of."""
     replica: str | None = None
@@ -138,7 +140,7 @@ class SegmentQueue:
         self._times = AnswerTimes(shortest_deadline_s, longest_deadline_s)
         self._ladder = Ladder()
         self._open: dict[str, dict[str, _Asked]] = {}
-        self._waiting, self._suspects, self._alone = _Line(), _Line(), _Line()
+        self._waiting, self._suspects, self._alone, self._unproven = _Line(), _Line(), _Line(), _Line()
         self._replicas: dict[str, _Replica] = {}
         self._gone: dict[str, bool] = {}
         """Replicas that get nothing any more, and whether they had answered anything."""
@@ -172,7 +174,7 @@ class SegmentQueue:
             if one.leases:
                 return ()
             one.is_emptying = False
-            return self._lend([self._alone.pop()], replica, one, now_s)
+            return self._lend([self._line_alone().pop()], replica, one, now_s)
         again = self._share_of_suspects(one, room)
         usual = max(_SMALLEST_GRANT, len(self._waiting) // (2 * len(self._replicas)))
         count = min(room - len(again), usual, len(self._waiting))
@@ -264,13 +266,13 @@ class SegmentQueue:
     @property
     def has_work(self) -> bool:
         """Whether any Segment waits."""
-        return bool(self._waiting or self._suspects or self._alone)
+        return bool(self._waiting or self._suspects or self._alone or self._unproven)
 
     def state(self) -> QueueState:
         """Counts as of now."""
         return QueueState(
-            num_queued=len(self._waiting) + len(self._suspects) + len(self._alone),
-            num_alone=len(self._alone),
+            num_queued=sum(map(len, (self._waiting, self._suspects, self._alone, self._unproven))),
+            num_alone=len(self._alone) + len(self._unproven),
             held={name: len(one.leases) for name, one in self._replicas.items()},
             answered={name: one.num_answered for name, one in self._replicas.items()},
             num_answered=self._num_answered,
@@ -282,11 +284,14 @@ class SegmentQueue:
 
     def _is_for_one_alone(self, one: _Replica) -> bool:
         """Whether this replica is emptied for a Segment asked alone; no more are than there are such Segments."""
-        emptying = (
-            [other for other in self._replicas.values() if other.is_emptying and other.leases] if self._alone else []
-        )
-        one.is_emptying = bool(self._alone) and (one.is_emptying or len(emptying) < len(self._alone))
+        line = self._line_alone()
+        emptying = [other for other in self._replicas.values() if other.is_emptying and other.leases] if line else []
+        one.is_emptying = bool(line) and (one.is_emptying or len(emptying) < len(line))
         return one.is_emptying
+
+    def _line_alone(self) -> _Line:
+        """Who is asked alone next: the unproven only when nobody else could give the proof."""
+        return self._alone if self._alone or self._waiting or self._suspects else self._unproven
 
     def _share_of_suspects(self, one: _Replica, room: int) -> list[_Asked]:
         """Suspects are spread, so that the next death tells the culprit from its company.
@@ -309,7 +314,7 @@ class SegmentQueue:
 
     def _line_of(self, asked: _Asked) -> _Line:
         if asked.is_alone:
-            return self._alone
+            return self._unproven if asked.is_unproven else self._alone
         return self._suspects if asked.is_suspect else self._waiting
 
     def _hangs(self, replica: str) -> None:
@@ -345,14 +350,14 @@ class SegmentQueue:
             return
         asked.replica = None
         asked.is_alone = step is Step.ALONE
+        asked.is_unproven = num_deaths >= DEATHS_UNTIL_CONVICTED
         asked.is_suspect = num_deaths > 0 and not asked.is_alone
         self._line_of(asked).add(asked, first=again and not asked.is_alone)
 
     def _has_only_suspects(self) -> bool:
         """Whether nothing is left that could still prove the engine: all that is open died as often as it may."""
-        if self._waiting or self._suspects or any(one.leases for one in self._replicas.values()):
-            return False
-        return all(self._ladder.num_deaths(asked.segment_id) >= DEATHS_UNTIL_CONVICTED for asked in self._alone)
+        is_any_out = any(one.leases for one in self._replicas.values())
+        return not (self._waiting or self._suspects or self._alone or is_any_out)
 
     def _end_lease(self, asked: _Asked) -> None:
         holder = self._replicas.get(asked.replica or "")
