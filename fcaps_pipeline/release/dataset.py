@@ -80,7 +80,7 @@ def open_dataset(where: Where) -> Dataset:
     run, release = RunLayout(where), ReleaseLayout(where)
     if release.record.exists():
         return Dataset(release.root, "release", read_release(where), _sha256(release.record))
-    if not run.job.exists() and not run.index.exists():
+    if not run.job.exists() and not run.index.exists() and next(run.commits.list(), None) is None:
         raise UsageError(
             f"{run.root} is neither a run nor a release: it has no index.json and no release.json; give the --out "
             "folder of `fcaps annotate` or of `fcaps release build`"
