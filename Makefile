@@ -14,13 +14,12 @@ demo: $(SETUP)
 	$(VENV)/bin/fcaps annotate jobs/annotate_demo_cpu.yaml --out runs/demo
 	$(if $(REAL_CLIPS),$(VENV)/bin/fcaps annotate $(REAL_CLIPS) --out runs/demo_clips)
 
-# Whole runs wait a third of their time for processes to start: three at once keep two cores at work.
 test: $(SETUP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -q --numprocesses 2 tests/unit tests/regressions
-	$(VENV)/bin/pytest -q --numprocesses 3 --dist loadfile --no-loadscope-reorder tests/contracts tests/integration
+	$(VENV)/bin/pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/contracts tests/integration
 
 setup: $(SETUP)
 

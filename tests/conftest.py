@@ -55,8 +55,10 @@ def shared_cases() -> Path:
 def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
     """Runs the command line in this process."""
     from fcaps_pipeline.cli.main import main
+    from fcaps_pipeline.jobs.resources import WORKING_FOLDER
 
     def call(*arguments: str | Path) -> tuple[int, str, str]:
+        os.environ.pop(WORKING_FOLDER, None)  # of a run that an earlier command in this process went on with
         monkeypatch.setattr(sys, "argv", ["fcaps", *map(str, arguments)])
         with pytest.raises(SystemExit) as stopped:
             main()

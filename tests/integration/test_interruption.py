@@ -65,7 +65,7 @@ def _wait_for_descendants(process: "subprocess.Popen[str]", name: str) -> list[p
 
     A look at all processes is no snapshot: it can miss one, or meet one that is just ending.
     """
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + 120
     titles: dict[psutil.Process, str] = {}
     while not any(title.startswith(name) for title in titles.values()):
         assert process.poll() is None, process.communicate()
