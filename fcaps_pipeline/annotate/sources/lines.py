@@ -89,7 +89,8 @@ class OpenLine(Record):
             for name in extra:
                 cls.check_foreign(name)
         values = mapped.values(given)
-        extra |= {name: values.pop(name) for name in values.keys() - set(fields.values())}
+        ours = set(fields.values())
+        extra |= {name: values.pop(name) for name in [*values] if name not in ours}
         return {field: given[names[0]] for field, names in named.items()} | values | {"extra": extra}
 
     @classmethod

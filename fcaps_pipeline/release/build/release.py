@@ -84,10 +84,12 @@ def build_release(
     inputs = replace(open_inputs(recipe), taken_back=taken_back)
     for source in (*inputs.datasets, *filter(None, [inputs.parent])):
         refuse_inside(layout.root, source)
-    if layout.record.exists():
-        return Built(_same_release(layout, inputs), is_new=False)
-    check_drawing()
     workplace = Workplace(layout)
+    if layout.record.exists():
+        record = _same_release(layout, inputs)
+        workplace.clear()  # of a call that ended right behind the record
+        return Built(record, is_new=False)
+    check_drawing()
     with held(layout.root, "building", listener.on_remark) as lease:
         workplace.claim(inputs.identity())
         with workplace.forgotten_if_nothing(), opened_database(workplace.scratch) as database:

@@ -105,9 +105,13 @@ def test_nothing_left_is_refused_and_nothing_looks_like_a_release(runs: RunWrite
 def test_a_version_is_never_changed(runs: RunWriter, tmp_path: Path) -> None:
     run = runs.write(tmp_path / "run", corpus(20))
     first = build_release(recipe(run), tmp_path / "out")
+    left = tmp_path / "out" / ".build" / "build.json"
+    left.parent.mkdir(exist_ok=True)
+    left.write_text("{}")
     again = build_release(recipe(run), tmp_path / "out")
     assert (first.is_new, again.is_new) == (True, False)
     assert again.record == first.record
+    assert not left.parent.exists(), "what a call left that was killed behind the record"
     with pytest.raises(UsageError, match="a version once written is never changed"):
         build_release(recipe(run, version="1.0.1"), tmp_path / "out")
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from fcaps_pipeline.annotate.sources.detection import detect_source
+from fcaps_pipeline.annotate.sources.fields import FieldNames
 from fcaps_pipeline.annotate.sources.listing import list_recordings
+from fcaps_pipeline.annotate.sources.manifest import ManifestLine
 from fcaps_pipeline.audio.byte_source import open_bytes
 from fcaps_pipeline.errors import RecordingError, SourceError
 from fcaps_pipeline.jobs.sources import ManifestSource
@@ -242,3 +244,10 @@ def test_what_is_no_list_is_named(tmp_path: Path, name: str, content: bytes, exp
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SourceError, match=expected):
         list(list_recordings(detect_source(tmp_path / name)))
+
+
+def test_mapped_fields_of_others_keep_the_order_of_the_job() -> None:
+    names = [f"field{number}" for number in range(12)]
+    fields = FieldNames({name: name.upper() for name in names})
+    line = ManifestLine.model_validate({"path": "a.wav", **{name.upper(): 1 for name in names}}, context=fields)
+    assert [*line.extra] == names
