@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from fcaps_pipeline.records.audio import Acoustics, Recording, Segment
+from fcaps_pipeline.records.audio import Acoustics, Event, Recording, Segment
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import GlobalCaption, Granularity, Profile
 
@@ -185,18 +185,6 @@ class CaptionSet(Record):
     def kept(self) -> tuple[Candidate, ...]:
         """Candidates that passed, best first."""
         return tuple(candidate for candidate in self.candidates if candidate.verdict.kept)
-
-
-class Event(Record):
-    """A phrase that is true of an interval of a Segment."""
-
-    phrase: str
-    start_samples: Annotated[int, Field(ge=0)]
-    """From the start of the Segment, at 16 kHz."""
-    end_samples: Annotated[int, Field(gt=0)]
-    source: str
-    """Who says so: a tool, a model, the synthesizer."""
-    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
 class Missing(Record):

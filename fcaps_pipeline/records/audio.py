@@ -1,4 +1,4 @@
-"""From a file to what is captioned: Recording, SpeechInterval, Segment, Acoustics, SegmentAudio.
+"""From a file to what is captioned: Recording, SpeechInterval, Segment, Acoustics, Event, SegmentAudio.
 
 Time is integer samples at `SAMPLE_RATE_HZ`, whatever the rate of the source; `seconds_to_samples`
 is the only converter.
@@ -234,6 +234,18 @@ class Acoustics(Record):
         return (self.articulation_syllables_per_s + self.modulation_hz) / 2
 
 
+class Event(Record):
+    """A phrase that is true of an interval of a Segment."""
+
+    phrase: str
+    start_samples: Annotated[int, Field(ge=0)]
+    """From the start of the Segment, at 16 kHz."""
+    end_samples: Annotated[int, Field(gt=0)]
+    source: str
+    """Who says so: a tool, a model, the synthesizer."""
+    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
 @dataclass(frozen=True)
 class SegmentAudio:
     """A Segment ready to be heard: what the engine receives and the shard stores."""
@@ -243,6 +255,8 @@ class SegmentAudio:
     acoustics: Acoustics
     pcm_T: npt.NDArray[np.int16]
     """Mono samples at 16 kHz."""
+    events: tuple[Event, ...] | None = None
+    """What was placed in time; None where nobody looked for any."""
 
     @cached_property
     def samples_sha256(self) -> str:

@@ -8,25 +8,13 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from fcaps_pipeline.attributes.event_phrases import EventPhrase
 from fcaps_pipeline.lab.synthesis.classes import PitchClass, RateClass, VoiceQuality, VolumeClass
 from fcaps_pipeline.lab.synthesis.effects import NoiseKind
 from fcaps_pipeline.lab.synthesis.truth import Split
 from fcaps_pipeline.records.audio import Gender
 from fcaps_pipeline.records.base import Record
 
-EventPhrase = Literal[
-    "speaks faster",
-    "speaks slower",
-    "grows louder",
-    "grows softer",
-    "raises the pitch",
-    "lowers the pitch",
-    "pauses",
-    "whispers",
-    "speaks in a breathy voice",
-    "speaks in a creaky voice",
-    "laughs",
-]
 RecordingKind = Literal["clip", "conversation", "talk"]
 
 

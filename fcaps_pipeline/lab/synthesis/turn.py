@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from fcaps_pipeline.attributes.event_phrases import EventPhrase
 from fcaps_pipeline.lab.synthesis import classes
 from fcaps_pipeline.lab.synthesis.classes import VoiceQuality
 from fcaps_pipeline.lab.synthesis.draws import log_uniform
 from fcaps_pipeline.lab.synthesis.effects import Samples
 from fcaps_pipeline.lab.synthesis.laughter import laugh
-from fcaps_pipeline.lab.synthesis.recording_truth import EventPhrase
 from fcaps_pipeline.lab.synthesis.sentences import draw_sentence
 from fcaps_pipeline.lab.synthesis.speakers import Speaker
 from fcaps_pipeline.lab.synthesis.stretch import Disagreement, DisagreementError, Stretch, Wanted, speak_stretch

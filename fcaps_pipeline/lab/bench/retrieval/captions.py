@@ -13,10 +13,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from fcaps_pipeline.attributes.borders import PITCH_BORDERS_HZ
+from fcaps_pipeline.attributes.event_phrases import EventPhrase
 from fcaps_pipeline.lab.embedded import wordings
 from fcaps_pipeline.lab.synthesis import classes
 from fcaps_pipeline.lab.synthesis.classes import PausePlace, VoiceQuality
-from fcaps_pipeline.lab.synthesis.recording_truth import EventPhrase, EventTruth, RecordingTruth
+from fcaps_pipeline.lab.synthesis.recording_truth import EventTruth, RecordingTruth
 from fcaps_pipeline.records.audio import Gender
 
 _Happening = EventPhrase | Literal["stops whispering", "stops being breathy", "stops being creaky"]

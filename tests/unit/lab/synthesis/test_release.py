@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from fcaps_pipeline.annotate.sources.listing import list_recordings
+from fcaps_pipeline.attributes.event_phrases import EventPhrase
 from fcaps_pipeline.errors import DependencyError, JobError, OutputError
 from fcaps_pipeline.jobs.sources import ManifestSource
 from fcaps_pipeline.lab.synthesis import classes, espeak, measure
@@ -26,7 +27,7 @@ from fcaps_pipeline.lab.synthesis.recording import (
     make_recording,
     surround,
 )
-from fcaps_pipeline.lab.synthesis.recording_truth import SCHEMA, EventPhrase, RecordingTruth, table_of
+from fcaps_pipeline.lab.synthesis.recording_truth import SCHEMA, RecordingTruth, table_of
 from fcaps_pipeline.lab.synthesis.release import MANIFEST_FILE, REPORT_FILE, TRUTH_FILE, Settings, write_release
 from fcaps_pipeline.lab.synthesis.sentences import draw_sentence, split_of
 from fcaps_pipeline.lab.synthesis.speakers import NUM_SPEAKERS, Speaker, check_installed, draw_speakers

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from fcaps_pipeline.attributes.event_phrases import EventPhrase
 from fcaps_pipeline.lab.synthesis import classes
 from fcaps_pipeline.lab.synthesis.recording_truth import (
-    EventPhrase,
     EventTruth,
     RecordingTruth,
     SpeakerTruth,
