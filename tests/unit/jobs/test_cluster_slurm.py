@@ -6,6 +6,7 @@ The same with real Ray and a real run is `tests/integration/test_slurm_job.py`.
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,7 @@ echo "$*" >"$CLUSTER/command"
 [ -z "$CODE" ] || { kill $!; exit "$CODE"; }
 wait
 """
+_PYTHON = f'#!/bin/bash\nexec {sys.executable} "$@"\n'
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slurm:
     monkeypatch.setenv("CLUSTER", str(cluster))
     for name in ("BROKEN", "SLOW", "CODE"):
         monkeypatch.setenv(name, "")
-    return Slurm(tmp_path, {"ray": _RAY, "fcaps": _FCAPS}, job_id=4711)
+    return Slurm(tmp_path, {"python": _PYTHON, "ray": _RAY, "fcaps": _FCAPS}, job_id=4711)
 
 
 def _in_cluster(slurm: Slurm, name: str) -> Path:
@@ -150,7 +152,7 @@ def test_a_time_limit_while_nodes_are_awaited_queues_the_job_again(slurm: Slurm)
 
 def test_what_is_missing_is_said_before_anything_starts(slurm: Slurm) -> None:
     assert "start this script with sbatch" in _end(slurm.start("job.yaml", SLURM_JOB_ID=""))[1]
-    without = Slurm(slurm.folder / "other", {"ray": _RAY}, slurm.job_id)
+    without = Slurm(slurm.folder / "other", {"python": _PYTHON, "ray": _RAY}, slurm.job_id)
     ended, said = _end(without.start("job.yaml", PATH=f"{without.folder}/bin:/usr/bin:/bin"))
     assert ended == 1
     assert "fcaps is not on PATH; activate the environment of fcaps" in said
