@@ -15,6 +15,7 @@ from fcaps_pipeline.jobs.engine_args import check_engine_args, deciding
 from fcaps_pipeline.jobs.job_file import JobText, Seconds, Section, read_job_file, validate_job
 from fcaps_pipeline.jobs.mistakes import suggestion
 from fcaps_pipeline.jobs.sources import SourceConfig
+from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.annotations import Sampling
 from fcaps_pipeline.records.captions import Granularity
 
@@ -172,41 +173,6 @@ class CaptionConfig(Section):
     def _check_numbers(self) -> Self:
         if self.keep > self.num_candidates:
             raise ValueError(f"keep {self.keep} must not exceed num_candidates {self.num_candidates}")
-        return self
-
-
-class VerificationConfig(Section):
-    """Bounds of the rules that judge candidates."""
-
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] | None = "en"
-    """Language of the captions, whatever is spoken, as ISO 639 names it; others are dropped. None takes any language
-    and, like every language but `en`, leaves out the rules that know English words."""
-
-    fine_min_characters: Annotated[int, Field(gt=0)] = 128
-    """Shorter fine captions are dropped. Source: the rule filter released with FCaps."""
-    fine_max_characters: Annotated[int, Field(gt=0)] = 768
-    """Longer fine captions are dropped. Source: as above."""
-    global_min_characters: Annotated[int, Field(gt=0)] = 32
-    """Shorter global captions are dropped."""
-    global_max_characters: Annotated[int, Field(gt=0)] = 512
-    """Longer global captions are dropped."""
-    max_similarity: Annotated[float, Field(gt=0, le=1)] = 0.9
-    """Share of common words (Jaccard) from which two captions count as the same."""
-    max_attempts: Annotated[int, Field(gt=0, le=3)] = 3
-    """Requests per Segment and granularity while too few candidates pass, whatever rule dropped the others."""
-
-    max_clipped_share: Annotated[float, Field(ge=0, le=1)] = 0.02
-    """Share of clipped samples above which a Segment is rejected unasked. Speech driven 6 dB into the limit has .002
-    to .027, 9 dB .01 to .09; whole speech has none."""
-
-    @model_validator(mode="after")
-    def _check_lengths(self) -> Self:
-        for name, low, high in (
-            ("fine", self.fine_min_characters, self.fine_max_characters),
-            ("global", self.global_min_characters, self.global_max_characters),
-        ):
-            if low > high:
-                raise ValueError(f"{name}_min_characters {low} must not exceed {name}_max_characters {high}")
         return self
 
 

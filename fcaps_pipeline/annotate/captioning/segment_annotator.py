@@ -18,8 +18,9 @@ from fcaps_pipeline.annotate.verification.rules import Answer, condemned_by, jud
 from fcaps_pipeline.annotate.verification.selection import select
 from fcaps_pipeline.annotate.verification.sound import unfit_sound
 from fcaps_pipeline.errors import EngineRequestError, EngineRetryableError, FcapsError, JobError, NotAskedError
-from fcaps_pipeline.jobs.annotate_job import CaptionConfig, VerificationConfig
+from fcaps_pipeline.jobs.annotate_job import CaptionConfig
 from fcaps_pipeline.jobs.prompts import Prompt
+from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.annotations import Candidate, CaptionSet, Completion
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity

@@ -20,7 +20,7 @@ from fcaps_pipeline.annotate.verification.evidence import (
 )
 from fcaps_pipeline.annotate.verification.language import find_other_language
 from fcaps_pipeline.annotate.verification.parsing import ParsedAnswer
-from fcaps_pipeline.jobs.annotate_job import VerificationConfig
+from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.annotations import Candidate, Completion, Verdict
 from fcaps_pipeline.records.audio import Acoustics, Gender
 from fcaps_pipeline.records.captions import Granularity

@@ -3,7 +3,7 @@
 Enters: measured acoustics. Leaves: the name of what is wrong, by which the Segment is rejected unasked, or None.
 """
 
-from fcaps_pipeline.jobs.annotate_job import VerificationConfig
+from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.audio import Acoustics
 
 CLIPPED = "clipped"

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from fcaps_pipeline.annotate.verification.parsing import parse_answer
 from fcaps_pipeline.annotate.verification.rules import Answer, judge
-from fcaps_pipeline.jobs.annotate_job import VerificationConfig
+from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.annotations import Completion
 from fcaps_pipeline.records.audio import Acoustics, Gender
 from fcaps_pipeline.records.base import Record

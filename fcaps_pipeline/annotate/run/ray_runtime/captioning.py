@@ -19,8 +19,9 @@ from fcaps_pipeline.annotate.run.queue_service import ReplicaReport
 from fcaps_pipeline.annotate.run.ray_runtime.queues import ANSWERS, queue_name
 from fcaps_pipeline.annotate.run.replica import Replica
 from fcaps_pipeline.annotate.run.reuse import Reuse
-from fcaps_pipeline.jobs.annotate_job import CaptionConfig, EngineConfig, VerificationConfig
+from fcaps_pipeline.jobs.annotate_job import CaptionConfig, EngineConfig
 from fcaps_pipeline.jobs.prompts import Prompt
+from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fcaps_pipeline.annotate.verification.parsing import parse_answer
 from fcaps_pipeline.annotate.verification.rules import Answer
-from fcaps_pipeline.jobs.annotate_job import VerificationConfig
+from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.annotations import (
     Candidate,
     Completion,

@@ -10,8 +10,9 @@ from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotato
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
 from fcaps_pipeline.errors import EngineDeadError, EngineRequestError, EngineRetryableError, JobError
-from fcaps_pipeline.jobs.annotate_job import CaptionConfig, VerificationConfig
+from fcaps_pipeline.jobs.annotate_job import CaptionConfig
 from fcaps_pipeline.jobs.prompts import load_prompts
+from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.annotations import CaptionSet, Completion, FinishReason, Sampling
 from fcaps_pipeline.records.captions import Granularity
 from tests.unit.annotate.captioning.building import GOOD_FINE, GOOD_GLOBAL, OTHER_FINE, acoustics, segment_audio

@@ -18,9 +18,10 @@ from fcaps_pipeline.annotate.verification.parsing import parse_answer
 from fcaps_pipeline.annotate.verification.rules import Answer, judge
 from fcaps_pipeline.attributes.reading import read_attributes
 from fcaps_pipeline.errors import EngineRequestError
-from fcaps_pipeline.jobs.annotate_job import CaptionConfig, CascadeEngineConfig, VerificationConfig, load_job
+from fcaps_pipeline.jobs.annotate_job import CaptionConfig, CascadeEngineConfig, load_job
 from fcaps_pipeline.jobs.prompts import load_prompts
 from fcaps_pipeline.jobs.resources import shipped_folder
+from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.annotations import Completion, Sampling
 from fcaps_pipeline.records.audio import Acoustics
 from fcaps_pipeline.records.captions import GlobalCaption, Granularity, global_caption_schema

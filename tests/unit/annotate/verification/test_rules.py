@@ -11,7 +11,7 @@ from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
 from fcaps_pipeline.annotate.verification.parsing import ParsedAnswer
 from fcaps_pipeline.annotate.verification.rules import RULES, Answer, judge
 from fcaps_pipeline.audio.stream import decode_all
-from fcaps_pipeline.jobs.annotate_job import VerificationConfig
+from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.lab.bench.natural_captions import KEEP, NaturalCaption, natural_captions
 from fcaps_pipeline.records.annotations import FinishReason, Verdict
 from fcaps_pipeline.records.captions import Granularity
