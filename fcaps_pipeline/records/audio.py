@@ -247,6 +247,32 @@ class Event(Record):
 
 
 @dataclass(frozen=True)
+class Tracks:
+    """Pitch and level of a Segment, a value every 10 ms, as precise as they travel with it.
+
+    Shape suffix: N frames.
+    """
+
+    first_s: float
+    """Middle of the first frame."""
+    f0_hz_N: npt.NDArray[np.float32]
+    """0 where the frame is unvoiced."""
+    level_db_N: npt.NDArray[np.float32]
+    intensity_db_N: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """All that is measured in the samples of a Segment, in one pass over them."""
+
+    acoustics: Acoustics
+    tracks: Tracks | None = None
+    """None where the Segment is too short for a frame."""
+    events: tuple[Event, ...] | None = None
+    """What was placed in time; None where nobody looked for any."""
+
+
+@dataclass(frozen=True)
 class SegmentAudio:
     """A Segment ready to be heard: what the engine receives and the shard stores."""
 
@@ -257,6 +283,8 @@ class SegmentAudio:
     """Mono samples at 16 kHz."""
     events: tuple[Event, ...] | None = None
     """What was placed in time; None where nobody looked for any."""
+    tracks: Tracks | None = None
+    """What `acoustics` was measured from; None where it came from an earlier run, or there is no frame."""
 
     @cached_property
     def samples_sha256(self) -> str:

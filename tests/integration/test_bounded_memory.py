@@ -16,14 +16,14 @@ RATE_HZ = 16_000
 
 PASS = """
 import resource, sys
-from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
+from fcaps_pipeline.annotate.acoustics.measure import measure_segment
 from fcaps_pipeline.jobs.annotate_job import SegmentationConfig
 from fcaps_pipeline.records.audio import Recording
 from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
 from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 
 config = SegmentationConfig()
-segmenter = Segmenter(config, SileroDetector(config), measure_acoustics)
+segmenter = Segmenter(config, SileroDetector(config), measure_segment)
 preparation = segmenter.prepare(Recording(recording_id="long", location=sys.argv[1], source="long.flac"))
 peaks = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 for _ in preparation]
 report = preparation.report

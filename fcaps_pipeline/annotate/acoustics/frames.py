@@ -13,7 +13,7 @@ import numpy.typing as npt
 import parselmouth
 from scipy.ndimage import convolve1d
 
-from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Tracks
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -50,6 +50,19 @@ class Frames:
     def is_voiced_N(self) -> BoolArray:
         """Frames with a pitch."""
         return self.f0_hz_N > 0
+
+    @property
+    def tracks(self) -> Tracks:
+        """As they travel."""
+        values = (self.f0_hz_N, self.level_db_N, self.intensity_db_N)
+        return Tracks(float(self.time_s_N[0]), *(value.astype(np.float32) for value in values))
+
+
+def frames_of(tracks: Tracks) -> Frames:
+    """The frames that tracks came from, but for their rounding."""
+    values = (tracks.f0_hz_N, tracks.level_db_N, tracks.intensity_db_N)
+    time_s_N = tracks.first_s + FRAME_STEP_S * np.arange(len(tracks.f0_hz_N))
+    return Frames(time_s_N, *(value.astype(np.float64) for value in values))
 
 
 def make_frames(pcm_T: npt.NDArray[np.int16]) -> Frames | None:

@@ -1,7 +1,7 @@
 """Measures one Segment: pitch, rate, loudness, level range, pauses, noise, clipping.
 
-Enters: mono int16 samples at 16 kHz. Leaves: an Acoustics record. The same samples always give the
-same numbers. Silence gives a record too, with None where there is nothing to measure.
+Enters: mono int16 samples at 16 kHz. Leaves: an Acoustics record, with the tracks it was taken from. The same
+samples always give the same numbers. Silence gives a record too, with None where there is nothing to measure.
 
 Shape suffixes: T samples, N frames, V voiced frames, F frequencies.
 """
@@ -16,7 +16,7 @@ from scipy.ndimage import binary_dilation, uniform_filter1d
 from fcaps_pipeline.annotate.acoustics.activity import Activity, find_activity
 from fcaps_pipeline.annotate.acoustics.changes import f0_change_semitones, level_change_db, rate_change_ratio
 from fcaps_pipeline.annotate.acoustics.frames import FRAME_STEP_S, Frames, make_frames
-from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Acoustics
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Acoustics, Measurements
 
 _GATE_BLOCK_S = 0.4
 """Source: ITU-R BS.1770-4, length of a gating block."""
@@ -36,11 +36,20 @@ _MIN_MODULATION_DB = 0.5
 """Root mean square. Speech moves by 6 dB; steady noise, and a held tone by its edges, by less than 0.3 dB."""
 
 
-def measure_acoustics(pcm_T: npt.NDArray[np.int16]) -> Acoustics:
+def measure_segment(pcm_T: npt.NDArray[np.int16]) -> Measurements:
     """Measures a Segment of any length above one sample."""
     frames = make_frames(pcm_T)
     if frames is None:
-        return _without_frames(pcm_T)
+        return Measurements(_without_frames(pcm_T))
+    return Measurements(_with_frames(pcm_T, frames), frames.tracks)
+
+
+def measure_acoustics(pcm_T: npt.NDArray[np.int16]) -> Acoustics:
+    """The record alone."""
+    return measure_segment(pcm_T).acoustics
+
+
+def _with_frames(pcm_T: npt.NDArray[np.int16], frames: Frames) -> Acoustics:
     activity = find_activity(frames)
     duration_s = len(pcm_T) / SAMPLE_RATE_HZ
     low_hz, median_hz, high_hz = _pitch_percentiles(frames)

@@ -33,6 +33,7 @@ from fcaps_pipeline.records.audio import (
     SAMPLE_RATE_HZ,
     Acoustics,
     Channel,
+    Measurements,
     Recording,
     Segment,
     SegmentAudio,
@@ -40,7 +41,7 @@ from fcaps_pipeline.records.audio import (
 )
 
 Pcm = npt.NDArray[np.int16]
-Measure = Callable[[Pcm], Acoustics]
+Measure = Callable[[Pcm], Measurements]
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,9 @@ class Segmenter:
                 yield self._measured(recording, segment, piece.pcm_T, piece.clipped_share)
 
     def _measured(self, recording: Recording, segment: Segment, pcm_T: Pcm, clipped_share: float) -> SegmentAudio:
-        acoustics = Acoustics.model_validate({**dict(self._measure(pcm_T)), "clipped_share": clipped_share})
-        return SegmentAudio(recording, segment, acoustics, pcm_T)
+        found = self._measure(pcm_T)
+        acoustics = Acoustics.model_validate({**dict(found.acoustics), "clipped_share": clipped_share})
+        return SegmentAudio(recording, segment, acoustics, pcm_T, found.events, found.tracks)
 
     def _pieces(self, recording: Recording, tally: SegmentationTally) -> Iterator[_Piece]:
         rule = self._config.channels

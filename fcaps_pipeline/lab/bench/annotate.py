@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
+from fcaps_pipeline.annotate.acoustics.measure import measure_segment
 from fcaps_pipeline.annotate.captioning.question import Question
 from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.engine import Engine
@@ -36,7 +36,7 @@ from fcaps_pipeline.errors import AccountingError, RecordingError, UsageError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.prompts import load_prompt
 from fcaps_pipeline.machine import describe_processor
-from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Acoustics, Recording, SegmentAudio
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Measurements, Recording, SegmentAudio
 from fcaps_pipeline.records.base import Record
 
 AIM = 1.12
@@ -186,16 +186,16 @@ def _prepare(recordings: Sequence[Recording], job: Job) -> _CpuWork:
 
 
 class _TimedAcoustics:
-    """`measure_acoustics` with a clock around it."""
+    """`measure_segment` with a clock around it."""
 
     def __init__(self) -> None:
         self.elapsed_s = 0.0
 
-    def measure(self, pcm_T: npt.NDArray[np.int16]) -> Acoustics:
+    def measure(self, pcm_T: npt.NDArray[np.int16]) -> Measurements:
         begun_s = time.perf_counter()
-        acoustics = measure_acoustics(pcm_T)
+        found = measure_segment(pcm_T)
         self.elapsed_s += time.perf_counter() - begun_s
-        return acoustics
+        return found
 
 
 def _decode(recordings: Sequence[Recording], job: Job) -> tuple[float, float]:

@@ -62,10 +62,10 @@ class SegmentingActor:
 
     def prepare_with(self, job: Job) -> Prepare:
         """How Recordings are segmented. Its libraries take seconds to load, and the driver needs none of them."""
-        from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
+        from fcaps_pipeline.annotate.acoustics.measure import measure_segment
 
         detector = LateDetector(lambda: _silero(job))
-        segmenter = Segmenter(job.segmentation, detector, measure_acoustics)
+        segmenter = Segmenter(job.segmentation, detector, measure_segment)
 
         def prepare(recording: Recording) -> Preparation:
             if recording.cuts is None:

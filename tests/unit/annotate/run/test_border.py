@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from fcaps_pipeline import errors
-from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
+from fcaps_pipeline.annotate.acoustics.measure import measure_segment
 from fcaps_pipeline.annotate.run.border import Border
 from fcaps_pipeline.annotate.run.unit_worker import UnitTry
 from fcaps_pipeline.annotate.segmentation.opening import SoundStream, open_recording
@@ -76,7 +76,7 @@ def run(tmp_path: Path, annotate: Callable[[SegmentAudio], Annotation]) -> Calla
                 raise raised[int(recording.recording_id)]
             return open_recording(recording, channels)
 
-        segmenter = Segmenter(JOB.segmentation, SileroDetector(JOB.segmentation), measure_acoustics, opening)
+        segmenter = Segmenter(JOB.segmentation, SileroDetector(JOB.segmentation), measure_segment, opening)
         bench = Bench(tmp_path / "run", lambda segment: annotate(segment).caption_sets, segmenter.prepare)
         return bench.run(UnitTry(WorkUnit(unit_index=0, recordings=recordings)))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
+from fcaps_pipeline.annotate.acoustics.measure import measure_segment
 from fcaps_pipeline.annotate.run.border import Prepare
 from fcaps_pipeline.annotate.run.earlier_segments import KnownFile, KnownSegments, build_segments
 from fcaps_pipeline.annotate.run.plan import load_or_make
@@ -53,7 +53,7 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def _segmenter(job: Job) -> Segmenter:
-    return Segmenter(job.segmentation, SileroDetector(job.segmentation), measure_acoustics)
+    return Segmenter(job.segmentation, SileroDetector(job.segmentation), measure_segment)
 
 
 def _pass(prepare: Prepare, recording: Recording) -> tuple[Preparation, list[SegmentAudio]]:

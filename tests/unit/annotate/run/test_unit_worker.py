@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
+from fcaps_pipeline.annotate.acoustics.measure import measure_segment
 from fcaps_pipeline.annotate.run.desk import Desk, EngineLink
 from fcaps_pipeline.annotate.run.dispatch import Answer, Lot
 from fcaps_pipeline.annotate.run.unit_worker import HandedBackError, UnitTry, UnitWorker
@@ -90,7 +90,7 @@ class Bench:
         """Segments that were written when each Recording was begun."""
         engines = {"small": EngineLink(self.queue, (Granularity.FINE, Granularity.GLOBAL))}
         self.queue.desk = Desk("desk", engines, JOB.resources.segments_in_flight, list)
-        segmenter = Segmenter(JOB.segmentation, SileroDetector(JOB.segmentation), measure_acoustics)
+        segmenter = Segmenter(JOB.segmentation, SileroDetector(JOB.segmentation), measure_segment)
         self.worker = UnitWorker(
             JOB,
             self.layout,
@@ -174,7 +174,7 @@ def test_storage_that_is_ill_leaves_no_trace_of_the_unit_and_the_worker_can_run_
     tmp_path: Path, unit: WorkUnit, annotate: Annotate
 ) -> None:
     is_ill = True
-    inner = Segmenter(JOB.segmentation, SileroDetector(JOB.segmentation), measure_acoustics)
+    inner = Segmenter(JOB.segmentation, SileroDetector(JOB.segmentation), measure_segment)
 
     def prepare(recording: Recording) -> Preparation:
         if is_ill and recording.recording_id == "gone_wav":

@@ -13,30 +13,32 @@ from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 from fcaps_pipeline.audio.stream import AudioStream, decode_all
 from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.jobs.annotate_job import SegmentationConfig
-from fcaps_pipeline.records.audio import Acoustics, AudioWarning, Cut, Interval, Recording, SegmentAudio
+from fcaps_pipeline.records.audio import Acoustics, AudioWarning, Cut, Interval, Measurements, Recording, SegmentAudio
 
 Pcm = npt.NDArray[np.int16]
 Run = Callable[..., tuple[list[SegmentAudio], SegmentationReport]]
 
-NOTHING = Acoustics(
-    f0_median_hz=None,
-    f0_p5_hz=None,
-    f0_p95_hz=None,
-    f0_slope_hz_per_s=None,
-    voiced_share=0,
-    syllables_per_s=0,
-    articulation_syllables_per_s=0,
-    loudness_lufs=None,
-    level_range_db=0,
-    num_pauses=0,
-    pauses_total_s=0,
-    pause_longest_s=0,
-    dip_longest_s=0,
-    level_change_db=None,
-    f0_change_semitones=None,
-    rate_change_ratio=None,
-    snr_db=None,
-    clipped_share=0,
+NOTHING = Measurements(
+    Acoustics(
+        f0_median_hz=None,
+        f0_p5_hz=None,
+        f0_p95_hz=None,
+        f0_slope_hz_per_s=None,
+        voiced_share=0,
+        syllables_per_s=0,
+        articulation_syllables_per_s=0,
+        loudness_lufs=None,
+        level_range_db=0,
+        num_pauses=0,
+        pauses_total_s=0,
+        pause_longest_s=0,
+        dip_longest_s=0,
+        level_change_db=None,
+        f0_change_semitones=None,
+        rate_change_ratio=None,
+        snr_db=None,
+        clipped_share=0,
+    )
 )
 
 

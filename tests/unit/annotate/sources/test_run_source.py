@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
+from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics, measure_segment
 from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
 from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 from fcaps_pipeline.annotate.sources.detection import detect_source
@@ -91,7 +91,7 @@ def _listed(layout: RunLayout) -> tuple[list[Recording], Listing]:
 
 
 def _heard(recording: Recording) -> list[SegmentAudio]:
-    return list(Segmenter(CONFIG, SileroDetector(CONFIG), measure_acoustics).prepare(recording))
+    return list(Segmenter(CONFIG, SileroDetector(CONFIG), measure_segment).prepare(recording))
 
 
 def test_rows_that_hold_their_audio_need_no_file(write_run: WriteRun, tmp_path: Path, whole_T: np.ndarray) -> None:
