@@ -1,20 +1,5 @@
-"""The phrases of timed events: one wording for each, wherever it comes from, so that a phrase names its event.
+"""The phrases of timed events, where they are looked for beside the other words of captions; see `EventPhrase`."""
 
-The synthesizer says them of what it was asked, acoustics of what was measured, and training reads both alike.
-"""
+from fcaps_pipeline.records.audio import EventPhrase
 
-from typing import Literal
-
-EventPhrase = Literal[
-    "speaks faster",
-    "speaks slower",
-    "grows louder",
-    "grows softer",
-    "raises the pitch",
-    "lowers the pitch",
-    "pauses",
-    "whispers",
-    "speaks in a breathy voice",
-    "speaks in a creaky voice",
-    "laughs",
-]
+__all__ = ["EventPhrase"]

@@ -234,6 +234,23 @@ class Acoustics(Record):
         return (self.articulation_syllables_per_s + self.modulation_hz) / 2
 
 
+EventPhrase = Literal[
+    "speaks faster",
+    "speaks slower",
+    "grows louder",
+    "grows softer",
+    "raises the pitch",
+    "lowers the pitch",
+    "pauses",
+    "whispers",
+    "speaks in a breathy voice",
+    "speaks in a creaky voice",
+    "laughs",
+]
+"""What may be true of an interval: one wording for each event, wherever it comes from, so that a phrase names it. The
+synthesizer says them of what it was asked, acoustics of what was measured, and training reads both alike."""
+
+
 class Event(Record):
     """A phrase that is true of an interval of a Segment."""
 

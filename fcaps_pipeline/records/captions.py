@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from fcaps_pipeline.records.audio import EventPhrase
 from fcaps_pipeline.records.base import Record
 
 MAX_CAPTION_CHARACTERS = 768
@@ -54,6 +55,21 @@ class GlobalCaption(Record):
     caption: Prose
 
 
+class EventProposal(Record):
+    """When an audio LLM believes to hear something; nothing is an event of a row before a measurement says so too."""
+
+    phrase: EventPhrase
+    start_s: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)]
+    """From the start of the Segment."""
+    end_s: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)]
+
+
+class EventProposals(Record):
+    """Answer of an audio LLM that was asked for timed events."""
+
+    events: Annotated[tuple[EventProposal, ...], Field(max_length=16)]
+
+
 class Profile(Record):
     """What the global captions of one Segment agree on; None where they do not, or say unknown."""
 
@@ -65,6 +81,12 @@ class Profile(Record):
     timbre: str | None = None
     emotion: str | None = None
     accent: str | None = None
+
+
+@cache
+def event_proposals_schema() -> dict[str, Any]:
+    """JSON Schema of proposed events, the grammar they are decoded under; treat it as read-only."""
+    return EventProposals.model_json_schema()
 
 
 @cache
