@@ -53,6 +53,9 @@ class Completion(Record):
     """Kind of the engine that answered in an earlier run; None for the engine at hand."""
     engine_version: str | None = None
     """Its version."""
+    log_probabilities: tuple[float, ...] | None = None
+    """Of each answer that the request weighed, in nats, at the first token. None where nothing was weighed, or where
+    the engine tells none."""
 
 
 class EvidenceScore(Record):
@@ -180,6 +183,8 @@ class CaptionSet(Record):
     """Why the engine could not be asked; None when it answered."""
     is_unasked: bool = False
     """Whether it could have said more, but nobody was to be asked."""
+    unverified: str | None = None
+    """Why a verifier could not be asked about its captions, of which nothing is known then; None where none failed."""
 
     @property
     def kept(self) -> tuple[Candidate, ...]:
@@ -219,14 +224,14 @@ class Rejection(Record):
 
 
 class Failure(Record):
-    """We could not ask: the Recording could not be read, or the engine could not answer."""
+    """We could not ask: the Recording could not be read, or an engine could not answer."""
 
     recording: Recording
     segment: Segment | None
     """None when the whole Recording failed."""
     acoustics: Acoustics | None = None
     """None when the whole Recording failed."""
-    stage: Literal["decode", "segment", "caption"]
+    stage: Literal["decode", "segment", "caption", "verify"]
     error: str
     """Class of the error."""
     message: str

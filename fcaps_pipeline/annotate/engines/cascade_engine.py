@@ -12,7 +12,7 @@ Source: the baseline that FCaps is compared with (arXiv 2601.03065), in which Pa
 import numpy as np
 
 from fcaps_pipeline.annotate.engines import cascade_wording
-from fcaps_pipeline.annotate.engines.cascade_profile import make_profile
+from fcaps_pipeline.annotate.engines.cascade_profile import Profile, make_profile
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.annotate.engines.request_check import check_request
 from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
@@ -38,13 +38,15 @@ class CascadeEngine:
         )
 
     async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
-        """Answers one request; see `Engine.complete`. Words count as tokens."""
+        """Answers one request; see `Engine.complete`. Words count as tokens; templates know no probabilities."""
         check_request(request)
+        where = f"request {request.request_key[:12]}"
+        if request.audio_T is None or request.acoustics is None:
+            raise EngineRequestError(f"{where}: the cascade words what was measured in a sound, and there is none")
+        profile = make_profile(request.acoustics, len(request.audio_T) / SAMPLE_RATE_HZ)
         if request.json_schema not in (None, global_caption_schema()):
-            raise EngineRequestError(
-                f"request {request.request_key[:12]}: the cascade fills the schema of global captions and no other"
-            )
-        return tuple(_completion(request, request.seed + index) for index in range(request.num_completions))
+            raise EngineRequestError(f"{where}: the cascade fills the schema of global captions and no other")
+        return tuple(_completion(request, profile, request.seed + index) for index in range(request.num_completions))
 
     def statistics(self) -> EngineStatistics | None:
         """None: there is nothing to fill."""
@@ -54,10 +56,9 @@ class CascadeEngine:
         """Does nothing: there is nothing to free."""
 
 
-def _completion(request: CaptionRequest, seed: int) -> Completion:
+def _completion(request: CaptionRequest, profile: Profile, seed: int) -> Completion:
     """The paraphrase of a seed; temperature 0 means the same one for all seeds."""
     rng = np.random.default_rng(seed if request.sampling.temperature else 0)
-    profile = make_profile(request.acoustics, len(request.audio_T) / SAMPLE_RATE_HZ)
     text = (
         cascade_wording.fine_caption(profile, rng)
         if request.json_schema is None

@@ -35,6 +35,8 @@ from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 _OK = 200
 _REFUSED = frozenset({400, 413, 415, 422})
 _WRONG_ADDRESS = frozenset({401, 403, 404})
+_TOP_LOGPROBS = 20
+"""As many as OpenAI's interface tells of one token."""
 _MAX_ANSWER_BYTES = 4 * 2**20
 """Of one HTTP answer; twenty candidates of the longest text are a tenth of it."""
 
@@ -180,6 +182,7 @@ class EndpointEngine:
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,
             **_beyond_openai(sampling, is_vllm=self._is_vllm),
+            **({"logprobs": True, "top_logprobs": _TOP_LOGPROBS} if request.weighed else {}),
         }
         if request.seeded:
             question["seed"] = request.seed
@@ -230,7 +233,10 @@ def _beyond_openai(sampling: Sampling, *, is_vllm: bool) -> dict[str, float]:
     return extra
 
 
-def _content(request: CaptionRequest) -> list[dict[str, Any]]:
+def _content(request: CaptionRequest) -> str | list[dict[str, Any]]:
+    """Plain text without sound: servers of text models know nothing of parts."""
+    if request.audio_T is None:
+        return request.prompt
     audio = {"data": _wav_base64(request.audio_T), "format": "wav"}
     return [{"type": "input_audio", "input_audio": audio}, {"type": "text", "text": request.prompt}]
 

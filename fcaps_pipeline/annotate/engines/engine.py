@@ -1,4 +1,4 @@
-"""The protocol behind which every engine stands: one segment and one prompt in, Completions out.
+"""The protocol behind which every engine stands: one prompt in, with a Segment's sound or without, Completions out.
 
 An Engine knows nothing of granularities and rules; `segment_annotator` does. Its errors say what to
 do: `EngineRequestError` never ask again, `EngineRetryableError` ask again (`patience` does),
@@ -31,16 +31,16 @@ class EngineIdentity(Record):
 
 @dataclass(frozen=True)
 class CaptionRequest:
-    """One question about one Segment."""
+    """One question, about the sound of one Segment or about nothing but its own text."""
 
     request_key: str
     """Content hash of the whole question; engines may use it as request id."""
     audio_sha256: str
-    """Content hash of the samples, so that engines may reuse the encoded audio."""
-    audio_T: npt.NDArray[np.float32]
-    """Mono samples at 16 kHz in [-1, 1)."""
-    acoustics: Acoustics
-    """What was measured in the Segment; models listen for themselves and leave it aside."""
+    """Content hash of the samples, so that engines may reuse the encoded audio; empty where there are none."""
+    audio_T: npt.NDArray[np.float32] | None
+    """Mono samples at 16 kHz in [-1, 1); None asks about the prompt alone."""
+    acoustics: Acoustics | None
+    """What was measured in the Segment; models listen for themselves and leave it aside. None where nothing was."""
     prompt: str
     """The instruction; the engine puts it after the audio in one user message."""
     sampling: Sampling
@@ -54,6 +54,8 @@ class CaptionRequest:
 
     attempt: int = 1
     """How often the Segment is asked at this granularity, this time included."""
+    weighed: tuple[str, ...] = ()
+    """Answers whose log probabilities are wanted beside the text, such as `yes` and `no`; their first tokens differ."""
 
     def seed_of(self, index: int) -> int | None:
         """Seed of one of the Completions, None where a model draws without."""

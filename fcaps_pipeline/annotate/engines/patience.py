@@ -94,11 +94,13 @@ def _wished_s(error: BaseException) -> float:
 
 
 def _about_silence(request: CaptionRequest) -> CaptionRequest:
+    """A short question of the same kind; one without sound stays without."""
+    silence_T = None if request.audio_T is None else _SILENCE_T
     return replace(
         request,
         request_key=hashlib.sha256(f"silence {request.request_key}".encode()).hexdigest(),
-        audio_sha256=hashlib.sha256(_SILENCE_T.tobytes()).hexdigest(),
-        audio_T=_SILENCE_T,
+        audio_sha256="" if silence_T is None else hashlib.sha256(silence_T.tobytes()).hexdigest(),
+        audio_T=silence_T,
         sampling=request.sampling.model_copy(update={"max_tokens": _SILENCE_TOKENS}),
         num_completions=1,
     )

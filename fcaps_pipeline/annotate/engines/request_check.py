@@ -1,9 +1,10 @@
-"""What every engine checks before it asks: audio that would crash or mislead a model.
+"""What every engine checks before it asks: audio that would crash or mislead a model, and numbers of answers.
 
 One malformed item can take a whole engine down, so nothing of the kind gets that far.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest
 from fcaps_pipeline.errors import EngineRequestError
@@ -14,7 +15,7 @@ MAX_AUDIO_S = 30
 
 
 def check_request(request: CaptionRequest) -> None:
-    """Refuses audio that is not 1 sample to 30 s of finite float32 in one channel.
+    """Refuses audio, where there is any, that is not 1 sample to 30 s of finite float32 in one channel.
 
     Raises:
         EngineRequestError: with what was found.
@@ -24,7 +25,12 @@ def check_request(request: CaptionRequest) -> None:
 
 
 def _fault(request: CaptionRequest) -> str | None:
-    audio_T = request.audio_T
+    if request.num_completions < 1:
+        return f"expected at least one completion, found {request.num_completions}"
+    return None if request.audio_T is None else _fault_of_audio(request.audio_T)
+
+
+def _fault_of_audio(audio_T: npt.NDArray[np.float32]) -> str | None:
     if audio_T.ndim != 1:
         return f"expected mono samples of shape (T,), found shape {audio_T.shape}"
     if audio_T.dtype != np.float32:
@@ -35,6 +41,4 @@ def _fault(request: CaptionRequest) -> str | None:
         return "expected finite samples, found NaN or infinity"
     if (peak := float(np.abs(audio_T).max())) > 1.0:
         return f"expected samples within [-1, 1], found a peak of {peak:.3g}"
-    if request.num_completions < 1:
-        return f"expected at least one completion, found {request.num_completions}"
     return None

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from fcaps_pipeline.annotate.engines.answers import excerpt, make_completion
+from fcaps_pipeline.annotate.engines.answers import any_of, excerpt, make_completion, spellings
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest
 from fcaps_pipeline.errors import EngineRequestError, EngineRetryableError
 from fcaps_pipeline.records.annotations import Completion, FinishReason, TokenCount
@@ -35,7 +35,7 @@ class _Usage(BaseModel):
 
 
 def _none_if_wrong(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    """Tokens are only counted: an answer is not lost for a number that cannot be."""
+    """What stands beside the text: an answer is not lost for a number that cannot be."""
     try:
         return check(value)
     except ValidationError:
@@ -46,10 +46,26 @@ class _Message(BaseModel):
     content: str
 
 
+class _Likely(BaseModel):
+    """A token that could have stood at a place, with its log probability."""
+
+    token: str
+    logprob: Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Token(BaseModel):
+    top_logprobs: Annotated[tuple[_Likely, ...], Field(min_length=1)]
+
+
+class _Tokens(BaseModel):
+    content: Annotated[tuple[_Token, ...], Field(min_length=1)]
+
+
 class _Choice(BaseModel):
     index: Annotated[int, Field(ge=0, le=_MAX_INDEX)]
     finish_reason: str
     message: _Message
+    logprobs: Annotated[_Tokens | None, WrapValidator(_none_if_wrong)] = None
 
 
 class _Answer(BaseModel):
@@ -101,6 +117,7 @@ def read_completions(body: bytes, request: CaptionRequest, where: str) -> tuple[
             num_prompt_tokens=num_prompt_tokens,
             num_output_tokens=_share(num_output_tokens, choice.index, len(choices)),
             seed=request.seed_of(choice.index),
+            log_probabilities=_weighed(request.weighed, choice.logprobs),
         )
         for choice in choices
     )
@@ -161,6 +178,25 @@ def _finish_reason(choice: _Choice, where: str) -> FinishReason:
             f"{where}: the server gave up on answer {choice.index}: {excerpt(choice.finish_reason)}"
         )
     return reason
+
+
+def _weighed(answers: tuple[str, ...], tokens: _Tokens | None) -> tuple[float, ...] | None:
+    """Log probabilities of answers, by the tokens that they can begin with.
+
+    A server tells only the likeliest: an answer that is not among them gets the lowest that is told, which it cannot
+    exceed. None where none of the answers is among them.
+    """
+    if not answers or tokens is None:
+        return None
+    likely = tokens.content[0].top_logprobs
+    found = [[one.logprob for one in likely if _begins(answer, one.token)] for answer in answers]
+    lowest = min(one.logprob for one in likely)
+    return tuple(any_of(one or [lowest]) for one in found) if any(found) else None
+
+
+def _begins(answer: str, token: str) -> bool:
+    said = token.strip()
+    return bool(said) and any(one.startswith(said) for one in spellings(answer))
 
 
 def _share(total: int, index: int, count: int) -> int:

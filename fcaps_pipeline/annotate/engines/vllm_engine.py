@@ -9,9 +9,10 @@ vLLM reads on import has been set. Retries are left to `patience`, judgement to 
 import importlib.util
 import os
 from collections.abc import Callable
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
-from fcaps_pipeline.annotate.engines.answers import excerpt, make_completion
+from fcaps_pipeline.annotate.engines.answers import any_of, excerpt, make_completion, spellings
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.annotate.engines.guard import EngineGuard
 from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, folder_revision, model_folder
@@ -45,6 +46,9 @@ _CPU_ARGUMENTS = {
     "distributed_executor_backend": CPU_EXECUTOR,
     "worker_extension_cls": "fcaps_pipeline.annotate.engines.cpu_worker.SeededWorker",
 }
+_MAX_RENDERED = 256
+"""The few instructions of a job are rendered once; questions that differ from Segment to Segment are no reason to keep
+them all."""
 _AUDIO_CACHE_GB = 1
 """Clips come once: it holds those in flight, whose granularities are asked together."""
 
@@ -65,7 +69,7 @@ class VllmEngine:
         self._llm: AsyncLLM | None = None
         self._guard: EngineGuard | None = None
         self._chat_template: str | None = None
-        self._rendered: dict[str, str] = {}
+        self._rendered: dict[tuple[str, bool], str] = {}
 
     async def start(self) -> EngineIdentity:
         """Loads the model. Blocks its thread meanwhile: 10 to 40 s on a CPU, minutes for 60 GB.
@@ -105,7 +109,8 @@ class VllmEngine:
         from vllm.v1.engine.exceptions import EngineGenerateError
 
         try:
-            output = await self._generate(self._llm, request)
+            tokens = [_first_tokens(self._llm, one) for one in request.weighed]
+            output = await self._generate(self._llm, request, tokens)
         except (VLLMClientError, ValueError) as error:
             raise EngineRequestError(f"{where}: vLLM refuses it: {excerpt(error)}") from error
         except VllmDeadError as error:
@@ -114,7 +119,7 @@ class VllmEngine:
             raise _generation_failure(error, where) from error
         except GracefulHTTPError as error:
             raise EngineRetryableError(f"{where}: vLLM is overloaded: {excerpt(error)}") from error
-        return _completions(output, request, where)
+        return _completions(output, request, where, tokens)
 
     def statistics(self) -> EngineStatistics | None:
         """As of vLLM's last step; None before the first, and where it is not asked to count."""
@@ -136,30 +141,37 @@ class VllmEngine:
             preemptions=before.preemptions + num_preempted,
         )
 
-    async def _generate(self, llm: "AsyncLLM", request: CaptionRequest) -> "RequestOutput":
-        prompt: Any = {
-            "prompt": self._render(llm, request.prompt),
-            "multi_modal_data": {"audio": (request.audio_T, SAMPLE_RATE_HZ)},
-            "multi_modal_uuids": {"audio": [request.audio_sha256]},
-        }
+    async def _generate(
+        self, llm: "AsyncLLM", request: CaptionRequest, tokens: list[tuple[int, ...]]
+    ) -> "RequestOutput":
+        prompt: Any = {"prompt": self._render(llm, request.prompt, with_audio=request.audio_T is not None)}
+        if request.audio_T is not None:
+            prompt["multi_modal_data"] = {"audio": (request.audio_T, SAMPLE_RATE_HZ)}
+            prompt["multi_modal_uuids"] = {"audio": [request.audio_sha256]}
         final = None
-        async for output in llm.generate(prompt, _sampling_params(request), request.request_key):
+        async for output in llm.generate(prompt, _sampling_params(request, tokens), request.request_key):
             final = output
         if final is None:
             raise EngineRetryableError(f"request {request.request_key[:12]}: vLLM ended it without an answer")
         return final
 
-    def _render(self, llm: "AsyncLLM", instruction: str) -> str:
-        if instruction not in self._rendered:
-            content = [{"type": "audio"}, {"type": "text", "text": instruction}]
+    def _render(self, llm: "AsyncLLM", instruction: str, *, with_audio: bool) -> str:
+        """The prompt in the words of the model's template; those of text models know nothing of parts."""
+        rendered = self._rendered.get((instruction, with_audio))
+        if rendered is None:
+            parts = [{"type": "audio"}, {"type": "text", "text": instruction}]
             tokenizer: Any = llm.get_tokenizer()
-            self._rendered[instruction] = tokenizer.apply_chat_template(
-                [{"role": "user", "content": content}],
-                chat_template=self._chat_template,
-                tokenize=False,
-                add_generation_prompt=True,
+            rendered = str(
+                tokenizer.apply_chat_template(
+                    [{"role": "user", "content": parts if with_audio else instruction}],
+                    chat_template=self._chat_template,
+                    tokenize=False,
+                    add_generation_prompt=True,
+                )
             )
-        return self._rendered[instruction]
+            if len(self._rendered) < _MAX_RENDERED:
+                self._rendered[instruction, with_audio] = rendered
+        return rendered
 
     def _hub_revision(self, llm: "AsyncLLM") -> str:
         commit = getattr(llm.model_config.hf_config, "_commit_hash", None)
@@ -258,7 +270,15 @@ def _chat_template(llm: "AsyncLLM") -> str | None:
     return template
 
 
-def _sampling_params(request: CaptionRequest) -> "SamplingParams":
+def _first_tokens(llm: "AsyncLLM", answer: str) -> tuple[int, ...]:
+    """Tokens that an answer can begin with."""
+    tokenizer: Any = llm.get_tokenizer()
+    encoded = (tokenizer.encode(one, add_special_tokens=False) for one in spellings(answer))
+    return tuple(dict.fromkeys(int(tokens[0]) for tokens in encoded))
+
+
+def _sampling_params(request: CaptionRequest, tokens: list[tuple[int, ...]]) -> "SamplingParams":
+    """How vLLM answers; of `tokens`, those that weighed answers begin with, it tells the log probabilities."""
     from vllm import SamplingParams
     from vllm.sampling_params import RepetitionDetectionParams, RequestOutputKind, StructuredOutputsParams
 
@@ -275,11 +295,14 @@ def _sampling_params(request: CaptionRequest) -> "SamplingParams":
             max_pattern_size=_MAX_PATTERN_TOKENS, min_pattern_size=_MIN_PATTERN_TOKENS, min_count=_MIN_PATTERN_COUNT
         ),
         structured_outputs=None if schema is None else StructuredOutputsParams(json=schema),
+        logprob_token_ids=list(dict.fromkeys(chain.from_iterable(tokens))) or None,
         output_kind=RequestOutputKind.FINAL_ONLY,
     )
 
 
-def _completions(output: "RequestOutput", request: CaptionRequest, where: str) -> tuple[Completion, ...]:
+def _completions(
+    output: "RequestOutput", request: CaptionRequest, where: str, tokens: list[tuple[int, ...]]
+) -> tuple[Completion, ...]:
     answers = sorted(output.outputs, key=lambda answer: answer.index)
     for answer in answers:
         if answer.finish_reason not in ("stop", "length", "repetition"):
@@ -293,9 +316,18 @@ def _completions(output: "RequestOutput", request: CaptionRequest, where: str) -
             num_prompt_tokens=len(output.prompt_token_ids or ()),
             num_output_tokens=len(answer.token_ids),
             seed=request.seed_of(answer.index),
+            log_probabilities=_weighed(answer.logprobs, tokens),
         )
         for answer in answers
     )
+
+
+def _weighed(told: Any, tokens: list[tuple[int, ...]]) -> tuple[float, ...] | None:
+    """Log probabilities of answers that begin with these tokens; None where none was asked for."""
+    if not tokens:
+        return None
+    first = told[0]
+    return tuple(any_of(float(first[token].logprob) for token in alternatives) for alternatives in tokens)
 
 
 def _generation_failure(error: Exception, where: str) -> EngineRequestError | EngineRetryableError:

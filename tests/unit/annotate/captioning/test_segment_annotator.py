@@ -64,6 +64,7 @@ class EchoEngine(ScriptedEngine):
 
     async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
         self.requests.append(request)
+        assert request.audio_T is not None
         await asyncio.sleep(request.audio_T[0] % 0.01)
         text = GOOD_FINE if request.json_schema is None else GOOD_GLOBAL.model_dump_json()
         return (

@@ -74,11 +74,15 @@ def _complete(
     num_completions: int = 2,
     sampling: Sampling = _SAMPLING,
 ) -> tuple[Completion, ...]:
+    return _answered(config, _request(num_completions, sampling))
+
+
+def _answered(config: EndpointEngineConfig, request: CaptionRequest) -> tuple[Completion, ...]:
     async def run() -> tuple[Completion, ...]:
         engine = EndpointEngine(config)
         await engine.start()
         try:
-            return await engine.complete(_request(num_completions, sampling))
+            return await engine.complete(request)
         finally:
             await engine.stop()
 
@@ -96,7 +100,9 @@ def test_the_question_carries_audio_prompt_sampling_and_grammar(server: FaultySe
     audio, text = question.pop("messages")[0]["content"]
     pcm_T, rate_hz = soundfile.read(io.BytesIO(base64.b64decode(audio["input_audio"]["data"])), dtype="float32")
     assert (rate_hz, text) == (16_000, {"type": "text", "text": "Describe."})
-    assert np.array_equal(pcm_T, _request().audio_T)
+    asked_T = _request().audio_T
+    assert asked_T is not None
+    assert np.array_equal(pcm_T, asked_T)
     assert question == {
         "model": "m",
         "n": 2,
@@ -294,3 +300,65 @@ def test_a_key_that_no_header_can_hold_is_not_shown(
 def test_an_engine_that_was_not_started_answers_nothing(server: FaultyServer) -> None:
     with pytest.raises(EngineDeadError, match="call start first"):
         asyncio.run(EndpointEngine(_config(server)).complete(_request()))
+
+
+_YES_NO = replace(_request(1, Sampling(temperature=0, max_tokens=1)), json_schema=None, weighed=("yes", "no"))
+
+
+def _likely(**log_probabilities: float) -> dict[str, Any]:
+    """A whole answer whose first token could have been one of these; `_` stands for a space before it."""
+    top = [
+        {"token": key.replace("_", " "), "logprob": value, "bytes": None} for key, value in log_probabilities.items()
+    ]
+    answer = _answer("length")
+    answer["choices"][0]["logprobs"] = {"content": [{"token": "yes", "logprob": -0.1, "top_logprobs": top}]}
+    return answer
+
+
+def test_log_probabilities_are_asked_for_where_answers_are_weighed(server: FaultyServer) -> None:
+    server.body = _likely(yes=-0.5, no=-1.0)
+    (answer,) = _answered(_config(server), _YES_NO)
+    assert answer.log_probabilities == pytest.approx((-0.5, -1.0))
+    assert (server.questions[0]["logprobs"], server.questions[0]["top_logprobs"]) == (True, 20)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"yes": -1.0, "Yes": -1.0, "_no": -2.0}, (-1.0 + np.log(2), -2.0)),
+        ({"Yes": -0.1, "perhaps": -3.0, "maybe": -6.0}, (-0.1, -6.0)),
+        ({"perhaps": -0.1}, None),
+    ],
+    ids=["spellings are one answer", "an answer that is not told is at most as likely as the last", "neither is told"],
+)
+def test_answers_are_found_among_the_likeliest_tokens(
+    server: FaultyServer, told: dict[str, float], expected: tuple[float, ...] | None
+) -> None:
+    server.body = _likely(**told)
+    (answer,) = _answered(_config(server), _YES_NO)
+    assert answer.log_probabilities == (None if expected is None else pytest.approx(expected))
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        None,
+        {},
+        {"content": []},
+        {"content": [{"top_logprobs": []}]},
+        {"content": [{"top_logprobs": [{"token": "yes"}]}]},
+    ],
+)
+def test_a_server_that_tells_no_log_probabilities_is_believed_in_the_rest(server: FaultyServer, logprobs: Any) -> None:
+    server.body = _answer("length")
+    server.body["choices"][0]["logprobs"] = logprobs
+    (answer,) = _answered(_config(server), _YES_NO)
+    assert (answer.text, answer.log_probabilities) == ("text 0", None)
+
+
+def test_a_question_without_sound_is_plain_text(server: FaultyServer) -> None:
+    server.body = _answer("stop")
+    _answered(_config(server), replace(_YES_NO, audio_T=None, audio_sha256="", weighed=()))
+    (question,) = server.questions
+    assert question["messages"] == [{"role": "user", "content": "Describe."}]
+    assert "logprobs" not in question

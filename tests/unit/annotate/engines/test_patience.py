@@ -55,7 +55,7 @@ def _complete(engine: TroubledEngine, patience_s: float = 600, slept: list[float
 
 
 def _is_silence(request: CaptionRequest) -> bool:
-    return not request.audio_T.any()
+    return request.audio_T is not None and not request.audio_T.any()
 
 
 def test_the_same_request_is_sent_until_it_is_answered_at_growing_random_intervals() -> None:
@@ -92,6 +92,7 @@ def test_trouble_of_one_request_alone_is_its_own(answer: Exception | None) -> No
     with pytest.raises(EngineRetryableError, match="HTTP 500"):
         _complete(engine, patience_s=0.01)
     silence = engine.requests[-1]
+    assert silence.audio_T is not None
     assert (len(silence.audio_T), silence.num_completions, silence.sampling.max_tokens) == (16_000, 1, 16)
     assert silence.request_key != _REQUEST.request_key
     assert silence.audio_sha256 != _REQUEST.audio_sha256

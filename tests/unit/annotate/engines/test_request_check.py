@@ -38,6 +38,10 @@ def test_bad_audio_is_refused_with_what_was_found(audio: Any, found: str) -> Non
         check_request(_request(audio))
 
 
+def test_a_question_without_sound_passes() -> None:
+    check_request(_request(None))
+
+
 def test_asking_for_nothing_is_refused() -> None:
     with pytest.raises(EngineRequestError, match="at least one completion"):
         check_request(_request(np.zeros(16_000, np.float32), 0))
