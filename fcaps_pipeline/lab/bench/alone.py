@@ -2,6 +2,7 @@
 
 import multiprocessing
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,9 +16,10 @@ def alone(work: Callable[[], _T]) -> _T:
 
 
 def beside(works: list[Callable[[], _T]]) -> list[_T]:
-    """The same of several, each in a fresh process, all at once."""
-    with multiprocessing.get_context("spawn").Pool(len(works), maxtasksperchild=1) as pool:
-        return pool.map(_call, works, chunksize=1)
+    """The same of several, each in a fresh process, all at once; they may start processes of their own."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(len(works), mp_context=context, max_tasks_per_child=1) as pool:
+        return list(pool.map(_call, works))
 
 
 def peak_bytes() -> int:
