@@ -7,6 +7,7 @@ nothing is read; what it quotes is not looked at.
 """
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from fcaps_pipeline.attributes.courses import find_courses
@@ -27,6 +28,18 @@ _NO_SPEECH = re.compile(
 _COURSES: dict[Field, str] = {"loudness_course": "loudness", "pitch_course": "pitch", "rate_course": "rate"}
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A caption as it was read, in a single pass."""
+
+    text: str
+    plain: str
+    """The text in lower case with blanks for quotations, character for character."""
+    stated: StatedAttributes
+    mentions: tuple[Mention, ...]
+    """Every statement, in the order of the text."""
+
+
 def read_attributes(text: str) -> StatedAttributes:
     """What a caption states; for the classes the first statement counts."""
     return read_both(text)[0]
@@ -39,11 +52,18 @@ def read_mentions(text: str) -> tuple[Mention, ...]:
 
 def read_both(text: str) -> tuple[StatedAttributes, tuple[Mention, ...]]:
     """What the caption states, and the statements, in a single reading."""
+    found = read_caption(text)
+    return found.stated, found.mentions
+
+
+def read_caption(text: str) -> Reading:
+    """Reads the caption once, for all who want to know what it says."""
     tokens = Tokens(text)
     found = (*find_classes(tokens), *find_traits(tokens), *find_courses(tokens), *find_pauses(tokens))
     mentions = tuple(sorted(found, key=lambda mention: mention.start))
     is_silent = _NO_SPEECH.search(tokens.plain) is not None
-    return StatedAttributes(speech=False) if is_silent else _summed_up(mentions), mentions
+    stated = StatedAttributes(speech=False) if is_silent else _summed_up(mentions)
+    return Reading(text, tokens.plain, stated, mentions)
 
 
 def _summed_up(mentions: tuple[Mention, ...]) -> StatedAttributes:

@@ -11,10 +11,13 @@ from typing import Any
 from rich.table import Table
 
 from fcaps_pipeline.annotate.run.inspection import Line
+from fcaps_pipeline.cli.claim_lines import claim_line, claims_in_short, event_line, events_in_short
 from fcaps_pipeline.cli.console import Stream
-from fcaps_pipeline.records.audio import Acoustics
+from fcaps_pipeline.records.annotations import Claim
+from fcaps_pipeline.records.audio import Acoustics, Event
 from fcaps_pipeline.records.captions import Profile
 
+_STYLES = {"supported": "green", "contradicted": "red", "unverifiable": "dim"}
 _TABLE_BESIDE_IDS = 100
 """Columns that a table needs beside the ids for captions to be readable."""
 
@@ -50,19 +53,37 @@ def _print_lines(console: Stream, shown: list[Line]) -> None:
     table.add_column("global caption", ratio=4)
     table.add_column("dropped, and why", ratio=3)
     for line in shown:
-        table.add_row(line.segment_id, _duration(line), line.fine_caption, line.global_caption, line.dropped)
+        table.add_row(line.segment_id, _duration(line), *_captions(line), line.dropped)
     console.show(table)
 
 
 def _print_line(console: Stream, line: Line) -> None:
     console.say(f"{line.segment_id}  {_duration(line)}", style="bold")
-    for name, text in (("fine", line.fine_caption), ("global", line.global_caption), ("dropped", line.dropped)):
+    for name, text, claims in _told(line):
         if text:
-            console.print(_indented(f"{name}: {text}", console.width), soft_wrap=True)
+            console.print(_indented(f"{name}: {text}", console.width, "  "), soft_wrap=True)
+        if claims:
+            console.print(_indented(claims, console.width, "    "), soft_wrap=True, style="dim")
 
 
-def _indented(text: str, width: int) -> str:
-    wrapper = textwrap.TextWrapper(width, initial_indent="  ", subsequent_indent="    ")
+def _told(line: Line) -> tuple[tuple[str, str, str], ...]:
+    """Each part of a line with what is known of its truth."""
+    return (
+        ("fine", line.fine_caption, claims_in_short(line.fine_claims)),
+        ("global", line.global_caption, claims_in_short(line.global_claims)),
+        ("events", events_in_short(line.events), ""),
+        ("dropped", line.dropped, ""),
+    )
+
+
+def _captions(line: Line) -> tuple[str, str]:
+    """Both captions as cells of a table, with their claims."""
+    (_, fine, of_fine), (_, whole, of_whole), (_, events, _), _ = _told(line)
+    return "\n".join(filter(None, (fine, of_fine, events))), "\n".join(filter(None, (whole, of_whole)))
+
+
+def _indented(text: str, width: int, indent: str) -> str:
+    wrapper = textwrap.TextWrapper(width, initial_indent=indent, subsequent_indent=f"{indent}  ")
     wrapper.break_long_words = wrapper.break_on_hyphens = False
     return wrapper.fill(text)
 
@@ -86,6 +107,8 @@ def print_card(console: Stream, row: dict[str, Any]) -> None:
         if key in row:
             console.say(f"{key}: {row[key]}")
     _print_acoustics(console, row)
+    for event in row.get("events") or []:
+        console.say(event_line(Event.model_validate(event)))
     for candidate in row.get("candidates") or []:
         _print_candidate(console, candidate)
 
@@ -106,6 +129,10 @@ def _print_candidate(console: Stream, candidate: dict[str, Any]) -> None:
     console.say(f"  {candidate['text']}")
     if fields := [f"{name} {candidate[name]}" for name in Profile.model_fields if candidate[name]]:
         console.say("  " + ", ".join(fields))
+    for claim in map(Claim.model_validate, candidate.get("claims") or []):
+        console.say(f"  {claim_line(claim)}", style=_STYLES[claim.result])
+    for repair in candidate.get("repairs") or []:
+        console.say(f"  deleted: {repair}", style="yellow")
     console.say(
         f"  {candidate['model']} {candidate['model_revision'][:19]}, {candidate['engine']} "
         f"{candidate['engine_version']}, prompt {candidate['prompt_name']}.v{candidate['prompt_version']}, "

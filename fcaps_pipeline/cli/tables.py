@@ -33,6 +33,7 @@ def print_report(console: Stream, report: RunReport, out: str) -> None:
     if report.warnings:
         console.say(f"recordings with warnings: {_counted(report.warnings)}")
     _print_rejections(console, report, out)
+    _print_claims(console, report)
     if totals.num_discarded:
         console.say(f"{totals.num_discarded} stretches of speech were too short or too long for a Segment")
     notes = (*report.last_call.failed_units, *report.failures, *report.recordings_without_segments)
@@ -59,6 +60,14 @@ def _print_rejections(console: Stream, report: RunReport, out: str) -> None:
             f"`fcaps show {out} --rejected` lists them with their reasons",
             style="yellow",
         )
+
+
+def _print_claims(console: Stream, report: RunReport) -> None:
+    if report.share_not_understood is None:
+        return
+    results = ("supported", "contradicted", "unverifiable")
+    told = [f"{sum(getattr(one, name) for one in report.claims.values())} {name}" for name in results]
+    console.say(f"claims: {', '.join(told)}; {report.share_not_understood:.0%} of them were not understood")
 
 
 def print_plan(

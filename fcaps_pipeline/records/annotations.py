@@ -111,7 +111,10 @@ class Evidence(Record):
     tool: str
     tier: Literal["analytic", "probabilistic", "heuristic", "listening"]
     value: str
+    """What was measured or answered; where that was impossible, why."""
     unit: str | None = None
+    expected: str | None = None
+    """What would have been measured were the claim, or another value in its place, true: `low: at most 128.1`."""
     interval: SampleSpan | None = None
     """What was measured; None for the whole Segment."""
     confidence: float | None = None
@@ -164,6 +167,8 @@ class Candidate(Record):
     verdict: Verdict
     claims: tuple[Claim, ...] | None = None
     """None where the caption was not taken apart."""
+    repairs: tuple[str, ...] = ()
+    """Sentences that were deleted from the answer, each with what spoke against it."""
     trajectory: str | None = None
     """Steps of a verifier as JSON; None where none was asked."""
 

@@ -60,6 +60,23 @@ class RecordingOutcome(Record):
     """How often each warning was given."""
 
 
+class ClaimCounts(Record):
+    """What became of the claims about one attribute, over the captions of all candidates."""
+
+    supported: int = 0
+    contradicted: int = 0
+    unverifiable: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.supported + self.contradicted + self.unverifiable
+
+    def __add__(self, other: "ClaimCounts") -> "ClaimCounts":
+        """Both together."""
+        return ClaimCounts(**{name: getattr(self, name) + getattr(other, name) for name in ClaimCounts.model_fields})
+
+
 class UnitCommit(Record):
     """The record whose existence says that a WorkUnit is done."""
 
@@ -96,6 +113,8 @@ class UnitCommit(Record):
     warnings: dict[str, int]
     """How often each warning was given, over all of its Recordings."""
     rejection_reasons: dict[str, int]
+    claims: dict[str, ClaimCounts] = Field(default_factory=dict)
+    """By attribute; `other` counts the clauses that were not understood."""
     failure_messages: tuple[str, ...]
     """The first thousand; all are in `failures`."""
     files: tuple[ShardFile, ...]

@@ -163,6 +163,7 @@ def _candidate_row(candidate: Candidate) -> Row:
         "details": list(candidate.verdict.details),
         "scores": [one.model_dump() for one in candidate.verdict.scores],
         "claims": None if candidate.claims is None else [one.model_dump() for one in candidate.claims],
+        "repairs": list(candidate.repairs),
         "trajectory": candidate.trajectory,
         "attempt": candidate.attempt,
         "request_key": candidate.request_key,

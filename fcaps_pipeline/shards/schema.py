@@ -120,7 +120,7 @@ _PROFILE_OF_CANDIDATE = [
 _SPAN = [("start_samples", _LONG), ("end_samples", _LONG)]
 _EVIDENCE = pa.struct(
     [
-        *[(name, _TEXT) for name in ("tool", "tier", "value", "unit")],
+        *[(name, _TEXT) for name in ("tool", "tier", "value", "unit", "expected")],
         ("interval", pa.struct(_SPAN)),
         ("confidence", _SHARE),
     ]
@@ -225,6 +225,11 @@ COLUMNS: dict[Table, tuple[Column, ...]] = {
         ),
         Column(
             "claims", pa.list_(_CLAIM), "what the caption states, with result and evidence; null where not taken apart"
+        ),
+        Column(
+            "repairs",
+            pa.list_(_TEXT),
+            "sentences deleted from the answer, each with what spoke against it; null in runs of earlier versions",
         ),
         Column("trajectory", _TEXT, "steps of a verifier as JSON; null where none was asked"),
         _needed("attempt", _COUNT, "how often the Segment had been asked then, from 1"),

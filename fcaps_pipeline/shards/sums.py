@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fcaps_pipeline.errors import AccountingError
-from fcaps_pipeline.shards.layout import Totals, UnitCommit
+from fcaps_pipeline.shards.layout import ClaimCounts, Totals, UnitCommit
 
 MAX_LISTED = 1000
 """Failures, and units without Segments, that are named one by one."""
@@ -38,6 +38,7 @@ class CommitSums:
     num_units: int = 0
     rejection_reasons: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
+    claims: dict[str, ClaimCounts] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     without_segments: list[UnitCommit] = field(default_factory=list)
     """Units with a Recording that has no Segment and did not fail."""
@@ -59,6 +60,8 @@ class CommitSums:
         self.num_units += 1
         self.rejection_reasons.update(commit.rejection_reasons)
         self.warnings.update(commit.warnings)
+        for name, counts in commit.claims.items():
+            self.claims[name] = self.claims.get(name, ClaimCounts()) + counts
         self.failures += commit.failure_messages[: MAX_LISTED - len(self.failures)]
         if len(self.without_segments) < MAX_LISTED and _num_without_segments(commit):
             self.without_segments.append(commit)

@@ -13,7 +13,7 @@ from fcaps_pipeline.errors import AccountingError, NotAskedError
 from fcaps_pipeline.records.annotations import Annotation, Failure, Rejection, SegmentOutcome
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.shards.commits import next_attempt, write_commit
-from fcaps_pipeline.shards.layout import TABLES, RecordingOutcome, RunLayout, Table, UnitCommit
+from fcaps_pipeline.shards.layout import TABLES, ClaimCounts, RecordingOutcome, RunLayout, Table, UnitCommit
 from fcaps_pipeline.shards.outcomes import outcome_row, outcome_sums
 from fcaps_pipeline.shards.rows import annotation_row, candidate_rows, failure_row, rejection_row
 from fcaps_pipeline.shards.schema import Row
@@ -43,6 +43,7 @@ class UnitWriter:
         }
         self._segment_ids: set[str] = set()
         self._rejection_reasons: Counter[str] = Counter()
+        self._claims: dict[str, Counter[str]] = {}
         self._failure_messages: list[str] = []
         self._num_recording_failures = 0
         self._num_output_tokens = 0
@@ -77,8 +78,7 @@ class UnitWriter:
                 self._add_failure(outcome, audio)
         self._count_answers(outcome)
         for row in candidate_rows(outcome):
-            self._num_output_tokens += row["num_output_tokens"]
-            self._tables["candidates"].add(row)
+            self._add_candidate(row)
 
     def add_annotated(self, row: Row) -> None:
         """Takes a row of `data` that was made elsewhere.
@@ -106,7 +106,8 @@ class UnitWriter:
                 self._count_once(row["segment_id"])
                 self._rejection_reasons[row["reason"]] += 1
             case "candidates":
-                self._num_output_tokens += row["num_output_tokens"]
+                self._add_candidate(row)
+                return
             case "failures":
                 self._count_failure(row)
             case "recordings":
@@ -162,12 +163,19 @@ class UnitWriter:
             num_output_tokens=self._num_output_tokens,
             annotated_s=self._annotated_s,
             rejection_reasons=dict(self._rejection_reasons),
+            claims={name: ClaimCounts(**counts) for name, counts in sorted(self._claims.items())},
             failure_messages=tuple(self._failure_messages),
             **outcome_sums(recordings),
             files=files,
             duration_s=duration_s,
         )
         return write_commit(self._layout, record)
+
+    def _add_candidate(self, row: Row) -> None:
+        self._num_output_tokens += row["num_output_tokens"]
+        for claim in row["claims"] or ():
+            self._claims.setdefault(claim["attribute"], Counter())[claim["result"]] += 1
+        self._tables["candidates"].add(row)
 
     def _count_answers(self, outcome: SegmentOutcome) -> None:
         completions = [one.completion for found in outcome.caption_sets for one in found.candidates]

@@ -79,9 +79,13 @@ def _threshold_db(level_db_N: FloatArray) -> float:
     return float(speech_db - min(_PAUSE_BELOW_SPEECH_DB, _THRESHOLD_SHARE * (speech_db - floor_db)))
 
 
+def is_heard(level_db_N: FloatArray) -> BoolArray:
+    """Frames that lie no further below the level of speech than a dip does."""
+    return np.asarray(level_db_N > np.percentile(level_db_N, _SPEECH_PERCENTILE) - _DIP_BELOW_SPEECH_DB)
+
+
 def _longest_dip_s(level_db_N: FloatArray) -> float:
-    speech_db = np.percentile(level_db_N, _SPEECH_PERCENTILE)
-    heard = np.flatnonzero(level_db_N > speech_db - _DIP_BELOW_SPEECH_DB)
+    heard = np.flatnonzero(is_heard(level_db_N))
     return float(np.diff(heard).max(initial=1) - 1) * FRAME_STEP_S
 
 

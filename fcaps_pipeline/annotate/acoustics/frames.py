@@ -61,7 +61,7 @@ class Frames:
 def frames_of(tracks: Tracks) -> Frames:
     """The frames that tracks came from, but for their rounding."""
     values = (tracks.f0_hz_N, tracks.level_db_N, tracks.intensity_db_N)
-    time_s_N = tracks.first_s + FRAME_STEP_S * np.arange(len(tracks.f0_hz_N))
+    time_s_N: FloatArray = tracks.first_s + FRAME_STEP_S * np.arange(len(tracks.f0_hz_N), dtype=np.float64)
     return Frames(time_s_N, *(value.astype(np.float64) for value in values))
 
 

@@ -15,7 +15,7 @@ from scipy.ndimage import binary_dilation, uniform_filter1d
 
 from fcaps_pipeline.annotate.acoustics.activity import Activity, find_activity
 from fcaps_pipeline.annotate.acoustics.changes import f0_change_semitones, level_change_db, rate_change_ratio
-from fcaps_pipeline.annotate.acoustics.frames import FRAME_STEP_S, Frames, make_frames
+from fcaps_pipeline.annotate.acoustics.frames import FRAME_STEP_S, BoolArray, Frames, make_frames
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Acoustics, Measurements
 
 _GATE_BLOCK_S = 0.4
@@ -61,7 +61,7 @@ def _with_frames(pcm_T: npt.NDArray[np.int16], frames: Frames) -> Acoustics:
         voiced_share=float(frames.is_voiced_N.mean()),
         syllables_per_s=activity.num_syllables / duration_s,
         articulation_syllables_per_s=activity.num_syllables / activity.speech_s if activity.speech_s else 0.0,
-        modulation_hz=_modulation(frames, activity),
+        modulation_hz=modulation_hz(frames, activity.is_speech_N),
         loudness_lufs=_loudness(pcm_T),
         level_range_db=_level_range(frames, activity),
         num_pauses=len(activity.pauses_s),
@@ -118,7 +118,7 @@ def _pitch_slope(frames: Frames) -> float | None:
     return float(centred_s_V @ f0_hz_V / (centred_s_V @ centred_s_V))
 
 
-def _modulation(frames: Frames, activity: Activity) -> float | None:
+def modulation_hz(frames: Frames, is_speech_N: BoolArray) -> float | None:
     """Where from 2 to 12 Hz the power of the level's movements lies, in Hz.
 
     None with less than 0.6 s of speech, and where the level does not move at these rates, as that of a held tone.
@@ -126,7 +126,7 @@ def _modulation(frames: Frames, activity: Activity) -> float | None:
     Source: Morgan and Fosler-Lussier (1998), Combining multiple estimators of speaking rate: the spectral moment of
     the envelope errs otherwise than the counting of peaks.
     """
-    level_db_N = frames.intensity_db_N[activity.is_speech_N]
+    level_db_N = frames.intensity_db_N[is_speech_N]
     if len(level_db_N) < _MIN_MODULATION_FRAMES:
         return None
     level_db_N = np.maximum(level_db_N, level_db_N.max() - _MODULATION_DEPTH_DB)

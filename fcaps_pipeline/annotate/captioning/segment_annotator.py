@@ -13,19 +13,22 @@ from typing import Any, TypeVar
 from fcaps_pipeline.annotate.captioning.question import Question, changed_sampling
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine, EngineIdentity
 from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
+from fcaps_pipeline.annotate.verification.bounds import BoundTable
+from fcaps_pipeline.annotate.verification.facts import Facts
+from fcaps_pipeline.annotate.verification.judge import Judge
 from fcaps_pipeline.annotate.verification.parsing import parse_answer
-from fcaps_pipeline.annotate.verification.rules import Answer, condemned_by, judge
+from fcaps_pipeline.annotate.verification.remedies import after_asking, asks_again, before_asking
+from fcaps_pipeline.annotate.verification.rules import condemned_by
 from fcaps_pipeline.annotate.verification.selection import select
 from fcaps_pipeline.annotate.verification.sound import unfit_sound
 from fcaps_pipeline.errors import EngineRequestError, EngineRetryableError, FcapsError, JobError, NotAskedError
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig
 from fcaps_pipeline.jobs.prompts import Prompt
 from fcaps_pipeline.jobs.verification import VerificationConfig
-from fcaps_pipeline.records.annotations import Candidate, CaptionSet, Completion
+from fcaps_pipeline.records.annotations import Candidate, CaptionSet, Completion, Verdict
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
 
-_COVERING_SHARE = 0.8
 _T = TypeVar("_T")
 
 
@@ -38,6 +41,7 @@ class SegmentAnnotator:
         captions: dict[Granularity, CaptionConfig],
         verification: VerificationConfig,
         prompts: Mapping[str, Prompt],
+        bounds: BoundTable,
     ) -> None:
         """Chooses the prompts.
 
@@ -46,6 +50,7 @@ class SegmentAnnotator:
             captions: what this engine is asked, by granularity.
             verification: bounds of the rules and of the attempts.
             prompts: by reference, all that `captions` name; see `load_prompts`.
+            bounds: that claims are held against; see `load_bounds`.
 
         Raises:
             JobError: a prompt with a place for tags stands where one without is needed, or the reverse.
@@ -53,6 +58,7 @@ class SegmentAnnotator:
         self._engine = engine
         self._captions = captions
         self._verification = verification
+        self._bounds = bounds
         self._prompts = {one: _plain_prompt(one, config, prompts) for one, config in captions.items()}
         self._tagged_prompts = {one: _tagged_prompt(one, config, prompts) for one, config in captions.items()}
         self._identity: EngineIdentity | None = None
@@ -91,7 +97,8 @@ class SegmentAnnotator:
             return tuple(CaptionSet(granularity=one, candidates=(), attempts=0) for one in self._captions)
         identity = await self.start()
         questions = [self._question(granularity, segment, identity) for granularity in self._captions]
-        return tuple(await _gather(self._ask(question) for question in questions))
+        facts = Facts.of(segment)
+        return tuple(await _gather(self._ask(question, facts) for question in questions))
 
     def _question(self, granularity: Granularity, segment: SegmentAudio, identity: EngineIdentity) -> Question:
         tagged = self._tagged_prompts[granularity] if segment.recording.tags else None
@@ -104,9 +111,10 @@ class SegmentAnnotator:
             identity=identity,
         )
 
-    async def _ask(self, question: Question) -> CaptionSet:
+    async def _ask(self, question: Question, facts: Facts) -> CaptionSet:
         """Draws until enough is kept, no fault is left that a draw could mend, or attempts run out."""
         candidates: tuple[Candidate, ...] = ()
+        judge = Judge(facts, self._verification, self._bounds, question.tags)
         sampling = question.config.sampling
         wanted = question.config.num_candidates
         for attempt in range(1, self._verification.max_attempts + 1):
@@ -114,29 +122,21 @@ class SegmentAnnotator:
             try:
                 completions = await self._engine.complete(request)
             except (EngineRequestError, EngineRetryableError) as error:
-                return _caption_set(question, candidates, attempt, error)
-            drawn = [self._judge(question, request, index, one) for index, one in enumerate(completions)]
+                return _caption_set(question, self._last_treated(judge, candidates), attempt, error)
+            drawn = [self._judge(judge, question, request, index, one) for index, one in enumerate(completions)]
             candidates = (*candidates, *drawn)
-            faults = [set(candidate.verdict.reasons) for candidate in drawn if not candidate.verdict.kept]
+            faults = [set(candidate.verdict.reasons) for candidate in drawn if self._is_wanting(candidate)]
             wanted = len(faults)
             if not wanted or self._has_enough(question, candidates):
                 break
             sampling = changed_sampling(sampling, set().union(*faults))
-        return _caption_set(question, candidates, attempt, None)
+        return _caption_set(question, self._last_treated(judge, candidates), attempt, None)
 
-    def _judge(self, question: Question, request: CaptionRequest, index: int, completion: Completion) -> Candidate:
+    def _judge(
+        self, judge: Judge, question: Question, request: CaptionRequest, index: int, completion: Completion
+    ) -> Candidate:
         parsed = parse_answer(question.granularity, completion.text)
-        answer = Answer(
-            granularity=question.granularity,
-            parsed=parsed,
-            completion=completion,
-            bounds=self._verification,
-            acoustics=question.segment.acoustics,
-            transcript=_transcript(question.segment),
-            tags=question.tags,
-            speaker_gender=question.segment.recording.speaker_gender,
-        )
-        return Candidate(
+        candidate = Candidate(
             granularity=question.granularity,
             text=parsed.text,
             attributes=parsed.attributes,
@@ -145,20 +145,23 @@ class SegmentAnnotator:
             request_key=request.request_key,
             completion_index=index,
             provenance=question.provenance(request.sampling, completion),
-            verdict=judge(answer),
+            verdict=Verdict(),
         )
+        return judge.treat(judge.judge(candidate, parsed.fault), before_asking(self._verification.contradicted))
+
+    def _last_treated(self, judge: Judge, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        """What is left to be tried with false captions when nobody is asked any more."""
+        remedies = after_asking(self._verification.contradicted)
+        return tuple(judge.treat(one, remedies) for one in candidates)
+
+    def _is_wanting(self, candidate: Candidate) -> bool:
+        return asks_again(candidate, self._verification.contradicted)
 
     def _has_enough(self, question: Question, candidates: tuple[Candidate, ...]) -> bool:
         keep, max_similarity = question.config.keep, self._verification.max_similarity
-        selected = select(candidates, keep=keep, max_similarity=max_similarity)
+        good = tuple(one for one in candidates if not self._is_wanting(one))
+        selected = select(good, keep=keep, max_similarity=max_similarity)
         return sum(one.verdict.kept for one in selected) >= keep or condemned_by(candidates) is not None
-
-
-def _transcript(audio: SegmentAudio) -> str | None:
-    """Words of the Segment; those of the Recording only stand for it where it covers most of the Recording."""
-    whole_s = audio.recording.duration_s
-    covers = whole_s is not None and audio.segment.duration_s >= _COVERING_SHARE * whole_s
-    return audio.segment.transcript or (audio.recording.transcript if covers else None)
 
 
 def _caption_set(

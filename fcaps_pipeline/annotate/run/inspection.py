@@ -13,6 +13,8 @@ from fcaps_pipeline.annotate.run.soundness import last_verified
 from fcaps_pipeline.annotate.run.watch.activity import Activity, State, activity
 from fcaps_pipeline.annotate.run.watch.run_log import read_log, utc_now
 from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.records.annotations import Claim
+from fcaps_pipeline.records.audio import Event
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.commits import last_attempt, read_commit
 from fcaps_pipeline.shards.id_index import units_with
@@ -24,6 +26,7 @@ from fcaps_pipeline.shards.sums import CommitSums
 
 _SEGMENT_SUFFIX = re.compile(r"-c(\d+|mix)-\d{9,}-\d{9,}\Z")
 """What the id of a Segment has beyond that of its Recording."""
+_NO_CAPTION = {"text": "", "candidate_id": ""}
 
 
 class RunStatus(Record):
@@ -59,7 +62,10 @@ class Line(Record):
     duration_s: float | None
     """None where nothing could be read."""
     fine_caption: str = ""
+    fine_claims: tuple[Claim, ...] = ()
     global_caption: str = ""
+    global_claims: tuple[Claim, ...] = ()
+    events: tuple[Event, ...] = ()
     dropped: str
     """Why the Segment was rejected, or how many of its candidates were dropped by which rules."""
 
@@ -115,18 +121,25 @@ def lines(layout: RunLayout, tables: Sequence[Table] = OUTCOME_TABLES) -> Iterat
 def _lines(layout: RunLayout, commit: UnitCommit, table: Table) -> Iterator[Line]:
     rows = read_unit_rows(layout, commit, table, _COLUMNS[table])
     if table == "data":
-        candidates = _candidates(layout, commit, ["segment_id", "kept", "reasons"])
+        candidates = _candidates(layout, commit, ["segment_id", "candidate_id", "kept", "reasons", "claims"])
         yield from (_annotated(row, candidates.get(row["segment_id"], [])) for row in rows)
     else:
         yield from map(_rejected if table == "rejections" else _failed, rows)
 
 
 def _annotated(row: Row, candidates: list[Row]) -> Line:
+    """The best caption of each granularity with its claims."""
+    best = {one["granularity"]: one for one in reversed(row["captions"])}
+    claims = {one["candidate_id"]: tuple(map(Claim.model_validate, one["claims"] or ())) for one in candidates}
+    fine, whole = best.get("fine", _NO_CAPTION), best.get("global", _NO_CAPTION)
     return Line(
         segment_id=row["segment_id"],
         duration_s=row["duration_s"],
-        fine_caption=next(iter(row["fine_captions"]), ""),
-        global_caption=next(iter(row["global_captions"]), ""),
+        fine_caption=fine["text"],
+        fine_claims=claims.get(fine["candidate_id"], ()),
+        global_caption=whole["text"],
+        global_claims=claims.get(whole["candidate_id"], ()),
+        events=tuple(map(Event.model_validate, row["events"] or ())),
         dropped=_dropped(candidates),
     )
 
@@ -145,7 +158,7 @@ def _id(row: Row) -> str:
 
 
 _COLUMNS: dict[Table, list[str]] = {
-    "data": ["segment_id", "duration_s", "fine_captions", "global_captions"],
+    "data": ["segment_id", "duration_s", "captions", "events"],
     "rejections": ["segment_id", "duration_s", "reason"],
     "failures": ["segment_id", "recording_id", "duration_s", "message"],
 }

@@ -20,6 +20,7 @@ from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.hub import check_hub_model, check_pinned
 from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, model_folder
 from fcaps_pipeline.annotate.run.placement import check_room
+from fcaps_pipeline.annotate.verification.bounds import load_bounds
 from fcaps_pipeline.errors import EngineDeadError, UsageError
 from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, EngineConfig, Job, VllmEngineConfig
 from fcaps_pipeline.jobs.prompts import load_prompts
@@ -70,10 +71,10 @@ def _check_machine(job: Job) -> None:
 
 
 def _check_questions(job: Job) -> None:
-    prompts = load_prompts(job.prompt_references())
+    prompts, bounds = load_prompts(job.prompt_references()), load_bounds(job.verification.bounds)
     for name, engine in job.engines.items():
         captions = {granularity: one for granularity, one in job.captions.items() if one.engine == name}
-        SegmentAnnotator(build_engine(engine), captions, job.verification, prompts)
+        SegmentAnnotator(build_engine(engine), captions, job.verification, prompts, bounds)
 
 
 def _check_engine(name: str, job: Job) -> None:

@@ -19,6 +19,7 @@ from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotato
 from fcaps_pipeline.annotate.run.placement import captions_of
 from fcaps_pipeline.annotate.run.reckoning import tokens_of
 from fcaps_pipeline.annotate.run.reuse import Reuse
+from fcaps_pipeline.annotate.verification.bounds import load_bounds
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.prompts import load_prompts
 from fcaps_pipeline.records.audio import Acoustics, Recording, Segment, SegmentAudio
@@ -152,9 +153,10 @@ def _recordings(layout: RunLayout) -> Iterator[Recording]:
 def _annotators(job: Job, reuse: Reuse, answers: EarlierAnswers) -> Mapping[str, SegmentAnnotator | None]:
     """By engine; None where no earlier run had its model, so that everything must be asked."""
     prompts = load_prompts(job.prompt_references())
+    bounds = load_bounds(job.verification.bounds)
     return {
         name: SegmentAnnotator(
-            AnswersAlone(reuse.identities[name], answers), captions_of(job, name), job.verification, prompts
+            AnswersAlone(reuse.identities[name], answers), captions_of(job, name), job.verification, prompts, bounds
         )
         if name in reuse.identities
         else None

@@ -1,13 +1,17 @@
 """`report.json`: what a run did, for people and scripts."""
 
+from collections.abc import Mapping
 from enum import Enum
 from itertools import islice
 
+from pydantic import Field
+
 from fcaps_pipeline import __version__
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
+from fcaps_pipeline.annotate.verification.claims import OTHER
 from fcaps_pipeline.errors import printable
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.shards.layout import RunLayout, Totals
+from fcaps_pipeline.shards.layout import ClaimCounts, RunLayout, Totals
 from fcaps_pipeline.shards.outcomes import read_outcomes
 from fcaps_pipeline.shards.plan import Plan
 from fcaps_pipeline.shards.sums import MAX_LISTED, CommitSums
@@ -57,6 +61,10 @@ class RunReport(Record):
     num_units: int
     num_units_done: int
     rejection_reasons: dict[str, int]
+    claims: dict[str, ClaimCounts] = Field(default_factory=dict)
+    """What became of the claims of all candidates, by attribute."""
+    share_not_understood: float | None = None
+    """Of these, the share `other`; None where there are none."""
     failures: tuple[str, ...]
     """The first thousand; the others are in `failures/`."""
     recordings_without_segments: tuple[str, ...]
@@ -86,6 +94,8 @@ def make_report(
         num_units=plan.num_units,
         num_units_done=sums.num_units,
         rejection_reasons=dict(sums.rejection_reasons),
+        claims=dict(sorted(sums.claims.items())),
+        share_not_understood=_share_not_understood(sums.claims),
         failures=tuple(map(printable, sums.failures)),
         recordings_without_segments=_without_segments(layout, sums),
         warnings=dict(sums.warnings),
@@ -99,6 +109,11 @@ def _state(plan: Plan, totals: Totals, num_units_done: int) -> State:
         return State.UNFINISHED
     failed = totals.num_recordings_failed + totals.num_segment_failures
     return State.WITH_FAILURES if failed else State.WHOLE
+
+
+def _share_not_understood(claims: Mapping[str, ClaimCounts]) -> float | None:
+    total = sum(one.total for one in claims.values())
+    return claims.get(OTHER, ClaimCounts()).total / total if total else None
 
 
 def _without_segments(layout: RunLayout, sums: CommitSums) -> tuple[str, ...]:

@@ -1,105 +1,66 @@
-"""Holds the captions of one Segment against each other and against what is known of its speaker.
+"""Holds the captions of one Segment against each other.
 
-Enters: candidates of every granularity that passed the rules. Leaves: those that say something else than most of the
-others, with the reason. A row must not call its speaker a man here and a woman there.
+Enters: candidates of every granularity that passed so far, with their claims. Leaves: those that say something else
+than most of the others, with the reason, and what the others say as evidence. It is an audio LLM's word, so that it
+bears nothing out; but a row must not call its speaker a man here and a woman there.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
+from fcaps_pipeline.annotate.verification.conflicts import CONFLICTS
 from fcaps_pipeline.annotate.verification.evidence import evidence_score
-from fcaps_pipeline.attributes.reading import read_attributes
-from fcaps_pipeline.attributes.stated import AgeGroup
-from fcaps_pipeline.records.annotations import Candidate
-from fcaps_pipeline.records.audio import Recording
+from fcaps_pipeline.records.annotations import Candidate, Claim, Evidence
 
-_AGES: tuple[str, ...] = get_args(AgeGroup)
-_OPPOSITES = frozenset(map(frozenset, (("low", "high"), ("slow", "fast"), ("soft", "loud"))))
-
-
-def _differ(first: str, second: str) -> bool:
-    return first != second
-
-
-def _far_apart(first: str, second: str) -> bool:
-    """Neighbouring age groups are the same voice to two listeners; a child is no adult."""
-    distance = abs(_AGES.index(first) - _AGES.index(second))
-    return distance > 1 or (distance == 1 and "child" in (first, second))
-
-
-def _opposed(first: str, second: str) -> bool:
-    return frozenset((first, second)) in _OPPOSITES
-
-
-def _unrelated(first: str, second: str) -> bool:
-    """`american` and `southern american` name one accent."""
-    return not set(first.split()) & set(second.split())
-
-
-_CONFLICTS: Mapping[str, Callable[[str, str], bool]] = {
-    "gender": _differ,
-    "age_group": _far_apart,
-    "accent": _unrelated,
-    "pitch": _opposed,
-    "rate": _opposed,
-    "volume": _opposed,
-}
-"""Traits of a voice, and when two values of one cannot both be true of it."""
-_CHANGING = {"pitch": "pitch", "rate": "rate", "volume": "loudness"}
+_TOOL = "other_captions"
+_CHANGING = {"pitch": "pitch_course", "rate": "rate_course", "volume": "loudness_course"}
 """A caption that tells of a change names one part of it, which is no trait."""
 
 
 @dataclass(frozen=True)
-class Inconsistency:
-    """A caption against the others of its Segment."""
+class Comparison:
+    """A caption after the others were heard."""
 
     candidate: Candidate
-    detail: str
+    """Its claims with what the others say."""
+    against: str | None
+    """Why it cannot stand beside the others; None where it can."""
 
 
-def find_inconsistencies(candidates: Sequence[Candidate], recording: Recording) -> tuple[Inconsistency, ...]:
-    """The captions that contradict what is known, or what most captions of the Segment say.
+def compare_captions(candidates: Sequence[Candidate]) -> tuple[Comparison, ...]:
+    """Each caption held against the others, in order.
 
     Args:
         candidates: of all granularities, those that passed the rules.
-        recording: what its source says of the speaker, by a field or by human tags.
     """
     traits = [traits_of(one) for one in candidates]
-    known = _known_traits(recording)
-    found: dict[int, str] = {}
-    for name, conflict in _CONFLICTS.items():
-        said = {index: one[name] for index, one in enumerate(traits) if name in one and index not in found}
-        if not said:
-            continue
-        agreed = known.get(name) or _agreed(said, candidates)
-        source = "the source says" if name in known else "most captions of the Segment say"
-        found |= {
-            index: f"{name.replace('_', ' ')} {value}, {source} {agreed}"
-            for index, value in said.items()
-            if conflict(value, agreed)
-        }
-    return tuple(Inconsistency(candidates[index], detail) for index, detail in sorted(found.items()))
+    against: dict[int, tuple[str, str]] = {}
+    for name, conflict in CONFLICTS.items():
+        said = {index: one[name].value for index, one in enumerate(traits) if name in one and index not in against}
+        if said:
+            agreed = _agreed(said, candidates)
+            against |= {
+                index: (name, f"{name.replace('_', ' ')} {value}, most captions of the Segment say {agreed}")
+                for index, value in said.items()
+                if conflict(value, agreed)
+            }
+    return tuple(
+        Comparison(_with_others(one, index, traits, against.get(index, ("", ""))[0]), against.get(index, ("", None))[1])
+        for index, one in enumerate(candidates)
+    )
 
 
-def traits_of(candidate: Candidate) -> dict[str, str]:
-    """The traits that a caption gives its speaker; the fields of a global caption before its prose."""
-    stated = read_attributes(candidate.text)
-    changing = {one.quantity for one in stated.courses}
-    prose = {
-        name: value
-        for name in _CONFLICTS
-        if (value := getattr(stated, name)) is not None and _CHANGING.get(name) not in changing
-    }
-    fields = candidate.attributes.model_dump() if candidate.attributes else {}
-    return prose | {name: value for name, value in fields.items() if name in _CONFLICTS and value != "unknown"}
-
-
-def _known_traits(recording: Recording) -> dict[str, str]:
-    stated = read_attributes(". ".join(recording.tags)) if recording.tags else None
-    known = {name: value for name in _CONFLICTS if stated and (value := getattr(stated, name)) is not None}
-    return known | ({"gender": recording.speaker_gender} if recording.speaker_gender else {})
+def traits_of(candidate: Candidate) -> dict[str, Claim]:
+    """The traits that a caption gives its speaker: of each the first claim, fields before prose."""
+    claims = candidate.claims or ()
+    changing = {one.attribute for one in claims}
+    found: dict[str, Claim] = {}
+    for one in claims:
+        is_part = one.span is not None and _CHANGING.get(one.attribute) in changing
+        if one.attribute in CONFLICTS and not is_part:
+            found.setdefault(one.attribute, one)
+    return found
 
 
 def _agreed(said: Mapping[int, str], candidates: Sequence[Candidate]) -> str:
@@ -109,3 +70,32 @@ def _agreed(said: Mapping[int, str], candidates: Sequence[Candidate]) -> str:
     for index, value in said.items():
         scores[value] += evidence_score(candidates[index].verdict.scores)
     return max(counts, key=lambda value: (counts[value], scores[value]))
+
+
+def _with_others(candidate: Candidate, index: int, traits: Sequence[Mapping[str, Claim]], false: str) -> Candidate:
+    """Adds to each trait what the other captions say of it; one of them is called false where that is its name."""
+    own = traits[index]
+    others = {
+        name: Counter(one[name].value for place, one in enumerate(traits) if place != index and name in one)
+        for name in own
+    }
+    heard = {id(own[name]): _evidence(counts) for name, counts in others.items() if counts}
+    if not heard:
+        return candidate
+    claims = tuple(
+        one.model_copy(
+            update={
+                "evidence": (*one.evidence, heard[id(one)]),
+                "result": "contradicted" if one is own.get(false) else one.result,
+            }
+        )
+        if id(one) in heard
+        else one
+        for one in candidate.claims or ()
+    )
+    return candidate.model_copy(update={"claims": claims})
+
+
+def _evidence(counts: Counter[str]) -> Evidence:
+    said = ", ".join(f"{count} say {value}" for value, count in counts.most_common())
+    return Evidence(tool=_TOOL, tier="listening", value=f"of {counts.total()}: {said}")

@@ -6,15 +6,24 @@ selected, and the row keeps what passed.
 
 from collections import Counter
 
-from fcaps_pipeline.annotate.verification.consistency import find_inconsistencies
+from fcaps_pipeline.annotate.verification.consistency import Comparison, compare_captions
 from fcaps_pipeline.annotate.verification.profile import vote
+from fcaps_pipeline.annotate.verification.remedies import drop_unverified
 from fcaps_pipeline.annotate.verification.rules import condemned_by
 from fcaps_pipeline.annotate.verification.selection import drop, select
 from fcaps_pipeline.annotate.verification.sound import unfit_sound
 from fcaps_pipeline.errors import AccountingError
 from fcaps_pipeline.jobs.annotate_job import Job
-from fcaps_pipeline.records.annotations import Annotation, CaptionSet, Failure, Missing, Rejection, SegmentOutcome
-from fcaps_pipeline.records.audio import Recording, SegmentAudio
+from fcaps_pipeline.records.annotations import (
+    Annotation,
+    Candidate,
+    CaptionSet,
+    Failure,
+    Missing,
+    Rejection,
+    SegmentOutcome,
+)
+from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
 
 INCONSISTENT = "inconsistent"
@@ -41,7 +50,7 @@ def decide(segment: SegmentAudio, caption_sets: tuple[CaptionSet, ...], job: Job
             f"segment {segment.segment.segment_id}: expected answers for {sorted(job.captions)}, "
             f"found {sorted(one.granularity for one in caption_sets)}"
         )
-    ordered = _selected(tuple(found[granularity] for granularity in job.captions), segment.recording, job)
+    ordered = _selected(tuple(found[granularity] for granularity in job.captions), job)
     unfit = unfit_sound(segment.acoustics, job.verification)
     unasked = [one for one in ordered if one.is_unasked]
     if unasked and not unfit:
@@ -79,25 +88,31 @@ def _annotation(segment: SegmentAudio, caption_sets: tuple[CaptionSet, ...]) -> 
     )
 
 
-def _selected(caption_sets: tuple[CaptionSet, ...], recording: Recording, job: Job) -> tuple[CaptionSet, ...]:
-    """The sets with what contradicts the row dropped, and the best of the rest selected."""
-    passed = [candidate for one in caption_sets for candidate in one.kept]
-    details = {id(one.candidate): one.detail for one in find_inconsistencies(passed, recording)}
+def _selected(caption_sets: tuple[CaptionSet, ...], job: Job) -> tuple[CaptionSet, ...]:
+    """The sets with what is unverified, if that shall not stay, and what contradicts the row dropped; then the best."""
+    sets = [_verified(one) for one in caption_sets] if job.verification.unverifiable == "drop" else caption_sets
+    passed = [candidate for one in sets for candidate in one.kept]
+    compared = dict(zip(map(id, passed), map(_consistent, compare_captions(passed)), strict=True))
     return tuple(
         one.model_copy(
             update={
                 "candidates": select(
-                    tuple(
-                        drop(candidate, INCONSISTENT, details[id(candidate)]) if id(candidate) in details else candidate
-                        for candidate in one.candidates
-                    ),
+                    tuple(compared.get(id(candidate), candidate) for candidate in one.candidates),
                     keep=job.captions[one.granularity].keep,
                     max_similarity=job.verification.max_similarity,
                 )
             }
         )
-        for one in caption_sets
+        for one in sets
     )
+
+
+def _verified(caption_set: CaptionSet) -> CaptionSet:
+    return caption_set.model_copy(update={"candidates": tuple(map(drop_unverified, caption_set.candidates))})
+
+
+def _consistent(one: Comparison) -> Candidate:
+    return one.candidate if one.against is None else drop(one.candidate, INCONSISTENT, one.against)
 
 
 def _failure(segment: SegmentAudio, unanswered: CaptionSet, caption_sets: tuple[CaptionSet, ...]) -> Failure:

@@ -1,7 +1,7 @@
 """The rules that judge a candidate caption, each with a name, in one registry.
 
-An `Answer` enters, a `Verdict` with every reason leaves. Nothing is repaired. Which caption of
-several good ones is kept is decided in `selection`; whether to ask again, in `segment_annotator`.
+An `Answer` enters, a `Verdict` with every reason leaves. Nothing is repaired. Whether what it claims is true is asked
+in `evidence`, which caption of several good ones is kept in `selection`, whether to ask again in `segment_annotator`.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,19 +10,13 @@ from functools import cached_property
 
 from fcaps_pipeline.annotate.verification import wording
 from fcaps_pipeline.annotate.verification.background import find_background
-from fcaps_pipeline.annotate.verification.evidence import (
-    StatementsOfCaption,
-    Weighed,
-    find_contradiction,
-    find_self_contradiction,
-    read_statements,
-    weigh,
-)
+from fcaps_pipeline.annotate.verification.claims import READ_CHARACTERS
 from fcaps_pipeline.annotate.verification.language import find_other_language
 from fcaps_pipeline.annotate.verification.parsing import ParsedAnswer
+from fcaps_pipeline.annotate.verification.self_contradiction import find_self_contradiction
+from fcaps_pipeline.attributes.reading import Reading, read_caption
 from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.annotations import Candidate, Completion, Verdict
-from fcaps_pipeline.records.audio import Acoustics, Gender
 from fcaps_pipeline.records.captions import Granularity
 
 ENGLISH = "en"
@@ -46,29 +40,25 @@ class Answer:
     parsed: ParsedAnswer
     completion: Completion
     bounds: VerificationConfig
-    acoustics: Acoustics
     transcript: str | None = None
     """Words spoken in the Segment, where the source says so."""
     tags: tuple[str, ...] = ()
     """Human tags that the prompt told the model; empty when it told none."""
-
-    speaker_gender: Gender | None = None
-    """Of the speaker, where the source knows it."""
 
     @property
     def text(self) -> str:
         """The caption."""
         return self.parsed.text
 
-    @cached_property
-    def stated(self) -> StatementsOfCaption:
-        """What the caption states of the whole Segment."""
-        return read_statements(self.text, self.parsed.attributes)
+    @property
+    def has_caption(self) -> bool:
+        """Whether the answer could be parsed."""
+        return self.parsed.fault is None
 
     @cached_property
-    def weighed(self) -> tuple[Weighed, ...]:
-        """The statements that a measurement bears on."""
-        return weigh(self.stated, self.acoustics, speaker_gender=self.speaker_gender)
+    def reading(self) -> Reading:
+        """What the caption says, as far as it is read."""
+        return read_caption(self.text[:READ_CHARACTERS])
 
 
 @dataclass(frozen=True)
@@ -92,18 +82,16 @@ def judge(answer: Answer) -> Verdict:
 
     A global answer that could not be parsed has no caption; only rules on the raw answer apply.
     """
-    has_caption = answer.parsed.fault is None
     language = answer.bounds.language
     findings = [
         (rule.name, detail)
         for rule in RULES
-        if answer.granularity in rule.granularities and (has_caption or not rule.reads_caption)
+        if answer.granularity in rule.granularities and (answer.has_caption or not rule.reads_caption)
         if rule.language in {None, language} and (detail := rule.check(answer)) is not None
     ]
     return Verdict(
         reasons=tuple(name for name, _ in findings),
         details=tuple(detail for _, detail in findings),
-        scores=tuple(one.record() for one in answer.weighed) if has_caption and language == ENGLISH else (),
     )
 
 
@@ -159,11 +147,6 @@ def _transcript_words(answer: Answer) -> str | None:
     return f"in the transcript: {shared}" if shared else None
 
 
-def _contradicts_source(answer: Answer) -> str | None:
-    said, known = answer.stated.gender, answer.speaker_gender
-    return f"{said}, the source says {known}" if said and known and said != known else None
-
-
 def _tags_not_honoured(answer: Answer) -> str | None:
     stems = {word[:_TAG_STEM_CHARACTERS] for word in wording.split_words(answer.text)}
     missing = [tag for tag in answer.tags if not _tag_stems(tag) <= stems]
@@ -197,9 +180,7 @@ RULES: tuple[Rule, ...] = (
     Rule("absence", _on_text(wording.find_absence)),
     Rule("tool_values", _on_text(wording.find_tool_value)),
     Rule("tags_not_honoured", _tags_not_honoured),
-    Rule("contradicts_source", _contradicts_source),
-    Rule("contradicts_evidence", lambda answer: find_contradiction(answer.weighed)),
-    Rule("contradicts_itself", lambda answer: find_self_contradiction(answer.text, answer.parsed.attributes)),
+    Rule("contradicts_itself", lambda answer: find_self_contradiction(answer.reading, answer.parsed.attributes)),
 )
 """In the order in which reasons are listed."""
 

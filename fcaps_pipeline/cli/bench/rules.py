@@ -50,16 +50,25 @@ def rules(
 def _statements(found: "RuleBench") -> "Table":
     from rich.table import Table
 
-    table = Table("statements about", "true", "dropped", "flipped", "found")
+    table = Table("statements about", "true", "dropped", "supported", "flipped", "found", "supported")
     rows = [
-        (one.attribute.replace("_", " "), one.num_true, one.num_dropped, one.num_flipped, one.num_found)
+        (
+            one.attribute.replace("_", " "),
+            (one.num_true, one.num_dropped, one.num_supported, one.num_flipped, one.num_found, one.num_misled),
+        )
         for one in found.attributes
     ]
-    _, *counts = zip(*rows, strict=True)
-    rows.append(("all", *(sum(column) for column in counts)))
-    for name, num_true, num_dropped, num_flipped, num_found in rows:
+    columns = zip(*(counts for _, counts in rows), strict=True)
+    for name, counts in (*rows, ("all", tuple(map(sum, columns)))):
+        num_true, num_dropped, num_supported, num_flipped, num_found, num_misled = counts
         table.add_row(
-            name, f"{num_true}", _share(num_dropped, num_true), f"{num_flipped}", _share(num_found, num_flipped)
+            name,
+            f"{num_true}",
+            _share(num_dropped, num_true),
+            _share(num_supported, num_true),
+            f"{num_flipped}",
+            _share(num_found, num_flipped),
+            _share(num_misled, num_flipped),
         )
     return table
 

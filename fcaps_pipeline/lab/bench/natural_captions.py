@@ -11,7 +11,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from fcaps_pipeline.annotate.verification.bounds import shipped_bounds
+from fcaps_pipeline.annotate.verification.claims import read_claims
+from fcaps_pipeline.annotate.verification.evidence import weigh_claims
+from fcaps_pipeline.annotate.verification.facts import Facts
 from fcaps_pipeline.annotate.verification.parsing import parse_answer
+from fcaps_pipeline.annotate.verification.remedies import CONTRADICTED
 from fcaps_pipeline.annotate.verification.rules import Answer, judge
 from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.annotations import Completion
@@ -22,6 +27,7 @@ from fcaps_pipeline.records.captions import Granularity
 KEEP = "keep"
 _USUAL_HZ, _FOLLOWS = 2.5, 0.4
 """How the modulation of synthetic clips follows their syllables, by least squares."""
+_NUM_SAMPLES = 64_000
 _ANY_LENGTH = VerificationConfig(fine_min_characters=1)
 """Length is no matter of style."""
 
@@ -43,18 +49,20 @@ class NaturalCaption(Record):
     """Who wrote it: the author of the rules, or another who set out to find verdicts that are wrong."""
 
     def reasons(self) -> tuple[str, ...]:
-        """What the rules say."""
+        """What rules and evidence say."""
         completion = Completion(text=self.text, finish_reason="stop", num_prompt_tokens=0, num_output_tokens=1, seed=0)
         answer = Answer(
             granularity=Granularity.FINE,
             parsed=parse_answer(Granularity.FINE, self.text),
             completion=completion,
             bounds=_ANY_LENGTH,
-            acoustics=_ordinary(self.voice, self.measured),
             transcript=self.transcript,
-            speaker_gender=self.speaker_gender,
         )
-        return judge(answer).reasons
+        facts = Facts(_ordinary(self.voice, self.measured), _NUM_SAMPLES, speaker_gender=self.speaker_gender)
+        claims = read_claims(answer.reading, None, _NUM_SAMPLES)
+        weighed = weigh_claims(claims, self.text, facts, shipped_bounds())
+        is_false = any(one.claim.result == "contradicted" for one in weighed)
+        return (*judge(answer).reasons, *([CONTRADICTED] if is_false else []))
 
 
 @cache

@@ -10,20 +10,28 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from fcaps_pipeline.annotate.acoustics.measure import measure_acoustics
-from fcaps_pipeline.annotate.verification.bounds import Attribute, BoundTable, shipped_bounds
-from fcaps_pipeline.annotate.verification.evidence import Statement, StatementsOfCaption, read_statements, weigh
+from fcaps_pipeline.annotate.acoustics.measure import measure_segment
+from fcaps_pipeline.annotate.verification.bounds import BoundTable, shipped_bounds
+from fcaps_pipeline.annotate.verification.claims import part_of, read_claims
+from fcaps_pipeline.annotate.verification.evidence import weigh_claims
+from fcaps_pipeline.annotate.verification.facts import Facts
+from fcaps_pipeline.annotate.verification.findings import Weighed
+from fcaps_pipeline.annotate.verification.remedies import CONTRADICTED
 from fcaps_pipeline.annotate.verification.rules import RULES
+from fcaps_pipeline.attributes.reading import read_caption
+from fcaps_pipeline.attributes.stated import Place
 from fcaps_pipeline.audio.flac import decode_flac
 from fcaps_pipeline.audio.stream import decode_all
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.lab.bench.calibration import calibrate, true_statements
+from fcaps_pipeline.lab.bench.calibration import Vouched, calibrate, true_statements
 from fcaps_pipeline.lab.bench.natural_captions import natural_captions
 from fcaps_pipeline.lab.embedded.grammar import fine_caption
 from fcaps_pipeline.lab.synthesis.corpus import read_truths, write_corpus
 from fcaps_pipeline.lab.synthesis.truth import ClipTruth, SpeechTruth, Split
-from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Acoustics
+from fcaps_pipeline.records.annotations import Claim
+from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Gender
 from fcaps_pipeline.records.base import Record
 
 _MIN_CLIP_S = 2.0
@@ -40,20 +48,27 @@ _OPPOSITES = {
     "falling": "rising",
 }
 """What a flipped statement says; the middle of a scale has no opposite."""
+_NEVER_SAID = {("whisper", "none"), *((f"{name}_course", "steady") for name in ("loudness", "pitch", "rate"))}
+"""What may be true, and no caption claims."""
 _HUMAN_FILE = "captions.jsonl"
 
 
 class AttributeRow(Record):
-    """Statements about one attribute, held against measurements."""
+    """Statements about one attribute, of the whole or of a part, held against measurements."""
 
     attribute: str
     num_true: int
     """True statements that a measurement bears on."""
     num_dropped: int
     """Of those, the ones that evidence calls false."""
+    num_supported: int
+    """Of those, the ones that evidence bears out."""
     num_flipped: int
     """The same statements with the opposite value, where there is one."""
     num_found: int
+    """Of those, the ones that evidence calls false."""
+    num_misled: int
+    """Of those, the ones that evidence bears out."""
 
 
 class RuleRow(Record):
@@ -99,12 +114,13 @@ def bench_rules(work: Path, *, num_clips: int, seed: int, workers: int, on_clips
     clips = _measured(work, "test", num_clips=num_clips, seed=seed, workers=workers, on_clips=on_clips)
     if not clips:
         raise UsageError(f"{num_clips} clips hold no speech of {_MIN_CLIP_S} s; ask for more of them")
-    weighed = [(whole, weigh(_written(whole), acoustics)) for whole, acoustics in clips]
     return RuleBench(
-        attributes=tuple(_attribute_rows([(whole.speech, acoustics) for whole, acoustics in clips if whole.speech])),
+        attributes=tuple(_attribute_rows([(whole.speech, facts) for whole, facts in clips if whole.speech])),
         rules=tuple(_rule_rows()),
         num_captions=len(clips),
-        num_captions_dropped=sum(any(one.score < 0 for one in found) for _, found in weighed),
+        num_captions_dropped=sum(
+            any(one.claim.result == "contradicted" for one in _weighed_caption(whole, facts)) for whole, facts in clips
+        ),
         provenance=shipped_bounds().provenance,
     )
 
@@ -132,74 +148,97 @@ def calibrate_bounds(
         f"{len(clips)} synthetic clips of the train voices (fcaps bench rules --calibrate, seed {seed}) "
         f"and {len(vouched)} human captions"
     )
-    return calibrate([(whole.speech, acoustics) for whole, acoustics in clips if whole.speech], vouched, provenance)
+    return calibrate([(whole.speech, facts) for whole, facts in clips if whole.speech], vouched, provenance)
 
 
 def _measured(
     work: Path, split: Split, *, num_clips: int, seed: int, workers: int, on_clips: Callable[[int], None]
-) -> list[tuple[ClipTruth, Acoustics]]:
+) -> list[tuple[ClipTruth, Facts]]:
     blocks = write_corpus(work, split, num_clips=num_clips, seed=seed, workers=workers, on_block=on_clips)
     return [
-        (truth, measure_acoustics(decode_flac(path.read_bytes())))
+        (truth, _facts(decode_flac(path.read_bytes())))
         for block in blocks
         for truth, path in read_truths(block)
         if truth.speech and truth.num_samples >= _MIN_CLIP_S * SAMPLE_RATE_HZ
     ]
 
 
-def _written(whole: ClipTruth) -> StatementsOfCaption:
-    """What a caption says that tells nothing but the truth."""
-    return read_statements(fine_caption(whole, np.random.default_rng(0)).text, None)
+def _facts(pcm_T: npt.NDArray[np.int16]) -> Facts:
+    """What code alone measures: who speaks is not told."""
+    found = measure_segment(pcm_T)
+    return Facts(found.acoustics, len(pcm_T), pcm_T, found.tracks)
 
 
-def _attribute_rows(clips: Sequence[tuple[SpeechTruth, Acoustics]]) -> Iterator[AttributeRow]:
-    names: dict[Attribute, None] = {name: None for truth, _ in clips for name in true_statements(truth)}
-    for name in names:
-        said = [(truth, value, acoustics) for truth, acoustics in clips if (value := true_statements(truth).get(name))]
-        true = [_is_false(name, value, truth, acoustics) for truth, value, acoustics in said]
+def _weighed_caption(whole: ClipTruth, facts: Facts) -> tuple[Weighed, ...]:
+    """What evidence makes of a caption that tells nothing but the truth."""
+    text = fine_caption(whole, np.random.default_rng(0)).text
+    claims = read_claims(read_caption(text), None, facts.num_samples)
+    return weigh_claims(claims, text, facts, shipped_bounds())
+
+
+def _attribute_rows(clips: Sequence[tuple[SpeechTruth, Facts]]) -> Iterator[AttributeRow]:
+    names = dict.fromkeys(key for truth, _ in clips for key in true_statements(truth))
+    for name, place in names:
+        said = [(truth, value, facts) for truth, facts in clips if (value := true_statements(truth).get((name, place)))]
+        true = [
+            _result(name, place, value, truth.gender, facts)
+            for truth, value, facts in said
+            if (name, value) not in _NEVER_SAID
+        ]
         flipped = [
-            _is_false(name, opposite, truth, acoustics)
-            for truth, value, acoustics in said
-            if (opposite := _OPPOSITES.get(value))
+            _result(name, place, opposite, truth.gender, facts)
+            for truth, value, facts in said
+            if (opposite := "whole" if (name, value) == ("whisper", "none") else _OPPOSITES.get(value))
         ]
         yield AttributeRow(
-            attribute=name,
+            attribute=name if place is None else f"{name} at the {place}",
             num_true=sum(one is not None for one in true),
-            num_dropped=sum(one is True for one in true),
+            num_dropped=true.count("contradicted"),
+            num_supported=true.count("supported"),
             num_flipped=sum(one is not None for one in flipped),
-            num_found=sum(one is True for one in flipped),
+            num_found=flipped.count("contradicted"),
+            num_misled=flipped.count("supported"),
         )
 
 
-def _is_false(name: Attribute, value: str, truth: SpeechTruth, acoustics: Acoustics) -> bool | None:
-    """What evidence says of one statement; None where no measurement bears on it."""
-    said = StatementsOfCaption((Statement(name, value),), truth.gender)
-    weighed = weigh(said, acoustics)
-    return weighed[0].score < 0 if weighed else None
+def _result(name: str, place: Place | None, value: str, gender: Gender, facts: Facts) -> str | None:
+    """What evidence says of one statement in the words of the bounds; None where no measurement bears on it."""
+    attribute, claimed = {
+        ("whisper", "whole"): ("voice_quality", "whisper"),
+        ("pauses", "some"): ("pauses", "one"),
+    }.get((name, value), (name, value))
+    interval = None if place is None else part_of(place, facts.num_samples)
+    claims = [Claim(attribute=attribute, value=claimed, interval=interval, result="unverifiable")]
+    if attribute != "gender":
+        claims.append(Claim(attribute="gender", value=gender, result="unverifiable"))
+    found = weigh_claims(claims, "", facts, shipped_bounds())[0]
+    return None if found.score is None else found.claim.result
 
 
 def _rule_rows() -> Iterator[RuleRow]:
     judged = [(caption.verdict, set(caption.reasons())) for caption in natural_captions()]
-    for rule in RULES:
-        expected = [reasons for verdict, reasons in judged if verdict == rule.name]
-        hits = [verdict for verdict, reasons in judged if rule.name in reasons]
+    for name in (*(rule.name for rule in RULES), CONTRADICTED):
+        expected = [reasons for verdict, reasons in judged if verdict == name]
+        hits = [verdict for verdict, reasons in judged if name in reasons]
         if expected or hits:
             yield RuleRow(
-                rule=rule.name,
+                rule=name,
                 num_expected=len(expected),
-                num_found=sum(rule.name in reasons for reasons in expected),
+                num_found=sum(name in reasons for reasons in expected),
                 num_hits=len(hits),
                 num_wrong=hits.count("keep"),
             )
 
 
-def _human(folder: Path) -> Iterator[tuple[str, Acoustics]]:
+def _human(folder: Path) -> Iterator[Vouched]:
     try:
         lines = (folder / _HUMAN_FILE).read_text(encoding="utf-8").splitlines()
         captions = [json.loads(line) for line in lines]
         for caption in captions:
-            acoustics = measure_acoustics(decode_all(str(folder / caption["file"]))[0])
-            yield from ((caption[name], acoustics) for name in ("fine_caption", "global_caption"))
+            facts = _facts(decode_all(str(folder / caption["file"]))[0])
+            for name in ("fine_caption", "global_caption"):
+                text = caption[name]
+                yield Vouched(text, read_claims(read_caption(text), None, facts.num_samples), facts)
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(
             f"{folder / _HUMAN_FILE}: expected lines with file, fine_caption and global_caption, found {error!r}"

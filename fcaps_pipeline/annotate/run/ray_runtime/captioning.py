@@ -19,6 +19,7 @@ from fcaps_pipeline.annotate.run.queue_service import ReplicaReport
 from fcaps_pipeline.annotate.run.ray_runtime.queues import ANSWERS, queue_name
 from fcaps_pipeline.annotate.run.replica import Replica
 from fcaps_pipeline.annotate.run.reuse import Reuse
+from fcaps_pipeline.annotate.verification.bounds import BoundTable
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig, EngineConfig
 from fcaps_pipeline.jobs.prompts import Prompt
 from fcaps_pipeline.jobs.verification import VerificationConfig
@@ -38,6 +39,8 @@ class CaptioningSetup:
     captions: dict[Granularity, CaptionConfig]
     verification: VerificationConfig
     prompts: dict[str, Prompt]
+    bounds: BoundTable
+    """That claims are held against."""
     room: int
     """Segments in hand at once."""
     counts_load: bool
@@ -74,7 +77,8 @@ class CaptioningActor:
     async def start(self) -> EngineIdentity:
         """Starts the engine. It is built here, where an error reaches the driver whole."""
         setup = self._setup
-        self._annotator = SegmentAnnotator(self.build(), setup.captions, setup.verification, setup.prompts)
+        asked = (setup.captions, setup.verification, setup.prompts, setup.bounds)
+        self._annotator = SegmentAnnotator(self.build(), *asked)
         return await self._annotator.start()
 
     def build(self) -> Engine:

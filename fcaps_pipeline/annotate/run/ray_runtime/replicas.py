@@ -32,6 +32,7 @@ from fcaps_pipeline.annotate.run.ray_runtime.queues import QueueActor, queue_nam
 from fcaps_pipeline.annotate.run.reuse import Reuse
 from fcaps_pipeline.annotate.run.supervision import RestartBudget
 from fcaps_pipeline.annotate.run.watch.progress import EngineState
+from fcaps_pipeline.annotate.verification.bounds import load_bounds
 from fcaps_pipeline.errors import EngineDeadError, ModelError, UsageError
 from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, Job
 from fcaps_pipeline.jobs.prompts import load_prompts
@@ -114,6 +115,7 @@ class EngineReplicas:
             captions=captions_of(job, engine_name),
             verification=job.verification,
             prompts=load_prompts(job.prompt_references()),
+            bounds=load_bounds(job.verification.bounds),
             room=self._room,
             counts_load=job.resources.engine_statistics,
             reuse=reuse,

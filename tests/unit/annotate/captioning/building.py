@@ -1,14 +1,15 @@
 """Builds the records that several tests of this folder need."""
 
-from typing import Literal
-
 import numpy as np
 
+from fcaps_pipeline.annotate.verification.claims import read_claims
 from fcaps_pipeline.annotate.verification.parsing import parse_answer
 from fcaps_pipeline.annotate.verification.rules import Answer
+from fcaps_pipeline.attributes.reading import read_caption
 from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.annotations import (
     Candidate,
+    Claim,
     Completion,
     EvidenceScore,
     FinishReason,
@@ -93,9 +94,7 @@ def answer(
     finish_reason: FinishReason = "stop",
     transcript: str | None = None,
     tags: tuple[str, ...] = (),
-    measured: Acoustics | None = None,
     bounds: VerificationConfig | None = None,
-    speaker_gender: Literal["female", "male"] | None = None,
 ) -> Answer:
     """What the rules see."""
     return Answer(
@@ -103,11 +102,14 @@ def answer(
         parsed=parse_answer(granularity, text),
         completion=completion(text, finish_reason),
         bounds=bounds or VerificationConfig(),
-        acoustics=measured or acoustics(),
-        speaker_gender=speaker_gender,
         transcript=transcript,
         tags=tags,
     )
+
+
+def claims_of(text: str, attributes: GlobalCaption | None = None, num_samples: int = 32_000) -> tuple[Claim, ...]:
+    """What a caption claims, unchecked."""
+    return read_claims(read_caption(text), attributes, num_samples)
 
 
 def candidate(text: str, *, reasons: tuple[str, ...] = (), seed: int = 0, scores: tuple[float, ...] = ()) -> Candidate:
@@ -136,4 +138,5 @@ def candidate(text: str, *, reasons: tuple[str, ...] = (), seed: int = 0, scores
                 EvidenceScore(attribute="rate", value="slow", measure="m", measured=0.0, score=one) for one in scores
             ),
         ),
+        claims=claims_of(text),
     )

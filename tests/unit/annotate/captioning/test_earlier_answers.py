@@ -18,16 +18,17 @@ from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotato
 from fcaps_pipeline.annotate.engines.cascade_engine import CascadeEngine
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine, EngineIdentity
 from fcaps_pipeline.annotate.engines.model_folder import folder_revision
+from fcaps_pipeline.annotate.verification.bounds import shipped_bounds
 from fcaps_pipeline.errors import CorruptRunError, JobError, OutputError, UsageError
 from fcaps_pipeline.jobs.annotate_job import (
     CaptionConfig,
     CascadeEngineConfig,
     EndpointEngineConfig,
-    VerificationConfig,
     VllmEngineConfig,
 )
 from fcaps_pipeline.jobs.prompts import load_prompts
 from fcaps_pipeline.jobs.resources import resolve_path
+from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.annotations import Annotation, CaptionSet, Completion
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
@@ -131,7 +132,7 @@ def _annotator(engine: Engine, *, prompt: str = "captioner_fine.v1", **bounds: i
     }
     verification = VerificationConfig.model_validate(bounds)
     return SegmentAnnotator(
-        engine, captions, verification, load_prompts({"global": "instruct_global.v1", "fine": prompt})
+        engine, captions, verification, load_prompts({"global": "instruct_global.v1", "fine": prompt}), shipped_bounds()
     )
 
 

@@ -9,10 +9,11 @@ import pytest
 from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
+from fcaps_pipeline.annotate.verification.bounds import shipped_bounds
 from fcaps_pipeline.errors import EngineDeadError, EngineRequestError, EngineRetryableError, JobError
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig
 from fcaps_pipeline.jobs.prompts import load_prompts
-from fcaps_pipeline.jobs.verification import VerificationConfig
+from fcaps_pipeline.jobs.verification import Remedy, VerificationConfig
 from fcaps_pipeline.records.annotations import CaptionSet, Completion, FinishReason, Sampling
 from fcaps_pipeline.records.captions import Granularity
 from tests.unit.annotate.captioning.building import GOOD_FINE, GOOD_GLOBAL, OTHER_FINE, acoustics, segment_audio
@@ -90,7 +91,7 @@ _GLOBAL = {Granularity.GLOBAL: CaptionConfig(engine="e", prompt="instruct_global
 
 def _annotator(engine: ScriptedEngine, captions: dict[Granularity, CaptionConfig]) -> SegmentAnnotator:
     named = {one: one for config in captions.values() for one in (config.prompt, config.prompt_with_tags) if one}
-    return SegmentAnnotator(engine, captions, VerificationConfig(), load_prompts(named))
+    return SegmentAnnotator(engine, captions, VerificationConfig(), load_prompts(named), shipped_bounds())
 
 
 def _ask(engine: ScriptedEngine, captions: dict[Granularity, CaptionConfig]) -> CaptionSet:
@@ -256,7 +257,56 @@ def test_clipped_sound_is_not_asked_about() -> None:
         {Granularity.FINE: CaptionConfig(engine="e", prompt="embedded_fine.v1")},
         VerificationConfig(),
         load_prompts({"fine": "embedded_fine.v1"}),
+        shipped_bounds(),
     )
     clipped = replace(segment_audio(), acoustics=acoustics(clipped_share=0.5))
     (found,) = asyncio.run(annotator.caption(clipped))
     assert (found.candidates, found.attempts, engine.requests) == ((), 0, [])
+
+
+_FALSE = "Her pitch rises and rises from the first word to the last."
+_TRUE = GOOD_FINE.replace(", and ends softly with a falling tone", "")
+_LEVEL = OTHER_FINE.replace("lets the melody climb step by step", "keeps the melody on one gentle line")
+_FALLING = replace(segment_audio(), acoustics=acoustics(f0_change_semitones=-9.0))
+
+
+def _ask_about_falling(engine: ScriptedEngine, *contradicted: Remedy) -> CaptionSet:
+    verification = VerificationConfig(contradicted=contradicted)
+    prompts = load_prompts({"fine": "captioner_fine.v1"})
+    annotator = SegmentAnnotator(engine, _fine(), verification, prompts, shipped_bounds())
+    (found,) = asyncio.run(annotator.caption(_FALLING))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("contradicted", "num_asked", "texts"),
+    [
+        (("delete", "ask_again", "drop"), 1, [_TRUE]),
+        (("ask_again", "delete", "drop"), 2, [_LEVEL]),
+        (("ask_again", "drop"), 2, [_LEVEL]),
+        (("drop",), 1, []),
+        ((), 1, [f"{_TRUE} {_FALSE}"]),
+    ],
+)
+def test_what_becomes_of_a_false_caption_is_up_to_the_job(
+    contradicted: tuple[Remedy, ...], num_asked: int, texts: list[str]
+) -> None:
+    engine = ScriptedEngine([(f"{_TRUE} {_FALSE}", "stop")], [(_LEVEL, "stop")])
+    found = _ask_about_falling(engine, *contradicted)
+    assert len(engine.requests) == num_asked
+    good = [one for one in found.kept if not any(claim.result == "contradicted" for claim in one.claims or ())]
+    assert [one.text for one in good or found.kept][-1:] == texts
+
+
+def test_what_asking_again_did_not_help_is_mended_at_last() -> None:
+    engine = ScriptedEngine([(f"{_TRUE} {_FALSE}", "stop")])
+    found = _ask_about_falling(engine, "ask_again", "delete", "drop")
+    assert [request.num_completions for request in engine.requests] == [1, 1, 1]
+    assert {one.text for one in found.kept} == {_TRUE}
+    assert all(one.repairs and one.completion.text.endswith(_FALSE) for one in found.kept)
+
+
+def test_a_dropped_caption_says_what_spoke_against_it() -> None:
+    (dropped,) = _ask_about_falling(ScriptedEngine([(f"{_TRUE} {_FALSE}", "stop")]), "drop").candidates
+    assert dropped.verdict.reasons == ("contradicts_evidence",)
+    assert dropped.verdict.details[0].startswith("pitch course rising, but f0_change_semitones is -9 semitones (")

@@ -9,6 +9,7 @@ import pytest
 from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
 from fcaps_pipeline.annotate.engines.endpoint_engine import EndpointEngine
 from fcaps_pipeline.annotate.engines.patience import PatientEngine
+from fcaps_pipeline.annotate.verification.bounds import shipped_bounds
 from fcaps_pipeline.annotate.verification.decision import decide
 from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, Job, parse_job
 from fcaps_pipeline.jobs.prompts import load_prompts
@@ -49,7 +50,9 @@ def _ask_all(server: FaultyServer, job: Job) -> list[tuple[CaptionSet, ...]]:
         assert isinstance(config, EndpointEngineConfig)
         # The server may hang up on a connection at rest, which is passing trouble.
         engine = PatientEngine(EndpointEngine(config), 60.0, sleep=lambda _: asyncio.sleep(0))
-        annotator = SegmentAnnotator(engine, job.captions, job.verification, load_prompts(job.prompt_references()))
+        annotator = SegmentAnnotator(
+            engine, job.captions, job.verification, load_prompts(job.prompt_references()), shipped_bounds()
+        )
         found = []
         for index, scenario in enumerate(_ANSWERED):
             server.reply = scenario.reply

@@ -14,6 +14,7 @@ from fcaps_pipeline.annotate.engines.cascade_profile import Profile, make_profil
 from fcaps_pipeline.annotate.engines.cascade_wording import fine_caption, global_caption, templates_sha256
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest
 from fcaps_pipeline.annotate.run.preflight import check_before_start
+from fcaps_pipeline.annotate.verification.bounds import shipped_bounds
 from fcaps_pipeline.annotate.verification.parsing import parse_answer
 from fcaps_pipeline.annotate.verification.rules import Answer, judge
 from fcaps_pipeline.attributes.reading import read_attributes
@@ -137,7 +138,7 @@ def test_captions_pass_every_rule() -> None:
         }
         for granularity, text in texts.items():
             parsed = parse_answer(granularity, text)
-            verdict = judge(Answer(granularity, parsed, completion(text), VerificationConfig(), measured))
+            verdict = judge(Answer(granularity, parsed, completion(text), VerificationConfig()))
             assert verdict.kept, (verdict, text)
 
 
@@ -181,7 +182,7 @@ def test_the_captioner_keeps_what_it_writes() -> None:
     }
     prompts = load_prompts({name.value: config.prompt for name, config in captions.items()})
     engine = build_engine(CascadeEngineConfig(kind="cascade"))
-    annotator = SegmentAnnotator(engine, captions, VerificationConfig(), prompts)
+    annotator = SegmentAnnotator(engine, captions, VerificationConfig(), prompts, shipped_bounds())
     fine, profile = asyncio.run(annotator.caption(segment_audio()))
     assert len(fine.kept) >= 1
     assert len(profile.kept) == 1

@@ -13,6 +13,7 @@ from fcaps_pipeline.annotate.run.engines_file import read_engines, remember_engi
 from fcaps_pipeline.annotate.run.plan import load_or_make
 from fcaps_pipeline.annotate.run.rehearsal import Rehearsal, _sampled, rehearse
 from fcaps_pipeline.annotate.run.reuse import HopefulUnits, prepare_reuse, without_engines
+from fcaps_pipeline.annotate.verification.bounds import shipped_bounds
 from fcaps_pipeline.annotate.verification.decision import decide
 from fcaps_pipeline.errors import CorruptRunError, JobError, UsageError
 from fcaps_pipeline.jobs.annotate_job import Job, VllmEngineConfig
@@ -58,7 +59,9 @@ def earlier(tmp_path: Path, job: Job) -> RunLayout:
     """A finished run of the job over the first recordings."""
     layout = RunLayout(tmp_path / "earlier")
     engine = CascadeEngine()
-    annotator = SegmentAnnotator(engine, job.captions, job.verification, load_prompts(job.prompt_references()))
+    annotator = SegmentAnnotator(
+        engine, job.captions, job.verification, load_prompts(job.prompt_references()), shipped_bounds()
+    )
     with UnitWriter(layout, 0, row_group_bytes=100_000) as writer:
         for seed in range(NUM_SEGMENTS):
             segment = segment_audio(seed)
@@ -181,6 +184,7 @@ def _commit(index: int, num_unasked: int, num_segments: int = 100) -> UnitCommit
     counts = dict.fromkeys(UnitCommit.model_fields, 0) | {"num_segments": num_segments, "num_unasked": num_unasked}
     empty: dict[str, object] = {
         "rejection_reasons": {},
+        "claims": {},
         "failure_messages": (),
         "warnings": {},
         "files": (),

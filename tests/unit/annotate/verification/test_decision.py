@@ -134,16 +134,6 @@ def test_no_row_calls_its_speaker_a_man_and_a_woman() -> None:
     assert dropped.verdict.details == ("gender male, most captions of the Segment say female",)
 
 
-def test_what_the_source_knows_outweighs_most_captions() -> None:
-    audio = segment_audio()
-    recording = audio.recording.model_copy(update={"speaker_gender": "male"})
-    known = type(audio)(recording, audio.segment, audio.acoustics, audio.pcm_T)
-    fine = _set(_FINE, candidate(GOOD_FINE, seed=1), candidate(_MAN, seed=2), candidate(OTHER_FINE, seed=3))
-    outcome = decide(known, (fine,), _job(only_fine=True, keep=3))
-    assert isinstance(outcome, Annotation)
-    assert [one.completion.seed for one in outcome.caption_sets[0].kept] == [2]
-
-
 def test_of_as_many_captions_the_measurements_decide() -> None:
     fine = _set(_FINE, candidate(GOOD_FINE, seed=1, scores=(0.1,)), candidate(_MAN, seed=2, scores=(0.9,)))
     outcome = decide(segment_audio(), (fine,), _job(only_fine=True, keep=3))
@@ -151,11 +141,36 @@ def test_of_as_many_captions_the_measurements_decide() -> None:
     assert [one.completion.seed for one in outcome.caption_sets[0].kept] == [2]
 
 
-def test_human_tags_are_known_of_the_speaker() -> None:
-    fine = _set(_FINE, candidate(GOOD_FINE, seed=1), candidate(_MAN, seed=2))
-    outcome = decide(segment_audio(tags=("a male voice",)), (fine,), _job(only_fine=True, keep=3))
+def test_what_the_others_say_is_evidence_that_bears_nothing_out() -> None:
+    fine = _set(_FINE, candidate(GOOD_FINE, seed=1), candidate(OTHER_FINE, seed=2), candidate(_MAN, seed=3))
+    outcome = decide(segment_audio(), (fine,), _job(only_fine=True, keep=3))
     assert isinstance(outcome, Annotation)
-    assert [one.completion.seed for one in outcome.caption_sets[0].kept] == [2]
+    found = {
+        one.completion.seed: next(claim for claim in one.claims or () if claim.attribute == "gender")
+        for one in outcome.caption_sets[0].candidates
+    }
+    assert {seed: claim.result for seed, claim in found.items()} == {
+        1: "unverifiable",
+        2: "unverifiable",
+        3: "contradicted",
+    }
+    assert found[1].evidence[-1].value == "of 2: 1 say female, 1 say male"
+    assert {one.tier for claim in found.values() for one in claim.evidence} == {"listening"}
+
+
+def test_a_job_may_drop_what_could_not_be_checked() -> None:
+    settled = candidate(GOOD_FINE, seed=1)
+    settled = settled.model_copy(
+        update={"claims": tuple(one.model_copy(update={"result": "supported"}) for one in settled.claims or ())}
+    )
+    fine = _set(_FINE, settled, candidate(OTHER_FINE, seed=2))
+    job = _job(only_fine=True, keep=3)
+    strict = job.model_copy(update={"verification": job.verification.model_copy(update={"unverifiable": "drop"})})
+    for asked, seeds in ((job, {1, 2}), (strict, {1})):
+        outcome = decide(segment_audio(), (fine,), asked)
+        assert isinstance(outcome, Annotation)
+        assert {one.completion.seed for one in outcome.caption_sets[0].kept} == seeds
+    assert outcome.caption_sets[0].candidates[-1].verdict.reasons == ("unverified",)
 
 
 def test_clipped_sound_is_rejected_by_name_whatever_was_answered() -> None:

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from fcaps_pipeline.annotate.verification.claims import READ_CHARACTERS
 from fcaps_pipeline.annotate.verification.parsing import ParsedAnswer, parse_answer
 from fcaps_pipeline.annotate.verification.rules import RULES, Rule
 from fcaps_pipeline.annotate.verification.selection import similarity
+from fcaps_pipeline.attributes.sentences import clause_spans
 from fcaps_pipeline.records.captions import Granularity
 from tests.hostile_texts import hostile_texts
-from tests.unit.annotate.captioning.building import GOOD_GLOBAL, answer
+from tests.unit.annotate.captioning.building import GOOD_GLOBAL, answer, claims_of
 
 _TEXTS = hostile_texts(20_000)
 _CPU_S = 1.0
@@ -41,6 +43,11 @@ def test_a_transcript_is_searched_in_linear_time() -> None:
 @pytest.mark.parametrize("granularity", Granularity)
 def test_parsing(granularity: Granularity) -> None:
     _assert_fast(lambda text: parse_answer(granularity, text))
+
+
+def test_claims_and_sentences() -> None:
+    _assert_fast(lambda text: claims_of(text[:READ_CHARACTERS], num_samples=64_000))
+    _assert_fast(clause_spans)
 
 
 def test_similarity() -> None:

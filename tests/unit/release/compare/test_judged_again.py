@@ -6,6 +6,7 @@ import pytest
 
 from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
 from fcaps_pipeline.annotate.engines.cascade_engine import CascadeEngine
+from fcaps_pipeline.annotate.verification.bounds import shipped_bounds
 from fcaps_pipeline.annotate.verification.decision import decide
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.prompts import load_prompts
@@ -43,7 +44,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Differences:
         job = _job(min_characters)
         prompts = load_prompts(job.prompt_references())
         # The cascade answers a question as it did before, which is what --reuse comes to.
-        annotator = SegmentAnnotator(CascadeEngine(), job.captions, job.verification, prompts)
+        annotator = SegmentAnnotator(CascadeEngine(), job.captions, job.verification, prompts, shipped_bounds())
         layout = RunLayout(folder / name)
         with UnitWriter(layout, 0, row_group_bytes=100_000) as writer:
             for seed in range(NUM_SEGMENTS):
