@@ -89,5 +89,6 @@ def _out(line: str) -> str:
 
 
 def _flow(value: Any) -> str:
-    plain = list(value) if isinstance(value, tuple | set | frozenset) else value
-    return write_value(plain)
+    if isinstance(value, tuple | set | frozenset):
+        value = [one.model_dump(mode="json") if isinstance(one, BaseModel) else one for one in value]
+    return write_value(value)
