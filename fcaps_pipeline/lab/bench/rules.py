@@ -7,14 +7,15 @@ evidence are taken anew from other voices.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from fcaps_pipeline.annotate.acoustics.measure import measure_segment
-from fcaps_pipeline.annotate.verification.bounds import BoundTable, shipped_bounds
-from fcaps_pipeline.annotate.verification.claims import part_of, read_claims
+from fcaps_pipeline.annotate.verification.bounds import VALUES, BoundTable, shipped_bounds
+from fcaps_pipeline.annotate.verification.claims import PARTS, part_of, read_claims
 from fcaps_pipeline.annotate.verification.evidence import weigh_claims
 from fcaps_pipeline.annotate.verification.facts import Facts
 from fcaps_pipeline.annotate.verification.findings import Weighed
@@ -51,6 +52,9 @@ _OPPOSITES = {
 _NEVER_SAID = {("whisper", "none"), *((f"{name}_course", "steady") for name in ("loudness", "pitch", "rate"))}
 """What may be true, and no caption claims."""
 _HUMAN_FILE = "captions.jsonl"
+
+
+_AT: dict[Place, str] = {"beginning": "at the beginning", "middle": "in the middle", "end": "at the end"}
 
 
 class AttributeRow(Record):
@@ -177,8 +181,8 @@ def _weighed_caption(whole: ClipTruth, facts: Facts) -> tuple[Weighed, ...]:
 
 
 def _attribute_rows(clips: Sequence[tuple[SpeechTruth, Facts]]) -> Iterator[AttributeRow]:
-    names = dict.fromkeys(key for truth, _ in clips for key in true_statements(truth))
-    for name, place in names:
+    said_of_any = {key for truth, _ in clips for key in true_statements(truth)}
+    for name, place in (key for key in product(VALUES, (None, *PARTS)) if key in said_of_any):
         said = [(truth, value, facts) for truth, facts in clips if (value := true_statements(truth).get((name, place)))]
         true = [
             _result(name, place, value, truth.gender, facts)
@@ -191,7 +195,7 @@ def _attribute_rows(clips: Sequence[tuple[SpeechTruth, Facts]]) -> Iterator[Attr
             if (opposite := "whole" if (name, value) == ("whisper", "none") else _OPPOSITES.get(value))
         ]
         yield AttributeRow(
-            attribute=name if place is None else f"{name} at the {place}",
+            attribute=name if place is None else f"{name} {_AT[place]}",
             num_true=sum(one is not None for one in true),
             num_dropped=true.count("contradicted"),
             num_supported=true.count("supported"),
