@@ -1,4 +1,4 @@
-"""`fcaps evaluate`, `score` and `rerank`."""
+"""`fcaps evaluate`, `compare`, `score` and `rerank`."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -58,6 +58,21 @@ def evaluate(
     result.say(f"report: {out / REPORT}")
     if report.num_bad_items:
         raise typer.Exit(_EXIT_NOT_WHOLE)
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(help="Folder of an evaluation.")],
+    second: Annotated[Path, typer.Argument(help="Folder of another model's, measured by the same tasks.")],
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Say whether one model is better than another, by drawing the same speakers for both."""
+    from fcaps_pipeline.learn.evaluation.comparison import compare_evaluations, difference_table
+
+    differences = compare_evaluations(first, second)
+    if as_json:
+        _print_json([one.model_dump(mode="json") for one in differences])
+    else:
+        result.page(difference_table(differences))
 
 
 def score(

@@ -41,7 +41,7 @@ for _panel, _commands in {
         inspect.verify,
     ),
     _RELEASE: (pack.pack, export.export),
-    _TRAIN: (train.train, evaluate.evaluate, evaluate.score, evaluate.rerank),
+    _TRAIN: (train.train, evaluate.evaluate, evaluate.compare, evaluate.score, evaluate.rerank),
     _LAB: (synth.synth, inspect.schema),
 }.items():
     for _command in _commands:

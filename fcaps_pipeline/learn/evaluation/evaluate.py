@@ -4,6 +4,7 @@ Enters: a job, a folder. Leaves in the folder:
 
 metrics.json                every figure with interval and number of items, the job, what was left out by name
 report.md                   the same as tables
+queries-TASK.parquet        what became of each query, for `fcaps compare`
 confusion-TASK-*.png        the confusion matrix of each zero-shot question
 
 The folder belongs to one job: the same job may be run again, which replaces its files. Nothing is written before
@@ -26,6 +27,7 @@ from fcaps_pipeline.learn.evaluation.job import EvaluateJob, RetrievalTask, Simi
 from fcaps_pipeline.learn.evaluation.metrics.classification import draw_confusion
 from fcaps_pipeline.learn.evaluation.metrics.plotting import require_matplotlib
 from fcaps_pipeline.learn.evaluation.outcomes import EvaluationReport, Outcome, ZeroShotOutcome
+from fcaps_pipeline.learn.evaluation.queries import QuerySet, queries_file, write_queries
 from fcaps_pipeline.learn.evaluation.report import report_text
 from fcaps_pipeline.learn.evaluation.retrieval import measure_retrieval
 from fcaps_pipeline.learn.evaluation.similarity import measure_similarity
@@ -62,18 +64,19 @@ def evaluate(job: EvaluateJob, out: Path, callback: ProgressCallback) -> Evaluat
         embedder = Embedder.load(
             job.model, context.device, callback, batch_s=job.batch_s, num_workers=job.num_workers, bf16=job.bf16
         )
+        measured = {name: _measure(embedder, task, name, job.seed) for name, task in job.tasks.items()}
         report = EvaluationReport(
             fcaps_version=fcaps_pipeline.__version__,
             job=job.content(),
             model_sha256=_sha256(resolve_path(job.model) / WEIGHTS_FILE),
             machine=describe_machine(context),
-            outcomes={name: _measure(embedder, task, name, job.seed) for name, task in job.tasks.items()},
+            outcomes={name: outcome for name, (outcome, _) in measured.items()},
         )
-    _write(report, out)
+    _write(report, {name: queries for name, (_, queries) in measured.items()}, out)
     return report
 
 
-def _measure(embedder: Embedder, task: Task, name: str, seed: int) -> Outcome:
+def _measure(embedder: Embedder, task: Task, name: str, seed: int) -> tuple[Outcome, list[QuerySet]]:
     """Each task has random numbers of its own, so that other tasks of the job change nothing."""
     rng = np.random.default_rng([seed, hash_text(name)])
     if isinstance(task, RetrievalTask):
@@ -102,9 +105,11 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write(report: EvaluationReport, out: Path) -> None:
+def _write(report: EvaluationReport, queries: dict[str, list[QuerySet]], out: Path) -> None:
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
+    for name, sets in queries.items():
+        write_queries(sets, queries_file(out, name))
     pictures = {name: _draw(name, outcome, out) for name, outcome in report.outcomes.items()}
     with writing(out / REPORT):
         write_durably(out / REPORT, report_text(report, pictures))

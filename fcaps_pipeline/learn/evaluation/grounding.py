@@ -20,9 +20,17 @@ from fcaps_pipeline.learn.data.row_groups import read_row_group
 from fcaps_pipeline.learn.evaluation.embedder import BadItem, Embedder
 from fcaps_pipeline.learn.evaluation.job import GroundingTask
 from fcaps_pipeline.learn.evaluation.metrics.detection import ClipFrames, DetectionScores, Event, score_detection
-from fcaps_pipeline.learn.evaluation.metrics.grounding import PhraseFrames, Scores, Span, score_grounding
+from fcaps_pipeline.learn.evaluation.metrics.grounding import (
+    PhraseFrames,
+    Scores,
+    Span,
+    score_grounding,
+    score_phrases,
+)
 from fcaps_pipeline.learn.evaluation.outcomes import GroundingOutcome
+from fcaps_pipeline.learn.evaluation.queries import QuerySet
 from fcaps_pipeline.learn.evaluation.rows import read_evaluation_rows
+from fcaps_pipeline.learn.evaluation.units import units_of_rows
 
 _NUM_THRESHOLDS = 19
 _MAX_DEV_SCORES = 1_000_000
@@ -54,6 +62,8 @@ class _HeardSplit:
     """What the model says of a split."""
 
     rows: tuple[_Heard, ...]
+    unit: str
+    """What the rows are drawn by, in the plural."""
     bad_items: tuple[BadItem, ...]
     num_cut_texts: int
 
@@ -62,13 +72,15 @@ class _HeardSplit:
         return [phrase for row in self.rows for phrase in row.phrases]
 
 
-def measure_grounding(embedder: Embedder, task: GroundingTask, rng: np.random.Generator) -> GroundingOutcome:
+def measure_grounding(
+    embedder: Embedder, task: GroundingTask, rng: np.random.Generator
+) -> tuple[GroundingOutcome, list[QuerySet]]:
     """Measures one task. The threshold holds for grounding and for the F1 of event detection.
 
     Args:
         embedder: the model.
         task: its rows and settings.
-        rng: draws clips for the intervals.
+        rng: draws speakers for the intervals.
 
     Raises:
         ModelError: the model has no frame projector.
@@ -88,15 +100,25 @@ def measure_grounding(embedder: Embedder, task: GroundingTask, rng: np.random.Ge
         threshold = _choose_threshold(_hear(embedder, _timed_rows(rows.dev, "of dev"), ()), task.median_frames)
     labels = timed.most_frequent(task.max_labels)
     heard = _hear(embedder, timed, labels)
-    return GroundingOutcome(
+    outcome = GroundingOutcome(
         scores=score_grounding(heard.phrases, rng, threshold=threshold, median_frames=task.median_frames),
         detection=_detect(heard, labels, threshold, rng) if labels else None,
+        unit=heard.unit,
         num_clips=len(heard.rows),
         num_texts=len(timed.phrases),
         num_cut_texts=heard.num_cut_texts,
         bad_items=heard.bad_items,
         notes=(*_notes(task, len(rows.test), timed, heard, threshold), *rows.notes),
     )
+    scored_N2 = score_phrases(heard.phrases, threshold=threshold, median_frames=task.median_frames)
+    return outcome, [
+        QuerySet(
+            "phrases",
+            tuple(f"{one.clip}: {one.phrase}" for one in heard.phrases),
+            tuple(one.unit or one.clip for one in heard.phrases),
+            {"iou": scored_N2[:, 0], "pointing": scored_N2[:, 1]},
+        )
+    ]
 
 
 def _timed_rows(catalogue: Catalogue, what: str) -> _Timed:
@@ -131,30 +153,35 @@ def _hear(embedder: Embedder, timed: _Timed, labels: Sequence[str]) -> _HeardSpl
     phrases = sorted(timed.phrases)
     texts = embedder.texts(phrases)
     number = {phrase: index for index, phrase in enumerate(phrases)}
-    rows: list[_Heard] = []
+    rows: list[TrainingRow] = []
+    frames: list[Scores] = []
     for batch in embedder.batches(timed.catalogue, bad):
         with embedder.inference():
             frames_BFE, mask_BF = embedder.model.encode_frames(batch.audio_BT, batch.lengths_B)
             for row, frames_FE, num_frames in zip(batch.rows, frames_BFE, mask_BF.sum(dim=1).tolist(), strict=True):
-                own = list(dict.fromkeys(event.phrase for event in row.events))
-                asked_PE = texts.text_NE[[number[phrase] for phrase in (*own, *labels)]]
-                scores_FP = _probabilities(embedder, frames_FE[:num_frames], asked_PE)
-                rows.append(_heard(row, own, labels, scores_FP, 1 / embedder.model.frame_rate_hz))
-    return _HeardSplit(tuple(rows), tuple(bad), texts.num_cut)
+                asked_PE = texts.text_NE[[number[phrase] for phrase in (*_own_phrases(row), *labels)]]
+                rows.append(row)
+                frames.append(_probabilities(embedder, frames_FE[:num_frames], asked_PE))
+    units = units_of_rows(rows)
+    hop_s = 1 / embedder.model.frame_rate_hz
+    heard = [
+        _heard(row, labels, scores_FP, unit, hop_s)
+        for row, scores_FP, unit in zip(rows, frames, units.names, strict=True)
+    ]
+    return _HeardSplit(tuple(heard), units.word, tuple(bad), texts.num_cut)
 
 
 def _probabilities(embedder: Embedder, frames_FE: Tensor, phrases_PE: Tensor) -> Scores:
     return embedder.model.frame_logits(frames_FE[None], phrases_PE)[0].sigmoid().cpu().numpy()
 
 
-def _heard(
-    row: TrainingRow,
-    own: Sequence[str],
-    labels: Sequence[str],
-    scores_FP: Scores,
-    hop_s: float,
-) -> _Heard:
+def _own_phrases(row: TrainingRow) -> list[str]:
+    return list(dict.fromkeys(event.phrase for event in row.events))
+
+
+def _heard(row: TrainingRow, labels: Sequence[str], scores_FP: Scores, unit: str, hop_s: float) -> _Heard:
     """Some towers make no frame of the last milliseconds; an event that begins there cannot be found."""
+    own = _own_phrases(row)
     last_s = len(scores_FP) * hop_s
     clip = f"{row.segment_id}, row {row.row}"
     events = [event for event in row.events if event.start_s < last_s]
@@ -163,7 +190,7 @@ def _heard(
     }
     return _Heard(
         phrases=tuple(
-            PhraseFrames(clip, phrase, scores_FP[:, column], hop_s, spans[phrase])
+            PhraseFrames(clip, phrase, scores_FP[:, column], hop_s, spans[phrase], unit)
             for column, phrase in enumerate(own)
             if spans[phrase]
         ),
@@ -172,6 +199,7 @@ def _heard(
             scores_FC=scores_FP[:, len(own) :],
             hop_s=hop_s,
             events=tuple(Event(label=e.phrase, start_s=e.start_s, end_s=e.end_s) for e in events if e.phrase in labels),
+            unit=unit,
         ),
         num_late=len(row.events) - len(events),
     )

@@ -46,6 +46,8 @@ class RetrievalTask(_RowsTask):
     kind: Literal["retrieval"]
     granularities: Annotated[tuple[Granularity, ...], Field(min_length=1)] | None = None
     """Captions to search with, each of which must occur; None takes those that occur."""
+    captions: Literal["all", "first", "last", "longest"] = "all"
+    """Which captions of a clip count at each granularity. CLSP's recipe takes one per clip."""
     benchmark: Literal["CLSP retrieval test set"] | None = None
     """The published set that these rows are: without it no figure of a paper stands beside ours."""
 

@@ -24,6 +24,8 @@ class _Outcome(Record):
     """Texts that were embedded, equal ones once."""
     num_cut_texts: int
     """Those of them that were longer than the text tower takes."""
+    unit: str
+    """What was drawn for the intervals, in the plural."""
     bad_items: tuple[BadItem, ...]
     """Rows and files that could not be used, every one by name."""
     notes: tuple[str, ...] = ()

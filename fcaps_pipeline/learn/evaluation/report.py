@@ -38,7 +38,7 @@ def report_text(report: EvaluationReport, pictures: Mapping[str, Sequence[str]])
         "# Evaluation\n\n"
         f"- model: {report.job['model']}, weights sha256:{report.model_sha256}\n"
         f"- machine: {report.machine}\n"
-        "- after each figure in brackets: the interval that covers it in 95 % of draws of clips\n"
+        "- after each figure in brackets: the interval that covers it in 95 % of draws of what the task names\n"
     )
     return head + "".join(
         f"\n## {name}: {outcome.kind.replace('_', '-')}\n\n{outcome_text(name, outcome)}"
@@ -95,7 +95,8 @@ def _names(items: Sequence[Comparison]) -> str:
 def _facts(outcome: Outcome) -> list[str]:
     cut = f"{outcome.num_cut_texts} of {outcome.num_texts} texts were longer than the text tower takes and were cut"
     sentences = [f"{name}: sentences of {origin}" for name, origin in _sentences(outcome).items()]
-    return [f"{outcome.num_clips} clips measured, {len(outcome.bad_items)} left out", cut, *sentences, *outcome.notes]
+    measured = f"{outcome.num_clips} clips measured, {len(outcome.bad_items)} left out"
+    return [measured, f"intervals are of draws of {outcome.unit}", cut, *sentences, *outcome.notes]
 
 
 def _sentences(outcome: Outcome) -> dict[str, str]:

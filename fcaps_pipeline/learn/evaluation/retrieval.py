@@ -4,7 +4,7 @@ Enters: a model, a task. Leaves: its outcome, with published figures beside it w
 Shape suffixes: U distinct texts, E embedding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -23,22 +23,34 @@ from fcaps_pipeline.learn.evaluation.job import RetrievalTask
 from fcaps_pipeline.learn.evaluation.metrics.retrieval import (
     Captions,
     DirectionScores,
+    Ranked,
     RetrievalScores,
     score_retrieval,
 )
 from fcaps_pipeline.learn.evaluation.outcomes import RetrievalOutcome
+from fcaps_pipeline.learn.evaluation.queries import QuerySet
 from fcaps_pipeline.learn.evaluation.rows import read_evaluation_rows
+from fcaps_pipeline.learn.evaluation.units import Units, units_of_rows
 from fcaps_pipeline.records.captions import Granularity
 
+_CHOICES: Mapping[str, Callable[[Sequence[str]], Sequence[str]]] = {
+    "all": lambda texts: texts,
+    "first": lambda texts: texts[:1],
+    "last": lambda texts: texts[-1:],
+    "longest": lambda texts: sorted(texts, key=len)[-1:],
+}
 
-def measure_retrieval(embedder: Embedder, task: RetrievalTask, name: str, rng: np.random.Generator) -> RetrievalOutcome:
+
+def measure_retrieval(
+    embedder: Embedder, task: RetrievalTask, name: str, rng: np.random.Generator
+) -> tuple[RetrievalOutcome, list[QuerySet]]:
     """Measures one task.
 
     Args:
         embedder: the model.
         task: its rows and granularities.
         name: of the task, which stands for the data where it is no published set.
-        rng: draws clips for the intervals.
+        rng: draws speakers for the intervals.
 
     Raises:
         UsageError: a split is empty or leaks, the model was trained on its rows, or a granularity that the task names
@@ -48,13 +60,16 @@ def measure_retrieval(embedder: Embedder, task: RetrievalTask, name: str, rng: n
     rows = read_evaluation_rows(task.splits, embedder.training_hashes)
     embedded = embedder.rows(rows.test)
     granularities = _granularities(embedded.rows, task.granularities)
-    texts = list(dict.fromkeys(text for one in granularities for row in embedded.rows for text in _texts(row, one)))
+    chosen = {one: [_CHOICES[task.captions](_texts(row, one)) for row in embedded.rows] for one in granularities}
+    texts = list(dict.fromkeys(text for lists in chosen.values() for of_row in lists for text in of_row))
     embedded_texts = embedder.texts(texts)
     number = {text: index for index, text in enumerate(texts)}
-    captions = {one: _captions(embedded.rows, one, embedded_texts.text_NE, number) for one in granularities}
-    scores = score_retrieval(embedded.speech_BE, captions, rng)
-    return RetrievalOutcome(
+    captions = {one: _captions(lists, embedded_texts.text_NE, number) for one, lists in chosen.items()}
+    units = units_of_rows(embedded.rows)
+    scores, ranked = score_retrieval(embedded.speech_BE, captions, rng, units_N=units.groups_N)
+    outcome = RetrievalOutcome(
         scores=scores,
+        unit=units.word,
         num_clips=len(embedded.rows),
         num_texts=len(texts),
         num_cut_texts=embedded_texts.num_cut,
@@ -62,6 +77,25 @@ def measure_retrieval(embedder: Embedder, task: RetrievalTask, name: str, rng: n
         notes=rows.notes,
         comparisons=_comparisons(scores, task.benchmark or name),
     )
+    clips = [f"{row.segment_id}, row {row.row}" for row in embedded.rows]
+    return outcome, [one for name in ranked for one in _query_sets(name, ranked[name], captions[name], clips, units)]
+
+
+def _query_sets(
+    granularity: Granularity, ranked: Ranked, captions: Captions, clips: Sequence[str], units: Units
+) -> Iterator[QuerySet]:
+    to_text, to_speech = ranked
+    texts = tuple(dict.fromkeys(captions.texts))
+    for direction, ranks, queries in (
+        ("speech to text", to_text, tuple(clips[clip] for clip in to_text.clips_Q)),
+        ("text to speech", to_speech, texts),
+    ):
+        yield QuerySet(
+            f"{granularity}, {direction}",
+            queries,
+            tuple(units.names[clip] for clip in ranks.clips_Q),
+            {"rank": ranks.ranks_Q, "average_precision": ranks.average_precisions_Q},
+        )
 
 
 def _granularities(rows: Sequence[TrainingRow], wanted: tuple[Granularity, ...] | None) -> tuple[Granularity, ...]:
@@ -73,14 +107,12 @@ def _granularities(rows: Sequence[TrainingRow], wanted: tuple[Granularity, ...] 
     return wanted or tuple(found)
 
 
-def _captions(
-    rows: Sequence[TrainingRow], granularity: Granularity, text_UE: Tensor, number: dict[str, int]
-) -> Captions:
-    texts = [text for row in rows for text in _texts(row, granularity)]
+def _captions(lists: Sequence[Sequence[str]], text_UE: Tensor, number: dict[str, int]) -> Captions:
+    texts = [text for of_row in lists for text in of_row]
     return Captions(
         embeddings_MD=text_UE[[number[text] for text in texts]],
         texts=texts,
-        clips=[index for index, row in enumerate(rows) for _ in _texts(row, granularity)],
+        clips=[index for index, of_row in enumerate(lists) for _ in of_row],
     )
 
 

@@ -14,11 +14,13 @@ from fcaps_pipeline.learn.evaluation.job import SimilarityTask
 from fcaps_pipeline.learn.evaluation.metrics.ratings import mean_ratings, rater_agreement, read_ratings
 from fcaps_pipeline.learn.evaluation.metrics.similarity import score_similarity
 from fcaps_pipeline.learn.evaluation.outcomes import SimilarityOutcome
+from fcaps_pipeline.learn.evaluation.queries import QuerySet
+from fcaps_pipeline.learn.evaluation.units import CLIPS
 
 
 def measure_similarity(
     embedder: Embedder, task: SimilarityTask, name: str, rng: np.random.Generator
-) -> SimilarityOutcome:
+) -> tuple[SimilarityOutcome, list[QuerySet]]:
     """Measures one task.
 
     Args:
@@ -47,11 +49,13 @@ def measure_similarity(
     speech_PE = files.speech_BE[[row_of[pair.clip] for pair in pairs]]
     text_PE = texts.text_NE[[number[pair.caption] for pair in pairs]]
     agreement = rater_agreement(usable, rng)
-    scores = score_similarity(pairs, (speech_PE * text_PE).sum(dim=1).cpu().numpy(), agreement, rng)
+    cosines_P = (speech_PE * text_PE).sum(dim=1).cpu().numpy()
+    scores = score_similarity(pairs, cosines_P, agreement, rng)
     num_raters = len({rating.rater for rating in usable if rating.rater is not None})
     protocol = Protocol(task="similarity", data=task.benchmark or name, num_raters=num_raters or None)
-    return SimilarityOutcome(
+    outcome = SimilarityOutcome(
         scores=scores,
+        unit=CLIPS,
         num_clips=len(files.kept),
         num_texts=len(captions),
         num_cut_texts=texts.num_cut,
@@ -59,6 +63,9 @@ def measure_similarity(
         notes=_notes(len(ratings), len(usable)),
         comparisons=compare("Pearson", scores.pearson, protocol),
     )
+    columns = {"similarity": cosines_P.astype(np.float64), "rating": np.array([pair.rating for pair in pairs])}
+    queries = tuple(f"{pair.clip}: {pair.caption}" for pair in pairs)
+    return outcome, [QuerySet("ratings", queries, tuple(pair.clip for pair in pairs), columns)]
 
 
 def _notes(num_ratings: int, num_usable: int) -> tuple[str, ...]:

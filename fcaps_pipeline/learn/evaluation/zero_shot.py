@@ -27,7 +27,9 @@ from fcaps_pipeline.learn.evaluation.job import ZeroShotTask
 from fcaps_pipeline.learn.evaluation.metrics.classification import ClassificationScores, score_classification
 from fcaps_pipeline.learn.evaluation.metrics.zero_shot import LabelSentences, load_label_sentences, predict_labels
 from fcaps_pipeline.learn.evaluation.outcomes import ZeroShotOutcome
+from fcaps_pipeline.learn.evaluation.queries import QuerySet
 from fcaps_pipeline.learn.evaluation.tables import passed_over_lines
+from fcaps_pipeline.learn.evaluation.units import SPEAKERS
 
 _GENDERS: Final = ("male", "female")
 
@@ -60,15 +62,18 @@ class _Question:
 class _Answer:
     scores: ClassificationScores
     comparisons: tuple[Comparison, ...]
+    queries: QuerySet
 
 
-def measure_zero_shot(embedder: Embedder, task: ZeroShotTask, rng: np.random.Generator) -> ZeroShotOutcome:
+def measure_zero_shot(
+    embedder: Embedder, task: ZeroShotTask, rng: np.random.Generator
+) -> tuple[ZeroShotOutcome, list[QuerySet]]:
     """Measures one task.
 
     Args:
         embedder: the model.
         task: the corpus, and the sentences for its labels.
-        rng: draws clips for the intervals.
+        rng: draws speakers for the intervals.
 
     Raises:
         UsageError: a prompt does not exist or has no sentence for a label.
@@ -84,8 +89,9 @@ def measure_zero_shot(embedder: Embedder, task: ZeroShotTask, rng: np.random.Gen
     texts = embedder.texts(sentences)
     paths = [clip.path for clip in corpus.clips]
     files = embedder.files([Path(path) for path in paths])
-    answers = {one.name: _answer(one, paths, files, sentences, texts, rng) for one in questions}
-    return ZeroShotOutcome(
+    answers = {one.name: _answer(one, corpus, files, sentences, texts, rng) for one in questions}
+    outcome = ZeroShotOutcome(
+        unit=SPEAKERS,
         scores={name: answer.scores for name, answer in answers.items()},
         sentences={one.name: f"{one.sentences.reference} sha256:{one.sentences.sha256}" for one in questions},
         passed_over=corpus.passed_over_by_reason,
@@ -97,6 +103,7 @@ def measure_zero_shot(embedder: Embedder, task: ZeroShotTask, rng: np.random.Gen
         notes=tuple(_not_told(corpus, task)),
         comparisons=tuple(item for answer in answers.values() for item in answer.comparisons),
     )
+    return outcome, [answer.queries for answer in answers.values()]
 
 
 def _questions(corpus: LabelledCorpus, emotions: _Emotions, task: ZeroShotTask) -> Iterator[_Question]:
@@ -133,20 +140,29 @@ def _not_told(corpus: LabelledCorpus, task: ZeroShotTask) -> Iterator[str]:
 
 def _answer(
     question: _Question,
-    paths: Sequence[str],
+    corpus: LabelledCorpus,
     files: EmbeddedFiles,
     sentences: Sequence[str],
     texts: EmbeddedTexts,
     rng: np.random.Generator,
 ) -> _Answer:
-    rows = [row for row, position in enumerate(files.kept) if paths[position] in question.truths]
-    truths = [question.truths[paths[files.kept[row]]] for row in rows]
+    rows = [row for row, position in enumerate(files.kept) if corpus.clips[position].path in question.truths]
+    clips = [corpus.clips[files.kept[row]] for row in rows]
+    truths = [question.truths[clip.path] for clip in clips]
+    speakers = tuple(clip.speaker for clip in clips)
     number = {sentence: index for index, sentence in enumerate(sentences)}
     own = [number[sentence] for sentence in question.sentences.sentences]
     predictions = predict_labels(files.speech_BE[rows], texts.text_NE[own], question.sentences, question.merges)
-    scores = score_classification(truths, predictions, question.labels, rng)
+    _, units_N = np.unique(speakers, return_inverse=True)
+    scores = score_classification(truths, predictions, question.labels, rng, units_N=units_N)
     protocol = zero_shot_protocol(question.name, scores.num_clips, question.sentences)
     return _Answer(
         scores,
         (*compare("WA", scores.weighted_accuracy, protocol), *compare("UA", scores.unweighted_accuracy, protocol)),
+        QuerySet(
+            question.name,
+            tuple(Path(clip.path).name for clip in clips),
+            speakers,
+            {"truth": np.array(truths), "prediction": np.array(predictions)},
+        ),
     )

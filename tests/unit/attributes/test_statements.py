@@ -12,7 +12,7 @@ from fcaps_pipeline.attributes.stated import Place
 from fcaps_pipeline.attributes.statements import OTHER, statement
 
 _VALUES: dict[str, tuple[str, ...]] = {
-    **SCALE_VALUES,
+    **{str(name): values for name, values in SCALE_VALUES.items()},
     "gender": ("female", "male"),
     "age_group": ("child", "young adult", "middle-aged", "elderly"),
     "accent": ("american", "indian", "southern american"),

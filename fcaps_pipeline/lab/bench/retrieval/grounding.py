@@ -53,4 +53,5 @@ def ground(model_folder: Path, task: GroundingTask, callback: ProgressCallback, 
     if model.frame_projector is None:
         model.frame_projector = FramesAsClips(model.speech_projection)  # type: ignore[assignment]
     embedder = Embedder(model, callback, training_hashes=read_training_hashes(model_folder))
-    return measure_grounding(embedder, task, np.random.default_rng(seed))
+    outcome, _ = measure_grounding(embedder, task, np.random.default_rng(seed))
+    return outcome

@@ -98,7 +98,7 @@ def _page(scale: Scale, results: Sequence[VariantResult], today: str) -> str:
         _method(scale, results),
         "## Retrieval",
         retrieval,
-        "S is speech, T text. Brackets are bootstrap intervals of 95 % over the recordings of test.",
+        f"S is speech, T text. Brackets are bootstrap intervals of 95 % over the {results[0].unit} of test.",
         "## Grounding",
         grounding,
         "Without the frame stream each frame is embedded as though it were a clip. Dev chose the thresholds.",

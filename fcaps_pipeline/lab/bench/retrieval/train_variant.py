@@ -45,6 +45,8 @@ class VariantResult(Record):
 
     variant: Variant
     retrieval: RetrievalScores
+    unit: str
+    """What was drawn for the intervals."""
     grounding: GroundingScores
     best_steps: dict[str, int]
     """Step of the checkpoint that dev chose, by stage."""
@@ -88,6 +90,7 @@ def run_variant(variant: Variant, scale: Scale, corpus: Path, folder: Path, note
     result = VariantResult(
         variant=variant,
         retrieval=outcome.scores,
+        unit=outcome.unit,
         grounding=grounded.scores,
         best_steps={name: one.state.best.step for name, one in reports.items() if one.state.best},
         num_rows_heard=sum(one.state.num_rows for one in reports.values()),

@@ -1,6 +1,6 @@
 """How well predicted labels agree with true ones: accuracies, macro-F1, confusion matrix and its picture.
 
-Enters: true and predicted labels. Leaves: figures with intervals from drawing clips, counts, a PNG.
+Enters: true and predicted labels. Leaves: figures with intervals from drawing clips or speakers, counts, a PNG.
 Suffixes: N clips, L labels; rows of a confusion matrix are true labels, columns predicted ones.
 """
 
@@ -34,7 +34,12 @@ class ClassificationScores(Record):
 
 
 def score_classification(
-    truths: Sequence[str], predictions: Sequence[str], labels: Sequence[str], rng: np.random.Generator
+    truths: Sequence[str],
+    predictions: Sequence[str],
+    labels: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    units_N: Positions | None = None,
 ) -> ClassificationScores:
     """Compares predictions with truths.
 
@@ -42,7 +47,8 @@ def score_classification(
         truths: the true label of each clip.
         predictions: the predicted label of each clip.
         labels: all labels that could have been predicted, in the order of the report.
-        rng: draws clips for the intervals.
+        rng: draws units for the intervals.
+        units_N: unit of each clip, any numbers; None draws single clips.
 
     Raises:
         UsageError: no clip, lengths differ, or a label is unknown.
@@ -54,7 +60,7 @@ def score_classification(
         raise UsageError(f"labels {', '.join(unknown)} are none of {', '.join(labels)}")
     cells_N = np.array([number[t] * len(labels) + number[p] for t, p in zip(truths, predictions, strict=True)])
     weighted, unweighted, macro_f1 = metric_estimates(
-        lambda positions: figures(_confusion(cells_N[positions], len(labels))), len(cells_N), rng
+        lambda positions: figures(_confusion(cells_N[positions], len(labels))), len(cells_N), rng, groups_N=units_N
     )
     return ClassificationScores(
         labels=tuple(labels),
@@ -64,6 +70,13 @@ def score_classification(
         confusion=tuple(tuple(row) for row in _confusion(cells_N, len(labels)).tolist()),
         num_clips=len(cells_N),
     )
+
+
+def label_figures(truths: Sequence[str], predictions: Sequence[str]) -> tuple[float, float, float]:
+    """Weighted accuracy, unweighted accuracy and macro-F1 of some clips."""
+    number = {label: position for position, label in enumerate(sorted({*truths, *predictions}))}
+    cells_N = np.array([number[t] * len(number) + number[p] for t, p in zip(truths, predictions, strict=True)])
+    return figures(_confusion(cells_N, len(number)))
 
 
 def figures(confusion_LL: Counts) -> tuple[float, float, float]:

@@ -49,6 +49,8 @@ class ClipFrames:
     """Probability of each label, 0 to 1."""
     hop_s: float
     events: tuple[Event, ...]
+    unit: str | None = None
+    """What is drawn for the intervals, such as the speaker; None draws the clip."""
 
 
 class DetectionScores(Record):
@@ -92,7 +94,7 @@ def score_detection(
     Args:
         clips: with scores in the order of `labels`. Events of one label that touch or overlap count as one.
         labels: what the scores stand for.
-        rng: draws clips for the intervals. A label without an event in a draw counts 0 there, which can only lower
+        rng: draws units for the intervals. A label without an event in a draw counts 0 there, which can only lower
             the interval.
         threshold: for F1; choose it on dev. PSDS runs over all thresholds.
         num_psds_resamples: draws for PSDS, which cost milliseconds each.
@@ -106,10 +108,11 @@ def score_detection(
     columns = [column for column, label in enumerate(labels) if label in true]
     library = _library()
     inputs = _inputs(clips, labels, columns, library)
-    macro, micro = metric_estimates(_f1_metric(inputs, threshold, library), len(clips), rng)
-    psds = [
-        _psds(inputs, scenario, library, rng, num_psds_resamples) for scenario in _SCENARIOS[: min(2, len(columns))]
-    ]
+    _, units_N = np.unique([clip.unit or clip.clip for clip in clips], return_inverse=True)
+    f1_metric = _f1_metric(inputs, threshold, library)
+    macro, micro = metric_estimates(f1_metric, len(clips), rng, groups_N=units_N)
+    draws = _Draws(units_N, rng, num_psds_resamples)
+    psds = [_psds(inputs, scenario, library, draws) for scenario in _SCENARIOS[: min(2, len(columns))]]
     return DetectionScores(
         labels=tuple(labels),
         labels_without_events=tuple(label for label in labels if label not in true),
@@ -214,13 +217,14 @@ def _counts(of_labels: dict[str, Any], threshold: float) -> Floats:
     return np.array(columns, dtype=np.float64).T
 
 
-def _psds(
-    inputs: _Inputs,
-    scenario: dict[str, float | None],
-    library: ModuleType,
-    rng: np.random.Generator,
-    num_resamples: int,
-) -> Estimate:
+@dataclass(frozen=True)
+class _Draws:
+    units_N: Positions
+    rng: np.random.Generator
+    count: int
+
+
+def _psds(inputs: _Inputs, scenario: dict[str, float | None], library: ModuleType, draws: _Draws) -> Estimate:
     criteria = {name: scenario[name] for name in ("dtc_threshold", "gtc_threshold", "cttc_threshold")}
     deltas: Deltas = library.intersection_based.intermediate_statistics.intermediate_statistics_deltas(
         inputs.scores, inputs.events, **criteria
@@ -240,5 +244,5 @@ def _psds(
         )
         return (float(value),)
 
-    (estimate,) = metric_estimates(metric, len(clips), rng, num_resamples=num_resamples)
+    (estimate,) = metric_estimates(metric, len(clips), draws.rng, groups_N=draws.units_N, num_resamples=draws.count)
     return estimate

@@ -47,6 +47,8 @@ class PhraseFrames:
     hop_s: float
     spans: tuple[Span, ...]
     """Where it truly holds, at least one."""
+    unit: str | None = None
+    """What is drawn for the intervals, such as the speaker; None draws the clip."""
 
 
 class GroundingScores(Record):
@@ -72,7 +74,7 @@ def score_grounding(
 
     Args:
         phrases: pairs of phrase and clip.
-        rng: draws clips for the intervals, each with its phrases.
+        rng: draws units for the intervals, each with its phrases.
         threshold: what a frame must exceed; choose it on dev.
         median_frames: width of the median filter, odd.
 
@@ -84,7 +86,7 @@ def score_grounding(
     best = [_best_iou(phrase, threshold, median_frames) for phrase in phrases]
     points = [_points_right(phrase) for phrase in phrases]
     scores_NK = np.array([[iou or 0.0, float(point.max_hit)] for iou, point in zip(best, points, strict=True)])
-    _, groups_N = np.unique([phrase.clip for phrase in phrases], return_inverse=True)
+    _, groups_N = np.unique([phrase.unit or phrase.clip for phrase in phrases], return_inverse=True)
     mean_iou, pointing = mean_estimates(scores_NK.reshape(-1, 2), rng, groups_N=groups_N)
     return GroundingScores(
         mean_iou=mean_iou,
@@ -95,6 +97,14 @@ def score_grounding(
         threshold=threshold,
         median_frames=median_frames,
     )
+
+
+def score_phrases(phrases: Sequence[PhraseFrames], *, threshold: float, median_frames: int) -> Scores:
+    """IoU of the best span and whether the highest frame hits, shape phrases x 2: what `score_grounding` averages."""
+    rows = [
+        (_best_iou(phrase, threshold, median_frames) or 0.0, float(_points_right(phrase).max_hit)) for phrase in phrases
+    ]
+    return np.array(rows, dtype=np.float64).reshape(-1, 2)
 
 
 def frames_to_spans(scores_F: Scores, hop_s: float, *, threshold: float, median_frames: int) -> tuple[Span, ...]:

@@ -1,7 +1,7 @@
 """Retrieval in both directions: which caption fits a clip, and which clip fits a caption.
 
 Enters: embeddings of clips and of captions, any number of captions per clip. Leaves: R@1, R@5, R@10, median rank
-and mAP@10 per granularity, with intervals that come from drawing clips.
+and mAP@10 per granularity, with intervals that come from drawing clips, or the speakers they are of.
 
 Captions with equal text count once. The gallery of texts holds each text once, and each text is one query. A clip
 and a text belong together when any caption of the clip has that text, so a text that several clips share has
@@ -98,6 +98,10 @@ class QueryRanks:
     num_gallery: int
 
 
+Ranked = tuple[QueryRanks, QueryRanks]
+"""From speech to text, and from text to speech."""
+
+
 @dataclass(frozen=True)
 class _Relevance:
     """Pairs that belong together, sorted by text; `first_U` is a caption with each text."""
@@ -112,14 +116,16 @@ def score_retrieval(
     captions: Mapping[Granularity, Captions],
     rng: np.random.Generator,
     *,
+    units_N: Positions | None = None,
     block_bytes: int = BLOCK_BYTES,
-) -> RetrievalScores:
-    """Scores every granularity in both directions.
+) -> tuple[RetrievalScores, dict[Granularity, Ranked]]:
+    """Scores every granularity in both directions; beside the scores what became of every query.
 
     Args:
         clips_ND: one row per clip. All clips are in the gallery; those without a caption are no query.
         captions: at least one granularity.
-        rng: draws clips for the intervals; the gallery stays whole in every draw.
+        rng: draws units for the intervals; the gallery stays whole in every draw.
+        units_N: unit of each clip, any numbers; None draws single clips. A text is drawn with its first clip.
         block_bytes: memory for scores, whatever the number of clips and texts.
 
     Raises:
@@ -128,18 +134,27 @@ def score_retrieval(
     if not captions:
         raise UsageError("there are no captions to retrieve with; the evaluation set has none of any granularity")
     scores: dict[Granularity, GranularityScores] = {}
+    units_N = np.arange(len(clips_ND)) if units_N is None else units_N
+    ranked: dict[Granularity, Ranked] = {}
     parts: list[tuple[Floats, Positions]] = []
     for granularity, of_granularity in captions.items():
-        outcomes = rank_queries(clips_ND, of_granularity, block_bytes=block_bytes)
-        parts += [(direction.average_precisions_Q, direction.clips_Q) for direction in outcomes]
+        to_text, to_speech = rank_queries(clips_ND, of_granularity, block_bytes=block_bytes)
+        ranked[granularity] = to_text, to_speech
+        parts += [(one.average_precisions_Q, units_N[one.clips_Q]) for one in (to_text, to_speech)]
         scores[granularity] = GranularityScores(
-            speech_to_text=_summary(outcomes[0], rng),
-            text_to_speech=_summary(outcomes[1], rng),
+            speech_to_text=_summary(to_text, units_N, rng),
+            text_to_speech=_summary(to_speech, units_N, rng),
             num_clips=len(clips_ND),
             num_captions=len(of_granularity.texts),
-            num_texts=len(outcomes[1].ranks_Q),
+            num_texts=len(to_speech.ranks_Q),
         )
-    return RetrievalScores(granularities=scores, mean_map_at_10=mean_of_means_estimate(parts, rng))
+    return RetrievalScores(granularities=scores, mean_map_at_10=mean_of_means_estimate(parts, rng)), ranked
+
+
+def rank_figures(ranks_Q: npt.NDArray[np.int64], average_precisions_Q: Floats) -> tuple[float, ...]:
+    """R@1, R@5, R@10, median rank and mAP@10 of some queries."""
+    recalls = [float((ranks_Q <= depth).mean()) for depth in _RECALLS]
+    return (*recalls, float(np.median(ranks_Q)), float(average_precisions_Q.mean()))
 
 
 def rank_queries(
@@ -225,13 +240,13 @@ def _best_right(
     return right_QK, num_right_Q
 
 
-def _summary(outcomes: QueryRanks, rng: np.random.Generator) -> DirectionScores:
-    ranks_Q, clips_Q = outcomes.ranks_Q, outcomes.clips_Q
+def _summary(outcomes: QueryRanks, units_N: Positions, rng: np.random.Generator) -> DirectionScores:
+    ranks_Q, units_Q = outcomes.ranks_Q, units_N[outcomes.clips_Q]
     columns = [ranks_Q <= depth for depth in _RECALLS]
     scores_QK = np.stack([*columns, outcomes.average_precisions_Q], axis=1).astype(np.float64)
-    recall_1, recall_5, recall_10, precision = mean_estimates(scores_QK, rng, groups_N=clips_Q)
+    recall_1, recall_5, recall_10, precision = mean_estimates(scores_QK, rng, groups_N=units_Q)
     (median,) = metric_estimates(
-        lambda positions: [float(np.median(ranks_Q[positions]))], len(ranks_Q), rng, groups_N=clips_Q
+        lambda positions: [float(np.median(ranks_Q[positions]))], len(ranks_Q), rng, groups_N=units_Q
     )
     return DirectionScores(
         recall_at_1=recall_1,

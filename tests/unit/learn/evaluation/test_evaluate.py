@@ -69,6 +69,9 @@ def test_a_job_leaves_metrics_report_and_pictures(content: dict[str, Any], tmp_p
     assert {path.name for path in out.iterdir()} == {
         "metrics.json",
         "report.md",
+        "queries-release.parquet",
+        "queries-acted.parquet",
+        "queries-rated.parquet",
         "confusion-acted-ravdess-8.png",
         "confusion-acted-ravdess-gender.png",
     }

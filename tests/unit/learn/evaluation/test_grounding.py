@@ -148,7 +148,7 @@ def test_figures_equal_a_slow_walk_over_frames(runs: RunWriter, tmp_path: Path) 
     asked = _ask(embedder, run)
     threshold = float(np.quantile(_every_score(asked), 0.8))
     task = _task({"kind": "whole", "runs": [str(run)]}, threshold=threshold, median_frames=1, max_labels=3)
-    outcome = measure_grounding(embedder, task, np.random.default_rng(0))
+    outcome, _ = measure_grounding(embedder, task, np.random.default_rng(0))
     iou = _slow_mean_iou(asked, threshold)
     assert 0 < iou < 1
     assert outcome.scores.mean_iou.value == pytest.approx(iou, abs=1e-3)
@@ -167,7 +167,7 @@ def test_the_threshold_is_the_best_of_dev(runs: RunWriter, tmp_path: Path) -> No
     roots = {name: _write(runs, tmp_path / name, name, seed) for seed, name in enumerate(("train", "dev", "test"), 1)}
     splits = {"kind": "runs"} | {name: [str(root)] for name, root in roots.items()}
     embedder = tiny_embedder()
-    outcome = measure_grounding(embedder, _task(splits, median_frames=1, max_labels=0), np.random.default_rng(0))
+    outcome, _ = measure_grounding(embedder, _task(splits, median_frames=1, max_labels=0), np.random.default_rng(0))
     chosen = outcome.scores.threshold
     dev, test = _ask(embedder, roots["dev"]), _ask(embedder, roots["test"])
     others = [_slow_mean_iou(dev, float(np.quantile(_every_score(dev), n / 20))) for n in range(1, 20)]

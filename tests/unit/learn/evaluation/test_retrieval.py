@@ -75,7 +75,7 @@ def test_figures_equal_a_slow_search(runs: RunWriter, tmp_path: Path) -> None:
     run = _write(runs, tmp_path / "run", 26, captions)
     embedder = tiny_embedder()
     task = RetrievalTask(kind="retrieval", splits=WholeRuns(kind="whole", runs=(str(run),)))
-    outcome = measure_retrieval(embedder, task, "ours", np.random.default_rng(RNG_SEED))
+    outcome, _ = measure_retrieval(embedder, task, "ours", np.random.default_rng(RNG_SEED))
 
     speech = np.stack([slow_speech(embedder.model, row["pcm_T"]) for row in stored_rows(run)])
     means = []
@@ -104,7 +104,7 @@ def test_only_the_test_split_is_measured(runs: RunWriter, tmp_path: Path) -> Non
     splits = SharedRuns(runs=(str(run),), dev_share=0.3, test_share=0.4, seed=1)
     rows = read_evaluation_rows(splits, None)
     task = RetrievalTask(kind="retrieval", splits=splits)
-    outcome = measure_retrieval(tiny_embedder(), task, "ours", np.random.default_rng(RNG_SEED))
+    outcome, _ = measure_retrieval(tiny_embedder(), task, "ours", np.random.default_rng(RNG_SEED))
     assert 0 < outcome.num_clips == len(rows.test) < 40
     assert rows.dev is not None
     assert not np.isin(rows.dev.speaker_N, rows.test.speaker_N).any()
@@ -148,7 +148,7 @@ def test_a_granularity_that_does_not_occur(runs: RunWriter, tmp_path: Path) -> N
     splits = WholeRuns(kind="whole", runs=(str(run),))
     embedder = tiny_embedder()
     task = RetrievalTask(kind="retrieval", splits=splits)
-    outcome = measure_retrieval(embedder, task, "ours", np.random.default_rng(RNG_SEED))
+    outcome, _ = measure_retrieval(embedder, task, "ours", np.random.default_rng(RNG_SEED))
     assert list(outcome.scores.granularities) == [Granularity.FINE]
     asked = RetrievalTask(kind="retrieval", splits=splits, granularities=(Granularity.GLOBAL,))
     with pytest.raises(UsageError, match="none of 4 rows has a global caption"):
@@ -160,7 +160,7 @@ def test_long_captions_and_bad_rows_are_counted(runs: RunWriter, tmp_path: Path)
     run = _write(runs, tmp_path / "run", 4, {"fine_captions": captions, "audio_sha256": ["0" * 64, *_hashes(runs, 4)]})
     splits = WholeRuns(kind="whole", runs=(str(run),))
     task = RetrievalTask(kind="retrieval", splits=splits, granularities=(Granularity.FINE,))
-    outcome = measure_retrieval(tiny_embedder(), task, "ours", np.random.default_rng(RNG_SEED))
+    outcome, _ = measure_retrieval(tiny_embedder(), task, "ours", np.random.default_rng(RNG_SEED))
     assert (outcome.num_clips, outcome.num_texts, outcome.num_cut_texts) == (3, 4, 1)
     assert [item.name.split(": ")[1] for item in outcome.bad_items] == [stored_rows(run)[0]["segment_id"]]
 
@@ -176,7 +176,7 @@ def test_published_figures_stand_beside_ours_only_with_the_same_data(runs: RunWr
     splits = WholeRuns(kind="whole", runs=(str(run),))
     for benchmark, differing in ((None, "data"), (CLSP_TEST, "clips: 241 there, 5 here")):
         task = RetrievalTask(kind="retrieval", splits=splits, benchmark=benchmark)
-        outcome = measure_retrieval(tiny_embedder(), task, "ours", np.random.default_rng(RNG_SEED))
+        outcome, _ = measure_retrieval(tiny_embedder(), task, "ours", np.random.default_rng(RNG_SEED))
         assert len(outcome.comparisons) == 2 * 2 * 4 + 3
         assert not any(item.admissible for item in outcome.comparisons)
         assert all(any(differing in line for line in item.differences) for item in outcome.comparisons)
@@ -192,3 +192,13 @@ def test_a_corrupt_row_group_is_named(runs: RunWriter, tmp_path: Path) -> None:
     shard.write_bytes(bytes(content))
     with pytest.raises(CorruptRunError, match="row group"):
         tiny_embedder().rows(rows.test)
+
+
+def test_the_job_says_which_captions_of_a_clip_count(runs: RunWriter, tmp_path: Path) -> None:
+    lists = [[f"A {word} voice.", "A voice that goes on for longer.", f"A {word} one."] for word in WORDS]
+    run = _write(runs, tmp_path / "run", 12, {"fine_captions": lists, "global_captions": [[] for _ in lists]})
+    splits = WholeRuns(kind="whole", runs=(str(run),))
+    for choice, expected in (("all", 25), ("first", 12), ("last", 12), ("longest", 1)):
+        task = RetrievalTask.model_validate({"kind": "retrieval", "splits": splits, "captions": choice})
+        outcome, _ = measure_retrieval(tiny_embedder(), task, "ours", np.random.default_rng(RNG_SEED))
+        assert outcome.num_texts == expected

@@ -34,7 +34,7 @@ def test_correlations_equal_those_of_slow_cosines(tmp_path: Path) -> None:
     paths = [write_tone(tmp_path / f"{clip}.wav", 80 + 37 * clip, 0.3 + 0.1 * clip) for clip in range(5)]
     lines = _lines(5)
     embedder = tiny_embedder()
-    outcome = measure_similarity(embedder, _write(tmp_path, *lines), "ours", np.random.default_rng(0))
+    outcome, _ = measure_similarity(embedder, _write(tmp_path, *lines), "ours", np.random.default_rng(0))
     ratings = np.array([float(line.split(",")[2]) for line in lines]).reshape(-1, 2).mean(axis=1)
     cosines = np.array(
         [slow_file(embedder.model, path) @ slow_text(embedder.model, one) for path in paths for one in CAPTIONS]
@@ -52,7 +52,7 @@ def test_correlations_equal_those_of_slow_cosines(tmp_path: Path) -> None:
 def test_ratings_of_missing_clips_are_left_out_and_said_so(tmp_path: Path) -> None:
     for clip in (0, 2):
         write_tone(tmp_path / f"{clip}.wav", 80 + 37 * clip, 0.3)
-    outcome = measure_similarity(tiny_embedder(), _write(tmp_path, *_lines(3)), "ours", np.random.default_rng(0))
+    outcome, _ = measure_similarity(tiny_embedder(), _write(tmp_path, *_lines(3)), "ours", np.random.default_rng(0))
     assert [item.name for item in outcome.bad_items] == [str(tmp_path / "1.wav")]
     assert (outcome.scores.num_pairs, outcome.scores.num_ratings) == (6, 12)
     assert outcome.notes == ("6 of 18 ratings were left out with the clips named below.",)

@@ -41,7 +41,7 @@ def test_cells_cannot_break_a_table() -> None:
 def test_retrieval_has_a_row_per_granularity_and_direction() -> None:
     axes = np.eye(3, dtype=np.float32)
     captions = Captions(axes, ["a", "b", "c"], range(3))
-    table = retrieval_table(score_retrieval(axes, {Granularity.GLOBAL: captions, Granularity.FINE: captions}, _RNG))
+    table = retrieval_table(score_retrieval(axes, {Granularity.GLOBAL: captions, Granularity.FINE: captions}, _RNG)[0])
     rows = table.splitlines()
     assert [row.split("|")[1].strip() for row in rows[2:6]] == [
         "global, speech to text",

@@ -55,7 +55,7 @@ def test_ravdess_equals_a_slow_nearest_neighbour(tmp_path: Path) -> None:
     truths = _write_ravdess(tmp_path, 12)
     (tmp_path / "read-me.txt").write_text("hello")
     embedder = tiny_embedder()
-    outcome = measure_zero_shot(embedder, _task("ravdess", tmp_path), np.random.default_rng(0))
+    outcome, _ = measure_zero_shot(embedder, _task("ravdess", tmp_path), np.random.default_rng(0))
     emotions = {label: _EMOTION.format(label) for label in RAVDESS_EMOTIONS}
     genders = {label: f"A {label} speaker." for label in ("male", "female")}
     for name, labels, sentences, place in (
@@ -80,7 +80,7 @@ def test_ravdess_equals_a_slow_nearest_neighbour(tmp_path: Path) -> None:
 def test_other_sentences_are_not_compared_with_published_figures(tmp_path: Path) -> None:
     _write_ravdess(tmp_path, 8)
     task = _task("ravdess", tmp_path, emotion="zero_shot_emotion.v2", gender=None, age=None)
-    outcome = measure_zero_shot(tiny_embedder(), task, np.random.default_rng(0))
+    outcome, _ = measure_zero_shot(tiny_embedder(), task, np.random.default_rng(0))
     assert [item.differences for item in outcome.comparisons] == [
         ("clips: 1440 there, 8 here", "sentences: the published there, others here")
     ] * 2
@@ -92,7 +92,7 @@ def test_a_file_that_does_not_decode_is_named(tmp_path: Path) -> None:
     broken = list(truths)[3]
     broken.write_bytes(b"RIFF and nothing else")
     embedder = tiny_embedder()
-    outcome = measure_zero_shot(embedder, _task("ravdess", tmp_path, age=None), np.random.default_rng(0))
+    outcome, _ = measure_zero_shot(embedder, _task("ravdess", tmp_path, age=None), np.random.default_rng(0))
     del truths[broken]
     predicted = _nearest(embedder, truths, {label: _EMOTION.format(label) for label in RAVDESS_EMOTIONS})
     true = [emotion for emotion, _ in truths.values()]
@@ -109,12 +109,12 @@ def test_crema_d_tells_gender_and_age_with_its_table(tmp_path: Path) -> None:
         write_tone(tmp_path / f"AudioWAV/{actor}_DFA_{code}_XX.wav", 100 + 30 * number, 0.4)
     rows = [f"{actor},{age},{'Male' if actor % 2 else 'Female'}" for actor, age in ages.items()]
     (tmp_path / "VideoDemographics.csv").write_text("\n".join(["ActorID,Age,Sex", *rows]))
-    outcome = measure_zero_shot(tiny_embedder(), _task("crema_d", tmp_path), np.random.default_rng(0))
+    outcome, _ = measure_zero_shot(tiny_embedder(), _task("crema_d", tmp_path), np.random.default_rng(0))
     assert list(outcome.scores) == [CREMA_D_6, "CREMA-D gender", CREMA_D_AGE]
     assert outcome.scores[CREMA_D_6].labels == CREMA_D_EMOTIONS
     assert [sum(row) for row in outcome.scores[CREMA_D_AGE].confusion] == [1, 1, 1, 1]
     (tmp_path / "VideoDemographics.csv").unlink()
-    untold = measure_zero_shot(tiny_embedder(), _task("crema_d", tmp_path), np.random.default_rng(0))
+    untold, _ = measure_zero_shot(tiny_embedder(), _task("crema_d", tmp_path), np.random.default_rng(0))
     assert list(untold.scores) == [CREMA_D_6]
     assert len(untold.notes) == 2
 
@@ -130,7 +130,9 @@ def test_excited_counts_as_happy_in_iemocap_4(tmp_path: Path) -> None:
         for n in range(6)
     ]
     embedder = tiny_embedder()
-    outcome = measure_zero_shot(embedder, _task("iemocap", tmp_path, gender=None, age=None), np.random.default_rng(0))
+    outcome, _ = measure_zero_shot(
+        embedder, _task("iemocap", tmp_path, gender=None, age=None), np.random.default_rng(0)
+    )
     scores = outcome.scores[IEMOCAP_4]
     sentences = {label: _EMOTION.format(label) for label in ("angry", "happy", "sad", "neutral", "excited")}
     predicted = [label.replace("excited", "happy") for label in _nearest(embedder, paths[:5], sentences)]

@@ -71,9 +71,10 @@ def test_ranks_and_precisions_equal_the_definitions(
 def test_a_small_example_counted_by_hand() -> None:
     clips = _AXES[:3]
     texts = np.array([[0.9, 0.1, 0, 0], [0, 1, 0, 0], [0, 0.9, 0.5, 0]], dtype=np.float32)
-    scores = score_retrieval(
+    whole, _ = score_retrieval(
         clips, {Granularity.FINE: Captions(texts, ["a", "b", "c"], [0, 1, 2])}, np.random.default_rng(0)
-    ).granularities[Granularity.FINE]
+    )
+    scores = whole.granularities[Granularity.FINE]
     assert scores.speech_to_text.recall_at_1.value == 1.0
     assert scores.text_to_speech.recall_at_1.value == pytest.approx(2 / 3)
     assert scores.text_to_speech.map_at_10.value == pytest.approx((1 + 1 + 1 / 2) / 3)
@@ -118,7 +119,7 @@ def test_more_captions_of_the_same_clips_do_not_narrow_the_interval() -> None:
     one = Captions(texts, [f"{n}" for n in range(60)], range(60))
     widths = []
     for captions in (one, eight):
-        scores = score_retrieval(clips, {Granularity.GLOBAL: captions}, np.random.default_rng(3))
+        scores, _ = score_retrieval(clips, {Granularity.GLOBAL: captions}, np.random.default_rng(3))
         recall = scores.granularities[Granularity.GLOBAL].text_to_speech.recall_at_10
         widths.append(recall.high - recall.low)
         assert recall.num_items == 60
@@ -133,7 +134,7 @@ def test_mean_precision_averages_granularities_and_directions() -> None:
         Granularity.GLOBAL: Captions(clips + coarse, names, range(30)),
         Granularity.FINE: Captions(clips + 0.1 * fine, names, range(30)),
     }
-    scores = score_retrieval(clips, captions, rng)
+    scores, _ = score_retrieval(clips, captions, rng)
     parts = [
         direction.map_at_10.value
         for one in scores.granularities.values()
@@ -193,3 +194,17 @@ def test_memory_follows_the_block_and_not_the_number_of_pairs() -> None:
     )
     matrix_kib = 4 * num_clips**2 / 1024
     assert int(done.stdout) < 0.3 * matrix_kib
+
+
+def test_clips_of_one_speaker_are_drawn_together_which_widens_the_interval() -> None:
+    """Twelve speakers of twenty clips each, who are found always or never."""
+    clips = np.concatenate([np.repeat(_AXES[:1], 120, axis=0), np.repeat(_AXES[1:2], 120, axis=0)])
+    captions = Captions(np.repeat(_AXES[:1], 240, axis=0), ["one"] * 240, range(240))
+    by_clip, _ = score_retrieval(clips, {Granularity.FINE: captions}, np.random.default_rng(0))
+    speakers_N = np.arange(240) // 20
+    by_speaker, ranked = score_retrieval(
+        clips, {Granularity.FINE: captions}, np.random.default_rng(0), units_N=speakers_N
+    )
+    alone, together = (one.granularities[Granularity.FINE].speech_to_text.map_at_10 for one in (by_clip, by_speaker))
+    assert (alone.num_items, together.num_items) == (240, 12)
+    assert alone.value == together.value == pytest.approx(np.mean(ranked[Granularity.FINE][0].average_precisions_Q))
