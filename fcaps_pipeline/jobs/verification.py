@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from fcaps_pipeline.jobs.job_file import Section
+from fcaps_pipeline.records.annotations import Sampling
 
 Remedy = Literal["delete", "ask_again", "drop"]
 
@@ -16,6 +17,25 @@ class EvidenceVerifierConfig(Section):
     """Code alone holds each claim against what was measured and what the source tells."""
 
     kind: Literal["evidence"] = "evidence"
+
+
+class AgentVerifierConfig(Section):
+    """An LLM checks each open claim step by step, with tools, and goes through the checklist of FCaps."""
+
+    kind: Literal["agent"] = "agent"
+    engine: str
+    """Key of the section `engines`: any model of text or of sound that fills JSON under a grammar, best another one
+    than the captioner."""
+    prompt: str = "agent_verify.v1"
+    """Name and version of a shipped prompt, or the path of a text file of yours called NAME.vN.txt."""
+    hears: bool = False
+    """Whether it is given the sound of the Segment. What a model says that does not hear counts only with evidence."""
+    max_steps: Annotated[int, Field(gt=0, le=12)] = 6
+    """Answers of the model for one caption, calls of tools and the verdict together."""
+    max_tokens: Annotated[int, Field(ge=64)] = 4096
+    """Tokens of all its answers for one caption, thinking included."""
+    sampling: Sampling = Sampling(max_tokens=2048)
+    """How the tokens of one step are drawn; by default as the makers of Qwen3 advise for thinking models."""
 
 
 VerifierConfig = EvidenceVerifierConfig

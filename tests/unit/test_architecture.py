@@ -27,7 +27,7 @@ WINGS: list[set[str]] = [
 """From the ground up, as the house describes them: an import goes down, never up, never sideways."""
 
 ROOMS: dict[str, list[set[str]]] = {
-    "annotate": [{"acoustics"}, {"engines", "verification", "segmentation", "sources"}, {"captioning"}, {"run"}],
+    "annotate": [{"acoustics"}, {"engines", "segmentation", "sources"}, {"verification"}, {"captioning"}, {"run"}],
     "learn": [{"dual_encoder"}, {"ranks"}, {"data"}, {"evaluation"}, {"training"}],
     "lab": [{"synthesis"}, {"caption_scores"}, {"embedded"}, {"bench"}],
 }

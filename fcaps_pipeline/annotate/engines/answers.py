@@ -33,6 +33,11 @@ def make_completion(
     )
 
 
+def behind_thinking(text: str, thinking_ends: str) -> str:
+    """The answer of a model that thinks; empty where it was still thinking."""
+    return text.rpartition(thinking_ends)[2].strip() if thinking_ends in text else ""
+
+
 def spellings(answer: str) -> tuple[str, ...]:
     """How a model may begin an answer: as given, and with a capital letter."""
     return tuple(dict.fromkeys((answer, answer[:1].upper() + answer[1:])))

@@ -4,7 +4,9 @@ A folder that lacks something gives one clear line here instead of a traceback o
 """
 
 import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
 from fcaps_pipeline.errors import ModelError
 from fcaps_pipeline.jobs.resources import resolve_path
@@ -13,6 +15,8 @@ _PARTS = {
     "weights (*.safetensors)": ("*.safetensors",),
     "config.json": ("config.json",),
     "tokenizer (tokenizer.json or vocab.json)": ("tokenizer.json", "vocab.json"),
+}
+_EARS = {
     "audio processor (preprocessor_config.json or processor_config.json)": (
         "preprocessor_config.json",
         "processor_config.json",
@@ -34,17 +38,42 @@ def model_folder(model: str) -> Path | None:
     return None if is_hub_name and not path.exists() else path
 
 
-def check_model_folder(folder: Path) -> None:
-    """Checks that the folder holds a whole model.
+def check_model_folder(folder: Path, *, must_hear: bool = False) -> None:
+    """Checks that the folder holds a whole model; one of text needs no audio processor.
+
+    Args:
+        folder: of the model.
+        must_hear: whether it will be asked about sound.
 
     Raises:
-        ModelError: the folder is missing, or lacks weights, configuration, tokenizer or processor.
+        ModelError: the folder is missing, or lacks weights, configuration, tokenizer or processor, or holds a model of
+            text where one that hears is needed.
     """
     if not folder.is_dir():
         raise ModelError(f"model folder {folder} does not exist; give a folder with config.json and *.safetensors")
-    for part, patterns in _PARTS.items():
+    is_of_text = _is_of_text(folder)
+    for part, patterns in (_PARTS if is_of_text else {**_PARTS, **_EARS}).items():
         if not any(any(folder.glob(pattern)) for pattern in patterns):
             raise ModelError(f"model folder {folder} has no {part}; copy the whole model into it")
+    if is_of_text and must_hear:
+        raise ModelError(
+            f"model folder {folder} holds a model of text, and it is asked about sound; name one that hears"
+        )
+
+
+def _is_of_text(folder: Path) -> bool:
+    """Whether its configuration names nothing of sound; one that cannot be read leaves that open."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and not _names_audio(config)
+
+
+def _names_audio(config: dict[str, Any]) -> bool:
+    return any(
+        key.startswith("audio") or (isinstance(value, dict) and _names_audio(value)) for key, value in config.items()
+    )
 
 
 def folder_revision(folder: Path) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
-from fcaps_pipeline.annotate.engines.answers import any_of, excerpt, make_completion, spellings
+from fcaps_pipeline.annotate.engines.answers import any_of, behind_thinking, excerpt, make_completion, spellings
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.annotate.engines.guard import EngineGuard
 from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, folder_revision, model_folder
@@ -49,6 +49,8 @@ _CPU_ARGUMENTS = {
 _MAX_RENDERED = 256
 """The few instructions of a job are rendered once; questions that differ from Segment to Segment are no reason to keep
 them all."""
+_ANSWER_TOKENS = 768
+"""Of a model that thinks before it fills JSON, tokens that thinking must leave for the JSON: half of few."""
 _AUDIO_CACHE_GB = 1
 """Clips come once: it holds those in flight, whose granularities are asked together."""
 
@@ -69,6 +71,8 @@ class VllmEngine:
         self._llm: AsyncLLM | None = None
         self._guard: EngineGuard | None = None
         self._chat_template: str | None = None
+        self._thinking_ends: str | None = None
+        """What stands between thinking and answer; None of a model that is not said to think."""
         self._rendered: dict[tuple[str, bool], str] = {}
 
     async def start(self) -> EngineIdentity:
@@ -89,6 +93,7 @@ class VllmEngine:
         self._llm = _load(self._config, str(folder or self._config.model), loggers)
         self._guard = EngineGuard()
         self._chat_template = _chat_template(self._llm)
+        self._thinking_ends = _thinking_ends(self._llm, self._config)
         return EngineIdentity(
             engine="vllm",
             engine_version=_vllm_version(),
@@ -119,7 +124,7 @@ class VllmEngine:
             raise _generation_failure(error, where) from error
         except GracefulHTTPError as error:
             raise EngineRetryableError(f"{where}: vLLM is overloaded: {excerpt(error)}") from error
-        return _completions(output, request, where, tokens)
+        return _completions(output, request, where, tokens, self._thinking_ends)
 
     def statistics(self) -> EngineStatistics | None:
         """As of vLLM's last step; None before the first, and where it is not asked to count."""
@@ -149,7 +154,8 @@ class VllmEngine:
             prompt["multi_modal_data"] = {"audio": (request.audio_T, SAMPLE_RATE_HZ)}
             prompt["multi_modal_uuids"] = {"audio": [request.audio_sha256]}
         final = None
-        async for output in llm.generate(prompt, _sampling_params(request, tokens), request.request_key):
+        parameters = _sampling_params(request, tokens, thinks=self._thinking_ends is not None)
+        async for output in llm.generate(prompt, parameters, request.request_key):
             final = output
         if final is None:
             raise EngineRetryableError(f"request {request.request_key[:12]}: vLLM ended it without an answer")
@@ -270,6 +276,18 @@ def _chat_template(llm: "AsyncLLM") -> str | None:
     return template
 
 
+def _thinking_ends(llm: "AsyncLLM", config: VllmEngineConfig) -> str | None:
+    """What the parser that the job names for the model's thinking takes for its end; None where it names none."""
+    name = config.engine_args.get("reasoning_parser")
+    if not name:
+        return None
+    from vllm.reasoning import ReasoningParserManager
+
+    parser = ReasoningParserManager.get_reasoning_parser(name)(llm.get_tokenizer())
+    end: str | None = parser.reasoning_end_str
+    return end
+
+
 def _first_tokens(llm: "AsyncLLM", answer: str) -> tuple[int, ...]:
     """Tokens that an answer can begin with."""
     tokenizer: Any = llm.get_tokenizer()
@@ -277,19 +295,25 @@ def _first_tokens(llm: "AsyncLLM", answer: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(tokens[0]) for tokens in encoded))
 
 
-def _sampling_params(request: CaptionRequest, tokens: list[tuple[int, ...]]) -> "SamplingParams":
-    """How vLLM answers; of `tokens`, those that weighed answers begin with, it tells the log probabilities."""
+def _sampling_params(request: CaptionRequest, tokens: list[tuple[int, ...]], *, thinks: bool) -> "SamplingParams":
+    """How vLLM answers; of `tokens`, those that weighed answers begin with, it tells the log probabilities.
+
+    A model that thinks does so in free text, and vLLM holds the grammar from the end of it on.
+    """
     from vllm import SamplingParams
     from vllm.sampling_params import RepetitionDetectionParams, RequestOutputKind, StructuredOutputsParams
 
     schema = request.json_schema
+    max_tokens = request.sampling.max_tokens
+    thinking_tokens = max_tokens - min(_ANSWER_TOKENS, max_tokens // 2)
     return SamplingParams(
         n=request.num_completions,
         seed=request.seed_of(0),
         temperature=request.sampling.temperature,
         top_p=request.sampling.top_p,
         top_k=request.sampling.top_k,
-        max_tokens=request.sampling.max_tokens,
+        max_tokens=max_tokens,
+        thinking_token_budget=thinking_tokens if thinks and schema is not None else None,
         repetition_penalty=request.sampling.repetition_penalty,
         repetition_detection=RepetitionDetectionParams(
             max_pattern_size=_MAX_PATTERN_TOKENS, min_pattern_size=_MIN_PATTERN_TOKENS, min_count=_MIN_PATTERN_COUNT
@@ -301,7 +325,11 @@ def _sampling_params(request: CaptionRequest, tokens: list[tuple[int, ...]]) -> 
 
 
 def _completions(
-    output: "RequestOutput", request: CaptionRequest, where: str, tokens: list[tuple[int, ...]]
+    output: "RequestOutput",
+    request: CaptionRequest,
+    where: str,
+    tokens: list[tuple[int, ...]],
+    thinking_ends: str | None,
 ) -> tuple[Completion, ...]:
     answers = sorted(output.outputs, key=lambda answer: answer.index)
     for answer in answers:
@@ -311,7 +339,7 @@ def _completions(
         raise EngineRetryableError(f"{where}: expected {request.num_completions} answers, found {len(answers)}")
     return tuple(
         make_completion(
-            answer.text,
+            answer.text if thinking_ends is None else behind_thinking(answer.text, thinking_ends),
             cast("FinishReason", answer.finish_reason),
             num_prompt_tokens=len(output.prompt_token_ids or ()),
             num_output_tokens=len(answer.token_ids),

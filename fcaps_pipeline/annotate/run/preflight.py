@@ -22,7 +22,7 @@ from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, mod
 from fcaps_pipeline.annotate.run.placement import check_room
 from fcaps_pipeline.annotate.verification.bounds import load_bounds
 from fcaps_pipeline.errors import EngineDeadError, UsageError
-from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, EngineConfig, Job, VllmEngineConfig
+from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, Job, VllmEngineConfig
 from fcaps_pipeline.jobs.prompts import load_prompts
 from fcaps_pipeline.machine import num_cores, num_gpus
 
@@ -79,19 +79,20 @@ def _check_questions(job: Job) -> None:
 
 def _check_engine(name: str, job: Job) -> None:
     try:
-        _check_model(job.engines[name], job)
+        _check_model(name, job)
     except (UsageError, EngineDeadError) as error:
         raise type(error)(f"engines.{name}: {error}") from error
 
 
-def _check_model(engine: EngineConfig, job: Job) -> None:
+def _check_model(name: str, job: Job) -> None:
+    engine = job.engines[name]
     if isinstance(engine, EndpointEngineConfig):
         _check_reachable(engine)
         asyncio.run(_check_served(engine))
     elif isinstance(engine, VllmEngineConfig):
         folder = model_folder(engine.model)
         if folder is not None:
-            check_model_folder(folder)
+            check_model_folder(folder, must_hear=any(one.engine == name for one in job.captions.values()))
             return
         check_pinned(engine.model, engine.revision)
         if job.resources.ray_address is None:

@@ -68,6 +68,10 @@ def _deciding(findings: Sequence[Finding]) -> list[Finding]:
     return []
 
 
+NO_TOOL = "none"
+"""Stands where evidence is no measurement, but why there is none."""
+
+
 def reason(text: str) -> Finding:
     """Says why a claim cannot be checked."""
-    return Finding((Evidence(tool="none", tier="heuristic", value=text),))
+    return Finding((Evidence(tool=NO_TOOL, tier="heuristic", value=text),))

@@ -147,10 +147,14 @@ def _transcript_words(answer: Answer) -> str | None:
     return f"in the transcript: {shared}" if shared else None
 
 
+def missing_tags(text: str, tags: tuple[str, ...]) -> tuple[str, ...]:
+    """The tags that an English caption has no words of."""
+    stems = {word[:_TAG_STEM_CHARACTERS] for word in wording.split_words(text)}
+    return tuple(tag for tag in tags if not _tag_stems(tag) <= stems)
+
+
 def _tags_not_honoured(answer: Answer) -> str | None:
-    stems = {word[:_TAG_STEM_CHARACTERS] for word in wording.split_words(answer.text)}
-    missing = [tag for tag in answer.tags if not _tag_stems(tag) <= stems]
-    return ", ".join(missing) or None
+    return ", ".join(missing_tags(answer.text, answer.tags)) or None
 
 
 def _tag_stems(tag: str) -> set[str]:

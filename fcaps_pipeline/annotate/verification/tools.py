@@ -79,23 +79,30 @@ def by_events(claim: Claim, facts: Facts) -> Finding | None:
         return None
     same, opposite = (_placed(facts.events, one, claim.interval) for one in (phrase, _OPPOSITES.get(phrase)))
     if same is not None:
-        return Finding((_as_evidence(same),), "supported")
+        return Finding((as_evidence(same),), "supported")
     if opposite is not None and claim.interval is not None:
-        return Finding((_as_evidence(opposite),), "contradicted")
+        return Finding((as_evidence(opposite),), "contradicted")
     return None
 
 
 def _placed(events: tuple[Event, ...], phrase: str | None, interval: SampleSpan | None) -> Event | None:
-    return next((one for one in events if one.phrase == phrase and _meets(one, interval)), None)
+    return next((one for one in events if one.phrase == phrase and meets(one, interval)), None)
 
 
-def _meets(event: Event, interval: SampleSpan | None) -> bool:
+def attribute_of(phrase: str) -> str | None:
+    """What kind of claim an event speaks of; None of a phrase that nobody has a word for."""
+    return next((attribute for (attribute, _), one in _PHRASES.items() if one == phrase), None)
+
+
+def meets(event: Event, interval: SampleSpan | None) -> bool:
+    """Whether an event has a part in an interval; None is the whole Segment."""
     return interval is None or (
         event.start_samples < interval.end_samples and event.end_samples > interval.start_samples
     )
 
 
-def _as_evidence(event: Event) -> Evidence:
+def as_evidence(event: Event) -> Evidence:
+    """An event as what it proves."""
     start_s, end_s = event.start_samples / SAMPLE_RATE_HZ, event.end_samples / SAMPLE_RATE_HZ
     return Evidence(
         tool=f"events of {event.source}",

@@ -37,6 +37,17 @@ def test_what_is_missing_is_named(folder: Path, name: str, message: str) -> None
         check_model_folder(folder)
 
 
+def test_a_model_of_text_needs_no_audio_processor_and_hears_nothing(folder: Path) -> None:
+    (folder / "preprocessor_config.json").unlink()
+    (folder / "config.json").write_text('{"architectures": ["LlamaForCausalLM"], "rope": {"type": "yarn"}}')
+    check_model_folder(folder)
+    with pytest.raises(ModelError, match="holds a model of text, and it is asked about sound"):
+        check_model_folder(folder, must_hear=True)
+    (folder / "config.json").write_text('{"thinker_config": {"audio_config": {}}}')
+    with pytest.raises(ModelError, match="has no audio processor"):
+        check_model_folder(folder)
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="does not exist"):
         check_model_folder(tmp_path / "absent")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from fcaps_pipeline.annotate.engines.answers import behind_thinking
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest
 from fcaps_pipeline.annotate.engines.vllm_engine import VllmEngine
 from fcaps_pipeline.errors import EngineDeadError, ModelError, ResourceError
@@ -35,3 +36,8 @@ def test_an_engine_that_was_not_started_answers_nothing_and_stops_twice() -> Non
     asyncio.run(engine.stop())
     with pytest.raises(EngineDeadError, match="call start first"):
         asyncio.run(engine.complete(request))
+
+
+def test_the_answer_of_a_model_that_thinks_stands_behind_its_thinking() -> None:
+    assert behind_thinking('If </think> were the end? Yes.</think>\n\n{"a": 1}', "</think>") == '{"a": 1}'
+    assert behind_thinking("I was still thinking", "</think>") == ""

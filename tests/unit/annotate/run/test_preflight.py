@@ -126,3 +126,11 @@ def test_a_model_that_can_be_had_nowhere_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ModelError, match="model owner/nothing is not in the cache of the hub"):
         check_before_start(_job({"kind": "vllm", "model": "owner/nothing", "revision": _COMMIT}))
+
+
+def test_a_model_of_text_writes_no_captions(tmp_path: Path) -> None:
+    for name in ("model.safetensors", "tokenizer.json"):
+        (tmp_path / name).touch()
+    (tmp_path / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
+    with pytest.raises(ModelError, match=r"engines\.e: model folder .* holds a model of text"):
+        check_before_start(_job({"kind": "vllm", "model": str(tmp_path)}))

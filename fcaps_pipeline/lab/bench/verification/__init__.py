@@ -1,0 +1,1 @@
+"""What each verifier finds, and what it costs, against known truth."""
