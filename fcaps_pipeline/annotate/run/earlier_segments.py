@@ -154,7 +154,9 @@ class _KnownTally(SegmentationTally):
 
     known: KnownFile | None = None
 
-    def as_heard(self, recording: Recording, interval: Interval | None = None) -> Recording:
+    def as_heard(
+        self, recording: Recording, interval: Interval | None = None, own: tuple[AudioWarning, ...] = ()
+    ) -> Recording:
         """See `SegmentationTally`; of single Segments `_Pass` knows more."""
         assert self.known is not None
         names = [name for name, number in self.known.warnings.items() for _ in range(number)]

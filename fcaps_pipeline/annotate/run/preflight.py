@@ -20,6 +20,7 @@ from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.hub import check_hub_model, check_pinned
 from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, model_folder
 from fcaps_pipeline.annotate.run.placement import check_room
+from fcaps_pipeline.annotate.segmentation.detectors import check_packages
 from fcaps_pipeline.annotate.verification.bounds import load_bounds
 from fcaps_pipeline.errors import EngineDeadError, UsageError
 from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, Job, VllmEngineConfig
@@ -40,6 +41,7 @@ def check_before_start(job: Job) -> None:
         ModelError: a model is missing, incomplete or not served.
         EngineDeadError: a server cannot be reached.
         ResourceError: this machine has not what the job wants.
+        DependencyError: a package of a detector is not installed.
     """
     for error in _errors(job):
         raise error
@@ -53,7 +55,7 @@ def shortcomings(job: Job) -> list[str]:
 def _errors(job: Job) -> Iterator[UsageError | EngineDeadError]:
     checks = [partial(_check_questions, job), *(partial(_check_engine, name, job) for name in job.engines)]
     if job.resources.ray_address is None:
-        checks.insert(0, partial(_check_machine, job))
+        checks[:0] = [partial(_check_machine, job), partial(check_packages, job.segmentation)]
     pool = ThreadPool(len(checks))
     running = [pool.apply_async(check) for check in checks]
     pool.close()

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fcaps_pipeline.records.audio import SpeechInterval
+from fcaps_pipeline.jobs.annotate_job import SegmentationConfig
+from fcaps_pipeline.records.audio import SpeechInterval, seconds_to_samples
 
 WINDOW_SAMPLES = 512
 _THRESHOLD_STEP = 0.15
@@ -34,6 +35,17 @@ class SpeechRules:
     """Where possible, a divided interval leaves at least this much on both sides."""
     max_interval_samples: int
     """Longer intervals are divided."""
+
+    @staticmethod
+    def of(config: SegmentationConfig) -> "SpeechRules":
+        """The rules of a job."""
+        return SpeechRules(
+            threshold=config.vad_threshold,
+            min_speech_samples=seconds_to_samples(config.min_speech_s),
+            min_silence_samples=seconds_to_samples(config.min_silence_s),
+            min_part_samples=seconds_to_samples(config.min_segment_s),
+            max_interval_samples=seconds_to_samples(config.max_segment_s),
+        )
 
     @property
     def end_threshold(self) -> float:

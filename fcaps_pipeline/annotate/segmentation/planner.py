@@ -39,12 +39,17 @@ class PlanRules:
 class PlannedInterval(Interval):
     """A stretch of speech with its padding."""
 
-    speech_samples: int
-    """Detected speech in it, without pauses and padding."""
+    speech: tuple[SpeechInterval, ...]
+    """Detected in it."""
     is_kept: bool
     """False when it is too short to be a Segment."""
     ends_in_speech: bool
     """True when speech went on without a pause and had to be cut at its end."""
+
+    @property
+    def speech_samples(self) -> int:
+        """Detected speech, without pauses and padding."""
+        return sum(interval.num_samples for interval in self.speech)
 
 
 class SegmentPlanner:
@@ -138,7 +143,7 @@ class SegmentPlanner:
         return PlannedInterval(
             start_samples=start - left,
             end_samples=end + right,
-            speech_samples=sum(interval.num_samples for interval in group),
+            speech=tuple(group),
             is_kept=left + end - start + right >= self._rules.min_segment_samples,
             ends_in_speech=next_start == end,
         )

@@ -48,6 +48,8 @@ class SegmentationTally:
     """What happened to the file."""
     stream: SoundStream | None = None
     """What is being read; None until it is open."""
+    of_segments: list[AudioWarning] = field(default_factory=list)
+    """What was found in single Segments so far."""
 
     def open(self, recording: Recording, stream: SoundStream) -> None:
         """Remembers what is read, compares it with what was planned, and reads it for its checksum.
@@ -64,20 +66,28 @@ class SegmentationTally:
                 self.since_planning = changes_since(recording.stamp, recording.location)
             self.sha256 = stream.sha256
 
-    def as_heard(self, recording: Recording, interval: Interval | None = None) -> Recording:
+    def as_heard(
+        self, recording: Recording, interval: Interval | None = None, own: tuple[AudioWarning, ...] = ()
+    ) -> Recording:
         """The Recording with what was found out about it, of an interval where one is given.
 
         Thousands of cuts need not travel with each Segment.
+
+        Args:
+            recording: as planned.
+            interval: a Segment of it; None for the whole.
+            own: what was found in this Segment.
         """
         if self.stream is None:
             return recording.model_copy(update={"cuts": None})
         warnings = (*self.since_planning, *self.stream.warnings)
+        told = tuple(one for one in warnings if interval is None or bears_on(one, interval))
         found = {
             "cuts": None,
             "sha256": self.sha256,
             "source_rate_hz": self.stream.source_rate_hz,
             "num_channels": self.stream.num_channels,
-            "warnings": tuple(one for one in warnings if interval is None or bears_on(one, interval)),
+            "warnings": (*told, *(self.of_segments if interval is None else own)),
         }
         return recording.model_copy(update=found)
 

@@ -1,14 +1,14 @@
 """One pass over a Recording: decode, find speech, plan, cut out, measure.
 
 Enters: a Recording. Leaves: SegmentAudio one by one while the file is still being read, then a
-SegmentationReport. Recordings with Cuts skip the detector. Measuring is handed in as a function,
+SegmentationReport. Recordings with Cuts skip the voice detector. Measuring is handed in as a function,
 since acoustics stand on the same layer.
 
 Shape suffixes: C channels, T samples.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +27,13 @@ from fcaps_pipeline.annotate.segmentation.opening import OpenRecording, SoundStr
 from fcaps_pipeline.annotate.segmentation.pcm_buffer import PcmBuffer
 from fcaps_pipeline.annotate.segmentation.planner import PlannedInterval, PlanRules, SegmentPlanner
 from fcaps_pipeline.annotate.segmentation.report import SegmentationReport, SegmentationTally
+from fcaps_pipeline.annotate.segmentation.speakers import SpeakerDetector, SpeakerSplitter
 from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.jobs.annotate_job import SegmentationConfig
 from fcaps_pipeline.records.audio import (
     SAMPLE_RATE_HZ,
     Acoustics,
+    AudioWarning,
     Channel,
     Measurements,
     Recording,
@@ -52,16 +54,20 @@ class _Piece:
     channel: Channel
     pcm_T: Pcm
     clipped_share: float
+    warnings: tuple[AudioWarning, ...]
 
 
 class _ChannelPass:
     """Detector, planner and audio of one channel."""
 
-    def __init__(self, stream: SoundStream, row: int, speech: SpeechStream, rules: PlanRules) -> None:
+    def __init__(
+        self, stream: SoundStream, row: int, speech: SpeechStream, rules: PlanRules, splitter: SpeakerSplitter | None
+    ) -> None:
         self._stream = stream
         self._row = row
         self._speech = speech
         self._planner = SegmentPlanner(rules)
+        self._splitter = splitter
         self._buffer = PcmBuffer()
 
     def push(self, pcm_T: Pcm) -> Iterator[_Piece]:
@@ -77,10 +83,18 @@ class _ChannelPass:
         yield from self._pieces(self._planner.finish(self._buffer.end_samples))
 
     def _pieces(self, planned: list[PlannedInterval]) -> Iterator[_Piece]:
-        for item in planned:
-            start, end = item.start_samples, item.end_samples
-            clipped_share = self._stream.clipped_share(self._row, start, end)
-            yield _Piece(item, self._stream.channels[self._row], self._buffer.read(start, end), clipped_share)
+        for whole in planned:
+            for item, warnings in self._told_apart(whole):
+                start, end = item.start_samples, item.end_samples
+                clipped_share = self._stream.clipped_share(self._row, start, end)
+                pcm_T = self._buffer.read(start, end)
+                yield _Piece(item, self._stream.channels[self._row], pcm_T, clipped_share, warnings)
+
+    def _told_apart(self, planned: PlannedInterval) -> Iterator[tuple[PlannedInterval, tuple[AudioWarning, ...]]]:
+        if self._splitter is None:
+            yield planned, ()
+        else:
+            yield from self._splitter.pieces(planned, self._buffer.read(planned.start_samples, planned.end_samples))
 
     @property
     def needed_from_samples(self) -> int:
@@ -126,9 +140,19 @@ class Segmenter:
         detector: VoiceDetector,
         measure: Measure,
         opening: OpenRecording = open_recording,
+        speakers: SpeakerDetector | None = None,
     ) -> None:
-        """Keeps the detector, which is loaded once, and the functions that measure a Segment and open a Recording."""
+        """Keeps the detectors, which are loaded once, and the functions that measure a Segment and open a Recording.
+
+        Raises:
+            ValueError: the job asks for speakers to be told apart, and nobody is there to do it.
+        """
+        if (config.speakers == "off") != (speakers is None):
+            raise ValueError(f"segmentation.speakers is {config.speakers}, the speaker detector {speakers}")
         self._config = config
+        self._splitter = None
+        if speakers is not None:
+            self._splitter = SpeakerSplitter(speakers, PlanRules.of(config), splits=config.speakers == "split")
         self._rules = PlanRules.of(config)
         self._detector = detector
         self._measure = measure
@@ -138,20 +162,21 @@ class Segmenter:
         """Starts a pass over one Recording; nothing is opened before the first Segment is asked for."""
         tally = SegmentationTally()
         segments = self._detected(recording, tally) if recording.cuts is None else self._declared(recording, tally)
-        heard = (replace(one, recording=tally.as_heard(one.recording, one.segment)) for one in segments)
-        return Preparation(recording, heard, tally)
+        return Preparation(recording, segments, tally)
 
     def _detected(self, recording: Recording, tally: SegmentationTally) -> Iterator[SegmentAudio]:
         for piece in self._pieces(recording, tally):
             self._count(piece.planned, tally)
             if piece.planned.is_kept:
+                tally.of_segments += piece.warnings
                 segment = _segment(recording, piece)
-                yield self._measured(recording, segment, piece.pcm_T, piece.clipped_share)
+                heard = tally.as_heard(recording, segment, piece.warnings)
+                yield self._measured(heard, segment, piece.pcm_T, piece.clipped_share)
 
-    def _measured(self, recording: Recording, segment: Segment, pcm_T: Pcm, clipped_share: float) -> SegmentAudio:
+    def _measured(self, heard: Recording, segment: Segment, pcm_T: Pcm, clipped_share: float) -> SegmentAudio:
         found = self._measure(pcm_T)
         acoustics = Acoustics.model_validate({**dict(found.acoustics), "clipped_share": clipped_share})
-        return SegmentAudio(recording, segment, acoustics, pcm_T, found.events, found.tracks)
+        return SegmentAudio(heard, segment, acoustics, pcm_T, found.events, found.tracks)
 
     def _pieces(self, recording: Recording, tally: SegmentationTally) -> Iterator[_Piece]:
         rule = self._config.channels
@@ -204,7 +229,9 @@ class Segmenter:
         listeners: Sequence[SpeechStream],
     ) -> Iterator[_Piece]:
         tally.open(recording, stream)
-        passes = [_ChannelPass(stream, row, speech, self._rules) for row, speech in enumerate(listeners)]
+        passes = [
+            _ChannelPass(stream, row, speech, self._rules, self._splitter) for row, speech in enumerate(listeners)
+        ]
         for pcm_CT in stream.blocks():
             tally.num_samples += pcm_CT.shape[1]
             for row, channel_pass in enumerate(passes):
@@ -240,7 +267,10 @@ class Segmenter:
     def _declared(self, recording: Recording, tally: SegmentationTally) -> Iterator[SegmentAudio]:
         max_damaged_share = self._config.max_damaged_share
         for one in cut_out(recording, self._rules, tally, self._open, max_damaged_share):
-            yield self._measured(one.recording, one.segment, one.pcm_T, one.clipped_share)
+            warnings = () if self._splitter is None else self._splitter.warnings(one.segment, one.pcm_T)
+            tally.of_segments += warnings
+            heard = tally.as_heard(one.recording, one.segment, warnings)
+            yield self._measured(heard, one.segment, one.pcm_T, one.clipped_share)
 
 
 def _segment(recording: Recording, piece: _Piece) -> Segment:

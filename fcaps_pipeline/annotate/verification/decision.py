@@ -51,7 +51,7 @@ def decide(segment: SegmentAudio, caption_sets: tuple[CaptionSet, ...], job: Job
             f"found {sorted(one.granularity for one in caption_sets)}"
         )
     ordered = _selected(tuple(found[granularity] for granularity in job.captions), job)
-    unfit = unfit_sound(segment.acoustics, job.verification)
+    unfit = unfit_sound(segment, job.verification)
     unasked = [one for one in ordered if one.is_unasked]
     if unasked and not unfit:
         return _failure(segment, unasked[0], ordered)

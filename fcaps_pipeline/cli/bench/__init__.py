@@ -12,6 +12,7 @@ from fcaps_pipeline.cli.bench import (
     reuse,
     rules,
     scale,
+    speakers,
     storage,
     train,
 )
@@ -26,6 +27,7 @@ for _command in (
     reuse.reuse,
     rules.rules,
     captions.captions,
+    speakers.speakers,
     retrieval.retrieval,
     readers.readers,
     train.train,

@@ -28,8 +28,8 @@ from fcaps_pipeline.annotate.engines.engine import Engine
 from fcaps_pipeline.annotate.run.annotate import annotate
 from fcaps_pipeline.annotate.run.callback import RunCallback
 from fcaps_pipeline.annotate.run.placement import bundle_of, num_replicas
+from fcaps_pipeline.annotate.segmentation.detectors import load_speaker_detector, load_voice_detector
 from fcaps_pipeline.annotate.segmentation.segmenter import Segmenter
-from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
 from fcaps_pipeline.annotate.sources.listing import list_recordings
 from fcaps_pipeline.audio.stream import decode_all
 from fcaps_pipeline.errors import AccountingError, RecordingError, UsageError
@@ -168,7 +168,12 @@ def _cpu_work(recordings: Sequence[Recording], job: Job, num_cores: int) -> _Cpu
 def _prepare(recordings: Sequence[Recording], job: Job) -> _CpuWork:
     decode_s, audio_s = _decode(recordings, job)
     acoustics = _TimedAcoustics()
-    segmenter = Segmenter(job.segmentation, SileroDetector(job.segmentation), acoustics.measure)
+    segmenter = Segmenter(
+        job.segmentation,
+        load_voice_detector(job.segmentation),
+        acoustics.measure,
+        speakers=load_speaker_detector(job.segmentation),
+    )
     segments: list[SegmentAudio] = []
     begun_s = time.perf_counter()
     for recording in recordings:

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import ray
@@ -19,6 +20,7 @@ from fcaps_pipeline.annotate.run.unit_worker import UnitTry, UnitWorker
 from fcaps_pipeline.annotate.run.watch.board import Reporter
 from fcaps_pipeline.annotate.segmentation.detector import LateDetector, VoiceDetector
 from fcaps_pipeline.annotate.segmentation.segmenter import Preparation, Segmenter
+from fcaps_pipeline.annotate.segmentation.speakers import SpeakerDetector
 from fcaps_pipeline.errors import MemoryShortageError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.audio import Recording
@@ -64,13 +66,16 @@ class SegmentingActor:
         """How Recordings are segmented. Its libraries take seconds to load, and the driver needs none of them."""
         from fcaps_pipeline.annotate.acoustics.measure import measure_segment
 
-        detector = LateDetector(lambda: _silero(job))
-        segmenter = Segmenter(job.segmentation, detector, measure_segment)
+        detector = LateDetector(lambda: _voice_detector(job))
+        # Loaded before a Recording is begun: that one cannot be loaded is not its fault.
+        segmenter = cache(
+            lambda: Segmenter(job.segmentation, detector, measure_segment, speakers=_speaker_detector(job))
+        )
 
         def prepare(recording: Recording) -> Preparation:
             if recording.cuts is None:
-                detector.load()  # before the Recording is begun: that it cannot be loaded is not its fault
-            return segmenter.prepare(recording)
+                detector.load()
+            return segmenter().prepare(recording)
 
         return prepare
 
@@ -127,10 +132,16 @@ class _QueueLink:
         self._queue.withdraw.remote(owner)
 
 
-def _silero(job: Job) -> VoiceDetector:
-    from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
+def _voice_detector(job: Job) -> VoiceDetector:
+    from fcaps_pipeline.annotate.segmentation.detectors import load_voice_detector
 
-    return SileroDetector(job.segmentation)
+    return load_voice_detector(job.segmentation)
+
+
+def _speaker_detector(job: Job) -> SpeakerDetector | None:
+    from fcaps_pipeline.annotate.segmentation.detectors import load_speaker_detector
+
+    return load_speaker_detector(job.segmentation)
 
 
 def _publish(segments: Sequence[Any]) -> Any:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from fcaps_pipeline.jobs.annotate_job import CaptionConfig
 from fcaps_pipeline.jobs.prompts import load_prompts
 from fcaps_pipeline.jobs.verification import Remedy, VerificationConfig
 from fcaps_pipeline.records.annotations import CaptionSet, Completion, FinishReason, Sampling
+from fcaps_pipeline.records.audio import MULTI_SPEAKER, AudioWarning
 from fcaps_pipeline.records.captions import Granularity
 from tests.unit.annotate.captioning.building import GOOD_FINE, GOOD_GLOBAL, OTHER_FINE, acoustics, segment_audio
 
@@ -250,7 +252,11 @@ def test_the_root_seed_of_the_job_changes_all_seeds() -> None:
     assert first != second
 
 
-def test_clipped_sound_is_not_asked_about() -> None:
+_MIXED = segment_audio().recording.model_copy(update={"warnings": (AudioWarning(name=MULTI_SPEAKER, detail="two"),)})
+
+
+@pytest.mark.parametrize("unfit", [{"acoustics": acoustics(clipped_share=0.5)}, {"recording": _MIXED}])
+def test_unfit_sound_is_not_asked_about(unfit: dict[str, Any]) -> None:
     engine = ScriptedEngine([_GOOD])
     annotator = SegmentAnnotator(
         engine,
@@ -259,8 +265,7 @@ def test_clipped_sound_is_not_asked_about() -> None:
         load_prompts({"fine": "embedded_fine.v1"}),
         shipped_bounds(),
     )
-    clipped = replace(segment_audio(), acoustics=acoustics(clipped_share=0.5))
-    (found,) = asyncio.run(annotator.caption(clipped))
+    (found,) = asyncio.run(annotator.caption(replace(segment_audio(), **unfit)))
     assert (found.candidates, found.attempts, engine.requests) == ((), 0, [])
 
 

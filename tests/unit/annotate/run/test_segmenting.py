@@ -21,7 +21,7 @@ def test_recordings_with_cuts_need_no_detector_and_one_that_cannot_be_loaded_is_
     def missing(_: Job) -> VoiceDetector:
         raise DependencyError("silero_vad is not installed")
 
-    monkeypatch.setattr(segmenting, "_silero", missing)
+    monkeypatch.setattr(segmenting, "_voice_detector", missing)
     prepare = SegmentingActor.__new__(SegmentingActor).prepare_with(JOB)
     path = tmp_path / "noise.wav"
     soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 48_000), 16_000)

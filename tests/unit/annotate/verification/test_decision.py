@@ -7,7 +7,9 @@ import pytest
 from fcaps_pipeline.annotate.verification.decision import decide
 from fcaps_pipeline.errors import AccountingError, JobError
 from fcaps_pipeline.jobs.annotate_job import Job, parse_job
+from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.annotations import Annotation, Candidate, CaptionSet, Failure, Missing, Rejection
+from fcaps_pipeline.records.audio import MULTI_SPEAKER, AudioWarning
 from fcaps_pipeline.records.captions import Granularity
 from tests.unit.annotate.captioning.building import GOOD_FINE, OTHER_FINE, acoustics, candidate, segment_audio
 
@@ -181,3 +183,16 @@ def test_clipped_sound_is_rejected_by_name_whatever_was_answered() -> None:
     assert outcome.reason == "clipped"
     lightly = replace(audio, acoustics=acoustics(clipped_share=0.01))
     assert isinstance(decide(lightly, (_set(_FINE, _GOOD), _set(_GLOBAL, _GOOD)), _job()), Annotation)
+
+
+def test_several_speakers_are_rejected_unasked_or_kept_by_the_job() -> None:
+    audio = segment_audio()
+    warning = AudioWarning(name=MULTI_SPEAKER, detail="2 speakers", start_samples=0, end_samples=9)
+    mixed = replace(audio, recording=audio.recording.model_copy(update={"warnings": (warning,)}))
+    outcome = decide(mixed, (_set(_FINE), _set(_GLOBAL)), _job())
+    assert isinstance(outcome, Rejection)
+    assert outcome.reason == "multi_speaker"
+    keeping = _job().model_copy(update={"verification": VerificationConfig(multi_speaker="keep")})
+    kept = decide(mixed, (_set(_FINE, _GOOD), _set(_GLOBAL, _GOOD)), keeping)
+    assert isinstance(kept, Annotation)
+    assert kept.recording.warnings == (warning,)
