@@ -173,7 +173,7 @@ class UnitWriter:
 
     def _add_candidate(self, row: Row) -> None:
         self._num_output_tokens += row["num_output_tokens"]
-        for claim in row["claims"] or ():
+        for claim in row.get("claims") or ():
             self._claims.setdefault(claim["attribute"], Counter())[claim["result"]] += 1
         self._tables["candidates"].add(row)
 
