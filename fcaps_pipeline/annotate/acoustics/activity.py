@@ -57,6 +57,8 @@ class Activity:
 
 def find_activity(frames: Frames) -> Activity:
     """Divides the frames of a Segment."""
+    if not len(frames.time_s_N):
+        return Activity(np.zeros(0, dtype=np.bool_), (), 0.0, np.zeros(0, dtype=np.int64))
     is_loud_N = frames.is_voiced_N | (frames.level_db_N > _threshold_db(frames.level_db_N))
     loud = np.flatnonzero(is_loud_N)
     is_speech_N = np.zeros(len(is_loud_N), dtype=np.bool_)
@@ -72,6 +74,13 @@ def find_activity(frames: Frames) -> Activity:
             pauses_s.append(length_s)
     inside = slice(int(loud[0]), int(loud[-1]) + 1)
     return Activity(is_speech_N, tuple(pauses_s), _longest_dip_s(frames.level_db_N[inside]), _find_syllables(frames))
+
+
+def gaps_of(is_speech_N: BoolArray) -> list[tuple[int, int]]:
+    """The silent stretches between speech: first frame of each, and the frame after its last."""
+    spoken = np.flatnonzero(is_speech_N)
+    before = np.flatnonzero(np.diff(spoken) > 1)
+    return [(int(spoken[one]) + 1, int(spoken[one + 1])) for one in before]
 
 
 def _threshold_db(level_db_N: FloatArray) -> float:

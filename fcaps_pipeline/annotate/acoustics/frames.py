@@ -41,6 +41,9 @@ class Frames:
     time_s_N: FloatArray
     f0_hz_N: FloatArray
     """0 where the frame is unvoiced."""
+    strength_N: FloatArray
+    """Autocorrelation at the pitch period, 0 to 1: the share of the power that is voice and not noise; 0 where the
+    frame is unvoiced, and where the track did not travel."""
     level_db_N: FloatArray
     """Level over 25 ms, in dB relative to full scale."""
     intensity_db_N: FloatArray
@@ -62,7 +65,8 @@ def frames_of(tracks: Tracks) -> Frames:
     """The frames that tracks came from, but for their rounding."""
     values = (tracks.f0_hz_N, tracks.level_db_N, tracks.intensity_db_N)
     time_s_N: FloatArray = tracks.first_s + FRAME_STEP_S * np.arange(len(tracks.f0_hz_N), dtype=np.float64)
-    return Frames(time_s_N, *(value.astype(np.float64) for value in values))
+    f0_hz_N, level_db_N, intensity_db_N = (value.astype(np.float64) for value in values)
+    return Frames(time_s_N, f0_hz_N, np.zeros(len(time_s_N)), level_db_N, intensity_db_N)
 
 
 def make_frames(pcm_T: npt.NDArray[np.int16]) -> Frames | None:
@@ -71,19 +75,25 @@ def make_frames(pcm_T: npt.NDArray[np.int16]) -> Frames | None:
     if len(pcm_T) <= 3 / _PITCH_FLOOR_HZ * SAMPLE_RATE_HZ:
         return None
     samples_T = pcm_T.astype(np.float64)
-    time_s_N, f0_hz_N = _pitch(parselmouth.Sound(samples_T / 32768.0, SAMPLE_RATE_HZ))
-    power_B = _binned_power(samples_T - samples_T.mean())
+    time_s_N, f0_hz_N, strength_N = _pitch(parselmouth.Sound(samples_T / 32768.0, SAMPLE_RATE_HZ))
+    power_B = binned_power(samples_T - samples_T.mean())
     bin_N = np.minimum(np.rint(time_s_N * SAMPLE_RATE_HZ / _BIN_SAMPLES - 0.5).astype(np.int64), len(power_B) - 1)
     return Frames(
         time_s_N=time_s_N,
         f0_hz_N=f0_hz_N,
+        strength_N=np.where(f0_hz_N > 0, np.clip(strength_N, 0.0, 1.0), 0.0),
         level_db_N=_smoothed_db(power_B, np.ones(_LEVEL_BINS))[bin_N],
         intensity_db_N=_smoothed_db(power_B, np.asarray(np.hanning(_INTENSITY_BINS + 2), dtype=np.float64))[bin_N],
     )
 
 
-def _pitch(sound: parselmouth.Sound) -> tuple[FloatArray, FloatArray]:
-    """Times and F0, with a range fitted to the voice: a fixed range invites octave errors.
+def no_frames() -> Frames:
+    """The tracks of what is too short for any."""
+    return Frames(*(np.zeros(0) for _ in range(5)))
+
+
+def _pitch(sound: parselmouth.Sound) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Times, F0 and its strength, with a range fitted to the voice: a fixed range invites octave errors.
 
     Source: Boersma (1993), Accurate short-term analysis of the fundamental frequency, for the
     method; Hirst (2011), The analysis by synthesis of speech melody, for a second pass from
@@ -96,10 +106,11 @@ def _pitch(sound: parselmouth.Sound) -> tuple[FloatArray, FloatArray]:
         low_hz, high_hz = np.percentile(f0_hz[f0_hz > 0], (25, 75))
         floor_hz, ceiling_hz = max(floor_hz, 0.75 * low_hz), min(ceiling_hz, 2.0 * high_hz)
     pitch = sound.to_pitch_ac(time_step=FRAME_STEP_S, pitch_floor=floor_hz, pitch_ceiling=ceiling_hz)
-    return np.asarray(pitch.xs(), dtype=np.float64), np.asarray(pitch.selected_array["frequency"], dtype=np.float64)
+    f0_hz_N, strength_N = (np.asarray(pitch.selected_array[name], np.float64) for name in ("frequency", "strength"))
+    return np.asarray(pitch.xs(), dtype=np.float64), f0_hz_N, strength_N
 
 
-def _binned_power(samples_T: FloatArray) -> FloatArray:
+def binned_power(samples_T: FloatArray) -> FloatArray:
     """Mean power of every 2.5 ms."""
     num_bins = -(-len(samples_T) // _BIN_SAMPLES)
     padded_T = np.pad(samples_T, (0, num_bins * _BIN_SAMPLES - len(samples_T)))

@@ -1,7 +1,8 @@
 """Measures one Segment: pitch, rate, loudness, level range, pauses, noise, clipping.
 
-Enters: mono int16 samples at 16 kHz. Leaves: an Acoustics record, with the tracks it was taken from. The same
-samples always give the same numbers. Silence gives a record too, with None where there is nothing to measure.
+Enters: mono int16 samples at 16 kHz. Leaves: an Acoustics record, with the tracks it was taken from and the events that
+were placed on them. The same samples always give the same numbers. Silence gives a record too, with None where there is
+nothing to measure.
 
 Shape suffixes: T samples, N frames, V voiced frames, F frequencies.
 """
@@ -11,11 +12,14 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pyloudnorm
-from scipy.ndimage import binary_dilation, uniform_filter1d
+from scipy.ndimage import binary_dilation
 
-from fcaps_pipeline.annotate.acoustics.activity import Activity, find_activity
+from fcaps_pipeline.annotate.acoustics.activity import Activity
+from fcaps_pipeline.annotate.acoustics.analysis import Analysis, analyse
 from fcaps_pipeline.annotate.acoustics.changes import f0_change_semitones, level_change_db, rate_change_ratio
-from fcaps_pipeline.annotate.acoustics.frames import FRAME_STEP_S, BoolArray, Frames, make_frames
+from fcaps_pipeline.annotate.acoustics.events import find_events
+from fcaps_pipeline.annotate.acoustics.frames import Frames
+from fcaps_pipeline.annotate.acoustics.modulation import modulation_hz
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Acoustics, Measurements
 
 _GATE_BLOCK_S = 0.4
@@ -25,32 +29,25 @@ _MIN_NOISE_FRAMES = 5
 _LEVEL_REACH_FRAMES = 2
 """The 25 ms window of the level of so many frames next to speech reaches into it."""
 _FULL_SCALE = 32767
-_MIN_MODULATION_FRAMES = 60
-_MODULATION_DEPTH_DB = 30.0
-"""Deeper is the noise of the place, not the speech."""
-_TREND_FRAMES = 51
-"""Half a second: slower movements are those of phrases."""
-_MODULATION_POINTS = 2_048
-_SYLLABIC_HZ = (2.0, 12.0)
-_MIN_MODULATION_DB = 0.5
-"""Root mean square. Speech moves by 6 dB; steady noise, and a held tone by its edges, by less than 0.3 dB."""
 
 
 def measure_segment(pcm_T: npt.NDArray[np.int16]) -> Measurements:
-    """Measures a Segment of any length above one sample."""
-    frames = make_frames(pcm_T)
-    if frames is None:
-        return Measurements(_without_frames(pcm_T))
-    return Measurements(_with_frames(pcm_T, frames), frames.tracks)
+    """Measures a Segment of any length above one sample, and finds what happens in it."""
+    analysis = analyse(pcm_T)
+    tracks = analysis.frames.tracks if analysis.num_frames else None
+    return Measurements(measure(analysis), tracks, find_events(analysis))
 
 
 def measure_acoustics(pcm_T: npt.NDArray[np.int16]) -> Acoustics:
     """The record alone."""
-    return measure_segment(pcm_T).acoustics
+    return measure(analyse(pcm_T))
 
 
-def _with_frames(pcm_T: npt.NDArray[np.int16], frames: Frames) -> Acoustics:
-    activity = find_activity(frames)
+def measure(analysis: Analysis) -> Acoustics:
+    """The record of what was analysed."""
+    pcm_T, frames, activity = analysis.pcm_T, analysis.frames, analysis.activity
+    if not analysis.num_frames:
+        return _without_frames(pcm_T)
     duration_s = len(pcm_T) / SAMPLE_RATE_HZ
     low_hz, median_hz, high_hz = _pitch_percentiles(frames)
     return Acoustics(
@@ -116,29 +113,6 @@ def _pitch_slope(frames: Frames) -> float | None:
     time_s_V = frames.time_s_N[frames.is_voiced_N]
     centred_s_V = time_s_V - time_s_V.mean()
     return float(centred_s_V @ f0_hz_V / (centred_s_V @ centred_s_V))
-
-
-def modulation_hz(frames: Frames, is_speech_N: BoolArray) -> float | None:
-    """Where from 2 to 12 Hz the power of the level's movements lies, in Hz.
-
-    None with less than 0.6 s of speech, and where the level does not move at these rates, as that of a held tone.
-
-    Source: Morgan and Fosler-Lussier (1998), Combining multiple estimators of speaking rate: the spectral moment of
-    the envelope errs otherwise than the counting of peaks.
-    """
-    level_db_N = frames.intensity_db_N[is_speech_N]
-    if len(level_db_N) < _MIN_MODULATION_FRAMES:
-        return None
-    level_db_N = np.maximum(level_db_N, level_db_N.max() - _MODULATION_DEPTH_DB)
-    moves_db_N = level_db_N - uniform_filter1d(level_db_N, _TREND_FRAMES, mode="nearest")
-    num_points = max(_MODULATION_POINTS, len(moves_db_N))
-    window_N = np.hanning(len(moves_db_N))
-    power_F = np.abs(np.fft.rfft(moves_db_N * window_N, num_points)) ** 2
-    hz_F = np.fft.rfftfreq(num_points, FRAME_STEP_S)
-    is_syllabic_F = (hz_F >= _SYLLABIC_HZ[0]) & (hz_F <= _SYLLABIC_HZ[1])
-    total = float(power_F[is_syllabic_F].sum())
-    moved_db = math.sqrt(2.0 * total / (num_points * float(window_N @ window_N)))
-    return float(power_F[is_syllabic_F] @ hz_F[is_syllabic_F]) / total if moved_db >= _MIN_MODULATION_DB else None
 
 
 def _loudness(pcm_T: npt.NDArray[np.int16]) -> float | None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fcaps_pipeline.annotate.acoustics.activity import find_activity, is_heard
 from fcaps_pipeline.annotate.acoustics.frames import FRAME_STEP_S, BoolArray, Frames, frames_of, make_frames
-from fcaps_pipeline.annotate.acoustics.measure import modulation_hz
+from fcaps_pipeline.annotate.acoustics.modulation import modulation_hz
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Tracks
 
 _MIN_SPEECH_FRAMES = 20

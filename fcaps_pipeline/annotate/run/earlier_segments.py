@@ -8,7 +8,7 @@ out. Files with speech on several channels are segmented anew, since the order o
 import sqlite3
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fcaps_pipeline import __version__
@@ -18,12 +18,21 @@ from fcaps_pipeline.annotate.segmentation.cuts import cut_out
 from fcaps_pipeline.annotate.segmentation.opening import open_recording
 from fcaps_pipeline.annotate.segmentation.planner import PlanRules
 from fcaps_pipeline.annotate.segmentation.report import SegmentationReport, SegmentationTally
-from fcaps_pipeline.annotate.segmentation.segmenter import Preparation
+from fcaps_pipeline.annotate.segmentation.segmenter import Measure, Preparation
 from fcaps_pipeline.audio.byte_source import sha256_of
 from fcaps_pipeline.audio.stamp import changes_since
 from fcaps_pipeline.errors import CorruptRunError, RecordingError
 from fcaps_pipeline.jobs.annotate_job import Job
-from fcaps_pipeline.records.audio import Acoustics, AudioWarning, Channel, Cut, Interval, Recording, SegmentAudio
+from fcaps_pipeline.records.audio import (
+    Acoustics,
+    AudioWarning,
+    Channel,
+    Cut,
+    Event,
+    Interval,
+    Recording,
+    SegmentAudio,
+)
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RecordingOutcome, RunLayout, UnitCommit
 from fcaps_pipeline.shards.outcomes import read_outcomes
@@ -56,6 +65,8 @@ class KnownSegment(Record):
     end_samples: int
     samples_sha256: str
     acoustics: Acoustics
+    events: tuple[Event, ...] | None
+    """None of a Segment that became no row, and of one that nobody looked for any in."""
     source_rate_hz: int
     num_channels: int
     warnings: tuple[AudioWarning, ...]
@@ -110,7 +121,8 @@ def _files(run: RunLayout) -> Iterator[tuple[str, KnownFile]]:
 def _files_of(run: RunLayout, commit: UnitCommit, recording_ids: set[str]) -> Iterator[tuple[str, KnownFile]]:
     rows: dict[str, list[Row]] = {}
     for table in OUTCOME_TABLES:
-        for row in read_unit_rows(run, commit, table, _COLUMNS):
+        columns = [*_COLUMNS, "events"] if table == "data" else _COLUMNS
+        for row in read_unit_rows(run, commit, table, columns):
             if row["segment_id"] is not None and row["recording_id"] in recording_ids:
                 rows.setdefault(row["recording_id"], []).append(row)
     for one in read_outcomes(run, commit):
@@ -130,6 +142,7 @@ def _known_file(outcome: RecordingOutcome, rows: list[Row]) -> KnownFile:
 
 
 def _known_segment(row: Row) -> KnownSegment:
+    events = row.get("events")
     told = (AudioWarning.model_validate(one) for one in row["warnings"] or ())
     return KnownSegment(
         channel=channel_of(row),
@@ -137,6 +150,7 @@ def _known_segment(row: Row) -> KnownSegment:
         end_samples=row["end_samples"],
         samples_sha256=row["audio_sha256"],
         acoustics=Acoustics(**{name: row[name] for name in Acoustics.model_fields}),
+        events=None if events is None else tuple(map(Event.model_validate, events)),
         source_rate_hz=row["source_rate_hz"],
         num_channels=row["num_channels"],
         warnings=tuple(one for one in told if one.name != _OF_PLANNING),
@@ -172,8 +186,11 @@ class _KnownTally(SegmentationTally):
 class _Pass(Preparation):
     """A pass that is chosen when the first Segment is asked for."""
 
-    def __init__(self, recording: Recording, prepare: Prepare, find: Callable[[str], KnownFile | None]) -> None:
+    def __init__(
+        self, recording: Recording, prepare: Prepare, measure: Measure, find: Callable[[str], KnownFile | None]
+    ) -> None:
         self._recording = recording
+        self._measure = measure
         self._fresh = prepare
         self._find = find
         self._chosen = Preparation(recording, iter(()), SegmentationTally())
@@ -185,7 +202,7 @@ class _Pass(Preparation):
         if known is not None:
             tally = _KnownTally(sha256=sha256, known=known, since_planning=_since_planning(self._recording))
             self._chosen = Preparation(self._recording, iter(()), tally)
-            is_same = yield from _cut_again(self._recording, known, tally)
+            is_same = yield from _cut_again(self._recording, known, tally, self._measure)
             if is_same:
                 return
         self._chosen = self._fresh(self._recording)
@@ -202,8 +219,13 @@ class _Pass(Preparation):
         return self._chosen.report
 
 
-def _cut_again(recording: Recording, known: KnownFile, tally: _KnownTally) -> Generator[SegmentAudio, None, bool]:
-    """Yields Segments with their samples; False where the first one's are others, as with another decoder."""
+def _cut_again(
+    recording: Recording, known: KnownFile, tally: _KnownTally, measure: Measure
+) -> Generator[SegmentAudio, None, bool]:
+    """Yields Segments with their samples; False where the first one's are others, as with another decoder.
+
+    Events that are not known are looked for.
+    """
     of_place = {(one.channel, one.start_samples, one.end_samples): one for one in known.segments}
     cuts = tuple(Cut(start_samples=start, end_samples=end, channel=channel) for channel, start, end in of_place)
     marked = recording.model_copy(update={"cuts": cuts, "stamp": None})
@@ -220,7 +242,7 @@ def _cut_again(recording: Recording, known: KnownFile, tally: _KnownTally) -> Ge
                 "warnings": (*tally.since_planning, *one.warnings),
             }
         )
-        audio = SegmentAudio(heard, segment, one.acoustics, cut.pcm_T)
+        audio = SegmentAudio(heard, segment, one.acoustics, cut.pcm_T, one.events)
         if audio.samples_sha256 != one.samples_sha256:
             if place:
                 raise RecordingError(
@@ -228,6 +250,9 @@ def _cut_again(recording: Recording, known: KnownFile, tally: _KnownTally) -> Ge
                     "what lies before does not; annotate it without --reuse"
                 )
             return False
+        if audio.events is None:
+            found = measure(cut.pcm_T)
+            audio = replace(audio, events=found.events, tracks=found.tracks)
         yield audio
     return True
 
@@ -239,18 +264,20 @@ def _since_planning(recording: Recording) -> tuple[AudioWarning, ...]:
 class KnownSegments:
     """Starts passes over Recordings; see `Segmenter.prepare`."""
 
-    def __init__(self, path: Path, prepare: Prepare) -> None:
+    def __init__(self, path: Path, prepare: Prepare, measure: Measure) -> None:
         """Opens the index.
 
         Args:
             path: of the index; nothing may write to it meanwhile.
             prepare: what is done with a file that is not known.
+            measure: of a Segment whose events are not known.
 
         Raises:
             CorruptRunError: it cannot be opened.
         """
         self._path = path
         self._prepare = prepare
+        self._measure = measure
         # An actor is made in one thread and works in another, one Recording at a time.
         uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
         try:
@@ -262,7 +289,7 @@ class KnownSegments:
         """Starts a pass over one Recording; nothing is opened before the first Segment is asked for."""
         if not _is_detected(recording):
             return self._prepare(recording)
-        return _Pass(recording, self._prepare, self._find)
+        return _Pass(recording, self._prepare, self._measure, self._find)
 
     def _find(self, sha256: str) -> KnownFile | None:
         try:

@@ -85,6 +85,7 @@ def _annotation(segment: SegmentAudio, caption_sets: tuple[CaptionSet, ...]) -> 
         caption_sets=caption_sets,
         profile=profile,
         missing=(*empty, *undecided),
+        events=segment.events,
     )
 
 

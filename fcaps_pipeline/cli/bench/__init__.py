@@ -5,6 +5,7 @@ import typer
 from fcaps_pipeline.cli.bench import (
     annotate,
     captions,
+    events,
     plan,
     readers,
     release,
@@ -26,6 +27,7 @@ for _command in (
     release.release,
     reuse.reuse,
     rules.rules,
+    events.events,
     captions.captions,
     speakers.speakers,
     retrieval.retrieval,

@@ -59,7 +59,9 @@ class SegmentingActor:
         self._desk = Desk(name, engines, job.resources.segments_in_flight, _publish)
         prepare = self.prepare_with(job)
         if reuse is not None:
-            prepare = KnownSegments(reuse.segments_here(), prepare).prepare
+            from fcaps_pipeline.annotate.acoustics.measure import measure_segment
+
+            prepare = KnownSegments(reuse.segments_here(), prepare, measure_segment).prepare
         self._worker = UnitWorker(job, layout, self._desk, prepare, self._reporter.report, self._announce)
 
     def prepare_with(self, job: Job) -> Prepare:

@@ -96,13 +96,13 @@ def _no_detector(_: Recording) -> Preparation:
 
 def _same(one: SegmentAudio, other: SegmentAudio) -> bool:
     about = (one.recording, one.segment, one.acoustics) == (other.recording, other.segment, other.acoustics)
-    return about and np.array_equal(one.pcm_T, other.pcm_T)
+    return about and one.events == other.events is not None and np.array_equal(one.pcm_T, other.pcm_T)
 
 
 def test_known_files_need_no_detector_and_give_the_same(earlier: RunLayout, corpus: Path, tmp_path: Path) -> None:
     job = _job(corpus)
     build_segments(tmp_path / "segments.sqlite", [earlier], job)
-    known = KnownSegments(tmp_path / "segments.sqlite", _no_detector)
+    known = KnownSegments(tmp_path / "segments.sqlite", _no_detector, measure_segment)
     (unit,) = load_units(earlier)
     numbers = []
     for recording in unit.recordings:
@@ -123,7 +123,7 @@ def test_other_rules_of_segmentation_find_nothing(earlier: RunLayout, corpus: Pa
     build_segments(tmp_path / "segments.sqlite", [earlier], job)
     (unit,) = load_units(earlier)
     with pytest.raises(AssertionError, match="a detector runs"):
-        _pass(KnownSegments(tmp_path / "segments.sqlite", _no_detector).prepare, unit.recordings[0])
+        _pass(KnownSegments(tmp_path / "segments.sqlite", _no_detector, measure_segment).prepare, unit.recordings[0])
 
 
 def test_a_file_with_other_bytes_is_not_known(earlier: RunLayout, corpus: Path, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_file_with_other_bytes_is_not_known(earlier: RunLayout, corpus: Path, 
     talk = next(one for one in unit.recordings if one.source == "talk.flac").model_copy(update={"stamp": None})
     audio_T, rate_hz = soundfile.read(corpus / "talk.flac", dtype="int16")
     soundfile.write(corpus / "talk.flac", audio_T // 2, rate_hz)
-    known = KnownSegments(tmp_path / "segments.sqlite", _segmenter(job).prepare)
+    known = KnownSegments(tmp_path / "segments.sqlite", _segmenter(job).prepare, measure_segment)
     _, expected = _pass(_segmenter(job).prepare, talk)
     _, found = _pass(known.prepare, talk)
     assert all(map(_same, found, expected))
@@ -155,7 +155,7 @@ def test_samples_that_sound_otherwise_later_on_double_no_segment(
     job, index = _job(corpus), tmp_path / "segments.sqlite"
     build_segments(index, [earlier], job)
     _sound_otherwise(index, first=1)
-    known = KnownSegments(index, _no_detector)
+    known = KnownSegments(index, _no_detector, measure_segment)
     (unit,) = load_units(earlier)
     talk = next(one for one in unit.recordings if one.source == "talk.flac")
     with pytest.raises(RecordingError, match="annotate it without --reuse"):
@@ -166,7 +166,7 @@ def test_samples_that_decode_otherwise_are_segmented_anew(earlier: RunLayout, co
     job, index = _job(corpus), tmp_path / "segments.sqlite"
     build_segments(index, [earlier], job)
     _sound_otherwise(index, first=0)
-    known_segments = KnownSegments(index, _segmenter(job).prepare)
+    known_segments = KnownSegments(index, _segmenter(job).prepare, measure_segment)
     (unit,) = load_units(earlier)
     for recording in unit.recordings:
         preparation, found = _pass(known_segments.prepare, recording)

@@ -9,7 +9,7 @@ from fcaps_pipeline.errors import AccountingError, JobError
 from fcaps_pipeline.jobs.annotate_job import Job, parse_job
 from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.annotations import Annotation, Candidate, CaptionSet, Failure, Missing, Rejection
-from fcaps_pipeline.records.audio import MULTI_SPEAKER, AudioWarning
+from fcaps_pipeline.records.audio import MULTI_SPEAKER, AudioWarning, Event
 from fcaps_pipeline.records.captions import Granularity
 from tests.unit.annotate.captioning.building import GOOD_FINE, OTHER_FINE, acoustics, candidate, segment_audio
 
@@ -47,6 +47,15 @@ def test_a_caption_at_every_granularity_is_an_annotation_in_the_order_of_the_job
     assert isinstance(outcome, Annotation)
     assert [one.granularity for one in outcome.caption_sets] == [_FINE, _GLOBAL]
     assert not {"fine_captions", "global_captions"} & {one.field for one in outcome.missing}
+
+
+def test_the_row_has_the_events_of_its_segment() -> None:
+    heard = Event(phrase="pauses", start_samples=0, end_samples=400, source="acoustics", confidence=0.9)
+    sets = (_set(_GLOBAL, _GOOD), _set(_FINE, _GOOD))
+    for events in ((heard,), (), None):
+        outcome = decide(replace(segment_audio(), events=events), sets, _job())
+        assert isinstance(outcome, Annotation)
+        assert outcome.events == events
 
 
 def test_nothing_acceptable_is_a_rejection_with_the_commonest_rule_first() -> None:

@@ -19,6 +19,7 @@ from fcaps_pipeline.learn.data.batches import (
     decode_row,
 )
 from fcaps_pipeline.records.annotations import Annotation
+from fcaps_pipeline.records.audio import Event as Measured
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.shards.rows import annotation_row
@@ -70,6 +71,24 @@ def test_a_row_says_all_that_its_annotation_says(stored: Row, pcm: Any) -> None:
     assert row.fine_captions == ("A man begins softly and grows louder.",)
     assert row.global_captions == ("A man with a low voice speaks softly at a measured pace.",)
     assert row.audio_id == stored["audio_sha256"][:16]
+
+
+def test_measured_events_are_read_as_those_of_synthetic_speech(
+    make_audio: Callable[..., SegmentAudio], annotate: Callable[[SegmentAudio], Annotation]
+) -> None:
+    audio = make_audio()
+    place = {"phrase": "pauses", "start_samples": 1600, "end_samples": 8000}
+    measured = Measured.model_validate({**place, "source": "acoustics", "confidence": 0.9})
+    annotation = annotate(audio).model_copy(update={"events": (measured,)})
+    row = annotation_row(annotation, audio)
+    synthetic = {**row, "events": [{**place, "source": "synthesis", "confidence": 1.0}]}
+    for max_samples in (None, 20_000):
+        heard = _heard(row, max_samples=max_samples).row.events
+        assert heard == _heard(synthetic, max_samples=max_samples).row.events
+    assert _heard(row).row.events == (Event(phrase="pauses", start_s=0.1, end_s=0.5),)
+    nobody_looked = annotation_row(annotation.model_copy(update={"events": None}), audio)
+    assert nobody_looked["events"] is None
+    assert _heard(nobody_looked).row.events == ()
 
 
 def test_a_batch_is_padded_with_zeros(stored: Row, pcm: Any) -> None:
