@@ -18,7 +18,7 @@ import yaml
 
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.lab.bench.s3_server import BUCKET, SECRET, S3Server, s3_server, weed
-from fcaps_pipeline.learn.data.catalogue import read_catalogue
+from fcaps_pipeline.learn.data.sources import read_catalogue
 from fcaps_pipeline.learn.data.splits import split_by_share
 from fcaps_pipeline.learn.training.metrics_log import read_log
 from fcaps_pipeline.shards.layout import RunLayout

@@ -10,6 +10,7 @@ from fcaps_pipeline.cli.console import messages, result
 
 if TYPE_CHECKING:
     from fcaps_pipeline.lab.bench.train import WaitingTime
+    from fcaps_pipeline.lab.bench.train_data import BatchFigures, RanksReading, StartUp
     from fcaps_pipeline.lab.bench.train_gpu import TowerSpeed
     from fcaps_pipeline.lab.bench.train_memory import MemoryTable
     from fcaps_pipeline.lab.bench.train_reading import ReadingSpeed
@@ -28,6 +29,9 @@ def train(
     steps: Annotated[int, typer.Option(min=1, help="Steps that are timed.")] = 60,
     warmup: Annotated[int, typer.Option(min=0, help="Steps before them that are not.")] = 10,
     rows: Annotated[int, typer.Option(min=1, help="Rows that each reader reads; whole shards are taken.")] = 1000,
+    corpus_rows: Annotated[
+        int, typer.Option(min=1000, help="Rows of the made-up corpus that start-up and batches are measured on.")
+    ] = 2_000_000,
     batch_rows: Annotated[
         list[int] | None,
         typer.Option(
@@ -35,21 +39,29 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Measure a training job: waiting for data, rows per second, memory by batch size, use of the GPU."""
+    """Measure a training job: waiting for data, reading, start-up, batches, memory by batch size, use of the GPU."""
     import torch
 
     from fcaps_pipeline.jobs.resources import shipped_folder
     from fcaps_pipeline.lab.bench.train import measure_waiting
+    from fcaps_pipeline.lab.bench.train_data import measure_batches, measure_ranks, measure_start
     from fcaps_pipeline.lab.bench.train_gpu import ROBERTA_BASE, WAVLM_LARGE, measure_towers
     from fcaps_pipeline.lab.bench.train_memory import measure_memory
     from fcaps_pipeline.lab.bench.train_reading import measure_reading
+    from fcaps_pipeline.learn.data.splits import read_splits
     from fcaps_pipeline.learn.training.job import load_train_job
 
     loaded = load_train_job(job or shipped_folder("jobs") / _DEMO_JOB, overrides or [])
     messages.say(f"training {warmup + steps} steps")
     _print_waiting(measure_waiting(loaded, num_steps=steps, num_warmup_steps=warmup))
     messages.say("reading")
-    _print_reading(measure_reading(loaded, max_rows=rows, min_s=_READING_S))
+    speeds = measure_reading(loaded, max_rows=rows, min_s=_READING_S)
+    _print_reading(speeds)
+    train_rows = read_splits(loaded.data.splits).train
+    _print_ranks(measure_ranks(loaded, train_rows, num_rows=rows), speeds[0].rows_per_s)
+    messages.say(f"starting and planning on {corpus_rows} rows that are made up")
+    _print_start(measure_start(corpus_rows))
+    _print_batches(measure_batches(corpus_rows))
     messages.say("measuring memory, each size in a process of its own")
     _print_memory(measure_memory(loaded, batch_rows=batch_rows or _BATCH_ROWS, chunk_rows=_CHUNK_ROWS))
     if loaded.device == "cpu" or not torch.cuda.is_available():
@@ -76,6 +88,36 @@ def _print_reading(speeds: "list[ReadingSpeed]") -> None:
         workers = str(one.num_workers) if one.num_workers else "none"
         table.add_row(one.reader, workers, f"{one.rows_per_s:.0f}", f"{one.rows_per_s / bare:.2f}")
     result.show(table)
+
+
+def _print_ranks(found: "RanksReading", bare_rows_per_s: float) -> None:
+    from fcaps_pipeline.lab.bench.train_data import NUM_RANKS, NUM_WORKERS
+
+    result.say(
+        f"{NUM_RANKS} ranks with {NUM_WORKERS} workers each: {found.rows_per_s:.0f} rows/s, "
+        f"{found.rows_per_s / bare_rows_per_s:.2f} of bare soundfile in one process; an epoch reads "
+        f"{found.bytes_per_byte:.3f} bytes of sound for each there is (aim: about 1); "
+        f"all processes take {_megabytes(found.memory_bytes)} MB"
+    )
+
+
+def _print_start(found: "StartUp") -> None:
+    from fcaps_pipeline.lab.bench.train_data import NUM_RANKS
+
+    result.say(
+        f"{found.num_rows} rows, {NUM_RANKS} ranks at once: listing {found.listing_s:.0f} s, first start "
+        f"{found.first_s:.1f} s, every later one {found.next_s:.1f} s (aim: under 60), "
+        f"{_megabytes(found.memory_bytes)} MB beyond what is mapped (aim: under 1000)"
+    )
+
+
+def _print_batches(found: "BatchFigures") -> None:
+    random = found.same_speaker_at_random
+    result.say(
+        f"{found.num_batches} batches: {found.useful_share:.1%} of padded seconds useful (aim: 92 %), pairs of one "
+        f"speaker {found.same_speaker / random:.2f} times as frequent as at random, "
+        f"{found.same_speaker_apart / random:.2f} times with data.apart"
+    )
 
 
 def _print_memory(found: "MemoryTable") -> None:

@@ -26,18 +26,20 @@ from torch.utils.data import DataLoader
 from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.lab.bench.train_batch import HERE
 from fcaps_pipeline.learn.data.batch_sampler import Position
-from fcaps_pipeline.learn.data.catalogue import Catalogue
+from fcaps_pipeline.learn.data.catalogue import Catalogue, shown_file
 from fcaps_pipeline.learn.data.config import AnySplits, ReleaseSplits, SharedRuns
 from fcaps_pipeline.learn.data.dataloader import ShardDataLoader
-from fcaps_pipeline.learn.data.row_groups import read_row_group
-from fcaps_pipeline.learn.data.splits import read_runs
+from fcaps_pipeline.learn.data.row_sound import RowSound
+from fcaps_pipeline.learn.data.sources import read_catalogue
 from fcaps_pipeline.learn.training.build import build_dataloader
 from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.records.audio import seconds_to_samples
 from fcaps_pipeline.records.base import Record
+from fcaps_pipeline.shards.schema import Row
 
 Reader = Literal["bare soundfile", "datasets streaming", "loader"]
 
+_ROWS_AT_ONCE = 256
 _COLUMNS = ["audio", "global_captions", "fine_captions"]
 
 _RowCounts = Generator[int, None, None]
@@ -58,7 +60,7 @@ def measure_reading(job: TrainJob, *, max_rows: int, min_s: float) -> list[Readi
 
     Args:
         job: names runs, batches and the number of workers, which is timed beside none.
-        max_rows: rows to time; the first shards of the train runs that have so many are read whole.
+        max_rows: rows to time; the first files of the train runs that have so many are read whole.
         min_s: seconds to time a reader at least; it begins anew until they are over.
 
     Raises:
@@ -68,13 +70,13 @@ def measure_reading(job: TrainJob, *, max_rows: int, min_s: float) -> list[Readi
     everything = _train_rows(job.data.splits)
     if not len(everything):
         raise UsageError("the runs of the train split have no row; annotate more, or name other runs")
-    catalogue = _first_shards(everything, max_rows)
+    catalogue, files = _first_files(everything, max_rows)
     speeds = [ReadingSpeed(reader="bare soundfile", num_workers=0, rows_per_s=_decode(catalogue, min_s))]
     for num_workers in sorted({0, job.data.num_workers}):
         data = job.data.model_copy(update={"num_workers": num_workers})
         loader = build_dataloader(job.model_copy(update={"data": data}), catalogue, HERE)
         batch_rows = -(-len(catalogue) // loader.num_batches(0))
-        streamed = _stream(catalogue, _Collate(job.data.max_s), batch_rows=batch_rows, num_workers=num_workers)
+        streamed = _stream(files, _Collate(job.data.max_s), batch_rows=batch_rows, num_workers=num_workers)
         for reader, counts in (("datasets streaming", streamed), ("loader", _load(loader))):
             rows_per_s = _time(counts, len(catalogue), min_s)
             speeds.append(ReadingSpeed(reader=reader, num_workers=num_workers, rows_per_s=rows_per_s))
@@ -84,8 +86,8 @@ def measure_reading(job: TrainJob, *, max_rows: int, min_s: float) -> list[Readi
 def _train_rows(splits: AnySplits) -> Catalogue:
     """Rows of which some are for training: speed does not ask which."""
     if isinstance(splits, ReleaseSplits):
-        return read_runs(splits.releases, splits.train)
-    return read_runs(splits.runs if isinstance(splits, SharedRuns) else splits.train)
+        return read_catalogue(splits.releases, splits.train)
+    return read_catalogue(splits.runs if isinstance(splits, SharedRuns) else splits.train)
 
 
 @dataclass(frozen=True)
@@ -100,39 +102,44 @@ class _Collate:
         return pad_sequence([torch.from_numpy(audio_T) for audio_T in decoded], batch_first=True)
 
 
-def _first_shards(catalogue: Catalogue, num_rows: int) -> Catalogue:
-    """Whole shards, because `datasets` reads no less."""
-    last = catalogue.shard_N[min(num_rows, len(catalogue)) - 1]
-    return catalogue.take(np.flatnonzero(catalogue.shard_N <= last))
+def _first_files(catalogue: Catalogue, num_rows: int) -> tuple[Catalogue, list[str]]:
+    """Rows of whole files, because `datasets` reads no less, and the files."""
+    locations = [text for table in catalogue.tables(("location",)) for text in table["location"].to_pylist()]
+    files = list(map(shown_file, locations))
+    wanted = list(dict.fromkeys(files[:num_rows]))
+    return catalogue.take(np.flatnonzero(np.isin(files, wanted))), wanted
 
 
 def _decode(catalogue: Catalogue, min_s: float) -> float:
     """Rows per second of soundfile; reading the bytes is not timed."""
-    num_rows, elapsed_s = 0, 0.0
-    starts = itertools.cycle(catalogue.row_group_starts()[:-1].tolist())
+    num_rows, elapsed_s, reader = 0, 0.0, RowSound()
+    starts = itertools.cycle(range(0, len(catalogue), _ROWS_AT_ONCE))
     while num_rows < len(catalogue) or elapsed_s < min_s:
         start = next(starts)
-        shard, row_group = catalogue.shards[catalogue.shard_N[start]], int(catalogue.row_group_N[start])
-        rows = read_row_group(shard, row_group, ["audio.bytes"])["audio"].to_pylist()
+        rows = catalogue.contents(np.arange(start, min(start + _ROWS_AT_ONCE, len(catalogue))))
+        stored = list(reader.stored(rows))
         begun_s = time.perf_counter()
-        try:
-            for row in rows:
-                soundfile.read(io.BytesIO(row["bytes"]), dtype="int16")
-        except soundfile.LibsndfileError as error:
-            raise CorruptRunError(
-                f"{shard}: row group {row_group} has audio that does not decode (libsndfile {error.code}); "
-                f"`fcaps verify {shard.parent.parent}` checks every file of the run"
-            ) from error
+        for place, content in stored:
+            _decode_one(content, rows[place])
         elapsed_s += time.perf_counter() - begun_s
         num_rows += len(rows)
     return num_rows / elapsed_s
 
 
-def _stream(catalogue: Catalogue, collate: _Collate, *, batch_rows: int, num_workers: int) -> _RowCounts:
+def _decode_one(content: bytes, row: Row) -> None:
+    try:
+        soundfile.read(io.BytesIO(content), dtype="int16")
+    except soundfile.LibsndfileError as error:
+        raise CorruptRunError(
+            f"{shown_file(row['location'])}: the audio of {row['segment_id']} does not decode (libsndfile "
+            f"{error.code}); `fcaps verify` checks every file of a run"
+        ) from error
+
+
+def _stream(files: list[str], collate: _Collate, *, batch_rows: int, num_workers: int) -> _RowCounts:
     """`datasets`, with row groups divided among workers and the columns named, as its manual advises."""
     from datasets import Audio, load_dataset
 
-    files = [str(shard) for shard in catalogue.shards[: int(catalogue.shard_N[-1]) + 1]]
     rows = load_dataset("parquet", data_files=files, split="train", streaming=True, columns=_COLUMNS)
     batches = DataLoader(
         rows.reshard().cast_column("audio", Audio(decode=False)).repeat(None),

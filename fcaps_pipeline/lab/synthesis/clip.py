@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fcaps_pipeline.audio import surroundings
+from fcaps_pipeline.audio.surroundings import Samples
 from fcaps_pipeline.lab.synthesis import classes, effects, measure
 from fcaps_pipeline.lab.synthesis.cast import Cast
-from fcaps_pipeline.lab.synthesis.effects import Samples
 from fcaps_pipeline.lab.synthesis.plan import PhrasePlan, SpeechPlan, draw_plan
 from fcaps_pipeline.lab.synthesis.praat import change_voice
 from fcaps_pipeline.lab.synthesis.qualities import whisper
@@ -170,15 +171,15 @@ def _finish(plan: SpeechPlan, speech_T: Samples, rng: np.random.Generator) -> Sa
     padding = (round(plan.lead_s * SAMPLE_RATE_HZ), round(plan.tail_s * SAMPLE_RATE_HZ))
     audio_T = np.pad(speech_T, padding)
     if plan.reverberation_s is not None:
-        audio_T = effects.reverberate(audio_T, plan.reverberation_s, plan.wet, rng)
+        audio_T = surroundings.reverberate(audio_T, plan.reverberation_s, plan.wet, rng)
     if plan.noise is not None:
-        audio_T = effects.add_noise(audio_T, plan.noise, plan.snr_db, rng)
+        audio_T = surroundings.add_noise(audio_T, plan.noise, plan.snr_db, rng)
     if plan.spectral_tilt_db != 0.0:
         audio_T = effects.tilt(audio_T, plan.spectral_tilt_db)
     if plan.telephone:
         audio_T = effects.telephone(audio_T)
     gain_db = plan.loudness_lufs - measure.loudness_lufs(audio_T)
-    return effects.limit(audio_T * 10 ** (gain_db / 20))
+    return surroundings.limit(audio_T * 10 ** (gain_db / 20))
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from fcaps_pipeline.audio.flac import encode_flac
+from fcaps_pipeline.audio.surroundings import Samples, limit, noise
 from fcaps_pipeline.lab.synthesis.cast import Cast
 from fcaps_pipeline.lab.synthesis.clip import render
-from fcaps_pipeline.lab.synthesis.effects import Samples, limit, noise
 from fcaps_pipeline.lab.synthesis.plan import SpeechPlan, draw_plan
 from fcaps_pipeline.lab.synthesis.speaking import PhraseError
 from fcaps_pipeline.lab.synthesis.truth import SpeechTruth

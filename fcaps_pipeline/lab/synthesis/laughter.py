@@ -6,9 +6,9 @@ Enters: a speaker and a generator. Leaves: samples at 16 kHz in which as many bu
 import numpy as np
 from scipy import signal
 
+from fcaps_pipeline.audio.surroundings import Samples
 from fcaps_pipeline.lab.synthesis import effects, measure
 from fcaps_pipeline.lab.synthesis.cast import SYNTHESIZERS
-from fcaps_pipeline.lab.synthesis.effects import Samples
 from fcaps_pipeline.lab.synthesis.qualities import whisper
 from fcaps_pipeline.lab.synthesis.speakers import Speaker
 from fcaps_pipeline.lab.synthesis.speaking import Knobs, PhraseError

@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 
+from fcaps_pipeline.audio.surroundings import NOISE_KINDS, NoiseKind
 from fcaps_pipeline.lab.synthesis.cast import Cast
 from fcaps_pipeline.lab.synthesis.classes import VolumeClass
 from fcaps_pipeline.lab.synthesis.draws import FORMANT_SCALES, log_uniform
-from fcaps_pipeline.lab.synthesis.effects import NOISE_KINDS, NoiseKind
 from fcaps_pipeline.lab.synthesis.truth import Split
 from fcaps_pipeline.lab.synthesis.voices import Voice
 from fcaps_pipeline.records.audio import Gender

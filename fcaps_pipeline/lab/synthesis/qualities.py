@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
-from fcaps_pipeline.lab.synthesis.effects import Samples, tilt
+from fcaps_pipeline.audio.surroundings import Samples
+from fcaps_pipeline.lab.synthesis.effects import tilt
 from fcaps_pipeline.lab.synthesis.measure import F0_FLOOR_HZ, glottal_pulses_s, speech_level_db
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
+from fcaps_pipeline.audio.surroundings import LIMITER_KNEE, NOISE_KINDS, NoiseKind, Samples, limit, noise, room_response
 from fcaps_pipeline.lab.synthesis import classes, effects, measure
 from fcaps_pipeline.lab.synthesis.draws import log_uniform
-from fcaps_pipeline.lab.synthesis.effects import NOISE_KINDS, NoiseKind, Samples
 from fcaps_pipeline.lab.synthesis.recording_truth import (
     EventTruth,
     OverlapTruth,
@@ -173,7 +173,7 @@ def surround(dry_T: Samples, surroundings: Surroundings, rng: np.random.Generato
     """
     audio_T = dry_T
     if surroundings.reverberation_s is not None:
-        room_T = effects.room_response(surroundings.reverberation_s, surroundings.wet, rng)
+        room_T = room_response(surroundings.reverberation_s, surroundings.wet, rng)
         audio_T = np.asarray(signal.oaconvolve(audio_T, room_T)[: len(audio_T)], dtype=np.float64)
     if surroundings.noise is not None:
         level_db = measure.speech_level_db(audio_T) - surroundings.snr_db
@@ -182,10 +182,10 @@ def surround(dry_T: Samples, surroundings: Surroundings, rng: np.random.Generato
         audio_T = effects.telephone(audio_T)
     gain_db = surroundings.loudness_lufs - measure.loudness_lufs(audio_T)
     audio_T = audio_T * 10 ** (gain_db / 20)
-    if np.max(np.abs(audio_T)) <= effects.LIMITER_KNEE:
+    if np.max(np.abs(audio_T)) <= LIMITER_KNEE:
         # Nothing will be bent, so the gain decides the loudness.
         return audio_T, gain_db, surroundings.loudness_lufs
-    finished_T = effects.limit(audio_T)
+    finished_T = limit(audio_T)
     return finished_T, gain_db, measure.loudness_lufs(finished_T)
 
 
@@ -193,8 +193,8 @@ def long_noise(kind: NoiseKind, num_samples: int, rng: np.random.Generator) -> S
     """Noise of unit RMS; what is longer than 24 s repeats, each end blended into the next beginning."""
     tile, fade = (round(length_s * SAMPLE_RATE_HZ) for length_s in (_NOISE_TILE_S, _NOISE_FADE_S))
     if num_samples <= tile:
-        return effects.noise(kind, num_samples, rng)
-    noise_T = effects.noise(kind, tile + fade, rng)
+        return noise(kind, num_samples, rng)
+    noise_T = noise(kind, tile + fade, rng)
     rising = np.sqrt(np.linspace(0.0, 1.0, fade))
     noise_T[:fade] = noise_T[:fade] * rising + noise_T[tile:] * rising[::-1]
     return np.resize(noise_T[:tile], num_samples)

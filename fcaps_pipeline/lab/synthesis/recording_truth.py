@@ -9,8 +9,8 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from fcaps_pipeline.attributes.event_phrases import EventPhrase
+from fcaps_pipeline.audio.surroundings import NoiseKind
 from fcaps_pipeline.lab.synthesis.classes import PitchClass, RateClass, VoiceQuality, VolumeClass
-from fcaps_pipeline.lab.synthesis.effects import NoiseKind
 from fcaps_pipeline.lab.synthesis.truth import Split
 from fcaps_pipeline.records.audio import Gender
 from fcaps_pipeline.records.base import Record

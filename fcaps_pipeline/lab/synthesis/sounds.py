@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy import signal
 
-from fcaps_pipeline.lab.synthesis.effects import NOISE_KINDS, Samples, limit, noise, reverberate, tilt
+from fcaps_pipeline.audio.surroundings import NOISE_KINDS, Samples, limit, noise, reverberate
+from fcaps_pipeline.lab.synthesis.effects import tilt
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 
 _SHORTEST_S, _LONGEST_S = 1.2, 8.0

@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 
+from fcaps_pipeline.audio.surroundings import Samples
 from fcaps_pipeline.lab.synthesis import classes, effects, measure
 from fcaps_pipeline.lab.synthesis.cast import SYNTHESIZERS
 from fcaps_pipeline.lab.synthesis.classes import VoiceQuality
-from fcaps_pipeline.lab.synthesis.effects import Samples
 from fcaps_pipeline.lab.synthesis.qualities import breathe, creak, whisper
 from fcaps_pipeline.lab.synthesis.speakers import Speaker
 from fcaps_pipeline.lab.synthesis.speaking import Knobs, PhraseError, SpokenPhrase, SpokenWord

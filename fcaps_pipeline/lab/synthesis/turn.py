@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from fcaps_pipeline.attributes.event_phrases import EventPhrase
+from fcaps_pipeline.audio.surroundings import Samples
 from fcaps_pipeline.lab.synthesis import classes
 from fcaps_pipeline.lab.synthesis.classes import VoiceQuality
 from fcaps_pipeline.lab.synthesis.draws import log_uniform
-from fcaps_pipeline.lab.synthesis.effects import Samples
 from fcaps_pipeline.lab.synthesis.laughter import laugh
 from fcaps_pipeline.lab.synthesis.sentences import draw_sentence
 from fcaps_pipeline.lab.synthesis.speakers import Speaker

@@ -1,41 +1,32 @@
-"""Makes a `TrainingBatch` from stored rows: audio decoded, checked, cropped and padded.
+"""Makes a `TrainingBatch` from rows and their sound: checked, cropped and padded.
 
-Enters: rows of a shard as Arrow gives them. Leaves: the batch, with a `BadRow` for each row that
+Enters: rows of a store, decoded. Leaves: the batch, with a `BadRow` for each row that
 cannot be used; nothing is skipped in silence. Texts are not drawn here: a batch carries all of them.
 
 Shape suffixes: B rows of the batch, T samples at 16 kHz.
 """
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from fcaps_pipeline.audio.flac import decode_flac
 from fcaps_pipeline.errors import RecordingError
+from fcaps_pipeline.learn.data.augmentation import changed, drawn_speed, played
+from fcaps_pipeline.learn.data.augmentation_config import NO_AUGMENTATION, Augmentation
 from fcaps_pipeline.learn.data.batch_sampler import Position
+from fcaps_pipeline.learn.data.catalogue import shown_file
 from fcaps_pipeline.learn.data.randomness import Stream, seed_sequence
+from fcaps_pipeline.learn.data.row_sound import Sound
+from fcaps_pipeline.learn.data.row_store import PROFILE
+from fcaps_pipeline.learn.data.wording import worded
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.shards.schema import Row
-from fcaps_pipeline.storage.path import StorePath
-
-COLUMNS = (
-    "segment_id",
-    "audio.bytes",
-    "audio_sha256",
-    "recording_id",
-    "speaker",
-    "tags",
-    "global_captions",
-    "fine_captions",
-    "events",
-)
-"""What a batch needs of a row."""
 
 _AUDIO_ID_DIGITS = 16
 
@@ -73,7 +64,7 @@ class TrainingRow:
     events: tuple[Event, ...]
     """Those that the crop left something of, shifted and clipped to it."""
     audio_id: str
-    """Equal for rows with the same samples, cropped or not: 64 bits of their sha256."""
+    """Equal for rows with the same samples, cropped or not: 64 bits of their sha256, else the Segment."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +99,7 @@ class RowRules:
     max_samples: int | None
     """Length of the random crop; None to keep rows whole."""
     seed: int
+    augmentation: Augmentation = NO_AUGMENTATION
 
 
 @dataclass(frozen=True)
@@ -118,23 +110,29 @@ class DecodedRow:
     pcm_T: npt.NDArray[np.int16]
 
 
-def decode_row(content: Row, row: int, shard: StorePath, epoch: int, rules: RowRules) -> DecodedRow | BadRow:
-    """Decodes and crops one row; what is drawn depends on seed, epoch and row alone.
+def usable_row(content: Row, sound: Sound, row: int, epoch: int, rules: RowRules) -> DecodedRow | BadRow:
+    """Checks and crops one row; what is drawn depends on seed, epoch and row alone.
 
     Args:
-        content: the columns `COLUMNS`.
+        content: the columns of `ROW_SCHEMA`.
+        sound: its samples, or what is wrong with them.
         row: position in the catalogue.
-        shard: where it stands, for the report.
         epoch: counted from 0.
         rules: what the job needs.
     """
     try:
         _check_texts(content, rules.granularities)
-        whole_T = _decode(content)
+        if isinstance(sound, RecordingError):
+            raise sound
+        rng = np.random.default_rng(seed_sequence(rules.seed, Stream.AUGMENTATION, epoch=epoch, row=row))
+        speed = drawn_speed(rules.augmentation, rng)
+        whole_T = played(sound, speed)
         start, end = _crop(len(whole_T), rules, epoch, row)
-        return DecodedRow(_training_row(content, row, start, end, len(whole_T)), whole_T[start:end])
+        pcm_T = changed(whole_T[start:end], rules.augmentation, rng)
+        found = _training_row(content, row, (start, end), len(sound), speed)
+        return DecodedRow(_worded_anew(found, content, rules.augmentation, rng), pcm_T)
     except RecordingError as error:
-        return BadRow(segment_id=content["segment_id"], shard=str(shard), reason=str(error))
+        return BadRow(segment_id=content["segment_id"], shard=shown_file(content["location"]), reason=str(error))
 
 
 def collate(
@@ -170,19 +168,6 @@ def _is_blank(text: str | None) -> bool:
     return text is None or not text.strip()
 
 
-def _decode(content: Row) -> npt.NDArray[np.int16]:
-    """The samples, compared with their checksum: FLAC decoders pass over some damage without a word."""
-    stored = content["audio"]["bytes"] if content["audio"] else None
-    if not stored:
-        raise RecordingError("has no audio; `fcaps audio attach` puts it into rows that refer to it")
-    pcm_T = decode_flac(stored)
-    if not len(pcm_T):
-        raise RecordingError("its audio has no samples")
-    if hashlib.sha256(pcm_T.tobytes()).hexdigest() != content["audio_sha256"]:
-        raise RecordingError("its audio was changed: the samples do not have the recorded sha256")
-    return pcm_T
-
-
 def _crop(num_samples: int, rules: RowRules, epoch: int, row: int) -> tuple[int, int]:
     if rules.max_samples is None or num_samples <= rules.max_samples:
         return 0, num_samples
@@ -191,7 +176,7 @@ def _crop(num_samples: int, rules: RowRules, epoch: int, row: int) -> tuple[int,
     return start, start + rules.max_samples
 
 
-def _training_row(content: Row, row: int, start: int, end: int, num_samples: int) -> TrainingRow:
+def _training_row(content: Row, row: int, crop: tuple[int, int], num_samples: int, speed: Fraction) -> TrainingRow:
     return TrainingRow(
         row=row,
         segment_id=content["segment_id"],
@@ -200,13 +185,28 @@ def _training_row(content: Row, row: int, start: int, end: int, num_samples: int
         tags=tuple(content["tags"] or ()),
         global_captions=tuple(content["global_captions"] or ()),
         fine_captions=tuple(content["fine_captions"] or ()),
-        events=_events(content["events"] or (), start, end, num_samples),
-        audio_id=content["audio_sha256"][:_AUDIO_ID_DIGITS],
+        events=_events(content["events"] or (), crop, num_samples, speed),
+        audio_id=_audio_id(content),
     )
 
 
-def _events(stored: Sequence[Row], start: int, end: int, num_samples: int) -> tuple[Event, ...]:
+def _worded_anew(row: TrainingRow, content: Row, settings: Augmentation, rng: np.random.Generator) -> TrainingRow:
+    """The row with its profile in other words, where the job asks for it and the profile is known."""
+    if settings.wording is None or rng.random() >= settings.wording.share:
+        return row
+    caption = worded({name: content[name] for name in PROFILE}, rng)
+    return row if caption is None else replace(row, global_captions=(caption,))
+
+
+def _audio_id(content: Row) -> str:
+    known: str | None = content["audio_sha256"]
+    return known[:_AUDIO_ID_DIGITS] if known else str(content["segment_id"])
+
+
+def _events(stored: Sequence[Row], crop: tuple[int, int], num_samples: int, speed: Fraction) -> tuple[Event, ...]:
+    """Events that the crop has something of, at the speed that the clip is played at."""
     events = []
+    (start, end), scale = crop, float(1 / speed)
     for event in stored:
         first, after = event["start_samples"], event["end_samples"]
         if _is_blank(event["phrase"]):
@@ -215,7 +215,7 @@ def _events(stored: Sequence[Row], start: int, end: int, num_samples: int) -> tu
             raise RecordingError(
                 f"event {event['phrase']!r} from sample {first} to {after} is not inside its {num_samples} samples"
             )
-        left, right = max(first, start) - start, min(after, end) - start
+        left, right = max(first * scale, start) - start, min(after * scale, end) - start
         if left < right:
             events.append(Event(phrase=event["phrase"], start_s=left / SAMPLE_RATE_HZ, end_s=right / SAMPLE_RATE_HZ))
     return tuple(events)

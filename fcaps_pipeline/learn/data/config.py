@@ -5,9 +5,38 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from fcaps_pipeline.jobs.job_file import Section
+from fcaps_pipeline.jobs.sources import RecordingField
+from fcaps_pipeline.learn.data.augmentation_config import NO_AUGMENTATION, Augmentation
 
-_Runs = Annotated[tuple[str, ...], Field(min_length=1)]
+
+class Source(Section):
+    """Rows with captions, with more to say of them than where they are."""
+
+    path: str
+    """Folder of a run or a release; Parquet files, as a folder or a pattern such as `s3://bucket/data/*.parquet`, of
+    the same columns or as `datasets` writes them; JSONL of Lhotse cuts as FCaps publishes them; tars of WebDataset."""
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """How often its rows come in an epoch of training: 2 is twice, 0.5 is every second time."""
+    audio_root: str | None = None
+    """Folder that relative paths of audio start from; None for that of the list."""
+    max_missing: Annotated[int, Field(ge=0)] = 0
+    """Recordings whose audio may be missing; they are left out and counted in the report."""
+    fields: dict[RecordingField, str | None] = Field(default_factory=dict)
+    """Names that tars and datasets have for what we take, `{speaker: speaker_id}`; captions are `global_captions` and
+    `fine_captions`, or `short_captions` and `long_captions`, each a text or a list of texts."""
+
+
+AnySource = str | Source
+
+
+def named(source: AnySource) -> str:
+    """The path of a source."""
+    return source.path if isinstance(source, Source) else source
+
+
+_Sources = Annotated[tuple[AnySource, ...], Field(min_length=1)]
 _Names = Annotated[tuple[str, ...], Field(min_length=1)]
+Shared = Literal["speaker", "recording"]
 _Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -15,15 +44,17 @@ class SeparateRuns(Section):
     """Each split is a run of its own; a speaker, Recording or audio in two of them is refused."""
 
     kind: Literal["runs"]
-    train: _Runs
-    """Run or release folders to train on."""
-    dev: _Runs
+    train: _Sources
+    """Runs, releases or other sources to train on, as paths, URIs or patterns, or as `Source`."""
+    dev: _Sources
     """Those that choose the checkpoint."""
-    test: tuple[str, ...] = ()
+    test: tuple[AnySource, ...] = ()
     """Those kept for `fcaps evaluate`; training reads no more of them than who speaks, to keep them apart."""
+    allow_shared: tuple[Shared, ...] = ()
+    """What two splits may have in common, as published splits share speakers; a note in every report says so."""
 
     @property
-    def folders(self) -> tuple[str, ...]:
+    def sources(self) -> tuple[AnySource, ...]:
         """All that are read."""
         return (*self.train, *self.dev, *self.test)
 
@@ -32,8 +63,8 @@ class SharedRuns(Section):
     """All runs together, divided by a hash of the speaker, or of the Recording where it has no speaker."""
 
     kind: Literal["share"] = "share"
-    runs: _Runs
-    """Run or release folders."""
+    runs: _Sources
+    """Runs, releases or other sources, as paths, URIs or patterns, or as `Source`."""
     dev_share: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """Expected share of speakers in dev."""
     test_share: _Share = 0.05
@@ -42,7 +73,12 @@ class SharedRuns(Section):
     """Another seed divides otherwise. It is not the seed of training, which may change and leave the test split."""
 
     @property
-    def folders(self) -> tuple[str, ...]:
+    def allow_shared(self) -> tuple[Shared, ...]:
+        """Nothing: what is divided here is kept apart."""
+        return ()
+
+    @property
+    def sources(self) -> tuple[AnySource, ...]:
         """All that are read."""
         return self.runs
 
@@ -57,7 +93,7 @@ class ReleaseSplits(Section):
     """The splits of releases as they were built; a speaker, Recording or audio in two of them is refused."""
 
     kind: Literal["release"]
-    releases: _Runs
+    releases: _Sources
     """Release folders of `fcaps release build`; rows of all of them are taken together."""
     train: _Names = ("train",)
     """Their splits to train on."""
@@ -65,9 +101,11 @@ class ReleaseSplits(Section):
     """Those that choose the checkpoint."""
     test: tuple[str, ...] = ("test",)
     """Those kept for `fcaps evaluate`; an empty list where there are none."""
+    allow_shared: tuple[Shared, ...] = ()
+    """What two splits may have in common; a note in every report says so."""
 
     @property
-    def folders(self) -> tuple[str, ...]:
+    def sources(self) -> tuple[AnySource, ...]:
         """All that are read."""
         return self.releases
 
@@ -95,7 +133,9 @@ class DataConfig(Section):
     """Seconds of a batch over all ranks at most, padding included; `SamplerSettings` names the one exception."""
     min_rows: Annotated[int, Field(ge=2)] = 8
     """Rows of a batch at least; as many as there are ranks, or more."""
-    pool_row_groups: Annotated[int, Field(ge=1)] = 8
-    """Row groups that are shuffled with each other. A loader worker holds them, and up to as many of the next."""
+    apart: Literal["speaker", "recording"] | None = None
+    """What two rows of a batch do not have in common, as far as the rows allow; None leaves it to chance."""
+    augmentation: Augmentation = NO_AUGMENTATION
+    """What is done to clips of train each time they come; nothing by default."""
     num_workers: Annotated[int, Field(ge=0)] = 2
     """Processes per rank that read and decode; 0 decodes between the steps."""

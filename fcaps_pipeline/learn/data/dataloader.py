@@ -1,12 +1,13 @@
 """Delivers the batches of one rank, decoded in worker processes.
 
-Enters: a catalogue and the settings of its batches. Leaves: `TrainingBatch`es in the order of the
-plan, from any position on. Workers receive lists of rows batch by batch, in turn, and hold nothing
-but the row groups of the pool they are in and of the next one, which they read meanwhile; how many
-there are changes no byte of any batch. What a worker finds broken travels back as a value, so that
-it is raised here in its own one line.
+Enters: a catalogue and the settings of its batches. Leaves: `TrainingBatch`es in the order of the plan, from any
+position on. Workers receive lists of rows batch by batch, in turn, map the stores of these rows, and hold nothing but
+the batch they make; how many there are changes no byte of any batch. The plan of a large epoch is made by one process
+of a node and mapped by the others. What a worker finds broken travels back as a value, so that it is raised here in its
+own one line.
 """
 
+import hashlib
 import itertools
 import multiprocessing
 from collections.abc import Generator, Iterable, Iterator
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from torch.utils.data import DataLoader, Dataset
 
 from fcaps_pipeline.errors import FcapsError, JobError, ResourceError
+from fcaps_pipeline.learn.data.augmentation_config import NO_AUGMENTATION, Augmentation
 from fcaps_pipeline.learn.data.batch_sampler import (
     EpochPlan,
     Position,
@@ -28,27 +30,17 @@ from fcaps_pipeline.learn.data.batch_sampler import (
     plan_in_order,
     rank_rows,
 )
-from fcaps_pipeline.learn.data.batches import (
-    COLUMNS,
-    BadRow,
-    DecodedRow,
-    RowRules,
-    TrainingBatch,
-    collate,
-    decode_row,
-)
-from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.row_groups import Place, RowGroupCache
-from fcaps_pipeline.learn.data.row_groups_ahead import RowGroupsAhead
+from fcaps_pipeline.learn.data.batches import RowRules, TrainingBatch, collate, usable_row
+from fcaps_pipeline.learn.data.catalogue import Catalogue, contents_of
+from fcaps_pipeline.learn.data.made_once import MANY_ROWS, arrays_made_once, forget
+from fcaps_pipeline.learn.data.row_sound import RowSound
+from fcaps_pipeline.learn.data.row_store import RowStore
 from fcaps_pipeline.machine import end_with_parent
 from fcaps_pipeline.records.audio import seconds_to_samples
 from fcaps_pipeline.records.captions import Granularity
-from fcaps_pipeline.storage.path import StorePath
 
 Batches = Generator[TrainingBatch, None, None]
 """Closing it ends its workers."""
-
-_Int32s = npt.NDArray[np.int32]
 
 
 class ShardDataLoader:
@@ -61,6 +53,7 @@ class ShardDataLoader:
         granularities: frozenset[Granularity],
         *,
         num_workers: int,
+        augmentation: Augmentation = NO_AUGMENTATION,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -71,6 +64,7 @@ class ShardDataLoader:
             settings: sizes and seed, the same on all ranks.
             granularities: those of which the objective draws captions; a row without one is bad.
             num_workers: processes that read and decode; 0 to do it here.
+            augmentation: what is done to clips.
             rank: of this process, from 0.
             world_size: number of ranks.
 
@@ -85,11 +79,9 @@ class ShardDataLoader:
         self._catalogue = catalogue
         self._rank, self._world_size = rank, world_size
         self._num_workers = num_workers
-        self._rules = RowRules(
-            granularities, None if settings.max_s is None else seconds_to_samples(settings.max_s), settings.seed
-        )
-        self._plan = lru_cache(maxsize=2)(lambda epoch: plan_epoch(catalogue, settings, epoch))
-        self._ahead = lru_cache(maxsize=2)(lambda epoch: RowGroupsAhead(catalogue, self._plan(epoch)))
+        max_samples = None if settings.max_s is None else seconds_to_samples(settings.max_s)
+        self._rules = RowRules(granularities, max_samples, settings.seed, augmentation)
+        self._plan = lru_cache(maxsize=2)(lambda epoch: planned(catalogue, settings, epoch))
 
     def num_batches(self, epoch: int) -> int:
         """Steps of an epoch, the same on all ranks; epochs differ a little.
@@ -99,6 +91,10 @@ class ShardDataLoader:
         """
         return self._plan(epoch).num_batches
 
+    def rows(self, epoch: int, step: int) -> npt.NDArray[np.int32]:
+        """Rows of the catalogue that this rank has of a batch."""
+        return rank_rows(self._plan(epoch).rows(step), self._rank, self._world_size)
+
     def batches(self, start: Position) -> Batches:
         """Batches from a position on, without end; close the iterator to end the workers.
 
@@ -107,24 +103,17 @@ class ShardDataLoader:
 
         Raises:
             JobError: the rows do not suffice for one batch.
-            CorruptRunError: the position does not exist, or a row group cannot be read.
+            CorruptRunError: the position does not exist.
+            StorageError: a file of sound cannot be read.
         """
         check_position(self._plan(start.epoch), start)
-        return _load(self._catalogue.shards, self._requests(start), self._rules, self._num_workers)
+        return _load(self._catalogue.stores, self._requests(start), self._rules, self._num_workers)
 
     def _requests(self, start: Position) -> Iterator["_Request"]:
         for epoch in itertools.count(start.epoch):
             plan = self._plan(epoch)
             for step in range(start.step if epoch == start.epoch else 0, plan.num_batches):
-                rows = rank_rows(plan.rows(step), self._rank, self._world_size)
-                places = self._places(epoch, step)
-                yield _request(self._catalogue, plan, Position(epoch=epoch, step=step), rows, places)
-
-    def _places(self, epoch: int, step: int) -> list[Place]:
-        """Row groups that a step and those behind it need, also those of the next epoch."""
-        here = self._ahead(epoch)
-        share = here.share_of_next_epoch(step)
-        return here.at(step) + (self._ahead(epoch + 1).begin(share) if share else [])
+                yield _request(self._catalogue, plan, Position(epoch=epoch, step=step), self.rows(epoch, step))
 
 
 def read_in_order(
@@ -139,15 +128,14 @@ def read_in_order(
         num_workers: processes that read and decode; 0 to do it here.
 
     Raises:
-        CorruptRunError: a row group cannot be read.
+        StorageError: a file of sound cannot be read.
     """
     plan = plan_in_order(catalogue, batch_s)
-    ahead = RowGroupsAhead(catalogue, plan)
     requests = (
-        _request(catalogue, plan, Position(step=step), plan.rows(step), ahead.at(step))
-        for step in range(plan.num_batches)
+        _request(catalogue, plan, Position(step=step), plan.rows(step))
+        for step in range(plan.num_batches if len(catalogue) else 0)
     )
-    return _load(catalogue.shards, requests, RowRules(granularities, None, seed=0), num_workers)
+    return _load(catalogue.stores, requests, RowRules(granularities, None, seed=0), num_workers)
 
 
 @dataclass(frozen=True)
@@ -157,39 +145,45 @@ class _Request:
     position: Position
     is_last_of_epoch: bool
     num_global_rows: int
-    row_groups_to_keep: int
-    rows: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int32]
     """Positions in the catalogue."""
-    shards: _Int32s
-    row_groups: _Int32s
-    rows_in_group: _Int32s
-    places: list[Place]
-    """Row groups that this batch and the next ones need."""
+    places: npt.NDArray[np.int32]
+    """The same rows, counted through all stores."""
 
 
-def _request(
-    catalogue: Catalogue, plan: EpochPlan, position: Position, rows: npt.NDArray[np.int64], places: list[Place]
-) -> _Request:
+def planned(catalogue: Catalogue, settings: SamplerSettings, epoch: int) -> EpochPlan:
+    """The plan of an epoch, shared where it is large.
+
+    Raises:
+        JobError: as `plan_epoch`.
+        OutputError: the cache cannot be written.
+    """
+    if len(catalogue) < MANY_ROWS:
+        return plan_epoch(catalogue, settings, epoch)
+    told = f"{catalogue.identity} {settings.model_dump_json()}"
+    name = f"plans/{hashlib.sha256(told.encode()).hexdigest()[:32]}"
+    forget(f"{name}-{epoch - 2}")
+    arrays = arrays_made_once(f"{name}-{epoch}", lambda: vars(plan_epoch(catalogue, settings, epoch)))
+    return EpochPlan(arrays["rows_M"].astype(np.int32, copy=False), arrays["starts_K"].astype(np.int64, copy=False))
+
+
+def _request(catalogue: Catalogue, plan: EpochPlan, position: Position, rows: npt.NDArray[np.int32]) -> _Request:
     return _Request(
         position=position,
         is_last_of_epoch=position.step == plan.num_batches - 1,
         num_global_rows=len(plan.rows(position.step)),
-        row_groups_to_keep=int(plan.row_groups_K[position.step]),
-        rows=rows,
-        shards=catalogue.shard_N[rows],
-        row_groups=catalogue.row_group_N[rows],
-        rows_in_group=catalogue.row_N[rows],
-        places=places,
+        rows=np.array(rows),
+        places=np.asarray(catalogue.place_N[rows]),
     )
 
 
 class _BatchDataset(Dataset["TrainingBatch | FcapsError"]):
     """What runs in a worker: a request in, a batch out."""
 
-    def __init__(self, shards: tuple[StorePath, ...], rules: RowRules) -> None:
-        self._shards = shards
+    def __init__(self, stores: tuple[RowStore, ...], rules: RowRules) -> None:
+        self._stores = stores
         self._rules = rules
-        self._cache = RowGroupCache(shards, COLUMNS)
+        self._sound = RowSound()
 
     def __getitem__(self, request: _Request) -> TrainingBatch | FcapsError:
         try:
@@ -198,29 +192,24 @@ class _BatchDataset(Dataset["TrainingBatch | FcapsError"]):
             return error
 
     def _batch(self, request: _Request) -> TrainingBatch:
-        self._cache.expect(request.places)
-        rows: dict[int, DecodedRow | BadRow] = {}
-        places = np.stack([request.shards, request.row_groups], axis=1)
-        for shard, row_group in np.unique(places, axis=0).tolist():
-            chosen = np.flatnonzero((places == (shard, row_group)).all(axis=1))
-            contents = self._cache.rows(
-                shard, row_group, request.rows_in_group[chosen].tolist(), keep=request.row_groups_to_keep
-            )
-            for index, content in zip(chosen.tolist(), contents, strict=True):
-                rows[index] = decode_row(
-                    content, int(request.rows[index]), self._shards[shard], request.position.epoch, self._rules
-                )
+        contents = contents_of(self._stores, request.places)
+        sounds = self._sound.read(contents)
+        epoch = request.position.epoch
+        rows = [
+            usable_row(content, sound, row, epoch, self._rules)
+            for content, sound, row in zip(contents, sounds, request.rows.tolist(), strict=True)
+        ]
         return collate(
-            [rows[index] for index in range(len(rows))],
+            rows,
             request.position,
             is_last_of_epoch=request.is_last_of_epoch,
             num_global_rows=request.num_global_rows,
         )
 
 
-def _load(shards: tuple[StorePath, ...], requests: Iterable[_Request], rules: RowRules, num_workers: int) -> Batches:
+def _load(stores: tuple[RowStore, ...], requests: Iterable[_Request], rules: RowRules, num_workers: int) -> Batches:
     loader = DataLoader(
-        _BatchDataset(shards, rules),
+        _BatchDataset(stores, rules),
         sampler=requests,
         batch_size=None,
         num_workers=num_workers,
@@ -247,7 +236,7 @@ def _named(loader: Iterable[TrainingBatch | FcapsError]) -> Iterator[TrainingBat
         told = str(error).partition("\n")[0] or "it closed its connection"
         raise ResourceError(
             f"a loader worker died ({told}), most likely because memory ran out; lower "
-            "num_workers, batch_s or pool_row_groups, or enlarge /dev/shm, then resume"
+            "num_workers or batch_s, or enlarge /dev/shm, then resume"
         ) from error
 
 

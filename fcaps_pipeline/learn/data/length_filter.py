@@ -26,7 +26,7 @@ def drop_unusable(batch: TrainingBatch, tower: SpeechTower, catalogue: Catalogue
     if len(kept) == len(batch.rows):
         return batch
     bad_rows = [
-        BadRow(segment_id=row.segment_id, shard=str(catalogue.shards[catalogue.shard_N[row.row]]), reason=reason)
+        BadRow(segment_id=row.segment_id, shard=catalogue.names(row.row).shard, reason=reason)
         for row, reason in zip(batch.rows, reasons, strict=True)
         if reason is not None
     ]

@@ -26,6 +26,7 @@ class Stream(IntEnum):
     TOKENIZER_TEXTS = 8
     REPEATS = 9
     """How often rows of rare tags come."""
+    AUGMENTATION = 20
 
 
 def seed_sequence(

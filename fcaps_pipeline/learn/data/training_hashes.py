@@ -7,6 +7,7 @@ were trained on is not known here.
 Shape suffix: K distinct values.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from fcaps_pipeline.errors import ModelError, UsageError
-from fcaps_pipeline.learn.data.catalogue import NO_SPEAKER, Catalogue
+from fcaps_pipeline.learn.data.catalogue import Catalogue
+from fcaps_pipeline.learn.data.row_store import NO_SPEAKER
 from fcaps_pipeline.learn.data.splits import shown
 from fcaps_pipeline.storage.files import usual_rights
 
@@ -49,18 +51,21 @@ class TrainingHashes:
         pairs = zip(self._columns(), earlier._columns(), strict=True)
         return TrainingHashes(*(np.union1d(own_K, other_K) for own_K, other_K in pairs), whole=earlier.whole)
 
-    def refuse(self, name: str, split: Catalogue, model: str) -> None:
+    def refuse(self, name: str, split: Catalogue, model: str, allow_shared: Collection[str] = ()) -> None:
         """Makes sure that rows are new to the model.
 
         Args:
             name: of the rows, for the message.
             split: rows to be measured.
             model: for the message.
+            allow_shared: what they may have in common with what it was trained on.
 
         Raises:
             UsageError: one of them has a speaker, a Recording or audio that the model was trained on.
         """
         for what, key_K in zip(_WHAT, self._columns(), strict=True):
+            if what in allow_shared:
+                continue
             key_N = getattr(split, f"{what}_N")
             shared_N = np.isin(key_N, key_K)
             if not shared_N.any():

@@ -5,7 +5,6 @@ it is not known. Frames score a phrase by the sigmoid of their calibrated cosine
 Shape suffixes: F frames of a clip, P phrases, U distinct phrases, C labels, E embedding.
 """
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from torch import Tensor
 from fcaps_pipeline.errors import ModelError, UsageError
 from fcaps_pipeline.learn.data.batches import TrainingRow
 from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.row_groups import read_row_group
 from fcaps_pipeline.learn.evaluation.embedder import BadItem, Embedder
 from fcaps_pipeline.learn.evaluation.job import GroundingTask
 from fcaps_pipeline.learn.evaluation.metrics.detection import ClipFrames, DetectionScores, Event, score_detection
@@ -125,13 +123,11 @@ def _timed_rows(catalogue: Catalogue, what: str) -> _Timed:
     """Reads the events alone, so that no audio of other rows is decoded."""
     kept: list[int] = []
     phrases: Counter[str] = Counter()
-    for start, end in itertools.pairwise(catalogue.row_group_starts().tolist()):
-        shard = catalogue.shards[catalogue.shard_N[start]]
-        table = read_row_group(shard, int(catalogue.row_group_N[start]), ["events"])
-        if "events" not in table.column_names:
-            continue
-        events = table["events"].take(catalogue.row_N[start:end]).to_pylist()
+    start = 0
+    for table in catalogue.tables(("events",)):
+        events = table["events"].to_pylist()
         kept += [start + offset for offset, one in enumerate(events) if one]
+        start += len(events)
         phrases.update(
             phrase for one in events for phrase in {event["phrase"] for event in one or ()} if _says_something(phrase)
         )

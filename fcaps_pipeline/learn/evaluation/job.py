@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from fcaps_pipeline.jobs.job_file import Section, load_job_file
-from fcaps_pipeline.learn.data.config import AnySplits, SharedRuns
+from fcaps_pipeline.learn.data.config import AnySource, AnySplits, Shared, SharedRuns
 from fcaps_pipeline.learn.dual_encoder.config import Device
 from fcaps_pipeline.records.captions import Granularity
 
@@ -20,8 +20,10 @@ class WholeRuns(Section):
     """Every row of some runs."""
 
     kind: Literal["whole"]
-    runs: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Run or release folders."""
+    runs: Annotated[tuple[AnySource, ...], Field(min_length=1)]
+    """Runs, releases or other sources, as paths, URIs or patterns, or as `Source`."""
+    allow_shared: tuple[Shared, ...] = ()
+    """What the model may have been trained on of them; a note in the report says so."""
 
 
 class _RowsTask(Section):

@@ -3,12 +3,13 @@
 Enters: the `splits` of a task, what the model was trained on. Leaves: catalogues, checked for leaks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fcaps_pipeline.errors import UsageError
 from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.config import AnySplits
-from fcaps_pipeline.learn.data.splits import read_runs, read_splits
+from fcaps_pipeline.learn.data.config import AnySplits, named
+from fcaps_pipeline.learn.data.sources import missing_audio, read_catalogue
+from fcaps_pipeline.learn.data.splits import read_splits
 from fcaps_pipeline.learn.data.training_hashes import TrainingHashes
 from fcaps_pipeline.learn.evaluation.job import WholeRuns
 
@@ -21,7 +22,7 @@ class EvaluationRows:
     dev: Catalogue | None
     """None for whole runs."""
     notes: tuple[str, ...]
-    """What could not be checked."""
+    """What could not be checked, what is missing, and what the rows have in common with those of training."""
 
 
 _UNCHECKED = (
@@ -46,23 +47,23 @@ def read_evaluation_rows(splits: AnySplits | WholeRuns, training_hashes: Trainin
             a speaker, a Recording or audio of the rows to measure.
         CorruptRunError: a run is not finished, of another version or damaged.
     """
-    test, dev = _read(splits)
+    rows = _read(splits)
     if training_hashes is None:
-        return EvaluationRows(test, dev, (_UNCHECKED,))
-    name = "the measured runs" if dev is None else "test"
-    training_hashes.refuse(name, test, "the model")
-    return EvaluationRows(test, dev, () if training_hashes.whole else (_PARTLY_CHECKED,))
+        return replace(rows, notes=(_UNCHECKED, *rows.notes))
+    name = "the measured runs" if rows.dev is None else "test"
+    training_hashes.refuse(name, rows.test, "the model", splits.allow_shared)
+    return rows if training_hashes.whole else replace(rows, notes=(_PARTLY_CHECKED, *rows.notes))
 
 
-def _read(splits: AnySplits | WholeRuns) -> tuple[Catalogue, Catalogue | None]:
+def _read(splits: AnySplits | WholeRuns) -> EvaluationRows:
     if isinstance(splits, WholeRuns):
-        rows = read_runs(splits.runs)
+        rows = read_catalogue(splits.runs)
         if not len(rows):
             raise UsageError(
-                f"{', '.join(splits.runs)} holds no row; report.json of a run, or excluded/ of a release, tells "
-                "what became of its Segments"
+                f"{', '.join(map(named, splits.runs))} holds no row; report.json of a run, or excluded/ of a release, "
+                "tells what became of its Segments"
             )
-        return rows, None
+        return EvaluationRows(rows, None, tuple(missing_audio(rows)))
     divided = read_splits(splits)
     assert divided.test is not None, "the job refuses splits without test"
-    return divided.test, divided.dev
+    return EvaluationRows(divided.test, divided.dev, divided.notes)

@@ -54,7 +54,7 @@ def drop_short(splits: Splits, min_s: float | None) -> tuple[Splits, dict[str, i
         num_short[name] = len(split) - len(kept[name])
         if not len(kept[name]):
             raise JobError(f"none of {len(split)} rows of split {name} lasts data.min_s {min_s:g} s; lower it")
-    return replace(splits, **kept), num_short
+    return replace(splits, train=kept["train"], dev=kept["dev"]), num_short
 
 
 def hashes_of_training(job: TrainJob, splits: Splits, checkpoint: Path | None) -> TrainingHashes:
@@ -71,7 +71,7 @@ def hashes_of_training(job: TrainJob, splits: Splits, checkpoint: Path | None) -
     earlier = read_training_hashes(folder)
     for name, split in splits.named():
         if earlier is not None and name != "train":
-            earlier.refuse(name, split, str(folder))
+            earlier.refuse(name, split, str(folder), job.data.splits.allow_shared)
     return own.after(earlier)
 
 
@@ -133,14 +133,15 @@ def build_dataloader(job: TrainJob, train: Catalogue, context: RankContext) -> S
         seed=job.seed,
         batch_s=data.batch_s,
         max_s=data.max_s,
-        pool_row_groups=data.pool_row_groups,
         min_rows=data.min_rows,
+        apart=data.apart,
     )
     return ShardDataLoader(
         train,
         settings,
         job.granularities,
         num_workers=data.num_workers,
+        augmentation=data.augmentation,
         rank=context.rank,
         world_size=context.world_size,
     )

@@ -4,7 +4,6 @@ Enters: a job, its train split, the rows that dev is measured with. Leaves nothi
 error of one line. Reads captions and events alone, and stops at the first row group that has them.
 """
 
-import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -14,7 +13,6 @@ import pyarrow.compute as pc
 from fcaps_pipeline.attributes.flipping import flip_attribute
 from fcaps_pipeline.errors import JobError
 from fcaps_pipeline.learn.data.catalogue import Catalogue
-from fcaps_pipeline.learn.data.row_groups import read_row_group
 from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.learn.training.objective_config import OneEach
 from fcaps_pipeline.learn.training.row_sampling import sample_captions
@@ -85,9 +83,7 @@ def _column(granularity: Granularity) -> str:
 
 def _tables(catalogue: Catalogue, columns: Sequence[str]) -> Iterator[pa.Table]:
     """The rows of the catalogue, row group after row group."""
-    for start, end in itertools.pairwise(catalogue.row_group_starts().tolist()):
-        shard = catalogue.shards[catalogue.shard_N[start]]
-        yield read_row_group(shard, int(catalogue.row_group_N[start]), columns).take(catalogue.row_N[start:end])
+    return catalogue.tables(columns)
 
 
 def _has_items(table: pa.Table, columns: Sequence[str]) -> bool:

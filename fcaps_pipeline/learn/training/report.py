@@ -28,6 +28,8 @@ class RunFacts(Record):
     """Rows and hours by split."""
     num_short: dict[str, int]
     """Rows shorter than the job takes, which were left out, by split."""
+    notes: tuple[str, ...] = ()
+    """Audio that is missing, and what splits have in common."""
     all_stages_known: bool
     """False where training started from a model folder that does not say what it was trained on."""
     num_steps: int
@@ -96,6 +98,7 @@ def _lines(report: TrainingReport) -> list[str]:
         f"- steps: {state.step} of {facts.num_steps}, {state.position.epoch} whole epochs",
         *(f"- {name}: {rows} rows, {hours:.2f} h" for name, (rows, hours) in facts.splits.items()),
         *(f"- rows of {name} left out because they are short: {count}" for name, count in facts.num_short.items()),
+        *(f"- {note}" for note in facts.notes),
         *([] if facts.all_stages_known else [_UNKNOWN_STAGES]),
         f"- best checkpoint on dev: {best}",
         f"- speed: {rows_per_s:.1f} rows/s",

@@ -6,19 +6,18 @@ rare tags repeated. Only light columns are read.
 Shape suffixes: R rows of the catalogue, G tags, M rows after repetition.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from fcaps_pipeline.learn.data.catalogue import Catalogue
 from fcaps_pipeline.learn.data.randomness import Stream, seed_sequence
-from fcaps_pipeline.learn.data.row_groups import read_row_group
 from fcaps_pipeline.learn.training.targets import row_weights
 from fcaps_pipeline.records.captions import Granularity
-from fcaps_pipeline.shards.schema import Row
 
 _MAX_TOKENIZER_TEXTS = 50_000
+_ROWS_AT_ONCE = 1024
 _GRANULARITIES = tuple(Granularity)
 
 
@@ -28,7 +27,7 @@ def sample_captions(
     granularities: Sequence[Granularity] = _GRANULARITIES,
     num_texts: int = _MAX_TOKENIZER_TEXTS,
 ) -> list[str]:
-    """Captions from whole row groups in random order, empty ones left out: their rows are bad.
+    """Captions of rows in random order, empty ones left out: their rows are bad.
 
     Args:
         catalogue: rows.
@@ -36,32 +35,26 @@ def sample_captions(
         granularities: which captions.
         num_texts: where to stop; enough to learn a tokenizer from.
 
-    Raises:
-        CorruptRunError: a row group cannot be read.
     """
-    starts = catalogue.row_group_starts()
     columns = [f"{granularity}_captions" for granularity in granularities]
+    rng = np.random.default_rng(seed_sequence(seed, Stream.TOKENIZER_TEXTS))
+    order = rng.permutation(len(catalogue))
     texts: list[str] = []
-    for group in np.random.default_rng(seed_sequence(seed, Stream.TOKENIZER_TEXTS)).permutation(len(starts) - 1):
+    for start in range(0, len(order), _ROWS_AT_ONCE):
         if len(texts) >= num_texts:
             break
-        for row in _rows(catalogue, int(starts[group]), int(starts[group + 1]), columns):
+        for row in catalogue.contents(order[start : start + _ROWS_AT_ONCE], columns):
             texts += [text for column in columns for text in row[column] or () if text]
     return texts
 
 
 def tag_labels(catalogue: Catalogue, tags: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """label_RG: which rows have which tags; other tags of the rows do not count.
-
-    Raises:
-        CorruptRunError: a row group cannot be read.
-    """
+    """label_RG: which rows have which tags; other tags of the rows do not count."""
     number = {tag: index for index, tag in enumerate(tags)}
     label_RG = np.zeros((len(catalogue), len(tags)), np.bool_)
-    starts = catalogue.row_group_starts()
-    for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
-        for offset, row in enumerate(_rows(catalogue, start, end, ("tags",))):
-            label_RG[start + offset, [number[tag] for tag in row["tags"] or () if tag in number]] = True
+    told = (row for table in catalogue.tables(("tags",)) for row in table["tags"].to_pylist())
+    for row, found in enumerate(told):
+        label_RG[row, [number[tag] for tag in found or () if tag in number]] = True
     return label_RG
 
 
@@ -94,10 +87,3 @@ def evenly_spaced(catalogue: Catalogue, max_rows: int) -> Catalogue:
     if len(catalogue) <= max_rows:
         return catalogue
     return catalogue.take(np.arange(max_rows) * len(catalogue) // max_rows)
-
-
-def _rows(catalogue: Catalogue, start: int, end: int, columns: Sequence[str]) -> Iterator[Row]:
-    """Rows of the catalogue that stand in one row group."""
-    shard = catalogue.shards[catalogue.shard_N[start]]
-    table = read_row_group(shard, int(catalogue.row_group_N[start]), columns)
-    yield from table.take(catalogue.row_N[start:end]).to_pylist()

@@ -1,6 +1,6 @@
 """The folder of a training run: it belongs to one job, and one process at a time leads in it.
 
-job.json       the job and the hash of each index it reads
+job.json       the job and a hash of what each source holds
 checkpoints/   see `checkpoint`
 best, last     links to the model folders of the best and of the newest checkpoint
 log.jsonl      every step, measurement and bad row
@@ -8,7 +8,6 @@ tensorboard/   the same figures for TensorBoard
 report.md      what came out, with loss.png and dev.png
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from fcaps_pipeline.errors import FcapsError
-from fcaps_pipeline.jobs.resources import resolve_store_path
+from fcaps_pipeline.learn.data.sources import contents_of_sources
 from fcaps_pipeline.learn.training.job import TrainJob
-from fcaps_pipeline.release.dataset import index_of
 from fcaps_pipeline.shards.reader import read_json
 from fcaps_pipeline.storage.files import write_durably, writing
 from fcaps_pipeline.storage.job_folder import refuse_strangers, require_same_job
 from fcaps_pipeline.storage.lease import held
-from fcaps_pipeline.storage.path import StorePath, store_path
+from fcaps_pipeline.storage.path import store_path
 
 
 class TrainLayout:
@@ -69,12 +67,9 @@ def opened(root: Path, job: TrainJob) -> Iterator[TrainLayout]:
             raise
 
 
-def _indices(job: TrainJob) -> list[StorePath]:
-    return [index_of(resolve_store_path(location)) for location in job.data.splits.folders]
-
-
 def _identity(job: TrainJob) -> dict[str, Any]:
-    """What decides the result. A run without index is refused later, with a better message."""
-    hashes = {str(path): hashlib.sha256(path.read()).hexdigest() for path in _indices(job) if path.exists()}
-    content: dict[str, Any] = json.loads(json.dumps({**job.content(), "index_sha256": hashes}))
+    """What decides the result."""
+    content: dict[str, Any] = json.loads(
+        json.dumps({**job.content(), "index_sha256": contents_of_sources(job.data.splits.sources)})
+    )
     return content

@@ -104,6 +104,7 @@ class Trainer:
         self.facts = RunFacts(
             splits={name: (len(split), split.duration_s / 3600) for name, split in splits.named()},
             num_short=num_short,
+            notes=splits.notes,
             all_stages_known=self._hashes.whole,
             num_steps=self._num_steps,
             num_dev_rows=len(dev),

@@ -29,7 +29,6 @@ LARGE, SMALL, DEV, TEST = "train_large", "train_small", "dev", "test"
 
 _MEASUREMENTS = 6
 """Of dev, over a stage."""
-_POOL_ROW_GROUPS = 24
 _PEAK, _PEAK_AFTER_STAGE_1 = 2e-3, 3e-4
 """Highest learning rates of a new model, and of one that goes on."""
 _WARMUP_STEPS = 60
@@ -170,7 +169,6 @@ def _job(
             max_s=None,
             batch_s=scale.batch_s,
             min_rows=2,
-            pool_row_groups=_POOL_ROW_GROUPS,
             num_workers=0,
         ),
         model=None if init_from else _model(scale, frames=variant.frames),

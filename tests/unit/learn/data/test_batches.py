@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from fcaps_pipeline.audio.flac import encode_flac
+from fcaps_pipeline.audio.flac import decode_flac
+from fcaps_pipeline.errors import RecordingError
 from fcaps_pipeline.learn.data.batch_sampler import Position
 from fcaps_pipeline.learn.data.batches import (
     BadRow,
@@ -16,24 +17,24 @@ from fcaps_pipeline.learn.data.batches import (
     RowRules,
     TrainingBatch,
     collate,
-    decode_row,
+    usable_row,
 )
+from fcaps_pipeline.learn.data.row_sound import Sound
 from fcaps_pipeline.records.annotations import Annotation
 from fcaps_pipeline.records.audio import Event as Measured
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.shards.rows import annotation_row
 from fcaps_pipeline.shards.schema import Row
-from fcaps_pipeline.storage.path import store_path
 
 BOTH = frozenset(Granularity)
-SHARD = store_path("data/unit-00000-1.parquet")
+SHARD = "/data/unit-00000-1.parquet"
 
 
 @pytest.fixture
 def stored(make_audio: Callable[..., SegmentAudio], annotate: Callable[[SegmentAudio], Annotation]) -> Row:
     audio = make_audio()
-    return annotation_row(annotate(audio), audio)
+    return {**annotation_row(annotate(audio), audio), "location": f"file://{SHARD}#name=a&offset=9&bytes=9"}
 
 
 @pytest.fixture
@@ -42,7 +43,11 @@ def pcm(make_audio: Callable[..., SegmentAudio]) -> Any:
 
 
 def _read(content: Row, *, row: int = 3, epoch: int = 0, max_samples: int | None = None) -> DecodedRow | BadRow:
-    return decode_row(content, row, SHARD, epoch, RowRules(BOTH, max_samples, seed=9))
+    return usable_row(content, _sound(content), row, epoch, RowRules(BOTH, max_samples, seed=9))
+
+
+def _sound(content: Row) -> Sound:
+    return decode_flac(content["audio"]["bytes"]) if content["audio"] else RecordingError("cannot be heard")
 
 
 def _heard(content: Row, *, row: int = 3, epoch: int = 0, max_samples: int | None = None) -> DecodedRow:
@@ -134,11 +139,7 @@ def test_events_move_with_the_crop_and_are_clipped_to_it(stored: Row, pcm: Any) 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"audio": None}, "has no audio"),
-        ({"audio": {"bytes": None}}, "has no audio"),
-        ({"audio": {"bytes": b"RIFF is no FLAC"}}, "15 bytes of stored audio are not whole FLAC"),
-        ({"audio": {"bytes": encode_flac(np.zeros(0, np.int16))}}, "no"),
-        ({"audio": {"bytes": encode_flac(np.zeros(900, np.int16))}}, "do not have the recorded sha256"),
+        ({"audio": None}, "cannot be heard"),
         ({"fine_captions": []}, "has no fine caption"),
         ({"global_captions": None}, "has no global caption"),
         ({"events": [_event("x", 1_600, 1_600)]}, "event 'x' from sample 1600 to 1600"),
@@ -154,20 +155,13 @@ def test_events_move_with_the_crop_and_are_clipped_to_it(stored: Row, pcm: Any) 
 def test_a_row_that_cannot_be_used_is_named_with_the_reason(stored: Row, change: Row, reason: str) -> None:
     bad = _read({**stored, **change})
     assert isinstance(bad, BadRow)
-    assert (bad.segment_id, bad.shard) == (stored["segment_id"], str(SHARD))
+    assert (bad.segment_id, bad.shard) == (stored["segment_id"], SHARD)
     assert reason in bad.reason
-
-
-@pytest.mark.parametrize("place", [0.3, 0.6, 0.9])
-def test_a_flipped_byte_of_audio_never_passes(stored: Row, place: float) -> None:
-    damaged = bytearray(stored["audio"]["bytes"])
-    damaged[int(len(damaged) * place)] ^= 0x10
-    assert isinstance(_read({**stored, "audio": {"bytes": bytes(damaged)}}), BadRow)
 
 
 def test_a_granularity_the_job_does_not_need_may_be_missing(stored: Row) -> None:
     rules = RowRules(frozenset({Granularity.GLOBAL}), None, seed=9)
-    assert isinstance(decode_row({**stored, "fine_captions": []}, 0, SHARD, 0, rules), DecodedRow)
+    assert isinstance(usable_row({**stored, "fine_captions": []}, _sound(stored), 0, 0, rules), DecodedRow)
 
 
 def test_bad_rows_travel_with_the_batch(stored: Row) -> None:

@@ -1,16 +1,15 @@
 """What a catalogue knows of finished runs."""
 
-import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from fcaps_pipeline.errors import CorruptRunError, UsageError
-from fcaps_pipeline.learn.data.batches import COLUMNS
-from fcaps_pipeline.learn.data.catalogue import NO_SPEAKER, Catalogue, read_catalogue
+from fcaps_pipeline.learn.data.row_store import NO_SPEAKER
+from fcaps_pipeline.learn.data.shard_rows import NEEDED_COLUMNS
+from fcaps_pipeline.learn.data.sources import read_catalogue
 from fcaps_pipeline.release.grouping import hash_text
 from tests.hub_server import contents, entered, hub_server
 from tests.unit.learn.training.written_runs import (
@@ -55,21 +54,34 @@ def test_a_run_on_the_hub_is_listed_at_one_commit(
         assert catalogue.names(3).shard.startswith(f"{repository.uri}@{commit}/data/")
 
 
-def test_a_row_takes_40_bytes(runs: RunWriter, tmp_path: Path) -> None:
-    catalogue = read_catalogue([runs.write(tmp_path, corpus(9))])
-    arrays = [value for value in vars(catalogue).values() if isinstance(value, np.ndarray)]
-    assert sum(array.nbytes for array in arrays) == 40 * len(catalogue)
+def test_a_row_takes_4_bytes_and_40_are_mapped(runs: RunWriter, tmp_path: Path) -> None:
+    root = runs.write(tmp_path, corpus(9))
+    catalogue = read_catalogue([root])
+    assert catalogue.place_N.nbytes == 4 * len(catalogue)
+    (store,) = catalogue.stores
+    assert all(isinstance(array, np.memmap) for array in store.arrays.values())
+    assert sum(array.nbytes for array in store.arrays.values()) == 36 * len(catalogue)
+    assert catalogue.num_samples_N is store.arrays["num_samples"]
 
 
-def test_row_groups_begin_where_the_files_say(runs: RunWriter, tmp_path: Path) -> None:
-    catalogue = read_catalogue([runs.write(tmp_path, corpus(17))])
-    expected = [0]
-    for shard in catalogue.shards:
-        metadata = pq.ParquetFile(shard.on_disk()).metadata
-        for group in range(metadata.num_row_groups):
-            expected.append(expected[-1] + metadata.row_group(group).num_rows)
-    assert catalogue.row_group_starts().tolist() == expected
-    assert len(expected) > 5
+def test_what_was_listed_is_mapped_again_and_listed_anew_where_a_shard_changed(runs: RunWriter, tmp_path: Path) -> None:
+    root = runs.write(tmp_path, corpus(9))
+    first, again = (read_catalogue([root]).stores[0].folder for _ in range(2))
+    assert first == again
+    rewrite_shard(data_shard(root, 0), lambda table: table, 3)
+    assert read_catalogue([root]).stores[0].folder != first
+
+
+def test_rows_of_several_sources_are_found_in_any_order(runs: RunWriter, tmp_path: Path) -> None:
+    roots = [runs.write(tmp_path / name, corpus(9, seed=seed)) for seed, name in enumerate("ab")]
+    catalogue = read_catalogue(roots)
+    rows = np.array([17, 0, 9, 8, 17])
+    found = catalogue.contents(rows, ("segment_id", "fine_captions"))
+    assert [one["segment_id"] for one in found] == [catalogue.names(row).segment_id for row in rows.tolist()]
+    chosen = catalogue.take(np.array([1, 1, 10]))
+    names = [name for table in chosen.tables(("segment_id",)) for name in table["segment_id"].to_pylist()]
+    assert names == [catalogue.names(row).segment_id for row in (1, 1, 10)]
+    assert chosen.audio_N.tolist() == catalogue.audio_N[[1, 1, 10]].tolist()
 
 
 def test_equal_audio_has_an_equal_hash_and_an_unknown_speaker_none(runs: RunWriter, tmp_path: Path) -> None:
@@ -84,14 +96,19 @@ def test_chosen_rows_are_a_catalogue_of_their_own(runs: RunWriter, tmp_path: Pat
     chosen = np.array([1, 4, 8])
     taken = catalogue.take(chosen)
     assert [taken.names(row) for row in range(3)] == [catalogue.names(row) for row in chosen.tolist()]
-    for field in dataclasses.fields(Catalogue):
-        if field.name != "shards":
-            np.testing.assert_array_equal(getattr(taken, field.name), getattr(catalogue, field.name)[chosen])
+    for name in ("num_samples_N", "segment_N", "speaker_N", "recording_N", "audio_N"):
+        np.testing.assert_array_equal(getattr(taken, name), getattr(catalogue, name)[chosen])
 
 
 def test_a_run_without_rows_gives_an_empty_catalogue(runs: RunWriter, tmp_path: Path) -> None:
     catalogue = read_catalogue([runs.write(tmp_path, [])])
-    assert (len(catalogue), catalogue.row_group_starts().tolist(), catalogue.duration_s) == (0, [0], 0.0)
+    assert (len(catalogue), list(catalogue.tables(("tags",))), catalogue.duration_s) == (0, [], 0.0)
+
+
+def test_a_segment_that_stands_in_two_sources_is_refused(runs: RunWriter, tmp_path: Path) -> None:
+    roots = [runs.write(tmp_path / name, corpus(3)) for name in "ab"]
+    with pytest.raises(UsageError, match=r"Segment .* stands in .*/a/data/.* and in .*/b/data/.* as do 2 more"):
+        read_catalogue(roots)
 
 
 def test_a_run_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
@@ -136,7 +153,7 @@ def test_a_shard_with_other_rows_than_the_index_says_is_refused(runs: RunWriter,
         read_catalogue([root])
 
 
-@pytest.mark.parametrize("column", sorted({one.partition(".")[0] for one in COLUMNS} - {"events"}))
+@pytest.mark.parametrize("column", sorted(NEEDED_COLUMNS))
 def test_a_shard_without_a_column_that_rows_need_is_refused(runs: RunWriter, tmp_path: Path, column: str) -> None:
     root = runs.write(tmp_path, corpus(7))
     rewrite_shard(data_shard(root, 0), lambda table: table.drop([column]), 2)

@@ -13,11 +13,12 @@ import pyarrow as pa
 import pytest
 import torch
 
-from fcaps_pipeline.errors import CorruptRunError, JobError, ResourceError
+from fcaps_pipeline.errors import CorruptRunError, JobError, MissingFileError, ResourceError
 from fcaps_pipeline.learn.data.batch_sampler import Position, SamplerSettings
 from fcaps_pipeline.learn.data.batches import TrainingBatch
-from fcaps_pipeline.learn.data.catalogue import Catalogue, read_catalogue
+from fcaps_pipeline.learn.data.catalogue import Catalogue
 from fcaps_pipeline.learn.data.dataloader import ShardDataLoader, read_in_order
+from fcaps_pipeline.learn.data.sources import read_catalogue
 from fcaps_pipeline.records.captions import Granularity
 from tests.unit.learn.training.written_runs import (
     Annotate,
@@ -32,7 +33,7 @@ from tests.unit.learn.training.written_runs import (
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 
 BOTH = frozenset(Granularity)
-SETTINGS = SamplerSettings(seed=3, batch_s=12.0, max_s=1.5, pool_row_groups=3, min_rows=4)
+SETTINGS = SamplerSettings(seed=3, batch_s=12.0, max_s=1.5, min_rows=4)
 NUM_ROWS = 50
 
 
@@ -178,14 +179,25 @@ def test_bad_rows_are_named_and_the_rest_of_the_epoch_is_whole(root: Path) -> No
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_a_corrupt_row_group_is_one_line_with_file_row_group_and_next_step(root: Path, num_workers: int) -> None:
+def test_a_shard_that_is_gone_is_one_line_with_the_next_step(root: Path, num_workers: int) -> None:
+    catalogue = read_catalogue([root])
+    shard = data_shard(root, 1)
+    shard.unlink()
+    with pytest.raises(MissingFileError, match=rf"{shard}.* does not exist"):
+        _epoch(catalogue, num_workers=num_workers)
+
+
+def test_damage_within_a_shard_costs_the_rows_that_it_is_in(root: Path) -> None:
     catalogue = read_catalogue([root])
     shard = data_shard(root, 1)
     content = bytearray(shard.read_bytes())
     content[4:2000] = b"\xff" * 1996
     shard.write_bytes(content)
-    with pytest.raises(CorruptRunError, match=rf"^{shard}: row group 0 cannot be read \(.*\); `fcaps verify {root}`"):
-        _epoch(catalogue, num_workers=num_workers)
+    batches = _epoch(catalogue)
+    bad = [row for batch in batches for row in batch.bad_rows]
+    assert bad
+    assert {row.shard for row in bad} == {str(shard)}
+    assert len(_rows(batches)) + len(bad) == NUM_ROWS
 
 
 def test_a_worker_that_is_killed_is_one_line_with_the_next_step(root: Path) -> None:

@@ -8,8 +8,9 @@ import torch
 
 from fcaps_pipeline.learn.data.batch_sampler import Position
 from fcaps_pipeline.learn.data.batches import BadRow, TrainingBatch, TrainingRow
-from fcaps_pipeline.learn.data.catalogue import Catalogue, read_catalogue
+from fcaps_pipeline.learn.data.catalogue import Catalogue
 from fcaps_pipeline.learn.data.length_filter import drop_unusable
+from fcaps_pipeline.learn.data.sources import read_catalogue
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.dual_encoder.speech_towers import SpeechTower
 from tests.unit.learn.dual_encoder.building import TEXTS, TINY, write_whisper
@@ -66,7 +67,7 @@ def test_a_batch_is_as_long_as_its_longest_kept_row(model: DualEncoder, catalogu
     assert len(model.encode_speech(kept.audio_BT, kept.lengths_B)) == 2
     assert [row.segment_id for row in kept.rows] == ["s0", "s2"]
     assert [(bad.segment_id, bad.shard) for bad in kept.bad_rows] == [
-        (f"s{row}", str(catalogue.shards[catalogue.shard_N[row]])) for row in (1, 3)
+        (f"s{row}", catalogue.names(row).shard) for row in (1, 3)
     ]
     assert "lasts 3.00 s, the speech tower takes 2.00 s at most" in kept.bad_rows[0].reason
 

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from fcaps_pipeline.errors import CorruptRunError, UsageError
 from fcaps_pipeline.learn.data.batch_sampler import Position, SamplerSettings
-from fcaps_pipeline.learn.data.catalogue import Catalogue, read_catalogue
+from fcaps_pipeline.learn.data.catalogue import Catalogue
 from fcaps_pipeline.learn.data.config import ReleaseSplits
 from fcaps_pipeline.learn.data.dataloader import ShardDataLoader
+from fcaps_pipeline.learn.data.sources import read_catalogue
 from fcaps_pipeline.learn.data.splits import read_splits
 from fcaps_pipeline.learn.evaluation.job import RetrievalTask, WholeRuns
 from fcaps_pipeline.learn.evaluation.rows import read_evaluation_rows
@@ -24,7 +25,7 @@ from fcaps_pipeline.release.recipe import Recipe
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter, corpus
 from tests.unit.release.laid_out import SPLIT_OF, SPOKEN, lay_out, rows_of
 
-_SETTINGS = SamplerSettings(seed=3, batch_s=4.0, max_s=1.5, pool_row_groups=3, min_rows=2)
+_SETTINGS = SamplerSettings(seed=3, batch_s=4.0, max_s=1.5, min_rows=2)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.learn.data.catalogue import Catalogue, read_catalogue
+from fcaps_pipeline.learn.data.catalogue import Catalogue
+from fcaps_pipeline.learn.data.row_store import RowStore
+from fcaps_pipeline.learn.data.sources import read_catalogue
 from fcaps_pipeline.learn.data.splits import split_by_runs, split_by_share
 from fcaps_pipeline.release.grouping import hash_text
-from fcaps_pipeline.storage.path import store_path
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio, RunWriter, Spoken, corpus
 
 
@@ -24,10 +26,10 @@ def runs(make_audio: MakeAudio, annotate: Annotate) -> RunWriter:
 
 def _catalogue(keys: Sequence[tuple[int, int, int]]) -> Catalogue:
     """Rows of speaker, Recording and audio, given as small numbers; speaker 0 is unknown."""
-    columns = np.array(keys, np.uint64).reshape(-1, 3).T
-    zeros = np.zeros(len(keys), np.int32)
-    rows = np.arange(len(keys), dtype=np.int32)
-    return Catalogue((store_path("shard"),), zeros, zeros, rows, zeros + 1600, *columns)
+    speaker, recording, audio = np.array(keys, np.uint64).reshape(-1, 3).T
+    arrays: dict[str, Any] = {"num_samples": np.full(len(keys), 1600, np.int32), "segment": audio}
+    arrays |= {"speaker": speaker, "recording": recording, "audio": audio}
+    return Catalogue.of([RowStore(Path("nowhere"), arrays)])
 
 
 def _slow_groups(keys: Sequence[tuple[int, int, int]]) -> list[set[int]]:
@@ -54,7 +56,7 @@ def test_rows_that_share_anything_stay_together_and_no_row_is_lost(keys: list[tu
         splits = split_by_share(_catalogue(keys), dev_share=0.3, test_share=0.3, seed=seed)
     except UsageError:
         return
-    where = {int(row): name for name, split in splits.named() for row in split.row_N}
+    where = {int(row): name for name, split in splits.named() for row in split.place_N}
     assert sorted(where) == list(range(len(keys)))
     assert sum(len(split) for _, split in splits.named()) == len(keys)
     for group in _slow_groups(keys):
@@ -105,6 +107,16 @@ def test_a_leak_is_refused_with_an_example(runs: RunWriter, tmp_path: Path, row:
         split_by_runs(train, leaking, None)
     with pytest.raises(UsageError, match=f"^{what}.* stands in train and in test"):
         split_by_runs(train, dev, leaking)
+
+
+def test_what_the_job_lets_splits_share_is_a_note(runs: RunWriter, tmp_path: Path) -> None:
+    train = read_catalogue([runs.write(tmp_path / "train", corpus(12))])
+    rows = [Spoken("fine", "s1", noise_seed=600), Spoken("clean", "new", noise_seed=601)]
+    dev = read_catalogue([runs.write(tmp_path / "dev", rows)])
+    with pytest.raises(UsageError, match="speaker s1 stands in train and in dev"):
+        split_by_runs(train, dev, None)
+    (note,) = split_by_runs(train, dev, None, ("speaker",)).notes
+    assert note.startswith("1 of 2 rows of dev have a speaker that stands in train too")
 
 
 def test_dev_and_test_may_not_share_either(runs: RunWriter, tmp_path: Path) -> None:

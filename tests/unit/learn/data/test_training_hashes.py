@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fcaps_pipeline.errors import ModelError, UsageError
-from fcaps_pipeline.learn.data.catalogue import read_catalogue
 from fcaps_pipeline.learn.data.config import SharedRuns
+from fcaps_pipeline.learn.data.sources import read_catalogue
 from fcaps_pipeline.learn.data.splits import Splits, read_splits
 from fcaps_pipeline.learn.data.training_hashes import TrainingHashes, read_training_hashes
 from fcaps_pipeline.learn.training.build import hashes_of_training

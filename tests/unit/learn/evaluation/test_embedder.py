@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from fcaps_pipeline.errors import CorruptRunError, ModelError, RecordingError, UsageError
-from fcaps_pipeline.learn.data.catalogue import read_catalogue
+from fcaps_pipeline.learn.data.sources import read_catalogue
 from fcaps_pipeline.learn.evaluation import embedder as module
 from fcaps_pipeline.learn.evaluation.embedder import Embedder, read_clip
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ

@@ -10,7 +10,7 @@ import torch
 
 from fcaps_pipeline.audio.flac import decode_flac
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.learn.data.catalogue import read_catalogue
+from fcaps_pipeline.learn.data.sources import read_catalogue
 from fcaps_pipeline.learn.dual_encoder.config import DualEncoderConfig
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.ranks import process_group

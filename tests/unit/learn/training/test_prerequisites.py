@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from fcaps_pipeline.errors import JobError
-from fcaps_pipeline.learn.data.catalogue import Catalogue, read_catalogue
+from fcaps_pipeline.learn.data.catalogue import Catalogue
+from fcaps_pipeline.learn.data.sources import read_catalogue
 from fcaps_pipeline.learn.training.prerequisites import require_learnable
 from tests.unit.learn.training.measured import with_column
 from tests.unit.learn.training.tones import TINY_MODEL, tone_job, write_tones

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fcaps_pipeline.learn.data.catalogue import Catalogue, read_catalogue
+from fcaps_pipeline.learn.data.catalogue import Catalogue
+from fcaps_pipeline.learn.data.sources import read_catalogue
 from fcaps_pipeline.learn.training.row_sampling import evenly_spaced, oversample_rare_tags, sample_captions, tag_labels
 from tests.unit.learn.training.tones import LEVELS, PITCHES, TEXTS, write_tones
 from tests.unit.learn.training.written_runs import Annotate, MakeAudio

@@ -17,6 +17,7 @@ from fcaps_pipeline.shards.layout import DatasetIndex, RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import read_commits
 from fcaps_pipeline.shards.schema import SCHEMA_VERSIONS, table_schema
 from fcaps_pipeline.shards.sums import total
+from fcaps_pipeline.shards.table_writer import writer_options
 from fcaps_pipeline.shards.writer import UnitWriter
 from tests.outcomes import segmented
 
@@ -104,7 +105,7 @@ def data_shard(run: Path, unit_index: int) -> Path:
 
 def rewrite_shard(shard: Path, change: Callable[[pa.Table], pa.Table], row_group_rows: int) -> None:
     """Replaces a shard by a changed copy."""
-    pq.write_table(change(pq.read_table(shard)), shard, row_group_size=row_group_rows)
+    _write(change(pq.read_table(shard)), shard, row_group_rows)
 
 
 def spoil_first_rows(run: Path, num_rows: int) -> None:
@@ -115,8 +116,13 @@ def spoil_first_rows(run: Path, num_rows: int) -> None:
         spoilt = [hashlib.sha256(one.encode()).hexdigest() for one in sums[:num_rows]]
         place = table.schema.get_field_index("audio_sha256")
         column = pa.array(spoilt + sums[len(spoilt) :])
-        pq.write_table(table.set_column(place, table.schema.field(place), column), shard, row_group_size=20)
+        _write(table.set_column(place, table.schema.field(place), column), shard, 20)
         num_rows -= len(spoilt)
+
+
+def _write(table: pa.Table, shard: Path, row_group_rows: int) -> None:
+    """As shards are written: sound plain and uncompressed."""
+    pq.write_table(table, shard, row_group_size=row_group_rows, **writer_options(table.schema))
 
 
 def with_events(events: Sequence[list[dict[str, Any]] | None]) -> Callable[[pa.Table], pa.Table]:

@@ -7,8 +7,8 @@ import pytest
 from fcaps_pipeline.audio.flac import decode_flac
 from fcaps_pipeline.lab.bench.retrieval.corpus import SHARD_ROWS, RunPlan, make_row, write_runs
 from fcaps_pipeline.lab.synthesis.sentences import split_of
-from fcaps_pipeline.learn.data.catalogue import read_catalogue
 from fcaps_pipeline.learn.data.dataloader import read_in_order
+from fcaps_pipeline.learn.data.sources import read_catalogue
 from fcaps_pipeline.learn.data.splits import split_by_runs
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.captions import Granularity
