@@ -15,7 +15,7 @@ from fcaps_pipeline.jobs.engine_args import check_engine_args, deciding
 from fcaps_pipeline.jobs.job_file import JobText, Seconds, Section, read_job_file, validate_job
 from fcaps_pipeline.jobs.mistakes import suggestion
 from fcaps_pipeline.jobs.sources import SourceConfig
-from fcaps_pipeline.jobs.verification import VerificationConfig
+from fcaps_pipeline.jobs.verification import EngineVerifierConfig, VerificationConfig
 from fcaps_pipeline.records.annotations import Sampling
 from fcaps_pipeline.records.captions import Granularity
 
@@ -223,23 +223,46 @@ class Job(Section):
             raise ValueError("captions must ask for at least one of: global, fine")
         for granularity, caption in self.captions.items():
             self._check_engine_of(caption, f"captions.{granularity.value}")
-        asked = {caption.engine for caption in self.captions.values()}
+        for key, verifier in self.engine_verifiers().items():
+            self._check_verifying_engine(verifier, key)
+        asked = {one.engine for one in self.captions.values()} | {
+            one.engine for one in self.engine_verifiers().values()
+        }
         if unused := sorted(set(self.engines) - asked):
-            raise ValueError(f"engines.{unused[0]} is used by no granularity; remove it")
+            raise ValueError(f"engines.{unused[0]} is used by no granularity and no verifier; remove it")
         if unasked := sorted(set(self.required) - set(self.captions)):
             raise ValueError(f"require: captions asks for no {unasked[0].value} captions")
         return self
 
     def _check_engine_of(self, caption: CaptionConfig, key: str) -> None:
-        engine = self.engines.get(caption.engine)
-        if engine is None:
-            found = suggestion(caption.engine, sorted(self.engines))
-            raise ValueError(f"{key}.engine: there is no engine {caption.engine!r}{found}")
+        engine = self._engine_named(caption.engine, key)
         if isinstance(engine, VllmEngineConfig) and caption.sampling.max_tokens >= engine.max_model_len:
             raise ValueError(
                 f"{key}.sampling.max_tokens {caption.sampling.max_tokens} must be below "
                 f"engines.{caption.engine}.max_model_len {engine.max_model_len}"
             )
+
+    def _check_verifying_engine(self, verifier: EngineVerifierConfig, key: str) -> None:
+        if self._engine_named(verifier.engine, key).kind == "cascade":
+            raise ValueError(
+                f"{key}.engine: {verifier.engine} is of kind cascade, which cannot be asked about a claim; name an "
+                "engine of kind vllm or endpoint"
+            )
+
+    def _engine_named(self, name: str, key: str) -> EngineConfig:
+        engine = self.engines.get(name)
+        if engine is None:
+            found = suggestion(name, sorted(self.engines))
+            raise ValueError(f"{key}.engine: there is no engine {name!r}{found}")
+        return engine
+
+    def engine_verifiers(self) -> dict[str, EngineVerifierConfig]:
+        """The verifiers that ask an engine, by their keys, in the order of the job."""
+        return {
+            f"verification.verifiers.{place}": one
+            for place, one in enumerate(self.verification.verifiers)
+            if isinstance(one, EngineVerifierConfig)
+        }
 
     @property
     def required(self) -> tuple[Granularity, ...]:
@@ -247,8 +270,9 @@ class Job(Section):
         return self.require or tuple(self.captions)
 
     def prompt_references(self) -> dict[str, str]:
-        """Every prompt that the captions name, by its key."""
-        return {
+        """Every prompt that captions and verifiers name, by its key."""
+        of_verifiers = {f"{key}.prompt": one.prompt for key, one in self.engine_verifiers().items()}
+        return of_verifiers | {
             f"captions.{granularity.value}.{key}": reference
             for granularity, one in self.captions.items()
             for key, reference in (("prompt", one.prompt), ("prompt_with_tags", one.prompt_with_tags))

@@ -16,6 +16,7 @@ from fcaps_pipeline.records.base import Record
 
 _SUFFIX = ".txt"
 _TAGS = "{tags}"
+_CLAIM = "{claim}"
 _REFERENCE = re.compile(r"(?P<name>[a-z0-9_]+)\.v(?P<version>[1-9][0-9]*)")
 
 
@@ -25,9 +26,9 @@ class Prompt(Record):
     name: str
     version: int
     text: str
-    """The text without surrounding white space; may hold `{tags}`."""
+    """The text without surrounding white space; may hold `{tags}` or `{claim}`."""
     sha256: str
-    """Hash of `text` in UTF-8, before tags are put in."""
+    """Hash of `text` in UTF-8, before anything is put in."""
 
     @property
     def reference(self) -> str:
@@ -38,6 +39,15 @@ class Prompt(Record):
     def takes_tags(self) -> bool:
         """Whether the text has a place for human tags."""
         return _TAGS in self.text
+
+    @property
+    def takes_claim(self) -> bool:
+        """Whether the text has a place for a claim."""
+        return _CLAIM in self.text
+
+    def about(self, statement: str) -> str:
+        """The text as the model gets it, with the sentence of a claim in its place."""
+        return self.text.replace(_CLAIM, statement)
 
     def render(self, tags: tuple[str, ...] = ()) -> str:
         """The text as the model gets it, with the tags in their place, separated by commas."""

@@ -19,7 +19,27 @@ class EvidenceVerifierConfig(Section):
     kind: Literal["evidence"] = "evidence"
 
 
-class AgentVerifierConfig(Section):
+class EngineVerifierConfig(Section):
+    """What verifiers that ask an engine have in common."""
+
+    engine: str
+    """Key of the section `engines`; best another model than the captioner."""
+    prompt: str
+    """Name and version of a shipped prompt, or the path of a text file of yours called NAME.vN.txt."""
+
+
+class ProbeVerifierConfig(EngineVerifierConfig):
+    """An engine that hears is asked yes or no about single claims that are still open, on the clip and on silence."""
+
+    kind: Literal["probe"]
+    max_probes: Annotated[int, Field(gt=0, le=20)] = 2
+    """Claims of one caption that are asked about, at most."""
+    min_margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    """Difference of the log odds of yes and no between clip and silence, in nats, from which a claim counts as true or
+    false. A first guess, not calibrated."""
+
+
+class AgentVerifierConfig(EngineVerifierConfig):
     """An LLM checks each open claim step by step, with tools, and goes through the checklist of FCaps."""
 
     kind: Literal["agent"] = "agent"
@@ -38,8 +58,8 @@ class AgentVerifierConfig(Section):
     """How the tokens of one step are drawn; by default as the makers of Qwen3 advise for thinking models."""
 
 
-VerifierConfig = EvidenceVerifierConfig
-"""Any verifier; further kinds join by a union that `kind` discriminates."""
+VerifierConfig = Annotated[EvidenceVerifierConfig | ProbeVerifierConfig, Field(discriminator="kind")]
+"""Any verifier; `kind` tells them apart."""
 
 
 class VerificationConfig(Section):

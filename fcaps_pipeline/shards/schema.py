@@ -191,7 +191,7 @@ COLUMNS: dict[Table, tuple[Column, ...]] = {
         *_RECORDING,
         *_SEGMENT,
         *_ACOUSTICS,
-        _needed("stage", _TEXT, "`decode`, `segment` or `caption`"),
+        _needed("stage", _TEXT, "`decode`, `segment`, `caption` or `verify`"),
         _needed("error", _TEXT, "class of the error"),
         _needed("message", _TEXT, "what happened"),
         _needed("attempts", _COUNT, "how often it was tried"),

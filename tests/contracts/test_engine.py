@@ -23,17 +23,20 @@ from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.cascade_engine import CascadeEngine
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine, EngineIdentity
 from fcaps_pipeline.annotate.engines.model_folder import folder_revision
+from fcaps_pipeline.annotate.verification.probe import ProbeTrajectory, ProbeVerifier
+from fcaps_pipeline.annotate.verification.verifier import Subject
 from fcaps_pipeline.errors import EngineDeadError, EngineRequestError
 from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, VllmEngineConfig
 from fcaps_pipeline.jobs.prompts import load_prompt
 from fcaps_pipeline.jobs.resources import resolve_path, shipped_folder
-from fcaps_pipeline.records.annotations import Completion, Sampling
+from fcaps_pipeline.jobs.verification import ProbeVerifierConfig
+from fcaps_pipeline.records.annotations import Claim, Completion, Sampling
 from fcaps_pipeline.records.captions import MAX_CAPTION_CHARACTERS, GlobalCaption, global_caption_schema
 from fcaps_pipeline.shards.layout import RunLayout
 from fcaps_pipeline.shards.reader import read_rows
 from tests.contracts.hosting import HostedVllmEngine, VllmServer
 from tests.integration.conftest import FCAPS
-from tests.unit.annotate.captioning.building import acoustics
+from tests.unit.annotate.captioning.building import GOOD_FINE, acoustics, candidate, segment_audio
 
 _T = TypeVar("_T")
 _RATE_HZ = 16_000
@@ -130,12 +133,12 @@ def _speech_T(index: int) -> npt.NDArray[np.float32]:
     return cast("npt.NDArray[np.float32]", speech_T)
 
 
-def _request(audio_T: npt.NDArray[np.float32], **changes: Any) -> CaptionRequest:
-    digest = hashlib.sha256(audio_T.tobytes() + repr(changes).encode()).hexdigest()
+def _request(sound_T: npt.NDArray[np.float32], **changes: Any) -> CaptionRequest:
+    digest = hashlib.sha256(sound_T.tobytes() + repr(changes).encode()).hexdigest()
     plain = CaptionRequest(
         request_key=digest,
-        audio_sha256=hashlib.sha256(audio_T.tobytes()).hexdigest(),
-        audio_T=audio_T,
+        audio_sha256=hashlib.sha256(sound_T.tobytes()).hexdigest(),
+        audio_T=sound_T,
         acoustics=acoustics(),
         prompt=load_prompt("embedded_fine.v1").render(),
         sampling=Sampling(temperature=1.0, top_p=1.0, top_k=0, max_tokens=60),
@@ -283,6 +286,55 @@ def test_a_prompt_beyond_the_model_is_refused_and_the_engine_goes_on(running: Ru
     with pytest.raises(EngineRequestError):
         running.complete(_request(_noise_T(0), prompt="slow " * 5_000))
     assert running.complete(_request(_noise_T(0)))
+
+
+@of_models
+def test_the_log_probabilities_of_answers_are_told_and_the_likeliest_is_what_it_says(running: Running) -> None:
+    one_token = Sampling(temperature=0, max_tokens=1)
+    ((said,),) = running.complete(_request(_speech_T(0), sampling=one_token))
+    assert said.log_probabilities is None
+    weighed = ("no", said.text.strip(), "yes")
+    ((answer,),) = running.complete(_request(_speech_T(0), sampling=one_token, weighed=weighed))
+    assert answer.text == said.text
+    assert answer.log_probabilities is not None
+    no, likeliest, yes = answer.log_probabilities
+    assert max(no, yes) < likeliest <= 1e-3
+    assert np.exp([no, likeliest, yes]).sum() <= 1.001
+
+
+@of_models
+def test_a_probe_asks_about_a_claim_on_the_clip_and_on_silence(running: Running) -> None:
+    """What it decides is the model's affair."""
+    config = ProbeVerifierConfig(kind="probe", engine="e", prompt="embedded_probe.v1")
+    probe = ProbeVerifier(running.engine, running.identity, config, load_prompt(config.prompt))
+    claim = Claim(attribute="gender", value="female", result="unverifiable")
+    captioned = candidate(GOOD_FINE).model_copy(update={"claims": (claim,)})
+    opinion = running.run(probe.verify(Subject(segment_audio(), captioned)))
+    (evidence,) = opinion.claims[0].evidence
+    assert evidence.tool == "probe:e"
+    assert opinion.trajectory is not None
+    (probed,) = ProbeTrajectory.model_validate_json(opinion.trajectory).probes
+    assert probed.clip.request_key != probed.silence.request_key
+    if running.kind == "vllm":  # a server tells the likeliest alone
+        assert probed.clip.log_probabilities is not None
+        assert probed.clip.log_probabilities != probed.silence.log_probabilities
+
+
+@of_models
+def test_a_question_without_sound_is_answered_from_its_text(running: Running) -> None:
+    sampling = Sampling(temperature=0, max_tokens=5)
+    with_sound, without = (
+        running.complete(_request(_tone_T(200), sampling=sampling, **changes))[0][0]
+        for changes in ({}, {"audio_T": None, "audio_sha256": ""})
+    )
+    assert without.num_output_tokens > 0
+    assert with_sound.num_prompt_tokens - without.num_prompt_tokens == 26 + 2, "two seconds between two marks"
+
+
+@pytest.mark.parametrize("running", ["cascade"], indirect=True)
+def test_an_engine_that_only_measures_refuses_a_question_without_sound(running: Running) -> None:
+    with pytest.raises(EngineRequestError, match="what was measured in a sound, and there is none"):
+        running.complete(_request(_tone_T(200), audio_T=None, audio_sha256=""))
 
 
 def test_the_shortest_audio_is_answered(running: Running) -> None:

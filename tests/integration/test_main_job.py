@@ -19,7 +19,12 @@ from fcaps_pipeline.shards.reader import read_rows
 from tests.conftest import Typed
 from tests.integration.conftest import Fcaps
 
-SETTINGS = ("--set", "shards.unit_hours=0.002")
+PROBE = "{kind: probe, engine: embedded, prompt: embedded_probe.v1, min_margin: 1000}"
+"""By the captioner itself, whose word decides nothing here: the path is walked, and no caption falls."""
+SETTINGS = (
+    *("--set", "shards.unit_hours=0.002"),
+    *("--set", f"verification.verifiers=[{{kind: evidence}}, {PROBE}]"),
+)
 
 BAD_FILES = {
     "empty.wav": "empty",

@@ -13,6 +13,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from fcaps_pipeline.annotate.engines.answers import make_completion
+from fcaps_pipeline.annotate.verification.opinions import probes_of
 from fcaps_pipeline.errors import CorruptRunError, OutputError, UsageError
 from fcaps_pipeline.records.annotations import Completion
 from fcaps_pipeline.shards.layout import RunLayout
@@ -36,6 +38,7 @@ _COLUMNS = (
     "seed",
     "engine",
     "engine_version",
+    "trajectory",
 )
 
 
@@ -130,6 +133,7 @@ def _compare_repeated(database: sqlite3.Connection, names: Sequence[str]) -> Non
 
 
 def _answers_of(run: RunLayout) -> Iterator[StoredAnswer]:
+    silences: set[str] = set()
     for file in read_index(run).shards:
         if file.table != "candidates":
             continue
@@ -139,7 +143,23 @@ def _answers_of(run: RunLayout) -> Iterator[StoredAnswer]:
             for group in range(parquet.num_row_groups):
                 rows = parquet.read_row_group(group, columns=list(_COLUMNS)).to_pylist()
                 for row in rows:
+                    yield from _probed(row.pop("trajectory", None), silences)
                     yield _stored(row, path)
+
+
+def _probed(trajectory: str | None, silences: set[str]) -> Iterator[StoredAnswer]:
+    """What probes were answered; about silence once, as many captions claim the same."""
+    for probed in (one for found in probes_of(trajectory) for one in found.probes):
+        for asked in (probed.clip, probed.silence):
+            if asked.request_key in silences:
+                continue
+            if asked is probed.silence:
+                silences.add(asked.request_key)
+            weighed = asked.log_probabilities
+            answer = make_completion(
+                "", "length", num_prompt_tokens=0, num_output_tokens=1, seed=0, log_probabilities=weighed
+            )
+            yield StoredAnswer(asked.request_key, 0, answer)
 
 
 def _stored(row: dict[str, object], path: StorePath) -> StoredAnswer:

@@ -7,9 +7,10 @@ left to `decision`, a dead engine to the caller.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
 
+from fcaps_pipeline.annotate.captioning.again import faulty, is_asked_again, last_treated
+from fcaps_pipeline.annotate.captioning.gathering import gather
 from fcaps_pipeline.annotate.captioning.question import Question, changed_sampling
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine, EngineIdentity
 from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
@@ -17,9 +18,7 @@ from fcaps_pipeline.annotate.verification.bounds import BoundTable
 from fcaps_pipeline.annotate.verification.facts import Facts
 from fcaps_pipeline.annotate.verification.judge import Judge
 from fcaps_pipeline.annotate.verification.parsing import parse_answer
-from fcaps_pipeline.annotate.verification.remedies import after_asking, asks_again, before_asking
-from fcaps_pipeline.annotate.verification.rules import condemned_by
-from fcaps_pipeline.annotate.verification.selection import select
+from fcaps_pipeline.annotate.verification.remedies import before_asking
 from fcaps_pipeline.annotate.verification.sound import unfit_sound
 from fcaps_pipeline.errors import EngineRequestError, EngineRetryableError, FcapsError, JobError, NotAskedError
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig
@@ -28,8 +27,6 @@ from fcaps_pipeline.jobs.verification import VerificationConfig
 from fcaps_pipeline.records.annotations import Candidate, CaptionSet, Completion, Verdict
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
-
-_T = TypeVar("_T")
 
 
 class SegmentAnnotator:
@@ -85,10 +82,14 @@ class SegmentAnnotator:
         self._identity = None
         await self._engine.stop()
 
-    async def caption(self, segment: SegmentAudio) -> tuple[CaptionSet, ...]:
+    async def caption(self, segment: SegmentAudio, before: tuple[CaptionSet, ...] = ()) -> tuple[CaptionSet, ...]:
         """All granularities of one Segment, asked together so that they share the encoded audio.
 
         A Segment whose sound is unfit is not asked about: its sets are empty, and `decide` says why.
+
+        Args:
+            segment: what is asked about.
+            before: what was answered earlier; where a verifier found faults in it since, it is asked once more.
 
         Raises:
             EngineDeadError: the engine is gone; nothing is known about this Segment.
@@ -97,8 +98,8 @@ class SegmentAnnotator:
             return tuple(CaptionSet(granularity=one, candidates=(), attempts=0) for one in self._captions)
         identity = await self.start()
         questions = [self._question(granularity, segment, identity) for granularity in self._captions]
-        facts = Facts.of(segment)
-        return tuple(await _gather(self._ask(question, facts) for question in questions))
+        known, facts = {one.granularity: one for one in before}, Facts.of(segment)
+        return tuple(await gather(self._ask(one, facts, known.get(one.granularity)) for one in questions))
 
     def _question(self, granularity: Granularity, segment: SegmentAudio, identity: EngineIdentity) -> Question:
         tagged = self._tagged_prompts[granularity] if segment.recording.tags else None
@@ -111,26 +112,29 @@ class SegmentAnnotator:
             identity=identity,
         )
 
-    async def _ask(self, question: Question, facts: Facts) -> CaptionSet:
+    async def _ask(self, question: Question, facts: Facts, before: CaptionSet | None) -> CaptionSet:
         """Draws until enough is kept, no fault is left that a draw could mend, or attempts run out."""
-        candidates: tuple[Candidate, ...] = ()
         judge = Judge(facts, self._verification, self._bounds, question.tags)
+        found = before or CaptionSet(granularity=question.granularity, candidates=(), attempts=0)
+        while not found.attempts or is_asked_again(found, question.config, self._verification):
+            found = await self._draw(judge, question, found)
+        return last_treated(found, judge, self._verification)
+
+    async def _draw(self, judge: Judge, question: Question, found: CaptionSet) -> CaptionSet:
+        """One attempt more, in place of what went wrong in the last one."""
         sampling = question.config.sampling
-        wanted = question.config.num_candidates
-        for attempt in range(1, self._verification.max_attempts + 1):
-            request = question.request(sampling, wanted, attempt)
-            try:
-                completions = await self._engine.complete(request)
-            except (EngineRequestError, EngineRetryableError) as error:
-                return _caption_set(question, self._last_treated(judge, candidates), attempt, error)
-            drawn = [self._judge(judge, question, request, index, one) for index, one in enumerate(completions)]
-            candidates = (*candidates, *drawn)
-            faults = [set(candidate.verdict.reasons) for candidate in drawn if self._is_wanting(candidate)]
-            wanted = len(faults)
-            if not wanted or self._has_enough(question, candidates):
-                break
-            sampling = changed_sampling(sampling, set().union(*faults))
-        return _caption_set(question, self._last_treated(judge, candidates), attempt, None)
+        for earlier in range(1, found.attempts + 1):
+            reasons = (one.verdict.reasons for one in faulty(found, earlier, self._verification))
+            sampling = changed_sampling(sampling, set().union(*reasons))
+        attempt = found.attempts + 1
+        wanted = len(faulty(found, found.attempts, self._verification)) or question.config.num_candidates
+        request = question.request(sampling, wanted, attempt)
+        try:
+            completions = await self._engine.complete(request)
+        except (EngineRequestError, EngineRetryableError) as error:
+            return _extended(found, attempt, (), error)
+        drawn = [self._judge(judge, question, request, index, one) for index, one in enumerate(completions)]
+        return _extended(found, attempt, drawn, None)
 
     def _judge(
         self, judge: Judge, question: Question, request: CaptionRequest, index: int, completion: Completion
@@ -149,27 +153,11 @@ class SegmentAnnotator:
         )
         return judge.treat(judge.judge(candidate, parsed.fault), before_asking(self._verification.contradicted))
 
-    def _last_treated(self, judge: Judge, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
-        """What is left to be tried with false captions when nobody is asked any more."""
-        remedies = after_asking(self._verification.contradicted)
-        return tuple(judge.treat(one, remedies) for one in candidates)
 
-    def _is_wanting(self, candidate: Candidate) -> bool:
-        return asks_again(candidate, self._verification.contradicted)
-
-    def _has_enough(self, question: Question, candidates: tuple[Candidate, ...]) -> bool:
-        keep, max_similarity = question.config.keep, self._verification.max_similarity
-        good = tuple(one for one in candidates if not self._is_wanting(one))
-        selected = select(good, keep=keep, max_similarity=max_similarity)
-        return sum(one.verdict.kept for one in selected) >= keep or condemned_by(candidates) is not None
-
-
-def _caption_set(
-    question: Question, candidates: tuple[Candidate, ...], attempts: int, error: FcapsError | None
-) -> CaptionSet:
+def _extended(found: CaptionSet, attempts: int, drawn: Iterable[Candidate], error: FcapsError | None) -> CaptionSet:
     return CaptionSet(
-        granularity=question.granularity,
-        candidates=candidates,
+        granularity=found.granularity,
+        candidates=(*found.candidates, *drawn),
         attempts=attempts,
         error=None if error is None else f"{type(error).__name__}: {error}",
         is_unasked=isinstance(error, NotAskedError),
@@ -195,13 +183,3 @@ def _tagged_prompt(granularity: Granularity, config: CaptionConfig, prompts: Map
             f"{config.prompt_with_tags}, found none"
         )
     return prompt
-
-
-async def _gather(awaitables: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
-    """Like `asyncio.gather`, but nothing goes on after the first exception."""
-    tasks = [asyncio.create_task(awaitable) for awaitable in awaitables]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()

@@ -15,6 +15,7 @@ from fcaps_pipeline.jobs.annotate_job import (
     VllmEngineConfig,
 )
 from fcaps_pipeline.jobs.capacity import ReplicaRange
+from fcaps_pipeline.jobs.verification import ProbeVerifierConfig
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.captions import Granularity
 
@@ -45,19 +46,30 @@ def captions_of(job: Job, engine_name: str) -> dict[Granularity, CaptionConfig]:
     return {granularity: one for granularity, one in job.captions.items() if one.engine == engine_name}
 
 
+def probes_of(job: Job, engine_name: str) -> int:
+    """Questions about the claims of one Segment that one engine of a job is asked, at most, on clips."""
+    num_captions = sum(one.keep for one in job.captions.values())
+    return sum(
+        one.max_probes * num_captions
+        for one in job.engine_verifiers().values()
+        if one.engine == engine_name and isinstance(one, ProbeVerifierConfig)
+    )
+
+
 def room_of(job: Job, engine_name: str) -> int:
     """Segments that one replica has in hand."""
     return max(2, math.ceil(_SPARE_ROOM * _at_work(job, engine_name)))
 
 
 def _at_work(job: Job, engine_name: str) -> float:
-    """Segments that keep one replica busy."""
+    """Segments that keep one replica busy: writing captions where it does, else checking those of others."""
     engine, captions = job.engines[engine_name], captions_of(job, engine_name).values()
     match engine:
         case VllmEngineConfig():
-            return engine.max_num_seqs / sum(one.num_candidates for one in captions)
+            num_answers = sum(one.num_candidates for one in captions) or probes_of(job, engine_name)
+            return engine.max_num_seqs / max(1, num_answers)
         case EndpointEngineConfig():
-            return engine.max_concurrency / len(captions)
+            return engine.max_concurrency / max(1, len(captions) or probes_of(job, engine_name))
         case _:
             return _CASCADE_ROOM
 

@@ -15,16 +15,18 @@ from multiprocessing.pool import ThreadPool
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
+from fcaps_pipeline.annotate.captioning.duties import EngineDuties
 from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.hub import check_hub_model, check_pinned
 from fcaps_pipeline.annotate.engines.model_folder import check_model_folder, model_folder
 from fcaps_pipeline.annotate.run.placement import check_room
 from fcaps_pipeline.annotate.segmentation.detectors import check_packages
 from fcaps_pipeline.annotate.verification.bounds import load_bounds
+from fcaps_pipeline.annotate.verification.probe import check_log_probabilities
 from fcaps_pipeline.errors import EngineDeadError, UsageError
 from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, Job, VllmEngineConfig
 from fcaps_pipeline.jobs.prompts import load_prompts
+from fcaps_pipeline.jobs.verification import ProbeVerifierConfig
 from fcaps_pipeline.machine import num_cores, num_gpus
 
 _CONNECT_S = 1.0
@@ -75,26 +77,28 @@ def _check_machine(job: Job) -> None:
 def _check_questions(job: Job) -> None:
     prompts, bounds = load_prompts(job.prompt_references()), load_bounds(job.verification.bounds)
     for name, engine in job.engines.items():
-        captions = {granularity: one for granularity, one in job.captions.items() if one.engine == name}
-        SegmentAnnotator(build_engine(engine), captions, job.verification, prompts, bounds)
+        EngineDuties(name, build_engine(engine), job, prompts, bounds)
 
 
 def _check_engine(name: str, job: Job) -> None:
+    is_probed = any(
+        one.engine == name and isinstance(one, ProbeVerifierConfig) for one in job.engine_verifiers().values()
+    )
     try:
-        _check_model(name, job)
+        _check_model(name, job, is_probed=is_probed)
     except (UsageError, EngineDeadError) as error:
         raise type(error)(f"engines.{name}: {error}") from error
 
 
-def _check_model(name: str, job: Job) -> None:
+def _check_model(name: str, job: Job, *, is_probed: bool) -> None:
     engine = job.engines[name]
     if isinstance(engine, EndpointEngineConfig):
         _check_reachable(engine)
-        asyncio.run(_check_served(engine))
+        asyncio.run(_check_served(engine, is_probed=is_probed))
     elif isinstance(engine, VllmEngineConfig):
         folder = model_folder(engine.model)
         if folder is not None:
-            check_model_folder(folder, must_hear=any(one.engine == name for one in job.captions.values()))
+            check_model_folder(folder, must_hear=is_probed or name in {one.engine for one in job.captions.values()})
             return
         check_pinned(engine.model, engine.revision)
         if job.resources.ray_address is None:
@@ -116,11 +120,13 @@ def _check_reachable(engine: EndpointEngineConfig) -> None:
         ) from error
 
 
-async def _check_served(config: EndpointEngineConfig) -> None:
+async def _check_served(config: EndpointEngineConfig, *, is_probed: bool) -> None:
     engine = build_engine(config)
     try:
         async with asyncio.timeout(_ANSWER_S):
             await engine.start()
+            if is_probed:
+                await check_log_probabilities(engine, f"endpoint {config.base_url}")
     except TimeoutError:
         return
     finally:

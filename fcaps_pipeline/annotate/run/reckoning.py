@@ -6,7 +6,7 @@ here: it plans a cluster and promises nothing. Answers that are drawn again come
 
 from collections.abc import Mapping
 
-from fcaps_pipeline.annotate.run.placement import num_replicas
+from fcaps_pipeline.annotate.run.placement import captions_of, num_replicas, probes_of
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig, EngineConfig, Job, VllmEngineConfig
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity
@@ -66,7 +66,7 @@ def reckon(
     works = tuple(
         EngineWork(
             engine=name,
-            num_answers=round(num_segments[name] * sum(one.num_candidates for one in _captions(job, name).values())),
+            num_answers=round(num_segments[name] * _num_answers(job, name)),
             num_tokens=round(num_segments[name] * _tokens(job, name)),
             tokens_per_s=tokens_per_s or _assumed_tokens_per_s(engine),
             gpu_hours=hours[name],
@@ -88,13 +88,15 @@ def _audio_bytes(job: Job, pending_s: float) -> float:
     return pending_s * _AUDIO_BYTES_PER_S if job.audio == "embed" else 0.0
 
 
-def _captions(job: Job, engine: str) -> dict[Granularity, CaptionConfig]:
-    return {granularity: one for granularity, one in job.captions.items() if one.engine == engine}
+def _num_answers(job: Job, engine: str) -> int:
+    """About one Segment; every caption is taken to have as many open claims as may be probed."""
+    return sum(one.num_candidates for one in captions_of(job, engine).values()) + probes_of(job, engine)
 
 
 def _tokens(job: Job, engine: str) -> float:
-    """Output tokens for one Segment."""
-    return sum(tokens_of(granularity, one) for granularity, one in _captions(job, engine).items())
+    """Output tokens for one Segment; a probe has one."""
+    captions = sum(tokens_of(granularity, one) for granularity, one in captions_of(job, engine).items())
+    return captions + probes_of(job, engine)
 
 
 def tokens_of(granularity: Granularity, caption: CaptionConfig) -> float:

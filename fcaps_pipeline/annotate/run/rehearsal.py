@@ -62,7 +62,10 @@ class Rehearsal(Record):
         return {name: self._share(job, name) * self.num_segments + self.num_new_segments for name in job.engines}
 
     def _share(self, job: Job, engine: str) -> float:
+        """What would be probed is not rehearsed: an engine that writes nothing counts as asked about every Segment."""
         tokens = {granularity: tokens_of(granularity, one) for granularity, one in captions_of(job, engine).items()}
+        if not tokens:
+            return 1.0
         return sum(self.asked_share[one] * number for one, number in tokens.items()) / sum(tokens.values())
 
 

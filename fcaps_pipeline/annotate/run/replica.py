@@ -1,7 +1,7 @@
-"""One engine at work: pulls Segments, has them captioned side by side, brings the answers to the desks.
+"""One engine at work: pulls Segments, has it asked about them side by side, brings the answers to the desks.
 
-Enters: a function that captions a Segment, and links to queue, blocks and desks. Leaves: answers, in
-whatever order they come. A crash of the captioning code counts against the Segment it happened at; a dead
+Enters: a function that does what is to be done about a Segment, and links to queue, blocks and desks. Leaves: answers,
+in whatever order they come. A crash of that function counts against the Segment it happened at; a dead
 engine ends `serve`, and the queue asks others what was left open. Knows nothing of Ray.
 """
 
@@ -13,11 +13,11 @@ from contextlib import suppress
 from itertools import count
 from typing import Any, Protocol
 
+from fcaps_pipeline.annotate.captioning.errand import Errand
 from fcaps_pipeline.annotate.run.dispatch import Answer, Lot
 from fcaps_pipeline.annotate.run.queue_service import ReplicaReport, Stumble
 from fcaps_pipeline.errors import EngineDeadError
 from fcaps_pipeline.records.annotations import CaptionSet
-from fcaps_pipeline.records.audio import SegmentAudio
 
 _ASK_WAIT_S = 2.0
 """How long the queue may look for work before it says that there is none."""
@@ -32,7 +32,7 @@ _LAST_WORDS_S = 5.0
 _MOST_IN_VAIN = 32
 """Segments in a row that stumble: then it is not they who are at fault."""
 
-AskCaptions = Callable[[SegmentAudio], Awaitable[tuple[CaptionSet, ...]]]
+DoErrand = Callable[[Errand], Awaitable[tuple[CaptionSet, ...]]]
 
 
 class ReplicaLinks(Protocol):
@@ -42,7 +42,7 @@ class ReplicaLinks(Protocol):
         """Reports to the queue and asks it for work; None, after a pause, where it does not answer."""
         ...
 
-    async def fetch(self, block: Any) -> list[SegmentAudio] | None:
+    async def fetch(self, block: Any) -> list[Errand] | None:
         """The Segments of a block; None where they are gone with the process that offered them."""
         ...
 
@@ -57,7 +57,7 @@ class Replica:
     def __init__(
         self,
         name: str,
-        caption: AskCaptions,
+        do: DoErrand,
         room: int,
         links: ReplicaLinks,
         statistics: Callable[[], Any] = lambda: None,
@@ -66,13 +66,13 @@ class Replica:
 
         Args:
             name: of this process, never used again for another.
-            caption: asks the engine about one Segment.
+            do: asks the engine about one Segment.
             room: Segments in hand at once.
             links: to queue, blocks and desks.
             statistics: what the engine says of itself.
         """
         self._name = name
-        self._caption = caption
+        self._do = do
         self._room = room
         self._links = links
         self._statistics = statistics
@@ -141,9 +141,9 @@ class Replica:
         for segment_id, place in zip(lot.segment_ids, lot.places, strict=True):
             self._start(self._ask(lot, segment_id, block[place]), self._at_work)
 
-    async def _ask(self, lot: Lot, segment_id: str, segment: SegmentAudio) -> None:
+    async def _ask(self, lot: Lot, segment_id: str, errand: Errand) -> None:
         try:
-            caption_sets = await self._caption(segment)
+            caption_sets = await self._do(errand)
         except EngineDeadError:
             raise
         except Exception as error:  # the unit border, for one Segment: the queue counts it

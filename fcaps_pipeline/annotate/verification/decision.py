@@ -35,6 +35,7 @@ def decide(segment: SegmentAudio, caption_sets: tuple[CaptionSet, ...], job: Job
     An Annotation has a kept caption at every granularity that the job requires. Short of that, a Segment that its
     sound or its captions condemn, or whose questions were all answered, is a Rejection; otherwise it is a Failure.
     What captions condemn is known when all were asked for: of a question that nobody was asked, the Segment waits.
+    Captions that a verifier could not be asked about are no row: the Segment is a Failure and can be tried again.
 
     Args:
         segment: what was asked about.
@@ -56,6 +57,9 @@ def decide(segment: SegmentAudio, caption_sets: tuple[CaptionSet, ...], job: Job
     if unasked and not unfit:
         return _failure(segment, unasked[0], ordered)
     condemned = unfit or condemned_by([candidate for one in ordered for candidate in one.candidates])
+    unverified = [one for one in ordered if one.unverified is not None]
+    if unverified and not condemned:
+        return _failure(segment, unverified[0], ordered)
     missing = [one for one in ordered if not one.kept and one.granularity in job.required]
     unanswered = [one for one in missing if one.error]
     if unanswered and not condemned:
@@ -117,12 +121,12 @@ def _consistent(one: Comparison) -> Candidate:
 
 
 def _failure(segment: SegmentAudio, unanswered: CaptionSet, caption_sets: tuple[CaptionSet, ...]) -> Failure:
-    kind, _, message = (unanswered.error or "").partition(": ")
+    kind, _, message = (unanswered.unverified or unanswered.error or "").partition(": ")
     return Failure(
         recording=segment.recording,
         segment=segment.segment,
         acoustics=segment.acoustics,
-        stage="caption",
+        stage="caption" if unanswered.unverified is None else "verify",
         error=kind,
         message=f"{unanswered.granularity}: {message}",
         attempts=unanswered.attempts,

@@ -9,6 +9,7 @@ from fcaps_pipeline.annotate.verification.claims import read_claims
 from fcaps_pipeline.annotate.verification.evidence import weigh_claims
 from fcaps_pipeline.annotate.verification.facts import Facts
 from fcaps_pipeline.annotate.verification.findings import Weighed
+from fcaps_pipeline.annotate.verification.opinions import heard_again
 from fcaps_pipeline.annotate.verification.parsing import ParsedAnswer
 from fcaps_pipeline.annotate.verification.remedies import treat
 from fcaps_pipeline.annotate.verification.rules import ENGLISH, Answer, judge
@@ -60,8 +61,8 @@ class Judge:
         return candidate.model_copy(update={"verdict": verdict, "claims": claims})
 
     def treat(self, candidate: Candidate, remedies: tuple[Remedy, ...]) -> Candidate:
-        """See `remedies.treat`; whatever is shortened is judged again."""
-        return treat(candidate, remedies, self.judge)
+        """See `remedies.treat`; whatever is shortened is judged again, but for what engines were asked about it."""
+        return treat(candidate, remedies, lambda shorter: heard_again(self.judge(shorter), candidate))
 
     def _weigh(self, answer: Answer) -> tuple[Weighed, ...] | None:
         """None of a caption in a language that is not read, unless it has fields, whose words are ours."""

@@ -56,5 +56,6 @@ class Verifier(Protocol):
         Raises:
             EngineDeadError: the engine is gone; nothing is known about this caption.
             EngineRetryableError: it could not answer for a passing reason, and patience is over.
+            NotAskedError: no earlier run was asked this, and nobody may be asked now.
         """
         ...

@@ -37,6 +37,21 @@ def test_shipped_jobs_are_valid(path: Path) -> None:
         ({"segmentation": {"min_segment_s": 40}}, "min_segment_s 40.0 must be below max_segment_s 30.0"),
         ({"segmentation": {"channels": "left"}}, "found 'left'"),
         ({"engines": {"small": {"kind": "vllm"}, "spare": {"kind": "vllm"}}}, "engines.spare is used by no"),
+        (
+            {"verification": {"verifiers": [{"kind": "probe", "engine": "smal", "prompt": "embedded_probe.v1"}]}},
+            "verification.verifiers.0.engine: there is no engine 'smal'; did you mean 'small'?",
+        ),
+        (
+            {
+                "engines": {"small": {"kind": "vllm"}, "rules": {"kind": "cascade"}},
+                "verification": {
+                    "verifiers": [{"kind": "evidence"}, {"kind": "probe", "engine": "rules", "prompt": "probe.v1"}]
+                },
+            },
+            "verification.verifiers.1.engine: rules is of kind cascade, which cannot be asked about a claim; name an",
+        ),
+        ({"verification": {"verifiers": [{"kind": "oracle"}]}}, "verification.verifiers.0.kind: "),
+        ({"verification": {"verifiers": [{"kind": "probe", "engine": "small"}]}}, "prompt: missing"),
     ],
 )
 def test_a_mistake_is_named_in_one_line(changes: dict[str, Any], expected: str) -> None:
@@ -44,6 +59,15 @@ def test_a_mistake_is_named_in_one_line(changes: dict[str, Any], expected: str) 
         parse_job(_content(**changes), "job.yaml")
     assert expected in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_an_engine_that_only_verifies_counts_as_used_and_its_prompt_is_read() -> None:
+    probe = {"kind": "probe", "engine": "ears", "prompt": "probe.v1"}
+    engines = {"small": {"kind": "vllm"}, "ears": {"kind": "endpoint", "base_url": "http://x/v1", "model": "m"}}
+    job = parse_job(_content(engines=engines, verification={"verifiers": [{"kind": "evidence"}, probe]}), "the test")
+    assert list(job.engine_verifiers()) == ["verification.verifiers.1"]
+    assert job.prompt_references()["verification.verifiers.1.prompt"] == "probe.v1"
+    assert job.content()["verification"]["verifiers"][1]["min_margin"] == 1.0
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,11 @@ def test_a_released_prompt_never_changes() -> None:
 
 
 @pytest.mark.parametrize("reference", shipped_prompts())
-def test_tagged_prompts_and_only_they_have_a_place_for_tags(reference: str) -> None:
+def test_tagged_prompts_have_a_place_for_tags_probes_one_for_a_claim_and_no_others_do(reference: str) -> None:
     prompt = load_prompt(reference)
     assert prompt.reference == reference
     assert prompt.takes_tags == prompt.name.endswith("_tagged")
+    assert prompt.takes_claim == prompt.name.endswith("probe")
 
 
 def test_the_hash_is_that_of_the_text(tmp_path: Path) -> None:
@@ -30,6 +31,12 @@ def test_the_hash_is_that_of_the_text(tmp_path: Path) -> None:
     prompt = load_prompt(str(path))
     assert (prompt.name, prompt.version, prompt.text) == ("mine", 12, "Describe the voice.")
     assert prompt.sha256 == hashlib.sha256(b"Describe the voice.").hexdigest()
+
+
+def test_a_claim_stands_where_the_text_wants_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.v1.txt"
+    path.write_text("Is it so? {claim} Say yes or no.")
+    assert load_prompt(str(path)).about("The speaker is a man.") == "Is it so? The speaker is a man. Say yes or no."
 
 
 def test_tags_stand_where_the_text_wants_them(tmp_path: Path) -> None:

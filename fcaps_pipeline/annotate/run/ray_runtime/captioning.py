@@ -9,22 +9,21 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError
 
+from fcaps_pipeline.annotate.captioning.duties import EngineDuties
 from fcaps_pipeline.annotate.captioning.earlier_answers import EarlierAnswers
+from fcaps_pipeline.annotate.captioning.errand import Errand
 from fcaps_pipeline.annotate.captioning.reusing_engine import AnswersAlone, ReusingEngine
-from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotator
 from fcaps_pipeline.annotate.engines.build import build_engine
 from fcaps_pipeline.annotate.engines.engine import Engine, EngineIdentity
 from fcaps_pipeline.annotate.run.dispatch import Answer, Lot
+from fcaps_pipeline.annotate.run.placement import room_of
 from fcaps_pipeline.annotate.run.queue_service import ReplicaReport
 from fcaps_pipeline.annotate.run.ray_runtime.queues import ANSWERS, queue_name
 from fcaps_pipeline.annotate.run.replica import Replica
 from fcaps_pipeline.annotate.run.reuse import Reuse
 from fcaps_pipeline.annotate.verification.bounds import BoundTable
-from fcaps_pipeline.jobs.annotate_job import CaptionConfig, EngineConfig
+from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.prompts import Prompt
-from fcaps_pipeline.jobs.verification import VerificationConfig
-from fcaps_pipeline.records.audio import SegmentAudio
-from fcaps_pipeline.records.captions import Granularity
 
 _CALL_S = 60.0
 """After this a call to another actor counts as failed; what it was about is done again, never lost."""
@@ -35,16 +34,10 @@ class CaptioningSetup:
     """Everything the driver knows that a replica needs; content, never a path that only the driver has."""
 
     engine_name: str
-    engine: EngineConfig
-    captions: dict[Granularity, CaptionConfig]
-    verification: VerificationConfig
+    job: Job
     prompts: dict[str, Prompt]
     bounds: BoundTable
     """That claims are held against."""
-    room: int
-    """Segments in hand at once."""
-    counts_load: bool
-    """Whether the engine tells its statistics."""
     reuse: Reuse | None
     """Earlier answers; None where there are none."""
     is_alone: bool
@@ -67,7 +60,7 @@ class CaptioningActor:
     def __init__(self, setup: CaptioningSetup) -> None:
         os.environ.update(setup.environment)
         self._setup = setup
-        self._annotator: SegmentAnnotator | None = None
+        self._duties: EngineDuties | None = None
         self._replica: Replica | None = None
 
     async def hello(self) -> Whereabouts:
@@ -77,19 +70,19 @@ class CaptioningActor:
     async def start(self) -> EngineIdentity:
         """Starts the engine. It is built here, where an error reaches the driver whole."""
         setup = self._setup
-        asked = (setup.captions, setup.verification, setup.prompts, setup.bounds)
-        self._annotator = SegmentAnnotator(self.build(), *asked)
-        return await self._annotator.start()
+        self._duties = EngineDuties(setup.engine_name, self.build(), setup.job, setup.prompts, setup.bounds)
+        return await self._duties.start()
 
     def build(self) -> Engine:
         """The engine of the job, not started, with earlier answers before it or in its place."""
         setup = self._setup
+        config, counts_load = setup.job.engines[setup.engine_name], setup.job.resources.engine_statistics
         if setup.reuse is None:
-            return build_engine(setup.engine, counts_load=setup.counts_load)
+            return build_engine(config, counts_load=counts_load)
         answers = EarlierAnswers(setup.reuse.answers_here())
         if setup.is_alone:
             return AnswersAlone(setup.reuse.identities[setup.engine_name], answers)
-        return ReusingEngine(build_engine(setup.engine, counts_load=setup.counts_load), answers)
+        return ReusingEngine(build_engine(config, counts_load=counts_load), answers)
 
     async def serve(self, name: str) -> None:
         """Pulls and answers until `stop`.
@@ -97,17 +90,17 @@ class CaptioningActor:
         Raises:
             EngineDeadError: the engine can answer nothing any more. A dead one stays dead: the driver ends the process.
         """
-        assert self._annotator is not None
-        links = RayLinks(self._setup.engine_name)
-        self._replica = Replica(name, self._annotator.caption, self._setup.room, links, self._annotator.statistics)
+        assert self._duties is not None
+        links, room = RayLinks(self._setup.engine_name), room_of(self._setup.job, self._setup.engine_name)
+        self._replica = Replica(name, self._duties.do, room, links, self._duties.statistics)
         await self._replica.serve()
 
     async def stop(self) -> None:
         """Ends `serve` and the engine."""
         if self._replica is not None:
             self._replica.stop()
-        if self._annotator is not None:
-            await self._annotator.stop()
+        if self._duties is not None:
+            await self._duties.stop()
 
 
 class RayLinks:
@@ -127,13 +120,13 @@ class RayLinks:
             return None
         return lots
 
-    async def fetch(self, block: Any) -> list[SegmentAudio] | None:
+    async def fetch(self, block: Any) -> list[Errand] | None:
         """See `ReplicaLinks.fetch`."""
         try:
-            segments: list[SegmentAudio] = await asyncio.wait_for(block, _CALL_S)
+            errands: list[Errand] = await asyncio.wait_for(block, _CALL_S)
         except (RayError, TimeoutError):  # lost with its node, not spilled for lack of disk: offered again from anew
             return None
-        return segments
+        return errands
 
     async def deliver(self, desk: str, owner: str, answers: tuple[Answer, ...]) -> None:
         """See `ReplicaLinks.deliver`."""

@@ -19,7 +19,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from fcaps_pipeline.annotate.engines.engine import EngineIdentity
 from fcaps_pipeline.annotate.run.callback import RunCallback
 from fcaps_pipeline.annotate.run.dispatch import QueueState
-from fcaps_pipeline.annotate.run.placement import bundle_of, captions_of, deadlines_s, num_replicas, room_of
+from fcaps_pipeline.annotate.run.placement import bundle_of, deadlines_s, num_replicas, room_of
 from fcaps_pipeline.annotate.run.ray_runtime.captioning import CaptioningActor, CaptioningSetup, Whereabouts
 from fcaps_pipeline.annotate.run.ray_runtime.cluster import (
     beside_driver,
@@ -111,13 +111,9 @@ class EngineReplicas:
         self._room = room_of(job, engine_name)
         self._setup = CaptioningSetup(
             engine_name=engine_name,
-            engine=self._engine,
-            captions=captions_of(job, engine_name),
-            verification=job.verification,
+            job=job,
             prompts=load_prompts(job.prompt_references()),
             bounds=load_bounds(job.verification.bounds),
-            room=self._room,
-            counts_load=job.resources.engine_statistics,
             reuse=reuse,
             is_alone=is_alone,
             environment=environment(job),

@@ -11,9 +11,10 @@ import ray
 from ray.exceptions import GetTimeoutError, ObjectStoreFullError, OutOfDiskError, RayActorError
 
 from fcaps_pipeline.annotate.run.border import Prepare
-from fcaps_pipeline.annotate.run.desk import Desk, EngineLink
+from fcaps_pipeline.annotate.run.desk import Desk
 from fcaps_pipeline.annotate.run.dispatch import Answer, Lot
 from fcaps_pipeline.annotate.run.earlier_segments import KnownSegments
+from fcaps_pipeline.annotate.run.itinerary import JobItinerary
 from fcaps_pipeline.annotate.run.ray_runtime.queues import BOARD, queue_name
 from fcaps_pipeline.annotate.run.reuse import Reuse
 from fcaps_pipeline.annotate.run.unit_worker import UnitTry, UnitWorker
@@ -50,13 +51,8 @@ class SegmentingActor:
         self._board = ray.get_actor(BOARD)
         self._reporter = Reporter(self._board.add.remote)
         self._announced_s = 0.0
-        engines = {
-            engine: EngineLink(
-                _QueueLink(engine), tuple(key for key, one in job.captions.items() if one.engine == engine)
-            )
-            for engine in job.engines
-        }
-        self._desk = Desk(name, engines, job.resources.segments_in_flight, _publish)
+        queues = {engine: _QueueLink(engine) for engine in job.engines}
+        self._desk = Desk(name, queues, JobItinerary(job), job.resources.segments_in_flight, _publish)
         prepare = self.prepare_with(job)
         if reuse is not None:
             from fcaps_pipeline.annotate.acoustics.measure import measure_segment

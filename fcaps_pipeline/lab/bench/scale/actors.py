@@ -44,7 +44,7 @@ class ReplicaHost:
     async def serve(self, name: str, speed: float) -> bool:
         """One life of a replica; whether it died by itself, of a clip."""
         engine = SimulatedEngine(speed, self._draw, self._meter)
-        replica = Replica(name, engine.caption, ROOM, RayLinks(self._engine_name))
+        replica = Replica(name, lambda errand: engine.caption(errand.segment), ROOM, RayLinks(self._engine_name))
         self._engines[name] = engine
         self._serving[name] = asyncio.ensure_future(replica.serve())
         try:

@@ -19,6 +19,8 @@ from fcaps_pipeline.annotate.engines.cascade_engine import CascadeEngine
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, Engine, EngineIdentity
 from fcaps_pipeline.annotate.engines.model_folder import folder_revision
 from fcaps_pipeline.annotate.verification.bounds import shipped_bounds
+from fcaps_pipeline.annotate.verification.opinions import joined
+from fcaps_pipeline.annotate.verification.probe import Asked, Probed, ProbeTrajectory
 from fcaps_pipeline.errors import CorruptRunError, JobError, OutputError, UsageError
 from fcaps_pipeline.jobs.annotate_job import (
     CaptionConfig,
@@ -98,6 +100,36 @@ def test_every_candidate_of_a_run_is_an_answer(run: RunLayout, tmp_path: Path) -
         for row in read_rows(run, "candidates"):
             (found,) = opened.find(row["request_key"], 1) or ()
             assert (found.text, found.seed, found.engine_version) == (row["text"], row["seed"], row["engine_version"])
+
+
+def test_answers_to_probes_are_found_again_those_about_silence_once(
+    tmp_path: Path, make_audio: MakeAudio, annotate: Annotate
+) -> None:
+    told = (-0.25, -1.5, -4.0)
+
+    def asked(question: str) -> Asked:
+        return Asked(request_key=_answer(question).request_key, log_probabilities=told)
+
+    def with_probe(annotation: Annotation) -> Annotation:
+        probed = Probed(
+            claim="The speaker is a man.", clip=asked(annotation.segment.segment_id), silence=asked("silence")
+        )
+        step = ProbeTrajectory(tool="probe:e", model="m", model_revision="r", prompt="probe.v1", probes=(probed,))
+        update = {"trajectory": joined('[{"tool":"another"}]', step.model_dump_json())}
+        sets = tuple(
+            one.model_copy(update={"candidates": tuple(each.model_copy(update=update) for each in one.candidates)})
+            for one in annotation.caption_sets
+        )
+        return annotation.model_copy(update={"caption_sets": sets})
+
+    written = RunWriter(make_audio, annotate).write(tmp_path / "run", corpus(3), change=with_probe)
+    build_answers(tmp_path / "x.sqlite", [RunLayout(written)])
+    with EarlierAnswers(tmp_path / "x.sqlite") as opened:
+        for row in read_rows(RunLayout(written), "data"):
+            (found,) = opened.find(_answer(row["segment_id"]).request_key, 1) or ()
+            assert found.log_probabilities == told
+        (silent,) = opened.find(_answer("silence").request_key, 1) or ()
+        assert silent.log_probabilities == told
 
 
 def test_unfinished_damaged_and_foreign_runs_are_refused(run: RunLayout, tmp_path: Path) -> None:

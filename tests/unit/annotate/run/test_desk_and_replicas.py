@@ -2,16 +2,14 @@
 
 import asyncio
 import random
-import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from fcaps_pipeline.annotate.run.desk import Desk, EngineLink
+from fcaps_pipeline.annotate.captioning.errand import Errand, Stage
 from fcaps_pipeline.annotate.run.dispatch import Answer, Lot, SegmentQueue
 from fcaps_pipeline.annotate.run.queue_service import QueueService, ReplicaReport
 from fcaps_pipeline.annotate.run.replica import Replica
@@ -19,139 +17,17 @@ from fcaps_pipeline.errors import EngineDeadError
 from fcaps_pipeline.records.annotations import CaptionSet
 from fcaps_pipeline.records.audio import SegmentAudio
 from fcaps_pipeline.records.captions import Granularity
-
-MakeAudio = Callable[..., SegmentAudio]
-_DEADLINE_S = 60.0
-
-
-@dataclass
-class House:
-    """An event loop with a queue and its replicas, beside the thread of the test."""
-
-    loop: asyncio.AbstractEventLoop
-    desk: Desk | None = None
-    services: dict[str, QueueService] = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
-    ended: list[BaseException | None] = field(default_factory=list)
-
-    def call(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(_DEADLINE_S)
-
-    def open_queue(self, engine: str, epoch: str = "first") -> None:
-        def deliver(desk: str, owner: str, answers: tuple[Answer, ...]) -> None:
-            assert self.desk is not None
-            assert desk == self.desk.name
-            self.desk.deliver(engine, owner, answers)
-
-        async def make() -> QueueService:
-            return QueueService(SegmentQueue(5.0, 30.0), epoch, deliver, time.monotonic)
-
-        self.services[engine] = self.call(make())
-
-    def start(self, engine: str, name: str, room: int, caption: Callable[[SegmentAudio], Awaitable[Any]]) -> None:
-        async def serve() -> None:
-            replica = Replica(name, caption, room, _Links(self, engine))
-            try:
-                await replica.serve()
-            except EngineDeadError as error:
-                self.ended.append(error)
-                await self.services[engine].lost(name, "its process died")
-
-        self.asked.append((engine, name))
-        asyncio.run_coroutine_threadsafe(serve(), self.loop)
-
-
-@dataclass
-class _Links:
-    house: House
-    engine: str
-
-    async def take(self, report: ReplicaReport, wait_s: float) -> tuple[Lot, ...] | None:
-        return await self.house.services[self.engine].take(report, wait_s)
-
-    async def fetch(self, block: Any) -> list[SegmentAudio] | None:
-        return list(block)
-
-    async def deliver(self, desk: str, owner: str, answers: tuple[Answer, ...]) -> None:
-        assert self.house.desk is not None
-        assert desk == self.house.desk.name
-        await asyncio.to_thread(self.house.desk.deliver, self.engine, owner, answers)
-
-
-@dataclass
-class _Queue:
-    house: House
-    engine: str
-
-    def offer(self, lots: tuple[Lot, ...]) -> str | None:
-        return str(self.house.call(self.house.services[self.engine].offer(lots)))
-
-    def withdraw(self, owner: str) -> None:
-        self.house.call(self.house.services[self.engine].withdraw(owner))
-
-
-@pytest.fixture
-def house() -> Iterator[House]:
-    with _running_loop() as loop:
-        yield House(loop)
-
-
-@contextmanager
-def _running_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    yield loop
-
-    async def cancel_all() -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
-    asyncio.run_coroutine_threadsafe(cancel_all(), loop).result(_DEADLINE_S)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
-
-
-def _open_desk(house: House, max_open: int, **granularities: Granularity) -> Desk:
-    engines = {name: EngineLink(_Queue(house, name), (one,)) for name, one in granularities.items()}
-    for name in engines:
-        house.open_queue(name)
-    house.desk = Desk("desk", engines, max_open, publish=list)
-    return house.desk
-
-
-def _sets(granularity: Granularity) -> tuple[CaptionSet, ...]:
-    return (CaptionSet(granularity=granularity, candidates=(), attempts=1),)
-
-
-def _pass_through(desk: Desk, segments: Sequence[SegmentAudio]) -> list[tuple[str, tuple[CaptionSet, ...]]]:
-    """What a unit worker does with its tray."""
-    tray = desk.tray(0)
-    found = []
-    deadline_s = time.monotonic() + _DEADLINE_S
-    for segment in segments:
-        tray.add(segment)
-        while desk.is_full() and time.monotonic() < deadline_s:
-            tray.wait()
-            found += [(one.segment.segment_id, sets) for one, sets in tray.pop_ready()]
-    while tray.num_held and time.monotonic() < deadline_s:
-        tray.wait()
-        found += [(one.segment.segment_id, sets) for one, sets in tray.pop_ready()]
-    tray.close()
-    return found
+from tests.unit.annotate.run.desk_house import DEADLINE_S, House, MakeAudio, open_desk, pass_through, sets_of
 
 
 def test_two_engines_answer_in_any_order_and_rows_keep_theirs(house: House, make_audio: MakeAudio) -> None:
-    desk = _open_desk(house, 12, one=Granularity.FINE, other=Granularity.GLOBAL)
+    desk = open_desk(house, 12, one=Granularity.FINE, other=Granularity.GLOBAL)
     rng = random.Random(1)
 
-    def asks(granularity: Granularity) -> Callable[[SegmentAudio], Awaitable[tuple[CaptionSet, ...]]]:
-        async def caption(_: SegmentAudio) -> tuple[CaptionSet, ...]:
+    def asks(granularity: Granularity) -> Callable[[Errand], Awaitable[tuple[CaptionSet, ...]]]:
+        async def caption(_: Errand) -> tuple[CaptionSet, ...]:
             await asyncio.sleep(rng.random() * 0.02)
-            return _sets(granularity)
+            return sets_of(granularity)
 
         return caption
 
@@ -159,29 +35,29 @@ def test_two_engines_answer_in_any_order_and_rows_keep_theirs(house: House, make
         house.start("one", f"a{index}", 4, asks(Granularity.FINE))
     house.start("other", "b", 6, asks(Granularity.GLOBAL))
     segments = [make_audio(index, 100) for index in range(60)]
-    found = _pass_through(desk, segments)
+    found = pass_through(desk, segments)
     assert [segment_id for segment_id, _ in found] == [one.segment.segment_id for one in segments]
     assert all({one.granularity for one in sets} == {"fine", "global"} for _, sets in found)
 
 
 def test_a_poisoned_segment_becomes_a_refusal_and_the_others_are_answered(house: House, make_audio: MakeAudio) -> None:
-    desk = _open_desk(house, 16, one=Granularity.FINE)
+    desk = open_desk(house, 16, one=Granularity.FINE)
     segments = [make_audio(index, 100) for index in range(30)]
     poison = segments[5].segment.segment_id
     names = iter(range(100))
 
-    async def caption(segment: SegmentAudio) -> tuple[CaptionSet, ...]:
+    async def caption(errand: Errand) -> tuple[CaptionSet, ...]:
         await asyncio.sleep(0.002)
-        if segment.segment.segment_id == poison:
+        if errand.segment.segment.segment_id == poison:
             start()
             raise EngineDeadError("poisoned")
-        return _sets(Granularity.FINE)
+        return sets_of(Granularity.FINE)
 
     def start() -> None:
         house.start("one", f"a{next(names)}", 4, caption)
 
     start()
-    found = dict(_pass_through(desk, segments))
+    found = dict(pass_through(desk, segments))
     assert len(found) == len(segments)
     refused = {segment_id: sets[0].error for segment_id, sets in found.items() if sets[0].error}
     assert list(refused) == [poison]
@@ -190,21 +66,21 @@ def test_a_poisoned_segment_becomes_a_refusal_and_the_others_are_answered(house:
 
 
 def test_a_queue_that_forgot_everything_is_told_again(house: House, make_audio: MakeAudio) -> None:
-    desk = _open_desk(house, 8, one=Granularity.FINE)
+    desk = open_desk(house, 8, one=Granularity.FINE)
     tray = desk.tray(0)
     segments = [make_audio(index, 100) for index in range(4)]
     for segment in segments[:2]:
         tray.add(segment)
     house.open_queue("one", "second")  # what was offered to the first one is lost
 
-    async def caption(_: SegmentAudio) -> tuple[CaptionSet, ...]:
-        return _sets(Granularity.FINE)
+    async def caption(_: Errand) -> tuple[CaptionSet, ...]:
+        return sets_of(Granularity.FINE)
 
     house.start("one", "a", 4, caption)
     for segment in segments[2:]:
         tray.add(segment)
     found: list[str] = []
-    deadline_s = time.monotonic() + _DEADLINE_S
+    deadline_s = time.monotonic() + DEADLINE_S
     while tray.num_held and time.monotonic() < deadline_s:
         tray.wait()
         found += [one.segment.segment_id for one, _ in tray.pop_ready()]
@@ -212,16 +88,16 @@ def test_a_queue_that_forgot_everything_is_told_again(house: House, make_audio: 
 
 
 def test_an_unexpected_error_is_counted_at_its_segment(house: House, make_audio: MakeAudio) -> None:
-    desk = _open_desk(house, 8, one=Granularity.FINE)
+    desk = open_desk(house, 8, one=Granularity.FINE)
     segments = [make_audio(index, 100) for index in range(8)]
 
-    async def caption(segment: SegmentAudio) -> tuple[CaptionSet, ...]:
-        if segment is segments[3]:
+    async def caption(errand: Errand) -> tuple[CaptionSet, ...]:
+        if errand.segment is segments[3]:
             raise ZeroDivisionError("by chance")
-        return _sets(Granularity.FINE)
+        return sets_of(Granularity.FINE)
 
     house.start("one", "a", 4, caption)
-    found = dict(_pass_through(desk, segments))
+    found = dict(pass_through(desk, segments))
     errors = [sets[0].error for sets in found.values() if sets[0].error]
     assert len(found) == 8
     assert len(errors) == 1
@@ -252,7 +128,7 @@ class _ScriptedLinks:
         await asyncio.sleep(min(wait_s, 0.01))
         return ()
 
-    async def fetch(self, block: Any) -> list[SegmentAudio] | None:
+    async def fetch(self, block: Any) -> list[Errand] | None:
         return list(block)
 
     async def deliver(self, desk: str, owner: str, answers: tuple[Answer, ...]) -> None:
@@ -263,7 +139,8 @@ class _ScriptedLinks:
 
 def _lot_of(desk: str, segments: Sequence[SegmentAudio]) -> Lot:
     ids = tuple(one.segment.segment_id for one in segments)
-    return Lot(desk, f"{desk}/0", segments, ids, tuple(range(len(ids))))
+    errands = [Errand(one, Stage(frozenset({"one"}))) for one in segments]
+    return Lot(desk, f"{desk}/0", errands, ids, tuple(range(len(ids))))
 
 
 def test_a_desk_that_does_not_answer_holds_up_no_other(make_audio: MakeAudio) -> None:
@@ -271,14 +148,14 @@ def test_a_desk_that_does_not_answer_holds_up_no_other(make_audio: MakeAudio) ->
     lots = [_lot_of("deaf", segments[:2]), _lot_of("good", segments[2:])]
     links = _ScriptedLinks(lots, frozenset({"deaf"}), num_expected=2)
 
-    async def caption(segment: SegmentAudio) -> tuple[CaptionSet, ...]:
-        await asyncio.sleep(0.05 if segment in segments[2:] else 0)
-        return _sets(Granularity.FINE)
+    async def caption(errand: Errand) -> tuple[CaptionSet, ...]:
+        await asyncio.sleep(0.05 if errand.segment in segments[2:] else 0)
+        return sets_of(Granularity.FINE)
 
     async def serve() -> None:
         replica = Replica("a", caption, 8, links)
         serving = asyncio.create_task(replica.serve())
-        async with asyncio.timeout(_DEADLINE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await links.heard.wait()
         replica.stop()
         await serving
@@ -292,13 +169,13 @@ def test_a_desk_that_does_not_answer_holds_up_no_other(make_audio: MakeAudio) ->
 def test_a_replica_whose_engine_answers_nothing_says_so_though_it_wants_no_work(make_audio: MakeAudio) -> None:
     links = _ScriptedLinks([_lot_of("desk", [make_audio(index, 100) for index in range(4)])], expected_idle_s=1.0)
 
-    async def caption(_: SegmentAudio) -> tuple[CaptionSet, ...]:
+    async def caption(_: Errand) -> tuple[CaptionSet, ...]:
         await asyncio.Event().wait()
         raise AssertionError
 
     async def serve() -> None:
         serving = asyncio.create_task(Replica("a", caption, 4, links).serve())
-        async with asyncio.timeout(_DEADLINE_S):
+        async with asyncio.timeout(DEADLINE_S):
             await links.heard.wait()
         serving.cancel()
 
@@ -310,9 +187,9 @@ def test_what_a_dead_engine_had_answered_is_told_before_its_death(make_audio: Ma
     segments = [make_audio(index, 100) for index in range(8)]
     links = _ScriptedLinks([_lot_of("desk", segments)])
 
-    async def caption(segment: SegmentAudio) -> tuple[CaptionSet, ...]:
-        if segment is segments[0]:
-            return _sets(Granularity.FINE)
+    async def caption(errand: Errand) -> tuple[CaptionSet, ...]:
+        if errand.segment is segments[0]:
+            return sets_of(Granularity.FINE)
         await asyncio.sleep(0.05)
         raise EngineDeadError("its process died")
 

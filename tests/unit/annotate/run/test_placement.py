@@ -11,6 +11,7 @@ from fcaps_pipeline.annotate.run.placement import (
     deadlines_s,
     idle_share,
     object_store_bytes,
+    probes_of,
     room_of,
     what_is_missing,
 )
@@ -75,6 +76,16 @@ def test_a_replica_holds_what_its_engine_works_on_and_half_as_much_again() -> No
     asked = job.captions["fine"].model_copy(update={"num_candidates": 5})  # type: ignore[index]
     job = job.model_copy(update={"captions": {**job.captions, "fine": asked}})
     assert (room_of(job, "large"), room_of(job, "rules")) == (154, 24)
+
+
+def test_a_replica_that_only_checks_holds_as_many_as_its_questions_keep_busy() -> None:
+    probe = {"kind": "probe", "engine": "ears", "prompt": "probe.v1", "max_probes": 4}
+    content = _job().model_dump(mode="json")
+    content["engines"]["ears"] = {"kind": "vllm", "max_num_seqs": 64}
+    content["verification"]["verifiers"].append(probe)
+    job = parse_job(content, "the test")
+    assert (probes_of(job, "ears"), probes_of(job, "large")) == (8, 0)
+    assert room_of(job, "ears") == 12
 
 
 def test_a_server_is_given_the_time_that_its_own_waiting_takes() -> None:

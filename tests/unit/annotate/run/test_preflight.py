@@ -92,6 +92,29 @@ def test_a_server_that_is_not_there_is_named(closed_port: int) -> None:
         check_before_start(_job(_endpoint(f"http://127.0.0.1:{closed_port}/v1")))
 
 
+def _probed(url: str, prompt: str = "probe.v1") -> Job:
+    content = _job(_CASCADE).model_dump(mode="json")
+    content["engines"]["ears"] = _endpoint(url)
+    content["verification"]["verifiers"].append({"kind": "probe", "engine": "ears", "prompt": prompt})
+    return parse_job(content, "the test")
+
+
+def test_a_server_that_tells_no_log_probabilities_is_no_probe(server: FaultyServer) -> None:
+    choice: dict[str, Any] = {"index": 0, "finish_reason": "length", "message": {"content": "no"}}
+    server.body = {"choices": [choice]}
+    with pytest.raises(ModelError, match=r"engines\.ears: endpoint http.* tells no log probabilities of yes and no"):
+        check_before_start(_probed(server.url))
+    likely = [{"token": "no", "logprob": -0.1}, {"token": "yes", "logprob": -2.5}]
+    choice["logprobs"] = {"content": [{"top_logprobs": likely}]}
+    check_before_start(_probed(server.url))
+
+
+def test_a_probe_needs_a_prompt_with_a_place_for_the_claim(server: FaultyServer) -> None:
+    expected = r"verification\.verifiers\.1\.prompt: expected \{claim\} in the text of embedded_fine\.v1, found none"
+    with pytest.raises(UsageError, match=expected):
+        check_before_start(_probed(server.url, "embedded_fine.v1"))
+
+
 def test_a_model_that_a_server_does_not_have_is_named(server: FaultyServer) -> None:
     with pytest.raises(ModelError, match="does not serve the model 'other'"):
         check_before_start(_job(_endpoint(server.url, "other")))

@@ -86,6 +86,17 @@ def test_an_engine_without_a_gpu_has_answers_and_no_gpu_hours() -> None:
     assert found.disk_bytes == 3600 * 17_000 + 20 * 1_000
 
 
+def test_an_engine_that_probes_has_one_token_for_each_question() -> None:
+    content = _on_cores(num_candidates=2).model_dump(mode="json")
+    content["engines"]["ears"] = {"kind": "endpoint", "base_url": "http://x/v1", "model": "m"}
+    content["verification"]["verifiers"].append({"kind": "probe", "engine": "ears", "prompt": "probe.v1"})
+    found = _reckoned(parse_job(content, "the test"), 10, 3600)
+    assert [(one.engine, one.num_answers, one.num_tokens) for one in found.engines] == [
+        ("small", 20, 3_000),
+        ("ears", 20, 20),
+    ]
+
+
 def test_rows_that_refer_to_their_audio_need_no_room_for_it() -> None:
     referring = _on_cores().model_copy(update={"audio": "reference"})
     assert _reckoned(referring, 10, 3600).disk_bytes == 10 * 1_000

@@ -10,8 +10,10 @@ import pytest
 import soundfile
 
 from fcaps_pipeline.annotate.acoustics.measure import measure_segment
-from fcaps_pipeline.annotate.run.desk import Desk, EngineLink
+from fcaps_pipeline.annotate.captioning.errand import Errand
+from fcaps_pipeline.annotate.run.desk import Desk
 from fcaps_pipeline.annotate.run.dispatch import Answer, Lot
+from fcaps_pipeline.annotate.run.itinerary import JobItinerary
 from fcaps_pipeline.annotate.run.unit_worker import HandedBackError, UnitTry, UnitWorker
 from fcaps_pipeline.annotate.run.watch.progress import Progress
 from fcaps_pipeline.annotate.segmentation.report import SegmentationTally
@@ -49,7 +51,7 @@ class ScriptedQueue:
 
     def __init__(self, answer: AnswerSegment) -> None:
         self._answer = answer
-        self._open: list[tuple[Lot, str, SegmentAudio]] = []
+        self._open: list[tuple[Lot, str, Errand]] = []
         self.desk: Desk | None = None
         self.most_open = 0
         self.withdrawn: list[str] = []
@@ -67,8 +69,8 @@ class ScriptedQueue:
     def answer_all(self) -> None:
         assert self.desk is not None
         while self._open:
-            lot, segment_id, segment = self._open.pop()
-            found = self._answer(segment)
+            lot, segment_id, errand = self._open.pop()
+            found = self._answer(errand.segment)
             answer = Answer(segment_id, (), found) if isinstance(found, str) else Answer(segment_id, found)
             self.desk.deliver("small", lot.owner, [answer])
 
@@ -88,8 +90,7 @@ class Bench:
         self.announced: list[tuple[str, bool]] = []
         self.written_before: list[int] = []
         """Segments that were written when each Recording was begun."""
-        engines = {"small": EngineLink(self.queue, (Granularity.FINE, Granularity.GLOBAL))}
-        self.queue.desk = Desk("desk", engines, JOB.resources.segments_in_flight, list)
+        self.queue.desk = Desk("desk", {"small": self.queue}, JobItinerary(JOB), JOB.resources.segments_in_flight, list)
         segmenter = Segmenter(JOB.segmentation, SileroDetector(JOB.segmentation), measure_segment)
         self.worker = UnitWorker(
             JOB,
