@@ -24,10 +24,11 @@ from fcaps_pipeline.cli import (
     train,
 )
 from fcaps_pipeline.cli.console import messages, result
-from fcaps_pipeline.errors import FcapsError
+from fcaps_pipeline.errors import DependencyError, FcapsError
 
 app = typer.Typer(name="fcaps", no_args_is_help=True, pretty_exceptions_enable=False)
 
+_EXTRAS = "annotating comes with the extras [cpu] and [gpu], training with [train], releases with [release]"
 _ANNOTATE, _RELEASE = "Annotate speech", "Release a dataset"
 _TRAIN, _LAB = "Train and use a model", "Lab: how true, how fast"
 for _panel, _commands in {
@@ -69,6 +70,9 @@ def main() -> None:
     except FcapsError as error:
         messages.say(f"error: {error}", style="red")
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        messages.say(f"error: this command needs {error.name}, which is not installed; {_EXTRAS}", style="red")
+        sys.exit(DependencyError.exit_code)
     except Exception as error:  # noqa: BLE001 - the outermost border of the program
         frame = traceback.extract_tb(error.__traceback__)[-1]
         messages.say(

@@ -1,7 +1,5 @@
 """`fcaps train`."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,15 +10,11 @@ from fcaps_pipeline.cli.annotate import Overrides
 from fcaps_pipeline.cli.bars import Bar
 from fcaps_pipeline.cli.console import Stream, messages, result
 from fcaps_pipeline.cli.paths import local_path
-from fcaps_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from fcaps_pipeline.learn.data.batches import BadRow
     from fcaps_pipeline.learn.training.job import TrainJob
     from fcaps_pipeline.learn.training.report import TrainingReport
-    from fcaps_pipeline.learn.training.trainer import TrainCallback
-
-    Launch = Callable[[TrainJob, Path, TrainCallback], TrainingReport | None]
 
 _EXIT_NOT_WHOLE = 3
 _EXIT_INTERRUPTED = 130
@@ -38,27 +32,25 @@ def train(
         ),
     ] = None,
     overrides: Overrides = None,
-    ray_workers: Annotated[
-        int | None, typer.Option(min=1, help="Train on so many workers of Ray Train, one GPU each where there are any.")
-    ] = None,
-    ray_address: Annotated[
-        str | None, typer.Option(help="Cluster for them, such as `auto`; by default Ray starts on this machine.")
-    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and train nothing.")] = False,  # noqa: FBT002
 ) -> None:
     """Train a speech-text model on finished runs. Run again to go on.
 
-    On several GPUs of one machine: torchrun --nproc-per-node 8 --no-python fcaps train JOB --out DIR
+    On several GPUs: torchrun --nproc-per-node 8 --no-python fcaps train JOB --out DIR
     """
     from fcaps_pipeline.cli.kinds import job_for
+    from fcaps_pipeline.learn.training import trainer
     from fcaps_pipeline.learn.training.job import load_train_job
 
     with job_for("train", job):
         loaded = load_train_job(job, overrides or [])
+    if dry_run:
+        _print_cost(loaded)
+        return
     out = out or Path("runs") / job.stem
-    launch = _launcher(ray_workers, ray_address)
     try:
         with TrainingBar(messages) as bar:
-            report = launch(loaded, out, bar)
+            report = trainer.train(loaded, out, bar)
     except KeyboardInterrupt:
         messages.say(f"interrupted; the same command goes on from the last checkpoint in {out}")
         raise typer.Exit(_EXIT_INTERRUPTED) from None
@@ -66,19 +58,6 @@ def train(
         _print_report(report, out)
         if report.bad_rows:
             raise typer.Exit(_EXIT_NOT_WHOLE)
-
-
-def _launcher(num_workers: int | None, address: str | None) -> "Launch":
-    """This process as the only one or as a rank of torchrun, or the workers of Ray Train."""
-    if num_workers is None:
-        if address is not None:
-            raise UsageError("--ray-address is for --ray-workers; say how many, or leave it out")
-        from fcaps_pipeline.learn.training.trainer import train
-
-        return train
-    from fcaps_pipeline.learn.training.ray_launcher import RayWorkers, train_on_ray
-
-    return partial(train_on_ray, workers=RayWorkers(num_workers, address))
 
 
 class TrainingBar(Bar):
@@ -125,3 +104,13 @@ def _print_report(report: "TrainingReport", out: Path) -> None:
     result.say(f"bad rows: {len(report.bad_rows)}, standing {state.num_bad_rows} times in a training batch")
     result.say(f"waiting for data: {report.wait_share:.1%} of the step time, for texts: {report.text_share:.1%}")
     result.say(f"model: {out / 'best'}, report: {out / 'report.md'}")
+
+
+def _print_cost(job: "TrainJob") -> None:
+    from fcaps_pipeline.learn.training.cost import estimate
+
+    cost = estimate(job)
+    result.say(f"steps: {cost.num_steps}, audio with padding: {cost.audio_h:,.0f} h")
+    result.say(f"towers: {cost.num_weights / 1e6:,.0f} M weights")
+    result.say(f"time: about {cost.gpu_days:,.2f} days of one H100, waiting and measuring left out")
+    result.say(f"memory: {cost.state_gb:,.2f} GB for weights, gradients, moments and averages; activations come on top")

@@ -1,7 +1,7 @@
 """Which process this is among those that train together, and where it computes.
 
 Enters: the environment that `torchrun` sets, or none. Leaves: a `RankContext`; gloo joins the ranks on
-CPUs, nccl on GPUs. A process group that exists already, as under Ray Train, is used and left alone.
+CPUs, nccl on GPUs as well. A process group that exists already is used and left alone.
 """
 
 import os
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import distributed
 
-from fcaps_pipeline.errors import ResourceError
+from fcaps_pipeline.errors import ResourceError, TrainingError
 from fcaps_pipeline.learn.dual_encoder.config import Device
 from fcaps_pipeline.machine import describe_device
 
@@ -37,16 +37,25 @@ def process_group(device: Device) -> Iterator[RankContext]:
 
     Raises:
         ResourceError: the job asks for a GPU and there is none.
+        TrainingError: another rank has ended, or cannot be reached.
     """
     chosen = _device(device)
     ours = "RANK" in os.environ and not distributed.is_initialized()
     if ours:
-        distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
     try:
         if distributed.is_initialized():
             yield RankContext(distributed.get_rank(), distributed.get_world_size(), chosen)
         else:
             yield RankContext(0, 1, chosen)
+    except RuntimeError as error:
+        # gloo tells it by text alone.
+        if not isinstance(error, distributed.DistError) and "gloo" not in str(error):
+            raise
+        raise TrainingError(
+            f"another rank has ended or cannot be reached ({str(error).splitlines()[0]}); see its own message, then "
+            "run the same command again to go on from the last checkpoint"
+        ) from error
     finally:
         if ours:
             distributed.destroy_process_group()

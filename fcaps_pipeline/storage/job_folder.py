@@ -73,14 +73,18 @@ def require_same_job(stored: object, now: dict[str, Any], path: Path | StorePath
     """
     if not isinstance(stored, dict):
         raise CorruptRunError(f"{path} does not hold a job; restore it from a copy")
-    before, after = _flatten(stored), _flatten(now)
-    differing = [key for key in sorted(before | after) if before.get(key) != after.get(key)]
-    if differing:
-        shown = ", ".join(f"{key} (was {before.get(key)!r}, is {after.get(key)!r})" for key in differing)
+    if differing := differences(stored, now):
         raise JobError(
-            f"{path.parent} was started with another job; it differs in {shown}; "
+            f"{path.parent} was started with another job; it differs in {', '.join(differing)}; "
             "undo the change, or choose another folder"
         )
+
+
+def differences(stored: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Every key that differs, with both values."""
+    before, after = _flatten(stored), _flatten(now)
+    differing = [key for key in sorted(before | after) if before.get(key) != after.get(key)]
+    return [f"{key} (was {before.get(key)!r}, is {after.get(key)!r})" for key in differing]
 
 
 def _flatten(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:

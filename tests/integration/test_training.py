@@ -139,27 +139,10 @@ def test_the_same_seed_gives_the_same_weights_with_and_without_workers(
     assert all(bool((weight == second[name]).all()) for name, weight in first.items())
 
 
-def test_two_workers_of_ray_train_take_the_steps_of_one_process(
-    fcaps: Fcaps, typed: Typed, write_job: WriteJob, tmp_path: Path
-) -> None:
-    job, home = write_job(model=TINY_MODEL, optimisation={"steps": 4, "learning_rate": 1e-3}), tmp_path / "home"
-    command = ("train", job, "--set", "data.num_workers=0", "--out")
-    done = fcaps(*command, tmp_path / "two" / "run", "--ray-workers", "2", HOME=str(home))
-    assert done.returncode == 0, done.stderr
-    assert "dev after step 4" in done.stderr
-    assert "steps: 4, best on dev: 4" in done.stdout
-    assert typed(*command, tmp_path / "one")[0] == 0
-    assert _losses(tmp_path / "two" / "run") == pytest.approx(_losses(tmp_path / "one"), rel=1e-4)
-    assert len(_losses(tmp_path / "one")) == 4
-    assert (tmp_path / "two" / "run" / "report.md").exists()
-    assert [path.name for path in (tmp_path / "two").iterdir()] == ["run"]
-    assert not (home / "ray_results").exists()
-
-
-def test_an_interrupted_run_of_ray_workers_can_go_on(write_job: WriteJob, tmp_path: Path) -> None:
+def test_an_interrupted_run_can_go_on(write_job: WriteJob, tmp_path: Path) -> None:
     out = tmp_path / "out"
     job = write_job(model=TINY_MODEL, optimisation={"steps": 5000}, checkpoints={"every_steps": 5})
-    command = [*FCAPS, "train", str(job), "--out", str(out), "--ray-workers", "2"]
+    command = [*FCAPS, "train", str(job), "--out", str(out)]
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_interrupts
     ) as process:
@@ -169,7 +152,7 @@ def test_an_interrupted_run_of_ray_workers_can_go_on(write_job: WriteJob, tmp_pa
         messages = process.communicate(timeout=120)[1]
     assert process.returncode == 130, messages
     assert "the same command goes on" in messages.replace("\n", " ")
-    assert psutil.wait_procs(started, timeout=60)[1] == [], "Ray outlived the interrupted run"
+    assert psutil.wait_procs(started, timeout=60)[1] == [], "loader workers outlived the interrupted run"
     assert DualEncoder.from_pretrained(out / "last").config.embedding_size == 16
     assert [entry["step"] for entry in read_log(out / "log.jsonl") if entry["event"] == "train"][:2] == [1, 2]
 

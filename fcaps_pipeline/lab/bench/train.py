@@ -17,9 +17,14 @@ from fcaps_pipeline.learn.data.length_filter import drop_unusable
 from fcaps_pipeline.learn.data.splits import read_splits
 from fcaps_pipeline.learn.dual_encoder.speech_towers import SpeechTower
 from fcaps_pipeline.learn.ranks import describe_machine, process_group
-from fcaps_pipeline.learn.training.build import balance_tags, build_dataloader, build_learner, count_steps
+from fcaps_pipeline.learn.training.build import (
+    balance_tags,
+    build_dataloader,
+    build_learner,
+    build_objective,
+    count_steps,
+)
 from fcaps_pipeline.learn.training.job import TrainJob
-from fcaps_pipeline.learn.training.objectives import Objective
 from fcaps_pipeline.learn.training.train_step import TrainStep
 from fcaps_pipeline.records.base import Record
 
@@ -64,7 +69,7 @@ def measure_waiting(job: TrainJob, *, num_steps: int, num_warmup_steps: int) -> 
         train, tag_weight_G = balance_tags(job, read_splits(job.data.splits).train)
         loader = build_dataloader(job, train, context)
         learner = build_learner(job, train, None, context)
-        objective = Objective(learner.model, job, tag_weight_G=tag_weight_G)
+        objective = build_objective(job, learner, train, tag_weight_G)
         length = max(num_all_steps, count_steps(job, loader))
         train_step = TrainStep(job, learner, objective, num_steps=length, rank=context.rank)
         with closing(loader.batches(Position())) as batches:

@@ -29,9 +29,10 @@ from fcaps_pipeline.learn.dual_encoder.text_towers import build_text_tower
 from fcaps_pipeline.learn.dual_encoder.tokenization import train_bpe
 from fcaps_pipeline.learn.ranks import describe_machine, process_group
 from fcaps_pipeline.learn.training.build import build_learner
-from fcaps_pipeline.learn.training.job import Optimisation, TrainJob
+from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.learn.training.objective_config import InfoNce, Objectives
 from fcaps_pipeline.learn.training.objectives import Objective
+from fcaps_pipeline.learn.training.optimisation_config import Optimisation
 from fcaps_pipeline.learn.training.row_sampling import sample_captions
 from fcaps_pipeline.learn.training.train_step import TrainStep
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ

@@ -23,9 +23,8 @@ from fcaps_pipeline.learn.data.batches import TrainingBatch
 from fcaps_pipeline.learn.data.catalogue import Catalogue
 from fcaps_pipeline.learn.data.splits import read_splits
 from fcaps_pipeline.learn.ranks import process_group
-from fcaps_pipeline.learn.training.build import build_learner
+from fcaps_pipeline.learn.training.build import build_learner, build_objective
 from fcaps_pipeline.learn.training.job import TrainJob
-from fcaps_pipeline.learn.training.objectives import Objective
 from fcaps_pipeline.learn.training.train_step import TrainStep
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.base import Record
@@ -118,7 +117,7 @@ def _peak_bytes(trial: _Trial) -> int | None:
     with process_group(job.device) as context:
         before_bytes = _own_bytes("VmRSS")
         learner = build_learner(job, trial.train, None, context)
-        objective = Objective(learner.model, job, tag_weight_G=None)
+        objective = build_objective(job, learner, trial.train, None)
         train_step = TrainStep(job, learner, objective, num_steps=num_steps, rank=context.rank)
         batch = of_size(trial.texts, num_rows=trial.num_rows, num_samples=trial.num_samples, seed=job.seed)
         try:

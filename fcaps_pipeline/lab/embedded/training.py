@@ -109,7 +109,9 @@ def train(
     thinker.model.set_attn_implementation("eager")
     heads = AuxiliaryHeads(thinker.config.text_config.hidden_size).to(device)
     parameters = [p for p in [*thinker.parameters(), *heads.parameters()] if p.requires_grad]
-    optimizer = build_optimizer(parameters, weight_decay=settings.weight_decay, epsilon=_EPSILON)
+    of_heads = ((f"heads.{name}", weight) for name, weight in heads.named_parameters())
+    named = (*thinker.named_parameters(), *of_heads)
+    optimizer = build_optimizer(named, weight_decay=settings.weight_decay, epsilon=_EPSILON)
     first, elapsed_s, decider = _resume(checkpoint, thinker, heads, optimizer)
     begun_s = time.monotonic() - elapsed_s
     thinker.train()

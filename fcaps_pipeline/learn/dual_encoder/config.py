@@ -94,6 +94,31 @@ class FrameProjectorConfig(Section):
     """Share of activations dropped in training."""
 
 
+class MlpConfig(Section):
+    """Two linear layers with a ReLU between them, as in FineLAP."""
+
+    kind: Literal["mlp"] = "mlp"
+
+
+class TwoMlpsConfig(Section):
+    """Two such perceptrons one after the other, the second with dropout, as in CLSP."""
+
+    kind: Literal["two_mlps"]
+
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    """Share of activations dropped in training. Source: recipe code of CLSP."""
+
+
+class ResidualProjectionConfig(Section):
+    """A linear layer plus a change of it, then LayerNorm, as in ParaSpeechCLAP."""
+
+    kind: Literal["residual"]
+
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
+    """Share of the change dropped in training. Source: code of ParaSpeechCLAP."""
+
+
+ProjectionConfig = MlpConfig | TwoMlpsConfig | ResidualProjectionConfig
 SpeechTowerConfig = Annotated[MelTowerConfig | PretrainedSpeechTowerConfig, Field(discriminator="kind")]
 TextTowerConfig = Annotated[SmallTextTowerConfig | PretrainedTextTowerConfig, Field(discriminator="kind")]
 
@@ -112,6 +137,9 @@ class DualEncoderConfig(Section):
 
     text_pooling: TextPooling = "mean"
     """How token states become one vector; `first` is the classification token of BERT-like encoders."""
+
+    projection: Annotated[ProjectionConfig, Field(discriminator="kind")] = MlpConfig()
+    """The head of each tower into the shared space."""
 
     embedding_size: Annotated[int, Field(ge=8)] = 512
     """Features of the shared space."""

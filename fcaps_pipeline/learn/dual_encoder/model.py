@@ -73,8 +73,8 @@ class DualEncoder(nn.Module):
         self.text_tower = text_tower
         self.speech_pooling = build_pooling(config.speech_pooling, speech_tower.width)
         self.text_pooling = build_pooling(config.text_pooling, text_tower.width)
-        self.speech_projection = Projection(speech_tower.width, size)
-        self.text_projection = Projection(text_tower.width, size)
+        self.speech_projection = Projection(config.projection, speech_tower.width, size)
+        self.text_projection = Projection(config.projection, text_tower.width, size)
         self.frame_projector = (
             FrameProjector(config.frames, width=speech_tower.width, embedding_size=size) if config.frames else None
         )
@@ -119,12 +119,15 @@ class DualEncoder(nn.Module):
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Writes the model folder; files of the same names are replaced."""
-        folder = Path(folder)
+        self.save_configuration(Path(folder))
+        storage.write_weights(Path(folder), self)
+
+    def save_configuration(self, folder: Path) -> None:
+        """Writes the model folder but for the weights."""
         folder.mkdir(parents=True, exist_ok=True)
         self.speech_tower.save(folder / storage.SPEECH_TOWER)
         self.text_tower.save(folder / storage.TEXT_TOWER)
         write_config(folder, self.config)
-        storage.write_weights(folder, self)
 
     @property
     def device(self) -> torch.device:
@@ -233,11 +236,6 @@ class DualEncoder(nn.Module):
         logits_BFP: torch.Tensor = self.frame_scale(cosine_matrix(frames_BFE, phrases_PE))
         return logits_BFP
 
-    def tag_logits(self, speech_BE: torch.Tensor, tags_KE: torch.Tensor) -> torch.Tensor:
-        """Logits `(B, K)` of a tag holding for a clip."""
-        logits_BK: torch.Tensor = self.tag_scale(cosine_matrix(speech_BE, tags_KE))
-        return logits_BK
-
     def clamp_scales(self) -> None:
         """Keeps the three scales in [1, 100]; call it after each optimizer step."""
         for scale in (self.clip_scale, self.frame_scale, self.tag_scale):
@@ -245,9 +243,7 @@ class DualEncoder(nn.Module):
 
     def _run_speech_tower(self, audio_BT: torch.Tensor, lengths_B: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         tower = self.speech_tower
-        lengths_B = lengths_B.to(self.device)
-        clean_BT = check_audio(
-            audio_BT.to(self.device), lengths_B, min_samples=tower.min_samples, max_samples=tower.max_samples
-        )
-        frames_BFD, mask_BF = tower(clean_BT, lengths_B)
+        # Where it lies: on the way to a GPU, that is the CPU, and no step waits for the GPU.
+        clean_BT = check_audio(audio_BT, lengths_B, min_samples=tower.min_samples, max_samples=tower.max_samples)
+        frames_BFD, mask_BF = tower(clean_BT.to(self.device), lengths_B.to(self.device))
         return frames_BFD, mask_BF

@@ -9,7 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fcaps_pipeline.learn.dual_encoder.config import FrameProjectorConfig
+from fcaps_pipeline.learn.dual_encoder.config import (
+    FrameProjectorConfig,
+    ProjectionConfig,
+    ResidualProjectionConfig,
+    TwoMlpsConfig,
+)
 from fcaps_pipeline.learn.dual_encoder.transformer import Transformer
 
 MAX_LOG_SCALE = math.log(100.0)
@@ -17,16 +22,23 @@ MAX_LOG_SCALE = math.log(100.0)
 
 
 class Projection(nn.Module):
-    """Two-layer perceptron into the shared space, then unit length.
+    """A head into the shared space, then unit length.
 
-    Source: CLSP, arXiv 2601.03065, and the global stream of FineLAP, arXiv 2604.01155.
+    Source: `mlp` FineLAP, arXiv 2604.01155, global stream; `two_mlps` CLSP, arXiv 2601.03065; `residual`
+    ParaSpeechCLAP, arXiv 2603.28737.
     """
 
-    def __init__(self, width: int, embedding_size: int) -> None:
+    def __init__(self, config: ProjectionConfig, width: int, embedding_size: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(width, embedding_size), nn.ReLU(), nn.Linear(embedding_size, embedding_size)
-        )
+        self.layers: nn.Module
+        if isinstance(config, ResidualProjectionConfig):
+            self.layers = _Residual(width, embedding_size, config.dropout)
+        elif isinstance(config, TwoMlpsConfig):
+            self.layers = nn.Sequential(
+                _mlp(width, embedding_size), _mlp(embedding_size, embedding_size, config.dropout)
+            )
+        else:
+            self.layers = _mlp(width, embedding_size)
 
     def forward(self, vectors_BD: torch.Tensor) -> torch.Tensor:
         """Returns `(B, E)` in float32, each of length one."""
@@ -79,6 +91,28 @@ class LogitScale(nn.Module):
     def clamp_(self) -> None:
         """Brings the stored logarithm of the scale back into its range."""
         self.log_scale.clamp_(0.0, MAX_LOG_SCALE)
+
+
+def _mlp(width: int, embedding_size: int, dropout: float = 0.0) -> nn.Sequential:
+    layers = [nn.Linear(width, embedding_size), nn.ReLU(), nn.Linear(embedding_size, embedding_size)]
+    return nn.Sequential(*layers[:2], *([nn.Dropout(dropout)] if dropout else []), *layers[2:])
+
+
+class _Residual(nn.Module):
+    """LayerNorm(y + dropout(B gelu(y))) with y = A x; A and B without bias."""
+
+    def __init__(self, width: int, embedding_size: int, dropout: float) -> None:
+        super().__init__()
+        self.input = nn.Linear(width, embedding_size, bias=False)
+        self.change = nn.Sequential(
+            nn.GELU(), nn.Linear(embedding_size, embedding_size, bias=False), nn.Dropout(dropout)
+        )
+        self.norm = nn.LayerNorm(embedding_size)
+
+    def forward(self, vectors_BD: torch.Tensor) -> torch.Tensor:
+        projected_BE = self.input(vectors_BD)
+        normed_BE: torch.Tensor = self.norm(projected_BE + self.change(projected_BE))
+        return normed_BE
 
 
 def cosine_matrix(first: torch.Tensor, second_NE: torch.Tensor) -> torch.Tensor:

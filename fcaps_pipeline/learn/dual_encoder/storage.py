@@ -9,8 +9,8 @@ text_tower/           the tokenizer, and transformers' config.json of a pretrain
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_model, save_model
-from torch import nn
+from safetensors.torch import load_model, save_file, save_model
+from torch import Tensor, nn
 
 from fcaps_pipeline.errors import ModelError
 from fcaps_pipeline.learn.dual_encoder.config_file import CONFIG_FILE
@@ -23,11 +23,14 @@ WEIGHTS_FILE = "model.safetensors"
 _NUM_NAMED = 3
 
 
-def write_weights(folder: Path, model: nn.Module) -> None:
-    """Writes `model.safetensors`; tensors that share memory are stored once."""
+def write_weights(folder: Path, model: nn.Module | dict[str, Tensor]) -> None:
+    """Writes `model.safetensors`; tensors of a model that share memory are stored once."""
     path = folder / WEIGHTS_FILE
     with usual_rights(path):
-        save_model(model, str(path))
+        if isinstance(model, nn.Module):
+            save_model(model, str(path))
+        else:
+            save_file(model, path)
 
 
 def read_weights(folder: Path, model: nn.Module) -> None:

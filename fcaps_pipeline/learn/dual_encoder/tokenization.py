@@ -120,7 +120,8 @@ class BpeTokenizer(CaptionTokenizer):
     def save(self, folder: Path) -> None:
         """Writes tokenizer.json."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._tokenizer.save(str(folder / _FILE))
+        # Its own `save` tells a full disk by a bare Exception.
+        (folder / _FILE).write_text(self._tokenizer.to_str(pretty=True), encoding="utf-8")
 
 
 class PretrainedTokenizer(CaptionTokenizer):

@@ -21,15 +21,14 @@ from fcaps_pipeline.learn.data.training_hashes import TrainingHashes, read_train
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.ranks import RankContext
 from fcaps_pipeline.learn.training.checkpoint import MODEL, Learner, restore
-from fcaps_pipeline.learn.training.ema import Ema
+from fcaps_pipeline.learn.training.ema import averaged
 from fcaps_pipeline.learn.training.job import TrainJob
+from fcaps_pipeline.learn.training.objectives import Objective
 from fcaps_pipeline.learn.training.optimizer import build_optimizer
-from fcaps_pipeline.learn.training.row_sampling import oversample_rare_tags, sample_captions, tag_labels
-from fcaps_pipeline.learn.training.targets import inverse_frequency
+from fcaps_pipeline.learn.training.row_sampling import oversample_rare_tags, read_phrases, sample_captions, tag_labels
+from fcaps_pipeline.learn.training.sharding import shard
+from fcaps_pipeline.learn.training.targets import positive_weights
 from fcaps_pipeline.records.audio import seconds_to_samples
-
-_EPSILON = 1e-6
-"""Source: Radford et al. (CLIP), arXiv 2103.00020, table 18."""
 
 
 def drop_short(splits: Splits, min_s: float | None) -> tuple[Splits, dict[str, int]]:
@@ -76,7 +75,7 @@ def hashes_of_training(job: TrainJob, splits: Splits, checkpoint: Path | None) -
 
 
 def balance_tags(job: TrainJob, train: Catalogue) -> tuple[Catalogue, Tensor | None]:
-    """The train split with rows of rare tags repeated, and the weights of the tags in their loss.
+    """The train split with rows of rare tags repeated, and the weight of each tag where it holds.
 
     Raises:
         JobError: the job names a tag that no row has.
@@ -94,19 +93,25 @@ def balance_tags(job: TrainJob, train: Catalogue) -> tuple[Catalogue, Tensor | N
     if tags.max_repeats > 1:
         train, rows_M = oversample_rare_tags(train, label_RG, max_repeats=tags.max_repeats, seed=job.seed)
         label_RG = label_RG[rows_M]
-    weight_G = torch.from_numpy(inverse_frequency(label_RG)).float() if tags.balanced_loss else None
-    return train, weight_G
+    cap = tags.positive_weight_cap
+    return train, None if cap is None else torch.from_numpy(positive_weights(label_RG, cap)).float()
 
 
 def build_learner(job: TrainJob, train: Catalogue, checkpoint: Path | None, context: RankContext) -> Learner:
     """The model on its device with optimizer and averages, new or as the checkpoint has them.
 
     Raises:
+        JobError: a group of the optimizer fits no weight.
         ModelError: a tower or the checkpoint is missing, broken or of another architecture.
         CorruptRunError: the checkpoint is damaged.
     """
     model = _model(job, train, checkpoint).to(context.device).train()
     settings = job.optimisation
+    ema = averaged(model, decay=settings.ema_decay) if settings.ema_decay is not None else None
+    if settings.shard and context.world_size > 1:
+        for one in (model, *([ema.module] if ema else [])):
+            assert isinstance(one, DualEncoder)
+            shard(one)
     if settings.activation_checkpointing:
         model.gradient_checkpointing_enable()
     if settings.compile:
@@ -114,12 +119,28 @@ def build_learner(job: TrainJob, train: Catalogue, checkpoint: Path | None, cont
         warnings.filterwarnings("ignore", "Torchinductor does not support code generation for complex", UserWarning)
         model.speech_tower.compile(dynamic=True)
         model.text_tower.compile(dynamic=True)
-    optimizer = build_optimizer(model.parameters(), weight_decay=settings.weight_decay, epsilon=_EPSILON)
-    ema = Ema(model, decay=settings.ema_decay) if settings.ema_decay is not None else None
+    optimizer = build_optimizer(
+        model.named_parameters(),
+        settings.groups,
+        weight_decay=settings.weight_decay,
+        epsilon=settings.epsilon,
+        betas=settings.betas,
+    )
     learner = Learner(model, optimizer, ema)
     if checkpoint is not None:
         restore(checkpoint, learner)
     return learner
+
+
+def build_objective(job: TrainJob, learner: Learner, train: Catalogue, tag_weight_G: Tensor | None) -> Objective:
+    """The losses of the job on the model, with the phrases of the corpus where it learns from frames.
+
+    Raises:
+        JobError: the job learns from frames and the model has no frame projector.
+        CorruptRunError: a row group cannot be read.
+    """
+    phrases = read_phrases(train) if job.objectives.frames else None
+    return Objective(learner.model, job, tag_weight_G=tag_weight_G, phrases=phrases)
 
 
 def build_dataloader(job: TrainJob, train: Catalogue, context: RankContext) -> ShardDataLoader:

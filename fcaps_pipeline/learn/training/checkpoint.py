@@ -1,48 +1,58 @@
-"""Checkpoints that exist whole or not at all, and go on exactly where they were made.
+"""Checkpoints that exist whole or not at all, are written behind the steps, and go on exactly where they were made.
 
 Enters: model, optimizer, averages and the state of the run. Leaves: `step-00000500/` with
 
-model/                 what is evaluated and released: the averages where there are any, else the weights; beside
-                       them what the model was trained on
-weights/               the weights themselves, beside averages
-optimizer.safetensors  the moments of AdamW
-ema.safetensors        the averages with their count
-state.json             written last into the folder: step, place in the data, best step, counts
+model/       what is evaluated and released: the averages where there are any, else the weights; beside
+             them what the model was trained on
+training/    a distributed checkpoint of torch: the moments of AdamW and, beside averages, the weights themselves
+state.json   step, place in the data, best step, counts
+SHA256SUMS   of all other files, written last
 
-A checkpoint is written into a hidden folder, synced, and renamed; whatever kills the process, the
-newest `step-` folder is whole. Older ones go only after the links `last` and `best` have left them.
-Random states are not in a checkpoint: each step seeds its own.
+A checkpoint is copied to the CPU, written behind the next steps into a hidden folder, synced, and renamed; whatever
+kills the process, the newest `step-` folder is whole. Older ones go only after the links `last` and `best` have left
+them. Random states are not in a checkpoint: each step seeds its own.
 """
 
+import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, distributed, nn
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import async_save
+from torch.optim.swa_utils import AveragedModel
 
 from fcaps_pipeline.errors import CorruptRunError, OutputError
 from fcaps_pipeline.learn.data.batch_sampler import Position
 from fcaps_pipeline.learn.data.training_hashes import TrainingHashes
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
-from fcaps_pipeline.learn.dual_encoder.storage import read_weights, write_weights
-from fcaps_pipeline.learn.training.ema import Ema
+from fcaps_pipeline.learn.dual_encoder.storage import write_weights
+from fcaps_pipeline.learn.training.collectives import num_ranks
+from fcaps_pipeline.learn.training.sharding import full
 from fcaps_pipeline.records.base import Record
-from fcaps_pipeline.storage.files import sync_folder, usual_rights, writing
+from fcaps_pipeline.storage.files import sync_folder, writing
 
 MODEL = "model"
-_WEIGHTS = "weights"
-_OPTIMIZER = "optimizer.safetensors"
-_EMA = "ema.safetensors"
+_TRAINING = "training"
 _STATE = "state.json"
+_SUMS = "SHA256SUMS"
 _PREFIX = "step-"
 _HIDDEN = ".writing-"
+_ALL = "all"
+"""One name for everything in `_TRAINING`, because torch takes notes of each."""
+_NUM_AVERAGED = "num_averaged"
 
 
 class Best(Record):
@@ -82,7 +92,16 @@ class Learner:
 
     model: DualEncoder
     optimizer: torch.optim.Optimizer
-    ema: Ema | None
+    ema: AveragedModel | None
+
+    @property
+    def released(self) -> DualEncoder:
+        """What is evaluated and released."""
+        if self.ema is None:
+            return self.model
+        averages = self.ema.module
+        assert isinstance(averages, DualEncoder)
+        return averages
 
 
 class Checkpoints:
@@ -100,6 +119,11 @@ class Checkpoints:
         self._folder = folder
         self._keep = keep
         self._last_link, self._best_link = last_link, best_link
+        self._is_main = num_ranks() == 1 or distributed.get_rank() == 0
+        # Of its own, because it talks while the steps do.
+        self._group = distributed.new_group(backend="gloo") if num_ranks() > 1 else None
+        self._writer = ThreadPoolExecutor(1, "checkpoint")
+        self._open: Future[Any] | None = None
 
     def last(self) -> Path | None:
         """The newest checkpoint; None before the first."""
@@ -110,24 +134,67 @@ class Checkpoints:
         """Folder of the checkpoint after so many steps."""
         return self._folder / f"{_PREFIX}{step:08d}"
 
-    def save(self, learner: Learner, state: TrainState, training_hashes: TrainingHashes) -> Path:
-        """Writes a checkpoint, links to it, and removes those that need not be kept.
+    def save(self, learner: Learner, state: TrainState, training_hashes: TrainingHashes) -> None:
+        """Begins a checkpoint of this moment, after which `update_links` is done. All ranks call it together.
+
+        Raises:
+            OutputError: this one or the one before cannot be written; those before are as they were.
+        """
+        self.finish()
+        final = self.at(state.step)
+        temporary = self._folder / f"{_HIDDEN}{final.name}"
+        with _writing(final):
+            if self._is_main:
+                _begin(temporary, learner.released, state, training_hashes)
+            if self._group is not None:
+                distributed.barrier(self._group)
+            _pass_over_single_ranks()
+            staged = async_save(
+                {_ALL: _staged(learner)},
+                storage_writer=FileSystemWriter(temporary / _TRAINING),
+                process_group=self._group,
+                no_dist=self._group is None,
+            )
+            assert isinstance(staged, Future)
+            weights = _weights(learner.released)
+        self._open = staged
+        if self._is_main:
+            self._open = self._writer.submit(self._complete, staged, weights, temporary, state)
+
+    def poll(self) -> None:
+        """Tells what became of a checkpoint that is no longer being written.
+
+        Raises:
+            OutputError: it could not be written; those before are as they were.
+        """
+        if self._open is not None and self._open.done():
+            self.finish()
+
+    def finish(self) -> None:
+        """Waits for the checkpoint that is being written, if any.
 
         Raises:
             OutputError: it cannot be written; those before are as they were.
         """
+        begun, self._open = self._open, None
+        if begun is not None:
+            with _writing(self._folder):
+                begun.result()
+
+    def _complete(self, staged: "Future[Any]", weights: dict[str, Tensor], temporary: Path, state: TrainState) -> None:
         final = self.at(state.step)
-        temporary = self._folder / f"{_HIDDEN}{final.name}"
-        with _writing(final):
+        try:
+            with _writing(final):
+                staged.result()
+                write_weights(temporary / MODEL, weights)
+                _sum_up(temporary)
+                _sync_tree(temporary)
+                temporary.rename(final)
+                sync_folder(self._folder)
+        except OutputError:
             shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
-            _write(temporary, learner, state)
-            training_hashes.save(temporary / MODEL)
-            _sync_tree(temporary)
-            temporary.rename(final)
-            sync_folder(self._folder)
+            raise
         self.update_links(state)
-        return final
 
     def update_links(self, state: TrainState) -> None:
         """Links to the newest and the best checkpoint, and removes what a kill left of others or need not be kept.
@@ -170,22 +237,50 @@ def read_state(checkpoint: Path) -> TrainState:
         ) from error
 
 
-def restore(checkpoint: Path, learner: Learner) -> None:
-    """Loads weights, moments and averages into a learner whose model came from `MODEL`.
+def require_sound(checkpoint: Path) -> None:
+    """Compares every file of a checkpoint with its checksum.
 
     Raises:
-        CorruptRunError: a file is missing or broken.
-        ModelError: the weights are those of another model.
+        CorruptRunError: one is missing or was changed.
     """
-    if learner.ema is not None:
-        read_weights(checkpoint / _WEIGHTS, learner.model)
-        learner.ema.load_state_dict(_read(checkpoint / _EMA))
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in _read(checkpoint / _OPTIMIZER).items():
-        index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = tensor
-    groups = learner.optimizer.state_dict()["param_groups"]
-    learner.optimizer.load_state_dict({"state": state, "param_groups": groups})
+    try:
+        listed = (checkpoint / _SUMS).read_text(encoding="utf-8").splitlines()
+        differing = [
+            name for sha256, name in (line.split("  ", 1) for line in listed) if _sha256(checkpoint / name) != sha256
+        ]
+    except (OSError, ValueError) as error:
+        raise CorruptRunError(
+            f"{checkpoint} is not whole ({error}); remove it to go on from the checkpoint before"
+        ) from error
+    if differing:
+        raise CorruptRunError(
+            f"{checkpoint / differing[0]} is not what was written, by its checksum; remove {checkpoint} to go on from "
+            "the checkpoint before"
+        )
+
+
+def restore(checkpoint: Path, learner: Learner) -> None:
+    """Loads weights and moments into a learner whose model and averages came from `MODEL`; all ranks together.
+
+    Raises:
+        CorruptRunError: the checkpoint is broken, or that of another model.
+    """
+    reader = FileSystemReader(checkpoint / _TRAINING)
+    try:
+        stored = reader.read_metadata().state_dict_metadata
+        moments = _empty_moments(stored, dict(learner.model.named_parameters()))
+        kept = _kept(learner)
+        _pass_over_single_ranks()
+        content = {_ALL: {**kept, **_flat(moments)}}
+        load(content, storage_reader=reader, no_dist=num_ranks() == 1)
+    except (OSError, RuntimeError, KeyError, ValueError, CheckpointException) as error:
+        raise CorruptRunError(
+            f"{checkpoint / _TRAINING} cannot be read ({_cause(error)}); remove {checkpoint} to go on from the "
+            "checkpoint before"
+        ) from error
+    weights = dict(learner.model.named_parameters())
+    for name, one in moments.items():
+        learner.optimizer.state[weights[name]] = one
 
 
 def link_to(link: Path, target: Path) -> None:
@@ -197,21 +292,67 @@ def link_to(link: Path, target: Path) -> None:
         temporary.replace(link)
 
 
-def _write(folder: Path, learner: Learner, state: TrainState) -> None:
-    if learner.ema is None:
-        learner.model.save_pretrained(folder / MODEL)
-    else:
-        with learner.ema.swapped(learner.model):
-            learner.model.save_pretrained(folder / MODEL)
-        (folder / _WEIGHTS).mkdir()
-        write_weights(folder / _WEIGHTS, learner.model)
-        with usual_rights(folder / _EMA):
-            save_file(learner.ema.state_dict(), folder / _EMA)
-    moments = learner.optimizer.state_dict()["state"]
-    tensors = {f"{index}.{key}": value.contiguous() for index, one in moments.items() for key, value in one.items()}
-    with usual_rights(folder / _OPTIMIZER):
-        save_file(tensors, folder / _OPTIMIZER)
+def _pass_over_single_ranks() -> None:
+    """That a single process saves for itself is meant, and not worth a word on the terminal."""
+    warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
+
+
+def _begin(folder: Path, released: DualEncoder, state: TrainState, training_hashes: TrainingHashes) -> None:
+    """All but the large files: these are written later."""
+    shutil.rmtree(folder, ignore_errors=True)
+    released.save_configuration(folder / MODEL)
+    training_hashes.save(folder / MODEL)
     (folder / _STATE).write_text(state.model_dump_json(indent=1), encoding="utf-8")
+
+
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    """Whole copies on the CPU; weights that are one and the same come once."""
+    named = model.state_dict()
+    once = {name for name, _ in (*model.named_parameters(), *model.named_buffers())} & named.keys()
+    return {name: full(named[name]).detach().to("cpu", copy=True).contiguous() for name in named if name in once}
+
+
+def _staged(learner: Learner) -> dict[str, Tensor]:
+    """What `_TRAINING` holds; torch copies it to the CPU before the next step."""
+    names: dict[Tensor, str] = {weight: name for name, weight in learner.model.named_parameters()}
+    moments = {names[weight]: one for weight, one in learner.optimizer.state.items()}
+    return {name: value.detach() for name, value in {**_kept(learner), **_flat(moments)}.items()}
+
+
+def _kept(learner: Learner) -> dict[str, Tensor]:
+    """What stands beside averages."""
+    if learner.ema is None:
+        return {}
+    weights = {f"weight/{name}": value for name, value in learner.model.state_dict().items()}
+    return {**weights, _NUM_AVERAGED: learner.ema.n_averaged}
+
+
+def _flat(moments: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {f"moment/{name}/{key}": value for name, one in moments.items() for key, value in one.items()}
+
+
+def _empty_moments(stored: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Room for the moments that are stored: weights that never learnt have none."""
+    moments: dict[str, dict[str, Tensor]] = {}
+    for path in stored:
+        kind, _, rest = path.removeprefix(f"{_ALL}.").partition("/")
+        name, _, key = rest.rpartition("/")
+        if kind == "moment":
+            weight = weights[name].detach()
+            empty = torch.zeros((), device=weight.device) if key == "step" else torch.zeros_like(weight)
+            moments.setdefault(name, {})[key] = empty
+    return moments
+
+
+def _sum_up(folder: Path) -> None:
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    lines = [f"{_sha256(folder / name)}  {name}\n" for name in names]
+    (folder / _SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync_tree(folder: Path) -> None:
@@ -224,22 +365,19 @@ def _sync_tree(folder: Path) -> None:
     sync_folder(folder)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        tensors: dict[str, Tensor] = load_file(path)
-        return tensors
-    except (OSError, SafetensorError) as error:
-        raise CorruptRunError(
-            f"{path} cannot be read ({error}); remove {path.parent} to go on from the checkpoint before"
-        ) from error
-
-
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
     try:
         with writing(path):
             yield
-    except SafetensorError as error:
+    except (SafetensorError, RuntimeError, CheckpointException) as error:
         raise OutputError(
-            f"cannot write {path}: {error}; make room or access there, then run the same command again to go on"
+            f"cannot write {path}: {_cause(error)}; make room or access there, then run the same command again to go on"
         ) from error
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What happened, where torch wraps it with the traceback of the rank it happened on."""
+    if isinstance(error, CheckpointException) and error.failures:
+        return next(iter(error.failures.values()))[0]
+    return error

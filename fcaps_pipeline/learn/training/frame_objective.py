@@ -16,6 +16,8 @@ from fcaps_pipeline.learn.training.losses import RowLosses, frame_losses
 from fcaps_pipeline.learn.training.targets import frame_labels
 from fcaps_pipeline.learn.training.text_sampling import LabelledPhrase
 
+_STAND_IN = "a"
+
 
 def phrase_losses(
     model: DualEncoder,
@@ -36,10 +38,8 @@ def phrase_losses(
     Raises:
         UsageError: a phrase is too long for the text tower, where long texts are refused.
     """
-    names = sorted({one.phrase for phrases in asked for one in phrases})
-    if not names:
-        nothing_B = frames_BFE.new_zeros(len(mask_BF), dtype=torch.float32)
-        return RowLosses(nothing_B, nothing_B.clone())
+    # Without phrases the towers are passed all the same, because other ranks may have some and wait there.
+    names = sorted({one.phrase for phrases in asked for one in phrases}) or [_STAND_IN]
     device = mask_BF.device
     index_BP, present_BP, label_BFP = _targets(names, asked, mask_BF.shape[1], model.frame_rate_hz)
     phrase_UE = model.encode_tokens(model.tokenizer(names, _owners(names, asked, segment_ids)))
@@ -59,7 +59,7 @@ def _owners(names: Sequence[str], asked: Sequence[tuple[LabelledPhrase, ...]], s
     """For each phrase a Segment in which it is heard."""
     rows = zip(segment_ids, asked, strict=True)
     heard = {one.phrase: segment_id for segment_id, phrases in rows for one in phrases if one.spans_s}
-    return [heard.get(name, "another row of the batch") for name in names]
+    return [heard.get(name, "another row of the corpus") for name in names]
 
 
 def _targets(
@@ -67,7 +67,7 @@ def _targets(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Which phrase stands where in each row, where there is one, and in which frames it is heard."""
     number = {name: index for index, name in enumerate(names)}
-    num_phrases = max(map(len, asked))
+    num_phrases = max(map(len, asked), default=0)
     index_BP = torch.zeros(len(asked), num_phrases, dtype=torch.long)
     present_BP = torch.zeros(len(asked), num_phrases, dtype=torch.bool)
     label_BFP = torch.zeros(len(asked), num_frames, num_phrases)

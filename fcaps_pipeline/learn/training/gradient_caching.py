@@ -6,8 +6,8 @@ and keep its gradients with respect to them, then embed each part again with a g
 backpropagate the kept gradients. It costs one more forward pass.
 
 Enters: parts of a batch, a function that embeds a part, a function from all embeddings to the loss.
-Leaves: the loss; gradients are added to the weights. Averaging them over ranks is left to
-`collectives.average_gradients`; with DDP, `no_sync` must cover the call.
+Leaves: the loss; gradients are added to the weights. Averaging them over ranks is left to the function that embeds
+the part which is backpropagated last.
 
 Source: Gao et al., Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup, arXiv 2101.06983.
 """
@@ -25,7 +25,10 @@ Outputs = tuple[Tensor, ...]
 
 
 def backward_in_parts(
-    parts: Sequence[Part], embed: Callable[[Part], Outputs], loss_of: Callable[[Outputs], Tensor]
+    parts: Sequence[Part],
+    embed: Callable[[Part], Outputs],
+    loss_of: Callable[[Outputs], Tensor],
+    embed_last: Callable[[Part], Outputs] | None = None,
 ) -> Tensor:
     """Adds the gradients of the loss of the whole batch to the weights, part by part.
 
@@ -39,12 +42,14 @@ def backward_in_parts(
             what does not have them, such as frames, it should give the row losses.
         loss_of: the loss from the outputs of all parts, concatenated by rows. May gather from other
             ranks, and may use weights itself: they get their gradients too.
+        embed_last: embeds the part whose backward pass is the last one; None is `embed`.
 
     Returns:
         The loss, detached.
     """
+    embed_last = embed_last or embed
     if len(parts) == 1:
-        loss = loss_of(embed(parts[0]))
+        loss = loss_of(embed_last(parts[0]))
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
     states, outputs_by_part = [], []
@@ -56,7 +61,7 @@ def backward_in_parts(
     after = _random_state()
     for part, state, gradients in zip(parts, states, gradients_by_part, strict=True):
         _restore(state)
-        _backward(embed(part), gradients)
+        _backward((embed_last if part is parts[-1] else embed)(part), gradients)
     _restore(after)
     return loss
 

@@ -1,7 +1,8 @@
 """A training job: which shards, which model, what it learns from them, for how long, and how it is judged.
 
-Enters: YAML. Leaves: a validated `TrainJob`; what contradicts itself is an error before anything is
-read. What is learnt stands in `objective_config`. One model per section, each default once. Imports no torch.
+Enters: YAML. Leaves: a validated `TrainJob`; what contradicts itself is an error before anything is read. What is
+learnt stands in `objective_config`, how in `optimisation_config`. One model per section, each default once. Imports no
+torch.
 """
 
 from collections.abc import Sequence
@@ -14,46 +15,19 @@ from fcaps_pipeline.jobs.job_file import Section, load_job_file
 from fcaps_pipeline.learn.data.config import DataConfig
 from fcaps_pipeline.learn.dual_encoder.config import Device, DualEncoderConfig
 from fcaps_pipeline.learn.training.objective_config import Objectives, OneEach, TwoTexts
+from fcaps_pipeline.learn.training.optimisation_config import Optimisation
 from fcaps_pipeline.records.captions import Granularity
 
 Metric = Literal["mean_map_at_10", "mean_recall_at_1"]
 
 
-class Optimisation(Section):
-    """How long and how fast."""
-
-    steps: Annotated[int, Field(ge=1)] | None = None
-    """Batches to train on; give steps or epochs."""
-    epochs: Annotated[int, Field(ge=1)] | None = None
-    """Passes over the train split."""
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
-    """The highest; it rises linearly and falls as half a cosine."""
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
-    """Steps of the rise."""
-    final_share: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Learning rate of the last step as a share of the highest."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    """Of matrices; vectors and scales do not decay."""
-    clip_gradient: Annotated[float, Field(gt=0)] | None = 1.0
-    """Greatest norm of the gradient; None leaves it."""
-    chunk_rows: Annotated[int, Field(ge=1)] | None = None
-    """Rows of a rank that are backpropagated together; a batch of more is cached. None takes all at once."""
-    bf16: bool = False
-    """Compute in bfloat16; weights stay in float32."""
-    activation_checkpointing: bool = False
-    """Compute activations again instead of keeping them."""
-    compile: bool = False
-    """Compile both towers."""
-    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Average the weights with this decay; the average is what is evaluated and released."""
-
-    @model_validator(mode="after")
-    def _check_length(self) -> Self:
-        if (self.steps is None) == (self.epochs is None):
-            raise ValueError("give either steps or epochs")
-        if self.steps is not None and self.warmup_steps >= self.steps:
-            raise ValueError(f"warmup_steps {self.warmup_steps} must be below steps {self.steps}")
-        return self
+_MAY_CHANGE: Any = {
+    "data": {"num_workers"},
+    "optimisation": {"steps", "epochs", "chunk_rows", "activation_checkpointing", "compile", "shard"},
+    "dev": {"every_steps"},
+    "checkpoints": True,
+    "device": True,
+}
 
 
 class DevConfig(Section):
@@ -107,10 +81,12 @@ class TrainJob(Section):
         return self
 
     def content(self) -> dict[str, Any]:
-        """What decides the result: the job without where it runs and what it keeps."""
-        dump = self.model_dump(mode="json", exclude={"device", "checkpoints"})
-        del dump["data"]["num_workers"], dump["optimisation"]["compile"]
-        return dump
+        """What decides the result."""
+        return self.model_dump(mode="json", exclude=_MAY_CHANGE)
+
+    def circumstances(self) -> dict[str, Any]:
+        """What a run may go on with changed: how long, where, in how much memory, and how often it is looked at."""
+        return self.model_dump(mode="json", include=_MAY_CHANGE)
 
     @property
     def granularities(self) -> frozenset[Granularity]:

@@ -141,12 +141,12 @@ def tag_losses(
     label_BG: Tensor,
     scale: Tensor | float,
     bias: Tensor | float,
-    weight_G: Tensor | None = None,
+    positive_weight_G: Tensor | None = None,
 ) -> RowLosses:
     """Multi-label classification of speech by its cosines with the embedded tags.
 
-    loss_b = sum_g w_g BCE(sigmoid(scale x cosine_bg + bias), y_bg) / sum_g w_g, for rows that have
-    tags: of others it is not known which tags hold. Scale and bias are learnable, because bare
+    loss_b = mean over g of BCE(sigmoid(scale x cosine_bg + bias), y_bg), where a tag that holds weighs w_g, for rows
+    that have tags: of others it is not known which tags hold. Scale and bias are learnable, because bare
     cosines stay within 1 and no answer could become certain.
 
     Args:
@@ -154,15 +154,16 @@ def tag_losses(
         label_BG: 1 where the row has the tag, else 0.
         scale: above 0.
         bias: any; learnt from 0 on, it falls as long as most tags do not hold.
-        weight_G: of each tag, such as `inverse_frequency`; None weighs all alike.
+        positive_weight_G: of each tag where it holds, such as `positive_weights`; None is 1.
 
     Source: ParaSpeechCLAP, arXiv 2603.28737, classification loss; scale and bias as in SigLIP.
     """
     label_BG = label_BG.to(cosines_BG.dtype)
-    weight_G = torch.ones_like(cosines_BG[0]) if weight_G is None else weight_G.to(cosines_BG.dtype)
-    each_BG = functional.binary_cross_entropy_with_logits(scale * cosines_BG + bias, label_BG, reduction="none")
+    each_BG = functional.binary_cross_entropy_with_logits(
+        scale * cosines_BG + bias, label_BG, reduction="none", pos_weight=positive_weight_G
+    )
     counted_B = (label_BG.sum(1) > 0).to(cosines_BG.dtype)
-    return RowLosses((each_BG @ weight_G) / weight_G.sum() * counted_B, counted_B)
+    return RowLosses(each_BG.mean(1) * counted_B, counted_B)
 
 
 def frame_losses(
@@ -203,7 +204,7 @@ def mean_of_rows(losses: RowLosses) -> Tensor:
     return losses.loss_B.sum() / losses.counted_B.sum().clamp(min=1)
 
 
-def require_finite(value: Tensor, step: int, segment_ids: Sequence[str], name: str = "loss") -> None:
+def require_finite(value: Tensor | float, step: int, segment_ids: Sequence[str], name: str = "loss") -> None:
     """Stops training before a broken number reaches the weights.
 
     Args:
@@ -215,7 +216,7 @@ def require_finite(value: Tensor, step: int, segment_ids: Sequence[str], name: s
     Raises:
         TrainingError: the value is NaN or infinite.
     """
-    number = float(value.detach())
+    number = float(value)
     if not math.isfinite(number):
         more = f" and {len(segment_ids) - _MAX_NAMED} more" if len(segment_ids) > _MAX_NAMED else ""
         raise TrainingError(

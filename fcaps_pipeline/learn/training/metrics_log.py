@@ -5,7 +5,7 @@ once. A resumed run drops the lines after its checkpoint: the steps they tell of
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -54,6 +54,10 @@ class MetricsLog:
     def bad_row(self, step: int, split: str, row: BadRow) -> None:
         """Names a row that could not be used."""
         self._write({"event": "bad_row", "step": step, "split": split, **row.model_dump(mode="json")})
+
+    def changes(self, step: int, changes: Sequence[str]) -> None:
+        """Tells what of the job is another from this step on."""
+        self._write({"event": "changed", "step": step, "changes": list(changes)})
 
     def _write(self, entry: Entry) -> None:
         with writing(self._path):

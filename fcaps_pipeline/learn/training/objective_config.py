@@ -63,8 +63,9 @@ class Tags(Section):
     """Factor in the sum of losses."""
     wordings: Annotated[dict[str, Annotated[tuple[str, ...], Field(min_length=1)]], Field(min_length=2)]
     """For each tag of the rows the texts that mean it; the tag is the mean of their embeddings."""
-    balanced_loss: bool = True
-    """Rare tags weigh more, by their inverse frequency."""
+    positive_weight_cap: Annotated[float, Field(gt=1)] | None = None
+    """A tag that holds weighs as much as those of its rows that lack it, up to this; None weighs all alike, and leaves
+    the balance to the sampler."""
     max_repeats: Annotated[int, Field(ge=1)] = 1
     """Rows of rare tags come up to this many times per epoch; every row comes once at least."""
 
@@ -92,7 +93,7 @@ class Frames(Section):
     weight: _Weight = 1.0
     """Factor in the sum of losses."""
     phrases_per_row: Annotated[int, Field(ge=2)] = 20
-    """Phrases a row is asked about, its own included; the others happen in other rows of the batch."""
+    """Phrases a row is asked about, its own included; the others happen elsewhere in the train split."""
 
 
 class Objectives(Section):
@@ -103,8 +104,8 @@ class Objectives(Section):
     tags: Tags | None = None
     flips: Flips | None = None
     frames: Frames | None = None
-    min_similarity: Annotated[float, Field(gt=0, le=1)] | None = 0.9
-    """Share of common words from which a text of another row is no negative; None sees equal texts only."""
+    same: Literal["words", "claims"] = "words"
+    """Which text of another row is no negative: one with the same words, or one that states the same of the voice."""
 
     @model_validator(mode="after")
     def _check_objectives(self) -> Self:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from fcaps_pipeline.errors import JobError
@@ -20,7 +20,7 @@ from fcaps_pipeline.learn.data.batches import TrainingBatch
 from fcaps_pipeline.learn.data.randomness import Stream, seed_sequence
 from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.dual_encoder.tokenization import Tokens
-from fcaps_pipeline.learn.training.collectives import gather_rows, gather_texts
+from fcaps_pipeline.learn.training.collectives import gather_rows
 from fcaps_pipeline.learn.training.frame_objective import phrase_losses
 from fcaps_pipeline.learn.training.gradient_caching import Outputs
 from fcaps_pipeline.learn.training.job import TrainJob
@@ -35,7 +35,8 @@ from fcaps_pipeline.learn.training.losses import (
     tag_losses,
 )
 from fcaps_pipeline.learn.training.objective_config import OneEach, Tags, TwoTexts
-from fcaps_pipeline.learn.training.targets import PairTargets, pair_targets, stack_slots
+from fcaps_pipeline.learn.training.phrase_clusters import PhraseBank
+from fcaps_pipeline.learn.training.targets import PairTargets, audio_keys, pair_targets, stack_slots, text_keys
 from fcaps_pipeline.learn.training.text_sampling import (
     LabelledPhrase,
     StepContext,
@@ -46,6 +47,10 @@ from fcaps_pipeline.learn.training.text_sampling import (
 
 _Term = tuple[str, float, Tensor]
 """Name, weight and value of a loss."""
+
+IGNORED_SHARE = "ignored_share"
+"""Name of the share of pairs that are neither positive nor negative, among the terms of a loss."""
+_STAND_IN = "a"
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,14 @@ class PreparedBatch:
     """A rank's share of a batch, with its texts."""
 
     parts: tuple[MicroBatch, ...]
-    targets: PairTargets
-    """Of all ranks."""
+    """As many on every rank; a rank with too few rows brings parts without any."""
+    row_counts: tuple[int, ...]
+    """Rows of each rank."""
+    slots: tuple[tuple[str, ...], ...]
+    """Captions of the rows, `slots[k][b]`."""
+    weights: tuple[float, ...]
+    """Share of each slot in the speech-to-text target."""
+    audio_ids: tuple[str, ...]
     has_flip_BH: Tensor
     """False where a row has fewer changed captions; without columns where nothing is learnt from them."""
     label_BG: Tensor
@@ -79,7 +90,7 @@ class PreparedBatch:
     num_substituted: int
 
 
-class Objective:
+class Objective(nn.Module):
     """The losses of one job on one model."""
 
     def __init__(
@@ -88,13 +99,15 @@ class Objective:
         job: TrainJob,
         *,
         tag_weight_G: Tensor | None,
+        phrases: PhraseBank | None = None,
     ) -> None:
         """Checks that the model has what the losses need.
 
         Args:
             model: on its device.
             job: names the losses.
-            tag_weight_G: weight of each tag in the tag loss; None weighs all alike.
+            tag_weight_G: weight of each tag in the tag loss where it holds; None weighs all alike.
+            phrases: those of the corpus, from which negatives are drawn; None where nothing is learnt from frames.
 
         Raises:
             JobError: the job learns from frames and the model has no frame projector.
@@ -104,34 +117,43 @@ class Objective:
                 f"objectives.frames needs a model with a frame projector, {job.init_from} has none; "
                 "train it with a `frames` section in its model, or leave the objective out"
             )
-        self._model = model
+        super().__init__()
+        self.model = model
+        self._phrases = phrases
         self._captions: OneEach | TwoTexts = job.captions
         self._objectives = job.objectives
         self._bf16 = job.optimisation.bf16
         self._chunk_rows = job.optimisation.chunk_rows
         self._tag_weight_G = None if tag_weight_G is None else tag_weight_G.to(model.device)
 
-    def prepare(self, batch: TrainingBatch, context: StepContext) -> PreparedBatch:
-        """Draws, tokenizes and compares the texts of a batch. All ranks call it together.
+    def prepare(
+        self, batch: TrainingBatch, context: StepContext, row_counts: Sequence[int] | None = None
+    ) -> PreparedBatch:
+        """Draws and tokenizes the texts of this rank's share of a batch.
+
+        Args:
+            batch: the share.
+            context: of the step.
+            row_counts: rows of the share of each rank; None for a single one.
 
         Raises:
             UsageError: a text is too long for the text tower, where long texts are refused.
         """
+        row_counts = tuple(row_counts or [len(batch.rows)])
         drawn = draw_captions(batch.rows, self._captions, context)
-        frames = self._objectives.frames
-        asked = draw_phrases(batch.rows, frames.phrases_per_row, context) if frames else [() for _ in batch.rows]
-        size = self._chunk_rows or max(1, len(batch.rows))
+        asked: Sequence[tuple[LabelledPhrase, ...]] = [() for _ in batch.rows]
+        if self._objectives.frames and self._phrases:
+            asked = draw_phrases(batch.rows, self._phrases, self._objectives.frames.phrases_per_row, context)
+        size = self._chunk_rows or max(1, *row_counts)
         flips, has_flip_BH = self._flips(batch, drawn.slots[0], context)
-        slices = [slice(start, start + size) for start in range(0, max(1, len(batch.rows)), size)]
+        slices = [slice(start, start + size) for start in range(0, max(1, *row_counts), size)]
         parts = tuple(self._part(batch, (*drawn.slots, *flips), asked, rows) for rows in slices)
         return PreparedBatch(
             parts=parts,
-            targets=pair_targets(
-                [gather_texts(slot) for slot in drawn.slots],
-                audio_ids=gather_texts([row.audio_id for row in batch.rows]),
-                weights=drawn.weights,
-                min_similarity=self._objectives.min_similarity,
-            ),
+            row_counts=row_counts,
+            slots=drawn.slots,
+            weights=drawn.weights,
+            audio_ids=tuple(row.audio_id for row in batch.rows),
             has_flip_BH=has_flip_BH,
             label_BG=self._tag_labels(batch),
             context=context,
@@ -139,34 +161,50 @@ class Objective:
             num_substituted=drawn.num_substituted,
         )
 
-    def embed(self, part: MicroBatch) -> Outputs:
-        """Embeddings of the rows: speech_BE, text_BJE and, with frames, the loss_B and counted_B of the frames."""
-        device = self._model.device
+    def targets(self, prepared: PreparedBatch) -> PairTargets:
+        """Which text belongs to which row, over all ranks, on the device. All ranks call it together.
+
+        It is asked for behind the towers, so that a GPU computes while the CPU reads the texts.
+        """
+        by_claims = self._objectives.same == "claims"
+        keys = [text_keys(slot, by_claims=by_claims) for slot in prepared.slots]
+        own_BC = torch.stack([*keys, audio_keys(prepared.audio_ids)], dim=1).to(self.model.device)
+        key_BC = gather_rows(own_BC, prepared.row_counts)
+        return pair_targets(key_BC[:, :-1].T, key_BC[:, -1], prepared.weights)
+
+    def forward(self, part: MicroBatch) -> Outputs:
+        """Embeddings of the rows: speech_BE, text_BJE and, with frames, the loss_B and counted_B of the frames.
+
+        A part without rows goes through the towers as well, as one row that is cut off again: the other ranks wait
+        for this one in the towers.
+        """
+        num_rows = len(part.lengths_B)
         if part.tokens is None:
-            size = self._model.config.embedding_size
-            empty = (torch.zeros(0, size), torch.zeros(0, self._num_texts, size))
-            none = (torch.zeros(0), torch.zeros(0)) if self._objectives.frames else ()
-            return tuple(output.to(device) for output in (*empty, *none))
+            part = self._stand_in()
+        assert part.tokens is not None
         with self._autocast():
-            text_NE = self._model.encode_tokens(part.tokens)
+            text_NE = self.model.encode_tokens(part.tokens)
             text_BJE = text_NE.reshape(len(part.lengths_B), self._num_texts, -1)
             if not self._objectives.frames:
-                return self._model.encode_speech(part.audio_BT, part.lengths_B), text_BJE
-            speech = self._model.embed_speech(part.audio_BT, part.lengths_B)
+                return self.model.encode_speech(part.audio_BT, part.lengths_B)[:num_rows], text_BJE[:num_rows]
+            speech = self.model.embed_speech(part.audio_BT, part.lengths_B)
             assert speech.frames_BFE is not None
-            frames = phrase_losses(self._model, speech.frames_BFE, speech.mask_BF, part.asked, part.segment_ids)
-        return speech.speech_BE, text_BJE, frames.loss_B, frames.counted_B
+            frames = phrase_losses(self.model, speech.frames_BFE, speech.mask_BF, part.asked, part.segment_ids)
+        outputs = (speech.speech_BE, text_BJE, frames.loss_B, frames.counted_B)
+        return tuple(output[:num_rows] for output in outputs)
 
-    def loss(self, prepared: PreparedBatch, outputs: Outputs) -> tuple[Tensor, dict[str, float]]:
-        """The weighted sum over the rows of all ranks, and each loss without its weight."""
-        speech_BE, text_BJE, *of_frames = (gather_rows(output) for output in outputs)
-        terms = self._pair_terms(prepared, speech_BE, text_BJE)
+    def loss(self, prepared: PreparedBatch, outputs: Outputs) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum over the rows of all ranks; each loss without its weight, and the share of ignored pairs."""
+        speech_BE, text_BJE, *of_frames = (gather_rows(output, prepared.row_counts) for output in outputs)
+        targets = self.targets(prepared)
+        terms = self._pair_terms(prepared, targets, speech_BE, text_BJE)
         if tags := self._objectives.tags:
             terms.append(("tags", tags.weight, self._tag_loss(tags, prepared, speech_BE)))
         if frames := self._objectives.frames:
             terms.append(("frames", frames.weight, mean_of_rows(RowLosses(*of_frames))))
         total = torch.stack([weight * term for _, weight, term in terms]).sum()
-        return total, {name: float(term.detach()) for name, _, term in terms}
+        found = {name: term.detach() for name, _, term in terms}
+        return total, {**found, IGNORED_SHARE: targets.ignored_BN.float().mean()}
 
     @property
     def _num_slots(self) -> int:
@@ -180,8 +218,14 @@ class Objective:
     def _num_cut_captions(self, tokens: Tokens) -> int:
         return int(tokens.cut_N.reshape(-1, self._num_texts)[:, : self._num_slots].sum())
 
+    def _stand_in(self) -> MicroBatch:
+        """One row of silence, with which nothing is compared."""
+        length_B = torch.tensor([self.model.speech_tower.min_samples])
+        audio_BT = torch.zeros(1, int(length_B))
+        return MicroBatch(("",), audio_BT, length_B, self.model.tokenizer([_STAND_IN] * self._num_texts), ((),))
+
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self._model.device.type, torch.bfloat16, enabled=self._bf16)
+        return torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._bf16)
 
     def _part(
         self,
@@ -198,7 +242,7 @@ class Objective:
             segment_ids=segment_ids,
             audio_BT=batch.audio_BT[rows, : int(lengths_B.max())] if len(lengths_B) else batch.audio_BT[rows],
             lengths_B=lengths_B,
-            tokens=self._model.tokenizer(texts, owners) if texts else None,
+            tokens=self.model.tokenizer(texts, owners) if texts else None,
             asked=tuple(asked[rows]),
         )
 
@@ -215,13 +259,14 @@ class Objective:
         has_flip = [[place < len(flips) for place in range(count)] for flips in drawn]
         return slots, torch.tensor(has_flip, dtype=torch.bool).reshape(len(texts), count)
 
-    def _pair_terms(self, prepared: PreparedBatch, speech_BE: Tensor, text_BJE: Tensor) -> list[_Term]:
-        targets = prepared.targets.to(speech_BE.device)
+    def _pair_terms(
+        self, prepared: PreparedBatch, targets: PairTargets, speech_BE: Tensor, text_BJE: Tensor
+    ) -> list[_Term]:
         cosines_BN = cosines(speech_BE, stack_slots(text_BJE[:, : self._num_slots]))
         flips = self._objectives.flips
         hard = self._hard_negatives(prepared, speech_BE, text_BJE) if flips else None
         in_batch = hard if flips and flips.in_batch else None
-        scale, bias = self._model.clip_scale.scale, self._model.clip_scale.bias
+        scale, bias = self.model.clip_scale.scale, self.model.clip_scale.bias
         terms: list[_Term] = []
         if chosen := self._objectives.info_nce:
             terms.append(("info_nce", chosen.weight, info_nce(cosines_BN, targets, scale, in_batch)))
@@ -235,7 +280,7 @@ class Objective:
     def _hard_negatives(self, prepared: PreparedBatch, speech_BE: Tensor, text_BJE: Tensor) -> HardNegatives:
         with torch.autocast(speech_BE.device.type, enabled=False):
             cosines_BH = (text_BJE[:, self._num_slots :].float() @ speech_BE.float()[:, :, None]).squeeze(2)
-        return HardNegatives(cosines_BH, gather_rows(prepared.has_flip_BH.to(speech_BE.device)))
+        return HardNegatives(cosines_BH, gather_rows(prepared.has_flip_BH.to(speech_BE.device), prepared.row_counts))
 
     def _tag_labels(self, batch: TrainingBatch) -> Tensor:
         names = tuple(self._objectives.tags.wordings) if self._objectives.tags else ()
@@ -244,17 +289,17 @@ class Objective:
 
     def _tag_loss(self, tags: Tags, prepared: PreparedBatch, speech_BE: Tensor) -> Tensor:
         """Each rank embeds all tags with the same dropout, as the gradients across ranks ask for."""
-        device = self._model.device
+        device = self.model.device
         wordings = [text for texts in tags.wordings.values() for text in texts]
         context = prepared.context
         seed = int(seed_sequence(context.seed, Stream.TAG_DROPOUT, step=context.step).generate_state(1, np.uint64)[0])
         with torch.random.fork_rng([device] if device.type == "cuda" else []), self._autocast():
             torch.manual_seed(seed)
-            text_WE = self._model.encode_tokens(self._model.tokenizer(wordings))
+            text_WE = self.model.encode_tokens(self.model.tokenizer(wordings))
         split = torch.split(text_WE, [len(texts) for texts in tags.wordings.values()])
         tag_GE = functional.normalize(torch.stack([part.mean(0) for part in split]), dim=-1)
-        scale = self._model.tag_scale
-        label_BG = gather_rows(prepared.label_BG.to(device))
+        scale = self.model.tag_scale
+        label_BG = gather_rows(prepared.label_BG.to(device), prepared.row_counts)
         return mean_of_rows(
             tag_losses(cosines(speech_BE, tag_GE), label_BG, scale.scale, scale.bias, self._tag_weight_G)
         )

@@ -13,7 +13,9 @@ from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.storage.files import write_durably, writing
 
 _PLAIN = ("event", "step", "num_rows")
-_NOT_LOSSES = frozenset({"epoch", "learning_rate", "gradient_norm", "num_bad_rows", "step_s", "wait_s", "text_s"})
+_NOT_LOSSES = frozenset(
+    {"epoch", "ignored_share", "learning_rate", "gradient_norm", "num_bad_rows", "step_s", "wait_s", "text_s"}
+)
 _MAX_NAMED = 50
 _UNKNOWN_STAGES = (
     "- not checked: whether an earlier stage was trained on rows or voices of dev or test, for the model folder it "

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from fcaps_pipeline.learn.data.catalogue import Catalogue
 from fcaps_pipeline.learn.data.randomness import Stream, seed_sequence
+from fcaps_pipeline.learn.training.phrase_clusters import PhraseBank
 from fcaps_pipeline.learn.training.targets import row_weights
 from fcaps_pipeline.records.captions import Granularity
 
@@ -46,6 +47,17 @@ def sample_captions(
         for row in catalogue.contents(order[start : start + _ROWS_AT_ONCE], columns):
             texts += [text for column in columns for text in row[column] or () if text]
     return texts
+
+
+def read_phrases(catalogue: Catalogue) -> PhraseBank:
+    """The phrases of the events of all rows.
+
+    Raises:
+        CorruptRunError: a row group cannot be read.
+    """
+    told = (row for table in catalogue.tables(("events",)) for row in table["events"].to_pylist())
+    found = {event["phrase"] for events in told for event in events or () if event["phrase"]}
+    return PhraseBank(found)
 
 
 def tag_labels(catalogue: Catalogue, tags: Sequence[str]) -> npt.NDArray[np.bool_]:

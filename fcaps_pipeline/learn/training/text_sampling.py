@@ -15,10 +15,8 @@ from fcaps_pipeline.attributes.flipping import flip_attribute
 from fcaps_pipeline.learn.data.batches import TrainingRow
 from fcaps_pipeline.learn.data.randomness import Stream, seed_sequence
 from fcaps_pipeline.learn.training.caption_pairs import draw_pair, draw_task, global_and_fine_share
-from fcaps_pipeline.learn.training.collectives import gather_texts
 from fcaps_pipeline.learn.training.objective_config import OneEach, TwoTexts
-from fcaps_pipeline.learn.training.phrase_clusters import phrase_cluster
-from fcaps_pipeline.learn.training.targets import draw_negative_phrases
+from fcaps_pipeline.learn.training.phrase_clusters import PhraseBank, phrase_cluster
 from fcaps_pipeline.records.captions import Granularity
 
 Span = tuple[float, float]
@@ -80,21 +78,18 @@ def draw_flips(
 
 
 def draw_phrases(
-    rows: Sequence[TrainingRow], phrases_per_row: int, context: StepContext
+    rows: Sequence[TrainingRow], bank: PhraseBank, phrases_per_row: int, context: StepContext
 ) -> list[tuple[LabelledPhrase, ...]]:
-    """The phrases of each row with events, and others that happen elsewhere in the batch of all ranks.
+    """The phrases of each row with events, and others that happen elsewhere in the corpus.
 
     A row without events is asked nothing: what happens in it is not known.
     """
-    own = [_own_phrases(row) for row in rows]
-    pool = sorted(set(gather_texts([asked.phrase for phrases in own for asked in phrases])))
     asked: list[tuple[LabelledPhrase, ...]] = []
-    for row, phrases in zip(rows, own, strict=True):
+    for row in rows:
+        phrases = _own_phrases(row)
         names = [one.phrase for one in phrases]
         count = max(0, phrases_per_row - len(names)) if names else 0
-        others = draw_negative_phrases(
-            names, pool, count=count, generator=context.row_generator(Stream.PHRASES, row.row)
-        )
+        others = bank.draw_negatives(names, count=count, generator=context.row_generator(Stream.PHRASES, row.row))
         asked.append((*phrases, *(LabelledPhrase(other, ()) for other in others)))
     return asked
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
-from fcaps_pipeline.errors import TrainingError
+from fcaps_pipeline.errors import JobError, TrainingError
 from fcaps_pipeline.learn.data.batches import BadRow, TrainingBatch
 from fcaps_pipeline.learn.data.dataloader import Batches
 from fcaps_pipeline.learn.data.length_filter import drop_unusable
@@ -22,20 +22,21 @@ from fcaps_pipeline.learn.training.build import (
     balance_tags,
     build_dataloader,
     build_learner,
+    build_objective,
     count_steps,
     drop_short,
     hashes_of_training,
 )
-from fcaps_pipeline.learn.training.checkpoint import Best, Checkpoints, TrainState, read_state
-from fcaps_pipeline.learn.training.collectives import gather_texts
+from fcaps_pipeline.learn.training.checkpoint import Best, Checkpoints, TrainState, read_state, require_sound
+from fcaps_pipeline.learn.training.collectives import gather_counts, gather_texts
 from fcaps_pipeline.learn.training.dev_evaluation import DevEvaluator
 from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.learn.training.metrics_log import MetricsLog
-from fcaps_pipeline.learn.training.objectives import Objective
 from fcaps_pipeline.learn.training.prerequisites import require_learnable
 from fcaps_pipeline.learn.training.report import RunFacts, TrainingReport, write_report
 from fcaps_pipeline.learn.training.row_sampling import evenly_spaced
 from fcaps_pipeline.learn.training.run_folder import TrainLayout, opened
+from fcaps_pipeline.learn.training.sharding import gathered
 from fcaps_pipeline.learn.training.train_step import TrainStep
 
 
@@ -94,10 +95,17 @@ class Trainer:
             layout.checkpoints, keep=job.checkpoints.keep, last_link=layout.last, best_link=layout.best
         )
         last = self._checkpoints.last()
+        if last and context.is_main:
+            require_sound(last)
         self.state = read_state(last) if last else TrainState()
+        if self.state.step > self._num_steps:
+            raise JobError(
+                f"{layout.root} has taken {self.state.step} steps, the job asks for {self._num_steps}; "
+                "ask for as many or more, or choose another --out"
+            )
         self._hashes = hashes_of_training(job, splits, last)
         self._learner = build_learner(job, self._train, last, context)
-        objective = Objective(self._learner.model, job, tag_weight_G=tag_weight_G)
+        objective = build_objective(job, self._learner, self._train, tag_weight_G)
         self._train_step = TrainStep(job, self._learner, objective, num_steps=self._num_steps, rank=context.rank)
         self._dev = DevEvaluator(dev, job, context)
         self._num_empty_batches = 0
@@ -126,11 +134,16 @@ class Trainer:
                 self._checkpoints.update_links(self.state)
                 opened_log = MetricsLog(self._layout.log, self._layout.tensorboard, step=self.state.step)
                 self._log = stack.enter_context(opened_log)
+                if self._layout.changes:
+                    self._log.changes(self.state.step, self._layout.changes)
                 self._callback.on_train_begin(self._num_steps, self.state.step)
             batches = self._loader.batches(self.state.position)
             stack.callback(batches.close)
+            stack.callback(self._train_step.close)
+            stack.callback(self._checkpoints.finish)
             while self.state.step < self._num_steps:
                 self._advance(batches)
+                self._checkpoints.poll()
 
     def _advance(self, batches: Batches) -> None:
         """Takes the next batch: a step, a measurement and a checkpoint where they are due."""
@@ -138,8 +151,11 @@ class Trainer:
         raw = next(batches)
         wait_s = time.perf_counter() - begun_s
         batch = drop_unusable(raw, self._learner.model.speech_tower, self._train)
-        num_bad_rows = self._log_bad_rows("train", batch.bad_rows, self.state.step + 1)
-        num_rows = batch.num_global_rows - num_bad_rows
+        counts = gather_counts([len(batch.rows), len(batch.bad_rows)])
+        row_counts, bad_counts = [[one[place] for one in counts] for place in (0, 1)]
+        num_rows, num_bad_rows = sum(row_counts), sum(bad_counts)
+        if num_bad_rows:
+            self._log_bad_rows("train", batch.bad_rows, self.state.step + 1)
         self.state = self.state.model_copy(
             update={
                 "position": batch.next_position,
@@ -152,12 +168,12 @@ class Trainer:
             self._count_empty_batch(batch)
             return
         self._num_empty_batches = 0
-        self._step(batch, num_rows=num_rows, wait_s=wait_s, begun_s=begun_s)
+        self._step(batch, row_counts, wait_s=wait_s, begun_s=begun_s)
         self._measure_and_save()
 
-    def _step(self, batch: TrainingBatch, *, num_rows: int, wait_s: float, begun_s: float) -> None:
+    def _step(self, batch: TrainingBatch, row_counts: Sequence[int], *, wait_s: float, begun_s: float) -> None:
         state = self.state
-        figures = self._train_step.run(batch, state.step)
+        figures = self._train_step.run(batch, state.step, row_counts)
         step_s = time.perf_counter() - begun_s
         self.state = state.model_copy(
             update={
@@ -172,7 +188,7 @@ class Trainer:
             return
         values = {
             "epoch": batch.position.epoch,
-            "num_rows": num_rows,
+            "num_rows": sum(row_counts),
             "loss": figures.loss,
             **figures.terms,
             "learning_rate": figures.learning_rate,
@@ -190,17 +206,12 @@ class Trainer:
         is_best = (is_last or step % self._job.dev.every_steps == 0) and self._measure()
         if not (is_best or is_last or step % self._job.checkpoints.every_steps == 0):
             return
-        if self._context.is_main:
-            self._checkpoints.save(self._learner, self.state, self._hashes)
-        wait_for_all()
+        self._checkpoints.save(self._learner, self.state, self._hashes)
 
     def _measure(self) -> bool:
-        """Measures dev with the averaged weights where there are any; True for the best so far."""
-        model, ema = self._learner.model, self._learner.ema
-        with ExitStack() as stack:
-            if ema is not None:
-                stack.enter_context(ema.swapped(model))
-            scores = self._dev.measure(model)
+        """Measures dev with what is released; True for the best so far."""
+        with gathered(self._learner.released):
+            scores = self._dev.measure(self._learner.released)
         self._log_bad_rows("dev", scores.bad_rows, self.state.step)
         value = scores.values[self._job.dev.metric]
         if self._log is not None:
@@ -211,14 +222,13 @@ class Trainer:
         self.state = self.state.model_copy(update={"best": Best(step=self.state.step, value=value)})
         return True
 
-    def _log_bad_rows(self, split: str, own: Sequence[BadRow], step: int) -> int:
-        """Logs the bad rows of all ranks, and returns how many they are."""
+    def _log_bad_rows(self, split: str, own: Sequence[BadRow], step: int) -> None:
+        """Logs the bad rows of all ranks."""
         lines = gather_texts([row.model_dump_json() for row in own])
         if self._log is not None:
             for row in map(BadRow.model_validate_json, lines):
                 self._log.bad_row(step, split, row)
                 self._callback.on_bad_row(split, row)
-        return len(lines)
 
     def _count_empty_batch(self, batch: TrainingBatch) -> None:
         self._num_empty_batches += 1

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from fcaps_pipeline.errors import ResourceError
 from fcaps_pipeline.learn.ranks import process_group, wait_for_all
-from fcaps_pipeline.learn.training.checkpoint import read_state
+from fcaps_pipeline.learn.training.checkpoint import read_state, require_sound
 from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.learn.training.metrics_log import read_log
 from fcaps_pipeline.learn.training.trainer import train
@@ -58,14 +58,16 @@ def job(tmp_path: Path, make_audio: MakeAudio, annotate: Annotate) -> TrainJob:
             "flips": {},
             "frames": {},
         },
-        optimisation={"steps": 6, "learning_rate": 1e-3, "chunk_rows": 4},
+        optimisation={"steps": 6, "learning_rate": 1e-3, "chunk_rows": 4, "ema_decay": 0.9},
         dev={"every_steps": 3},
     )
 
 
-def test_two_ranks_have_the_losses_and_weights_of_one(job: TrainJob, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shard", [False, True], ids=["copies", "shares"])
+def test_two_ranks_have_the_losses_and_weights_of_one(job: TrainJob, tmp_path: Path, *, shard: bool) -> None:
     train(job, tmp_path / "one", NotingCallback())
-    (tmp_path / "job.json").write_text(job.model_dump_json())
+    optimisation = job.optimisation.model_copy(update={"shard": shard})
+    (tmp_path / "job.json").write_text(job.model_copy(update={"optimisation": optimisation}).model_dump_json())
     assert sorted(_run_ranks(tmp_path / "job.json", tmp_path / "two", 2)) == ["False", "True"]
     one, two = (read_log(tmp_path / name / "log.jsonl") for name in ("one", "two"))
     assert [entry["event"] for entry in one] == [entry["event"] for entry in two]
@@ -74,6 +76,7 @@ def test_two_ranks_have_the_losses_and_weights_of_one(job: TrainJob, tmp_path: P
     counts = [_counts(tmp_path / name) for name in ("one", "two")]
     assert counts[0] == counts[1]
     assert min(counts[0]) > 0
+    require_sound(max((tmp_path / "two" / "checkpoints").glob("step-*")))
     first, second = (load_file(tmp_path / name / "last" / "model.safetensors") for name in ("one", "two"))
     for name, weight in first.items():
         torch.testing.assert_close(second[name], weight, rtol=0, atol=3e-4)

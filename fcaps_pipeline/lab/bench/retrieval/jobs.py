@@ -21,8 +21,9 @@ from fcaps_pipeline.learn.dual_encoder.config import (
     MelTowerConfig,
     SmallTextTowerConfig,
 )
-from fcaps_pipeline.learn.training.job import CheckpointConfig, DevConfig, Optimisation, TrainJob
+from fcaps_pipeline.learn.training.job import CheckpointConfig, DevConfig, TrainJob
 from fcaps_pipeline.learn.training.objective_config import Frames, InfoNce, Objectives, OneEach, TwoTexts
+from fcaps_pipeline.learn.training.optimisation_config import Optimisation
 from fcaps_pipeline.records.base import Record
 
 LARGE, SMALL, DEV, TEST = "train_large", "train_small", "dev", "test"

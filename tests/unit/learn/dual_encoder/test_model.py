@@ -90,7 +90,9 @@ def test_logits_are_calibrated_cosines(model: DualEncoder) -> None:
             assert model.similarity(clips_BE, texts_NE)[at].item() == pytest.approx(cosine, abs=1e-6)
             assert model.softmax_logits(clips_BE, texts_NE)[at].item() == pytest.approx(cosine / 0.07, abs=1e-4)
             assert model.match_logits(clips_BE, texts_NE)[at].item() == pytest.approx(cosine / 0.07 - 10, abs=1e-4)
-            assert model.tag_logits(clips_BE, texts_NE)[at].item() == pytest.approx(cosine / 0.07, abs=1e-4)
+            assert model.tag_scale(model.similarity(clips_BE, texts_NE))[at].item() == pytest.approx(
+                cosine / 0.07, abs=1e-4
+            )
             for frame, sign in ((0, 1), (1, -1)):
                 logit = model.frame_logits(frames_BFE, texts_NE)[row, frame, column].item()
                 assert logit == pytest.approx(sign * cosine / 0.1 - 10, abs=1e-4)
@@ -151,7 +153,7 @@ def test_every_weight_learns_under_checkpointing() -> None:
     loss = functional.cross_entropy(model.softmax_logits(embedded.speech_BE, text_NE), torch.arange(3))
     loss = loss + model.frame_logits(embedded.frames_BFE, text_NE).mean()
     loss = loss + model.match_logits(embedded.speech_BE, text_NE).mean()
-    torch.autograd.backward(loss + model.tag_logits(embedded.speech_BE, text_NE).mean())
+    torch.autograd.backward(loss + model.tag_scale(model.similarity(embedded.speech_BE, text_NE)).mean())
     assert [name for name, one in model.named_parameters() if one.grad is None] == []
 
 

@@ -3,13 +3,43 @@ import math
 import pytest
 import torch
 
-from fcaps_pipeline.learn.dual_encoder.config import FrameProjectorConfig
+from fcaps_pipeline.learn.dual_encoder.config import (
+    FrameProjectorConfig,
+    MlpConfig,
+    ProjectionConfig,
+    ResidualProjectionConfig,
+    TwoMlpsConfig,
+)
 from fcaps_pipeline.learn.dual_encoder.projection import FrameProjector, LogitScale, Projection, cosine_matrix
 
+_TWO_MLPS, _RESIDUAL = TwoMlpsConfig(kind="two_mlps"), ResidualProjectionConfig(kind="residual")
 
-def test_projected_vectors_have_unit_length() -> None:
+
+@pytest.mark.parametrize("config", [MlpConfig(), _TWO_MLPS, _RESIDUAL], ids=lambda config: config.kind)
+def test_projected_vectors_have_unit_length(config: ProjectionConfig) -> None:
     torch.manual_seed(0)
-    assert torch.allclose(Projection(8, 4)(torch.randn(3, 8)).norm(dim=1), torch.ones(3))
+    assert torch.allclose(Projection(config, 8, 4)(torch.randn(3, 8)).norm(dim=1), torch.ones(3))
+
+
+def test_two_perceptrons_follow_each_other_as_in_clsp() -> None:
+    """Linear, ReLU, Linear, then Linear, ReLU, dropout, Linear: nothing but a product between the two."""
+    head = Projection(_TWO_MLPS, 8, 4).eval()
+    a, b, c, d = (layer for layer in head.modules() if isinstance(layer, torch.nn.Linear))
+    vectors_BD = torch.randn(3, 8)
+    expected_BE = d(torch.relu(c(b(torch.relu(a(vectors_BD))))))
+    torch.testing.assert_close(head(vectors_BD), torch.nn.functional.normalize(expected_BE, dim=1))
+    assert [layer.p for layer in head.modules() if isinstance(layer, torch.nn.Dropout)] == [0.1]
+
+
+def test_the_residual_head_is_that_of_paraspeechclap() -> None:
+    head = Projection(_RESIDUAL, 8, 4).eval()
+    a, b = (layer.weight for layer in head.modules() if isinstance(layer, torch.nn.Linear))
+    vectors_BD = torch.randn(3, 8)
+    first_BE = vectors_BD @ a.T
+    expected_BE = torch.nn.functional.layer_norm(first_BE + torch.nn.functional.gelu(first_BE) @ b.T, (4,))
+    torch.testing.assert_close(head(vectors_BD), torch.nn.functional.normalize(expected_BE, dim=1))
+    assert [layer.p for layer in head.modules() if isinstance(layer, torch.nn.Dropout)] == [0.5]
+    assert all("bias" not in name or "norm" in name for name, _ in head.named_parameters())
 
 
 def test_frames_have_unit_length_and_padding_is_zero() -> None:

@@ -1,6 +1,7 @@
 """Checkpoints: whole or absent whatever kills the writer, links that never dangle, and all restored exactly."""
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -21,9 +22,10 @@ from fcaps_pipeline.learn.training.checkpoint import (
     TrainState,
     link_to,
     read_state,
+    require_sound,
     restore,
 )
-from fcaps_pipeline.learn.training.ema import Ema
+from fcaps_pipeline.learn.training.ema import averaged as averages_of
 
 _CONFIG = DualEncoderConfig(
     speech=MelTowerConfig(width=8, num_layers=1, num_heads=2),
@@ -38,25 +40,30 @@ def _checkpoints(root: Path, keep: int = 1) -> Checkpoints:
 
 
 def _save(root: Path, learner: Learner, state: TrainState, keep: int = 1) -> Path:
-    return _checkpoints(root, keep).save(learner, state, _TRAINED_ON)
+    checkpoints = _checkpoints(root, keep)
+    checkpoints.save(learner, state, _TRAINED_ON)
+    checkpoints.finish()
+    return checkpoints.at(state.step)
 
 
 def _learner(seed: int = 0, *, averaged: bool = True) -> Learner:
     model = DualEncoder.new(_CONFIG, ["a low tone"], seed=seed)
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
-    learner = Learner(model, optimizer, Ema(model, decay=0.9) if averaged else None)
+    learner = Learner(model, optimizer, averages_of(model, decay=0.9) if averaged else None)
     for _ in range(2):
         loss = model.encode_text(["low", "tone"]).sum() * model.clip_scale.scale
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if learner.ema is not None:
-            learner.ema.update(model)
+            learner.ema.update_parameters(model)
     return learner
 
 
 def _load(checkpoint: Path, *, averaged: bool = True) -> Learner:
     model = DualEncoder.from_pretrained(checkpoint / MODEL)
-    learner = Learner(model, torch.optim.AdamW(model.parameters(), 1e-3), Ema(model, decay=0.9) if averaged else None)
+    learner = Learner(
+        model, torch.optim.AdamW(model.parameters(), 1e-3), averages_of(model, decay=0.9) if averaged else None
+    )
     restore(checkpoint, learner)
     return learner
 
@@ -68,10 +75,12 @@ def test_weights_moments_and_averages_come_back(tmp_path: Path, *, averaged: boo
     for name, weight in learner.model.state_dict().items():
         assert torch.equal(weight, found.model.state_dict()[name])
     before, after = (one.optimizer.state_dict()["state"] for one in (learner, found))
+    assert before
     assert before.keys() == after.keys()
     assert all(torch.equal(before[index][key], after[index][key]) for index in before for key in before[index])
     if learner.ema is not None and found.ema is not None:
         averages = found.ema.state_dict()
+        assert int(averages["n_averaged"]) == 2
         assert all(torch.equal(tensor, averages[name]) for name, tensor in learner.ema.state_dict().items())
 
 
@@ -79,8 +88,8 @@ def test_the_released_model_has_the_averages(tmp_path: Path) -> None:
     learner = _learner()
     assert learner.ema is not None
     released = DualEncoder.from_pretrained(_save(tmp_path, learner, TrainState(step=1)) / MODEL)
-    with learner.ema.swapped(learner.model):
-        expected = {name: weight.clone() for name, weight in learner.model.state_dict().items()}
+    expected = learner.ema.module.state_dict()
+    assert not torch.equal(expected["clip_scale.log_scale"], learner.model.state_dict()["clip_scale.log_scale"])
     assert all(torch.equal(weight, expected[name]) for name, weight in released.state_dict().items())
 
 
@@ -89,6 +98,7 @@ def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
     assert checkpoints.last() is None
     for step in (1, 2, 3, 4):
         checkpoints.save(learner, TrainState(step=step, best=Best(step=1, value=0.5)), _TRAINED_ON)
+    checkpoints.finish()
     names = [path.name for path in sorted((tmp_path / "checkpoints").iterdir())]
     assert names == ["step-00000001", "step-00000003", "step-00000004"]
     assert checkpoints.last() == checkpoints.at(4)
@@ -126,14 +136,64 @@ def test_links_are_replaced(tmp_path: Path) -> None:
         assert (tmp_path / "best").readlink() == Path("checkpoints") / name
 
 
+def test_a_checkpoint_is_of_the_moment_it_was_begun_at(tmp_path: Path) -> None:
+    learner, checkpoints = _learner(), _checkpoints(tmp_path)
+    before = {name: weight.clone() for name, weight in learner.model.state_dict().items()}
+    checkpoints.save(learner, TrainState(step=1), _TRAINED_ON)
+    with torch.no_grad():
+        for tensor in (*learner.model.parameters(), *learner.released.parameters()):
+            tensor.fill_(7.0)
+        for moments in learner.optimizer.state.values():
+            moments["exp_avg"].fill_(7.0)
+    checkpoints.finish()
+    found = _load(checkpoints.at(1))
+    assert all(torch.equal(weight, found.model.state_dict()[name]) for name, weight in before.items())
+    assert not any((moments["exp_avg"] == 7).all() for moments in found.optimizer.state.values())
+    assert not any((weight == 7).all() for weight in found.released.parameters())
+
+
+def test_each_file_has_a_checksum_that_other_programs_can_check(tmp_path: Path) -> None:
+    checkpoint = _save(tmp_path, _learner(), TrainState(step=1))
+    require_sound(checkpoint)
+    done = subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=checkpoint, check=False)
+    assert done.returncode == 0
+    listed = len((checkpoint / "SHA256SUMS").read_text().splitlines())
+    assert listed == sum(path.is_file() for path in checkpoint.rglob("*")) - 1
+
+
 def test_damage_is_one_clear_line(tmp_path: Path) -> None:
     checkpoint = _save(tmp_path, _learner(), TrainState(step=1))
-    (checkpoint / "optimizer.safetensors").write_bytes(b"torn")
-    with pytest.raises(CorruptRunError, match=r"optimizer.safetensors cannot be read .* remove .*step-00000001"):
+    (moments,) = (checkpoint / "training").glob("*.distcp")
+    moments.write_bytes(b"torn")
+    with pytest.raises(CorruptRunError, match=r"distcp is not what was written.*remove .*step-00000001"):
+        require_sound(checkpoint)
+    with pytest.raises(CorruptRunError, match=r"training cannot be read .* remove .*step-00000001"):
         _load(checkpoint)
     (checkpoint / "state.json").write_text("{")
     with pytest.raises(CorruptRunError, match=r"state.json cannot be read"):
         read_state(checkpoint)
+    moments.unlink()
+    with pytest.raises(CorruptRunError, match=r"step-00000001 is not whole"):
+        require_sound(checkpoint)
+
+
+@pytest.mark.parametrize("num_bytes", [100, 20_000])
+def test_a_full_disk_is_one_clear_line_and_leaves_what_was_there(tmp_path: Path, num_bytes: int) -> None:
+    learner = _learner()
+    _save(tmp_path, learner, TrainState(step=1))
+    checkpoints, limits = _checkpoints(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, limits[1]))
+        with pytest.raises(OutputError, match=r"cannot write .*File too large; make room") as raised:
+            _save(tmp_path, learner, TrainState(step=2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "\n" not in str(raised.value)
+    assert checkpoints.last() == checkpoints.at(1)
+    require_sound(checkpoints.at(1))
+    checkpoints.save(learner, TrainState(step=2), _TRAINED_ON)
+    checkpoints.finish()
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000002"]
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:

@@ -12,10 +12,16 @@ import pytest
 import torch
 from torch import Tensor, distributed, nn
 
-from fcaps_pipeline.learn.training.collectives import average_gradients, gather_rows, gather_texts, num_ranks
+from fcaps_pipeline.learn.training.collectives import (
+    average_gradients,
+    gather_counts,
+    gather_rows,
+    gather_texts,
+    num_ranks,
+)
 from fcaps_pipeline.learn.training.gradient_caching import backward_in_parts
 from fcaps_pipeline.learn.training.losses import RowLosses, cosines, frame_losses, info_nce, mean_of_rows, sigmoid_loss
-from fcaps_pipeline.learn.training.targets import pair_targets, stack_slots
+from fcaps_pipeline.learn.training.targets import audio_keys, pair_targets, stack_slots, text_keys
 
 _TEXTS = (("low voice", "high voice", "calm voice", "low voice", "fast"), ("she stops", "she", "laughs", "goes", "she"))
 _AUDIO_IDS = ("a", "b", "c", "d", "a")
@@ -75,9 +81,9 @@ def _batch() -> _Batch:
 def _loss_of(towers: _Towers, rows: slice) -> Callable[[tuple[Tensor, ...]], Tensor]:
     def loss_of(outputs: tuple[Tensor, ...]) -> Tensor:
         speech_BD, text_BKD, loss_B, counted_B = (gather_rows(output) for output in outputs)
-        slots = [gather_texts(slot[rows]) for slot in _TEXTS]
-        audio_ids = gather_texts(_AUDIO_IDS[rows])
-        targets = pair_targets(slots, audio_ids=audio_ids, weights=[0.4, 0.6], min_similarity=0.9)
+        own_BC = torch.stack([*(text_keys(slot[rows]) for slot in _TEXTS), audio_keys(_AUDIO_IDS[rows])], dim=1)
+        key_BC = gather_rows(own_BC)
+        targets = pair_targets(key_BC[:, :-1].T, key_BC[:, -1], [0.4, 0.6])
         cosines_BN = cosines(speech_BD, stack_slots(text_BKD))
         scale = towers.log_scale.exp()
         contrast = info_nce(cosines_BN, targets, scale) + sigmoid_loss(cosines_BN, targets, scale, towers.bias)
@@ -91,10 +97,12 @@ def _result(towers: _Towers, loss: Tensor) -> dict[str, Any]:
 
 
 def _plain(rows: slice) -> dict[str, Any]:
+    """Without parts, as a single rank does it, or as DDP averages what goes through `forward`."""
     towers = _towers()
-    loss = _loss_of(towers, rows)(towers(_batch().rows(rows)))
+    copies = _copies(towers)
+    loss = _loss_of(towers, rows)(copies(_batch().rows(rows)))
     loss.backward()  # type: ignore[no-untyped-call]
-    average_gradients(towers.parameters())
+    average_gradients([towers.log_scale, towers.bias])
     return _result(towers, loss)
 
 
@@ -102,27 +110,31 @@ def _in_parts(rows: slice) -> dict[str, Any]:
     """As many parts as the rank has rows: their number differs between the ranks."""
     towers, batch = _towers(), _batch()
     parts = [batch.rows(slice(row, row + 1)) for row in range(rows.start, rows.stop)]
-    loss = backward_in_parts(parts, towers, _loss_of(towers, rows))
-    average_gradients(towers.parameters())
+    copies = _copies(towers)
+    loss = backward_in_parts(parts, towers, _loss_of(towers, rows), copies)
+    average_gradients([towers.log_scale, towers.bias])
     return _result(towers, loss)
 
 
-def _under_ddp(rows: slice) -> dict[str, Any]:
-    towers = _towers()
-    wrapped = nn.parallel.DistributedDataParallel(towers)
-    loss = _loss_of(towers, rows)(wrapped(_batch().rows(rows)))
-    loss.backward()  # type: ignore[no-untyped-call]
-    return _result(towers, loss)
+def _copies(towers: _Towers) -> nn.Module:
+    """DDP over all but what enters in the loss."""
+    if num_ranks() == 1:
+        return towers
+    in_loss = [towers.log_scale, towers.bias]
+    for item in in_loss:
+        item.requires_grad = False
+    copies = nn.parallel.DistributedDataParallel(towers, find_unused_parameters=True)
+    for item in in_loss:
+        item.requires_grad = True
+    return copies
 
 
-def _idle_weights(rank: int) -> list[list[float] | None]:
-    """Gradients of a weight used nowhere, one used by the first rank alone, and a frozen one."""
-    nowhere, once, frozen = (nn.Parameter(torch.zeros(2)) for _ in range(3))
-    frozen.requires_grad = False
-    if rank == 0:
-        once.grad = torch.tensor([2.0, 4.0])
-    average_gradients([nowhere, once, frozen])
-    return [None if item.grad is None else item.grad.tolist() for item in (nowhere, once, frozen)]
+def _idle_weights(rank: int) -> list[float | None]:
+    """Gradients of a number used nowhere, and of one that the ranks share."""
+    nowhere, shared = (nn.Parameter(torch.zeros(())) for _ in range(2))
+    shared.grad = torch.tensor(2.0 * rank)
+    average_gradients([nowhere, shared])
+    return [None if item.grad is None else item.grad.item() for item in (nowhere, shared)]
 
 
 def _work(rank: int, folder: Path) -> None:
@@ -132,9 +144,9 @@ def _work(rank: int, folder: Path) -> None:
         results = {
             "plain": _plain(_ROWS_BY_RANK[rank]),
             "parts": _in_parts(_ROWS_BY_RANK[rank]),
-            "ddp": _under_ddp(_ROWS_BY_RANK[rank]),
             "idle": _idle_weights(rank),
             "num_ranks": num_ranks(),
+            "counts": gather_counts([rank, 5]),
             "texts": gather_texts(["a"] if rank == 0 else ["b", "c"]),
             "nothing": gather_texts([]),
             "bool": gather_rows(torch.tensor([True, False])[: rank + 1]),
@@ -157,7 +169,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 
-@pytest.mark.parametrize("way", ["plain", "parts", "ddp"])
+@pytest.mark.parametrize("way", ["plain", "parts"])
 def test_two_ranks_have_the_loss_and_gradients_of_one(ranks: list[dict[str, Any]], way: str) -> None:
     alone = _plain(slice(0, 5))
     for results in ranks:
@@ -166,9 +178,10 @@ def test_two_ranks_have_the_loss_and_gradients_of_one(ranks: list[dict[str, Any]
             torch.testing.assert_close(results[way]["gradients"][name], gradient, rtol=1e-10, atol=1e-12)
 
 
-def test_weights_idle_on_a_rank_count_as_zero_and_idle_ones_keep_none(ranks: list[dict[str, Any]]) -> None:
+def test_numbers_are_averaged_and_idle_ones_keep_no_gradient(ranks: list[dict[str, Any]]) -> None:
     for results in ranks:
-        assert results["idle"] == [None, [1.0, 2.0], None]
+        assert results["idle"] == [None, 1.0]
+        assert results["counts"] == [[0, 5], [1, 5]]
 
 
 def test_everything_is_gathered_in_the_order_of_the_ranks(ranks: list[dict[str, Any]]) -> None:
@@ -189,6 +202,7 @@ def test_without_a_process_group_nothing_happens() -> None:
     assert num_ranks() == 1
     assert gather_rows(rows_BD) is rows_BD
     assert gather_texts(("a",)) == ["a"]
+    assert gather_counts([3]) == [[3]]
     average_gradients([weight])
     assert weight.grad is None
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fcaps_pipeline.learn.training.gradient_caching import Outputs, backward_in_parts
 from fcaps_pipeline.learn.training.losses import cosines, info_nce, sigmoid_loss
-from fcaps_pipeline.learn.training.targets import pair_targets
+from tests.unit.learn.training.text_targets import text_targets
 
 _NUM_ROWS = 12
 _TEXTS = [f"text {row}" for row in range(_NUM_ROWS)]
@@ -47,12 +47,12 @@ def _loss_with(towers: _Towers, contrast: Callable[[Tensor, Tensor], Tensor]) ->
 
 
 def _info_nce(towers: _Towers) -> Callable[[Outputs], Tensor]:
-    targets = pair_targets([_TEXTS], audio_ids=_TEXTS, weights=[1.0], min_similarity=None)
+    targets = text_targets([_TEXTS], _TEXTS, [1.0])
     return _loss_with(towers, lambda speech, text: info_nce(cosines(speech, text), targets, towers.scale))
 
 
 def _sigmoid(towers: _Towers) -> Callable[[Outputs], Tensor]:
-    targets = pair_targets([_TEXTS], audio_ids=_TEXTS, weights=[1.0], min_similarity=None)
+    targets = text_targets([_TEXTS], _TEXTS, [1.0])
     return _loss_with(
         towers, lambda speech, text: sigmoid_loss(cosines(speech, text), targets, towers.scale, towers.bias)
     )
@@ -115,7 +115,7 @@ def _without_draws(towers: _Towers, rows: tuple[Tensor, Tensor]) -> Outputs:
 
 
 def _contrast(towers: _Towers) -> Callable[[Outputs], Tensor]:
-    targets = pair_targets([_TEXTS], audio_ids=_TEXTS, weights=[1.0], min_similarity=None)
+    targets = text_targets([_TEXTS], _TEXTS, [1.0])
     return lambda outputs: info_nce(cosines(*outputs), targets, towers.scale)
 
 

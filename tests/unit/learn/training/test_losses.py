@@ -21,7 +21,8 @@ from fcaps_pipeline.learn.training.losses import (
     sigmoid_loss,
     tag_losses,
 )
-from fcaps_pipeline.learn.training.targets import PairTargets, pair_targets
+from fcaps_pipeline.learn.training.targets import PairTargets
+from tests.unit.learn.training.text_targets import text_targets
 
 _SCALE, _BIAS = 7.0, -3.0
 _NAN = float("nan")
@@ -35,7 +36,7 @@ def _targets(
     num_rows: int, weights: tuple[float, ...] = (1.0,), ignored: tuple[tuple[int, int], ...] = ()
 ) -> PairTargets:
     slots = [[f"text {row} of slot {slot}" for row in range(num_rows)] for slot in range(len(weights))]
-    targets = pair_targets(slots, audio_ids=slots[0], weights=weights, min_similarity=None)
+    targets = text_targets(slots, slots[0], weights)
     for row, text in ignored:
         targets.ignored_BN[row, text] = True
     return targets
@@ -118,7 +119,7 @@ def test_two_texts_are_stage_two_of_clsp_in_matrices() -> None:
 
 
 def test_identical_texts_leave_the_floor_of_the_loss_at_zero() -> None:
-    targets = pair_targets([["same", "Same.", "other"]], audio_ids=["a", "b", "c"], weights=[1.0], min_similarity=None)
+    targets = text_targets([["same", "Same.", "other"]], ["a", "b", "c"], [1.0])
     perfect_BN = torch.tensor([[1.0, 1, -1], [1, 1, -1], [-1, -1, 1]])
     assert float(info_nce(perfect_BN, targets, 100.0)) == pytest.approx(0, abs=1e-6)
 
@@ -148,12 +149,12 @@ def _slow_bce(cosine: float, label: float) -> float:
     return -(label * math.log(likely) + (1 - label) * math.log(1 - likely))
 
 
-def test_tag_losses_weigh_tags_and_skip_rows_without() -> None:
+def test_tag_losses_weigh_tags_that_hold_and_skip_rows_without() -> None:
     cosines_BG, label_BG = _cosines(3, 4), torch.tensor([[1, 0, 0, 1], [0, 0, 0, 0], [0, 1, 0, 0]])
     weights = [0.5, 2.0, 0.0, 1.5]
     losses = tag_losses(cosines_BG, label_BG, _SCALE, _BIAS, torch.tensor(weights))
     expected = [
-        sum(w * _slow_bce(float(c), float(y)) for w, c, y in zip(weights, *row, strict=True)) / 4
+        np.mean([(w if y else 1) * _slow_bce(float(c), float(y)) for w, c, y in zip(weights, *row, strict=True)])
         for row in zip(cosines_BG, label_BG, strict=True)
     ]
     assert losses.loss_B.tolist() == pytest.approx([expected[0], 0, expected[2]])

@@ -17,12 +17,14 @@ from fcaps_pipeline.learn.dual_encoder.model import DualEncoder
 from fcaps_pipeline.learn.training.job import TrainJob
 from fcaps_pipeline.learn.training.losses import info_nce, sigmoid_loss
 from fcaps_pipeline.learn.training.objectives import Objective, PreparedBatch
-from fcaps_pipeline.learn.training.targets import pair_targets
+from fcaps_pipeline.learn.training.phrase_clusters import PhraseBank
 from fcaps_pipeline.learn.training.text_sampling import StepContext
+from tests.unit.learn.training.text_targets import text_targets
 from tests.unit.learn.training.tones import TINY_MODEL, tone_job
 
 _MODEL = {**TINY_MODEL, "frames": {"num_layers": 1, "num_heads": 2, "dropout": 0.0}}
 _MOMENT = StepContext(seed=0, epoch=0, step=0, num_steps=10)
+_BANK = PhraseBank(["laugh", "cough"])
 _FINE = ("A man speaks softly.", "A woman speaks loudly.", "A deep hum.")
 
 
@@ -70,15 +72,15 @@ def _batch(num_rows: int = 3) -> TrainingBatch:
 
 def _loss(objective: Objective, prepared: PreparedBatch) -> tuple[float, dict[str, float]]:
     (part,) = prepared.parts
-    loss, terms = objective.loss(prepared, objective.embed(part))
-    return float(loss.detach()), terms
+    loss, terms = objective.loss(prepared, objective(part))
+    return float(loss.detach()), {name: float(term) for name, term in terms.items()}
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms() -> None:
     weights = {"info_nce": 0.5, "sigmoid": 2.0, "flips": 0.3, "frames": 0.7, "tags": 1.5}
     sections: dict[str, Any] = {name: {"weight": weight} for name, weight in weights.items()}
     sections["tags"]["wordings"] = {"deep": ["deep"], "loud": ["loud", "strong"]}
-    objective = Objective(_model(), _job(**sections), tag_weight_G=torch.tensor([1.0, 2.0]))
+    objective = Objective(_model(), _job(**sections), tag_weight_G=torch.tensor([1.0, 2.0]), phrases=_BANK)
     loss, terms = _loss(objective, objective.prepare(_batch(), _MOMENT))
     assert loss == pytest.approx(sum(weights[name] * terms[name] for name in weights))
 
@@ -89,7 +91,7 @@ def test_pair_losses_are_those_of_the_embeddings() -> None:
     _, terms = _loss(objective, objective.prepare(batch, _MOMENT))
     cosines_BN = model.encode_speech(batch.audio_BT, batch.lengths_B) @ model.encode_text(_FINE).T
     cosines_BN = cosines_BN.detach()
-    targets = pair_targets([_FINE], audio_ids=_FINE, weights=[1.0], min_similarity=0.9)
+    targets = text_targets([_FINE], _FINE, [1.0])
     scale, bias = model.clip_scale.scale.item(), model.clip_scale.bias.item()
     assert terms["info_nce"] == pytest.approx(info_nce(cosines_BN, targets, scale).item(), rel=1e-5)
     assert terms["sigmoid"] == pytest.approx(sigmoid_loss(cosines_BN, targets, scale, bias).item(), rel=1e-5)
@@ -98,9 +100,9 @@ def test_pair_losses_are_those_of_the_embeddings() -> None:
 def test_a_copy_of_a_row_is_no_negative_of_it_though_its_caption_differs() -> None:
     objective, batch = Objective(_model(), _job(info_nce={}), tag_weight_G=None), _batch()
     copied = replace(batch, rows=(*batch.rows[:2], replace(batch.rows[2], audio_id="a0")))
-    ignored_BN = objective.prepare(copied, _MOMENT).targets.ignored_BN
+    ignored_BN = objective.targets(objective.prepare(copied, _MOMENT)).ignored_BN
     assert ignored_BN.nonzero().tolist() == [[0, 2], [2, 0]]
-    assert not objective.prepare(batch, _MOMENT).targets.ignored_BN.any()
+    assert not objective.targets(objective.prepare(batch, _MOMENT)).ignored_BN.any()
 
 
 def test_captions_that_are_cut_count_and_changed_ones_do_not() -> None:
@@ -111,11 +113,11 @@ def test_captions_that_are_cut_count_and_changed_ones_do_not() -> None:
 @pytest.mark.parametrize(("max_tokens", "phrase"), [(4, "laugh"), (32, "a laugh that goes on and on " * 9)])
 def test_a_caption_or_phrase_that_is_refused_names_its_segment(max_tokens: int, phrase: str) -> None:
     model = _model(max_tokens, long_texts="refuse")
-    objective, batch = Objective(model, _job(info_nce={}, frames={}), tag_weight_G=None), _batch()
+    objective, batch = Objective(model, _job(info_nce={}, frames={}), tag_weight_G=None, phrases=_BANK), _batch()
     event = batch.rows[0].events[0].model_copy(update={"phrase": phrase})
     batch = replace(batch, rows=(replace(batch.rows[0], events=(event,)), *batch.rows[1:]))
     with pytest.raises(UsageError, match=f"a text of s0 is longer than the {max_tokens} tokens"):
-        objective.embed(objective.prepare(batch, _MOMENT).parts[0])
+        objective(objective.prepare(batch, _MOMENT).parts[0])
 
 
 def test_tags_are_means_of_their_wordings_and_rows_without_tags_do_not_count() -> None:
@@ -125,14 +127,15 @@ def test_tags_are_means_of_their_wordings_and_rows_without_tags_do_not_count() -
     _, terms = _loss(objective, objective.prepare(batch, _MOMENT))
     deep, loud, strong = model.encode_text(["deep", "loud", "strong"])
     tag_GE = functional.normalize(torch.stack([deep, (loud + strong) / 2]), dim=1)
-    logits_BG = model.tag_logits(model.encode_speech(batch.audio_BT, batch.lengths_B)[:2], tag_GE)
+    speech_BE = model.encode_speech(batch.audio_BT, batch.lengths_B)[:2]
+    logits_BG = model.tag_scale(model.similarity(speech_BE, tag_GE))
     expected = functional.binary_cross_entropy_with_logits(logits_BG, torch.eye(2))
     assert terms["tags"] == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_frames_ask_own_phrases_and_those_of_other_rows() -> None:
     model, batch = _model(), _batch()
-    objective = Objective(model, _job(info_nce={}, frames={}), tag_weight_G=None)
+    objective = Objective(model, _job(info_nce={}, frames={}), tag_weight_G=None, phrases=_BANK)
     _, terms = _loss(objective, objective.prepare(batch, _MOMENT))
     frames_BFE, mask_BF = model.encode_frames(batch.audio_BT, batch.lengths_B)
     logits_BFP = model.frame_logits(frames_BFE, model.encode_text(["laugh", "cough"]))
@@ -162,7 +165,7 @@ def test_changed_captions_are_wrong_for_their_row_alone() -> None:
 
 def test_a_share_without_rows_has_the_shapes_of_one_with_rows() -> None:
     objective = Objective(_model(), _job(info_nce={}, frames={}, flips={"per_row": 2}), tag_weight_G=None)
-    empty, full = (objective.embed(objective.prepare(_batch(rows), _MOMENT).parts[0]) for rows in (0, 3))
+    empty, full = (objective(objective.prepare(_batch(rows), _MOMENT).parts[0]) for rows in (0, 3))
     assert [len(output) for output in empty] == [0] * len(full)
     assert [output.shape[1:] for output in empty] == [output.shape[1:] for output in full]
 
@@ -170,4 +173,4 @@ def test_a_share_without_rows_has_the_shapes_of_one_with_rows() -> None:
 def test_frames_need_a_model_that_embeds_them() -> None:
     model = DualEncoder.new(DualEncoderConfig.model_validate(TINY_MODEL), _FINE)
     with pytest.raises(JobError, match="needs a model with a frame projector"):
-        Objective(model, _job(info_nce={}, frames={}), tag_weight_G=None)
+        Objective(model, _job(info_nce={}, frames={}), tag_weight_G=None, phrases=_BANK)

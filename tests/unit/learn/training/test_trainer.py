@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from fcaps_pipeline.errors import JobError, TrainingError, UsageError
@@ -58,7 +59,11 @@ _EVERYTHING: dict[str, Any] = {
     "objectives": {
         "info_nce": {},
         "sigmoid": {"weight": 0.5},
-        "tags": {"wordings": {"deep": ["a deep tone"], "loud": ["a loud tone", "strong"]}, "max_repeats": 3},
+        "tags": {
+            "wordings": {"deep": ["a deep tone"], "loud": ["a loud tone", "strong"]},
+            "max_repeats": 3,
+            "positive_weight_cap": 5,
+        },
         "flips": {},
         "frames": {"phrases_per_row": 4},
     },
@@ -151,12 +156,56 @@ def test_a_broken_number_stops_with_step_and_segments(runs: tuple[Path, Path], t
 
 def test_a_folder_belongs_to_one_job(runs: tuple[Path, Path], tmp_path: Path) -> None:
     train(tone_job(*runs, optimisation={"steps": 1}), tmp_path / "run", NotingCallback())
-    with pytest.raises(JobError, match=r"differs in optimisation.steps \(was 1, is 2\), seed \(was 0, is 5\); undo"):
-        train(tone_job(*runs, optimisation={"steps": 2}, seed=5), tmp_path / "run", NotingCallback())
+    faster = {"steps": 1, "learning_rate": 1.0}
+    with pytest.raises(
+        JobError, match=r"optimisation.learning_rate \(was 0.0001, is 1.0\), seed \(was 0, is 5\); undo"
+    ):
+        train(tone_job(*runs, optimisation=faster, seed=5), tmp_path / "run", NotingCallback())
     index = runs[0] / "index.json"
     index.write_text(json.dumps(json.loads(index.read_text()) | {"fcaps_version": "9"}))
-    with pytest.raises(JobError, match="differs in index_sha256"):
+    with pytest.raises(JobError, match=r"differs in data\.splits"):
         train(tone_job(*runs, optimisation={"steps": 1}), tmp_path / "run", NotingCallback())
+
+
+def test_what_does_not_decide_the_result_may_change_and_the_log_tells(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    rate = {"learning_rate": 1e-3, "schedule": {"kind": "constant"}}
+    whole, first, second = NotingCallback(), NotingCallback(), NotingCallback()
+    train(tone_job(*runs, optimisation={"steps": 5, **rate}), tmp_path / "whole", whole)
+    train(tone_job(*runs, optimisation={"steps": 2, **rate}), tmp_path / "run", first)
+    moved = runs[0].rename(tmp_path / "moved"), runs[1]
+    longer = tone_job(*moved, optimisation={"steps": 5, "chunk_rows": 3, **rate}, dev={"every_steps": 2})
+    train(longer, tmp_path / "run", second)
+    assert second.done == 2
+    assert [*first.losses, *second.losses] == pytest.approx(whole.losses, rel=1e-4)
+    (told,) = [entry for entry in read_log(tmp_path / "run" / "log.jsonl") if entry["event"] == "changed"]
+    assert told["step"] == 2
+    assert [change.partition(" ")[0] for change in told["changes"]] == [
+        "data.splits.train",
+        "dev.every_steps",
+        "optimisation.chunk_rows",
+        "optimisation.steps",
+    ]
+    with pytest.raises(JobError, match="has taken 5 steps, the job asks for 4"):
+        train(tone_job(*moved, optimisation={"steps": 4, **rate}), tmp_path / "run", NotingCallback())
+
+
+def test_frozen_weights_stay_and_thawed_ones_go_on_to_the_bit(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    groups = [{"match": "speech_tower", "frozen_steps": 4}, {"match": "text_tower", "frozen_steps": None}]
+    job = tone_job(*runs, optimisation={"steps": 6, "groups": groups}, checkpoints={"every_steps": 1, "keep": 9})
+    train(job, tmp_path / "whole", NotingCallback())
+    with pytest.raises(_Killed):
+        train(job, tmp_path / "killed", _Killer(4))
+    train(job, tmp_path / "killed", NotingCallback())
+    assert _same(_weights(tmp_path / "whole"), _weights(tmp_path / "killed"))
+    first, third, last = (
+        load_file(tmp_path / "whole" / "checkpoints" / f"step-{step:08d}" / "model" / "model.safetensors")
+        for step in (1, 3, 6)
+    )
+    moved = [name.partition(".")[0] for name in third if not torch.equal(third[name], last[name])]
+    assert {"speech_tower", "speech_projection", "text_projection"} <= set(moved)
+    assert "text_tower" not in moved
+    before = [name.partition(".")[0] for name in third if not torch.equal(first[name], third[name])]
+    assert not {"speech_tower", "text_tower"} & set(before)
 
 
 def test_a_folder_of_something_else_is_refused(runs: tuple[Path, Path], tmp_path: Path) -> None:
