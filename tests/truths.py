@@ -21,6 +21,7 @@ STEADY_MAN = SpeechTruth(
     rate_change_ratio=1.0,
     rate_course="steady",
     pauses=(),
+    events=(),
     snr_db=None,
     reverberation_s=None,
 )

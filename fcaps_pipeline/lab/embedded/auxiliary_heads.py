@@ -2,9 +2,11 @@
 
 Two places are helped. The audio tower: its positions restart every second, so a mean over the whole clip
 cannot tell a rise from a fall, and the heads read the means of six equal parts. The text model: heads read the
-place after the audio, below the last layer. Both answers see it, so that both find every fact in the same place;
-what the heads decide there is what both answers learn to say at the end of training.
-Shapes: B clips, A audio positions, D width, C inputs of the heads.
+place after the audio, below the last layer. All answers see it, so that all find every fact in the same place;
+what the heads decide there is what both captions learn to say at the end of training.
+What happens when is asked at every audio position of either place; of the text model also which second that is,
+because nothing that enters it tells the time.
+Shapes: B clips, A audio positions, N positions of all clips, D width, C inputs of the heads, P phrases.
 """
 
 import math
@@ -13,6 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from fcaps_pipeline.lab.embedded.architecture import MAX_SPEECH_S
+from fcaps_pipeline.lab.embedded.timed_events import PHRASES, happening, position_times_s
 from fcaps_pipeline.lab.synthesis.truth import ClipTruth, SpeechTruth
 
 PARTS = 6
@@ -29,6 +33,7 @@ FACTS: dict[str, tuple[str, ...]] = {
 }
 _NUM_MEASURES = 6
 _MEASURES_WEIGHT = 4.0
+_SECONDS_WEIGHT = 0.1
 _UNKNOWN = -100
 """What cross entropy leaves out."""
 
@@ -47,16 +52,31 @@ class AuxiliaryHeads(nn.Module):
         super().__init__()
         self.tower = FactHeads(PARTS * width, 2 * width)
         self.answer = FactHeads(width, 2 * width)
+        self.tower_places = nn.Linear(width, len(PHRASES))
+        self.places = nn.Linear(width, len(PHRASES))
+        self.seconds = nn.Linear(width, MAX_SPEECH_S)
 
     def heard(self, audio_BAD: torch.Tensor, mask_BA: torch.Tensor, truths: list[ClipTruth]) -> torch.Tensor:
-        """Loss of what the audio tower heard."""
+        """Loss of what the audio tower heard, and where."""
         loss: torch.Tensor = self.tower(_part_means(audio_BAD, mask_BA).flatten(1), truths)
-        return loss
+        return loss + _happening_loss(self.tower_places(audio_BAD[mask_BA]), mask_BA, truths)
 
-    def understood(self, place_BD: torch.Tensor, truths: list[ClipTruth]) -> torch.Tensor:
-        """Loss of what the text model knows after the audio."""
+    def understood(
+        self, place_BD: torch.Tensor, audio_ND: torch.Tensor, mask_BA: torch.Tensor, truths: list[ClipTruth]
+    ) -> torch.Tensor:
+        """Loss of what the text model knows after the audio, and at each of its positions.
+
+        Args:
+            place_BD: states after the audio.
+            audio_ND: states at the audio positions, clip after clip.
+            mask_BA: the positions that belong to a clip.
+            truths: of the clips.
+        """
         loss: torch.Tensor = self.answer(place_BD, truths)
-        return loss
+        times_A = position_times_s(mask_BA.shape[1]).to(mask_BA.device)
+        seconds_N = times_A.long().expand(mask_BA.shape)[mask_BA]
+        timed = functional.cross_entropy(self.seconds(audio_ND).float(), seconds_N)
+        return loss + _happening_loss(self.places(audio_ND), mask_BA, truths) + _SECONDS_WEIGHT * timed
 
     def decided(self, place_BD: torch.Tensor, truths: list[ClipTruth]) -> list[ClipTruth]:
         """What the text model takes each clip for after the audio, in place of the truths."""
@@ -131,6 +151,12 @@ def _measures(speech: SpeechTruth) -> list[float]:
         math.nan if speech.pitch_change_semitones is None else speech.pitch_change_semitones / 4.0,
         2.0 * math.log2(speech.rate_change_ratio),
     ]
+
+
+def _happening_loss(logits_NP: torch.Tensor, mask_BA: torch.Tensor, truths: list[ClipTruth]) -> torch.Tensor:
+    """Loss of what is said to happen at each audio position, against what does."""
+    labels_BAP = happening(truths, mask_BA.shape[1]).to(mask_BA.device)
+    return functional.binary_cross_entropy_with_logits(logits_NP.float(), labels_BAP[mask_BA])
 
 
 def _part_means(audio_BAD: torch.Tensor, mask_BA: torch.Tensor) -> torch.Tensor:

@@ -1,14 +1,14 @@
-"""Turns clips into training batches: augmented features, both captions in one masked sequence.
+"""Turns clips into training batches: augmented features, and everything to be answered in one masked sequence.
 
-Enters: clips, tokenizer, prompts and a random generator. Leaves: a `Batch` whose sequences are
-`prefix | fine request and answer | global request and answer`, the prefix being all that both requests
-begin with. The global branch neither sees the fine one nor comes after it in position, so each equals its
-own request, and the audio is read once.
+Enters: clips, requests, claims and a random generator. Leaves: a `Batch` whose sequences are `prefix | fine request
+and answer | …`, the prefix being all that the requests begin with. Half of the clips go on with the request for a
+global caption, half with that for events and with claims: each step asks everything, and no sequence is long. A branch
+neither sees another one nor comes after it in position, so each equals its own request, and the audio is read once.
 Shapes: B clips, T tokens, F frames, M mel bands.
 """
 
-from dataclasses import dataclass, replace
-from itertools import takewhile
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,13 @@ from tokenizers import Tokenizer
 from torch.nn import functional
 
 from fcaps_pipeline.lab.embedded import tokenizer as tok
-from fcaps_pipeline.lab.embedded.architecture import MAX_SPEECH_S, token_id
+from fcaps_pipeline.lab.embedded.architecture import HOP_SAMPLES, MAX_SPEECH_S, token_id
+from fcaps_pipeline.lab.embedded.claims import ClaimDraw, DrawnClaim
 from fcaps_pipeline.lab.embedded.features import Clip, Mel, pad_mels
-from fcaps_pipeline.lab.embedded.forward import FRAMES_PER_CHUNK, audio_positions
-from fcaps_pipeline.lab.embedded.grammar import MarkedCaption, fine_caption, global_caption
-from fcaps_pipeline.lab.embedded.model_folder import request_text
+from fcaps_pipeline.lab.embedded.forward import FRAMES_PER_CHUNK
+from fcaps_pipeline.lab.embedded.grammar import MarkedText, fine_caption, global_caption
+from fcaps_pipeline.lab.embedded.requests import Requests
+from fcaps_pipeline.lab.embedded.timed_events import events_answer
 from fcaps_pipeline.lab.synthesis.truth import ClipTruth
 
 FACT_WEIGHT = 6.0
@@ -30,19 +32,27 @@ STEADY_FACT_WEIGHT = 7.5
 FORCED_WEIGHT = 0.1
 """Weight of tokens the decoding grammar leaves no choice about: JSON keys and punctuation."""
 PLAIN_WEIGHT = 0.7
+EVENT_WEIGHT = 4.0
+CLAIM_WEIGHT = 5.0
+CLAIMS_PER_CLIP = 4
+_GLOBAL_SHARE = 0.5
 _STRETCH = 0.15
 """Largest change of pace, as a natural logarithm."""
 _MAX_FRAMES = 100 * MAX_SPEECH_S
 
-_PREFIX, _FINE, _GLOBAL, _PADDING = 0, 1, 2, 3
+_PADDING, _PREFIX = -1, 0
 
 
 @dataclass(frozen=True)
-class Prompts:
-    """The two instructions the captioner answers to."""
+class Branch:
+    """A request without the prefix, and its answer."""
 
-    fine: str
-    global_: str
+    request: list[int]
+    answer: list[int]
+    weights: list[float]
+    """Of predicting each token of the answer."""
+    facts: list[bool]
+    """Whether each token carries a fact of a caption."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +64,11 @@ class Batch:
     tokens_BT: torch.Tensor
     positions_BT: torch.Tensor
     branch_BT: torch.Tensor
-    """0 prefix, 1 fine, 2 global, 3 padding."""
+    """0 prefix, from 1 on the branches in their order, -1 padding."""
     weight_BT: torch.Tensor
     """Weight of predicting the token at this place; 0 where it is given."""
+    fact_BT: torch.Tensor
+    """Whether the token carries a fact of a caption."""
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
@@ -70,114 +82,188 @@ class Batch:
         same_request = (branch[:, None, :] == _PREFIX) | (branch[:, None, :] == branch[:, :, None])
         return causal & same_request
 
-    def facts(self) -> torch.Tensor:
-        """The places whose token carries a fact, `(B, T)` bool."""
-        return self.weight_BT >= FACT_WEIGHT
-
     def shared(self) -> "Batch":
-        """The batch without what follows the last place that both requests share in the longest row."""
+        """The batch without what follows the last place that all requests share in the longest row."""
         length = int(self.after_audio().nonzero()[:, 1].max()) + 1
-        columns = ("tokens_BT", "positions_BT", "branch_BT", "weight_BT")
-        return replace(self, **{name: getattr(self, name)[:, :length] for name in columns})
+        columns = ("tokens_BT", "positions_BT", "branch_BT", "weight_BT", "fact_BT")
+        return Batch(
+            mel_BFM=self.mel_BFM,
+            lengths_B=self.lengths_B,
+            **{name: getattr(self, name)[:, :length] for name in columns},
+        )
 
     def after_audio(self) -> torch.Tensor:
-        """The last place that both requests share, `(B, T)` bool: one per clip."""
+        """The last place that all requests share in each row, `(B, T)` bool."""
         following_BT = functional.pad(self.branch_BT[:, 1:], (0, 1), value=_PADDING)
         return (self.branch_BT == _PREFIX) & (following_BT != _PREFIX)
+
+
+def pack(
+    mel_BFM: torch.Tensor,
+    lengths_B: torch.Tensor,
+    prefixes: Sequence[list[int]],
+    branches: Sequence[Sequence[Branch]],
+    padding: int,
+) -> Batch:
+    """One sequence for each clip: its prefix, and its branches behind it.
+
+    Args:
+        mel_BFM: features.
+        lengths_B: frames of each clip.
+        prefixes: tokens of each clip.
+        branches: of each clip.
+        padding: token at the end of shorter sequences.
+    """
+    rows = [_row(prefix, some) for prefix, some in zip(prefixes, branches, strict=True)]
+    longest = max(len(row[0]) for row in rows)
+    fills = (padding, 0, _PADDING, 0.0, False)
+    tokens_BT, positions_BT, branch_BT, weight_BT, fact_BT = (
+        torch.tensor([[*row[column], *[fill] * (longest - len(row[column]))] for row in rows])
+        for column, fill in enumerate(fills)
+    )
+    return Batch(
+        mel_BFM=mel_BFM,
+        lengths_B=lengths_B,
+        tokens_BT=tokens_BT,
+        positions_BT=positions_BT,
+        branch_BT=branch_BT,
+        weight_BT=weight_BT,
+        fact_BT=fact_BT,
+    )
+
+
+def _row(
+    prefix: list[int], branches: Sequence[Branch]
+) -> tuple[list[int], list[int], list[int], list[float], list[bool]]:
+    """Tokens, positions, branches, weights and facts of one clip."""
+    start = len(prefix)
+    tokens, positions, numbers = [*prefix], [*range(start)], [_PREFIX] * start
+    weights, facts = [0.0] * start, [False] * start
+    for number, branch in enumerate(branches, start=1):
+        length = len(branch.request) + len(branch.answer)
+        tokens += branch.request + branch.answer
+        positions += range(start, start + length)
+        numbers += [number] * length
+        weights += [0.0] * len(branch.request) + branch.weights
+        facts += [False] * len(branch.request) + branch.facts
+    return tokens, positions, numbers, weights, facts
 
 
 class BatchMaker:
     """Builds batches; holds what does not change between them."""
 
-    def __init__(self, tokenizer: Tokenizer, prompts: Prompts) -> None:
-        self._tokenizer = tokenizer
-        self._audio_pad = token_id(tokenizer, tok.AUDIO_PAD)
+    def __init__(self, tokenizer: Tokenizer, requests: Requests, claims: ClaimDraw) -> None:
+        self._tokenizer, self._requests, self._claims = tokenizer, requests, claims
         self._turn_end = token_id(tokenizer, tok.TURN_END)
         self._padding = token_id(tokenizer, tok.END_OF_TEXT)
-        before, after_fine = request_text(prompts.fine).split(tok.AUDIO_PAD)
-        after_global = request_text(prompts.global_).split(tok.AUDIO_PAD)[1]
-        self._before = tokenizer.encode(before).ids
-        fine, global_ = tokenizer.encode(after_fine).ids, tokenizer.encode(after_global).ids
-        equal = takewhile(lambda pair: pair[0] == pair[1], zip(fine, global_, strict=False))
-        self._shared = [token for token, _ in equal]
-        self._fine_request = fine[len(self._shared) :]
-        self._global_request = global_[len(self._shared) :]
 
-    def request_ids(self, num_frames: int, *, fine: bool) -> list[int]:
-        """Tokens of one request over a clip of so many frames."""
-        return self._prefix(num_frames) + (self._fine_request if fine else self._global_request)
-
-    def _prefix(self, num_frames: int) -> list[int]:
-        """Tokens that both requests begin with."""
-        audio = [self._audio_pad] * int(audio_positions(torch.tensor(num_frames)))
-        return self._before + audio + self._shared
-
-    def batch(self, clips: list[Clip], rng: np.random.Generator, *, augment: bool, stretch: bool = False) -> Batch:
-        """Draws captions, and variations of the features where asked, and pads them.
+    def batch(
+        self,
+        clips: list[Clip],
+        rng: np.random.Generator,
+        *,
+        augment: bool,
+        stretch: bool = False,
+        answers: bool = True,
+    ) -> Batch:
+        """Draws answers and claims, and variations of the features where asked, and pads them.
 
         Args:
             clips: of the batch.
             rng: draws.
             augment: whether the features vary in what alters no label.
             stretch: whether they vary in pace, after which the truths hold no longer.
+            answers: whether anything follows the prefix.
         """
         mels = [_augment(clip.mel_FM, rng) if augment else clip.mel_FM for clip in clips]
         if stretch:
             mels = [_stretch(mel_FM, rng) for mel_FM in mels]
-        return self._captioned(*pad_mels(mels, FRAMES_PER_CHUNK), [clip.truth for clip in clips], rng)
+        mel_BFM, lengths_B = pad_mels(mels, FRAMES_PER_CHUNK)
+        if not answers:
+            return pack(mel_BFM, lengths_B, self._prefixes(lengths_B), [[]] * len(clips), self._padding)
+        truths = [clip.truth for clip in clips]
+        return self._answered(mel_BFM, lengths_B, truths, truths, rng)
 
-    def retold(self, batch: Batch, truths: list[ClipTruth], rng: np.random.Generator) -> Batch:
-        """The same features with captions of other truths."""
-        return self._captioned(batch.mel_BFM, batch.lengths_B, truths, rng)
-
-    def _captioned(
-        self, mel_BFM: torch.Tensor, lengths_B: torch.Tensor, truths: list[ClipTruth], rng: np.random.Generator
+    def retold(
+        self, batch: Batch, decisions: list[ClipTruth], truths: list[ClipTruth], rng: np.random.Generator
     ) -> Batch:
-        rows = [self._row(int(length), truth, rng) for length, truth in zip(lengths_B, truths, strict=True)]
-        longest = max(len(row[0]) for row in rows)
-        fills = (self._padding, 0, _PADDING, 0.0)
-        stacked = [
-            torch.tensor([[*row[column], *[fill] * (longest - len(row[column]))] for row in rows])
-            for column, fill in enumerate(fills)
-        ]
-        tokens_BT, positions_BT, branch_BT, weight_BT = stacked
-        return Batch(
-            mel_BFM=mel_BFM,
-            lengths_B=lengths_B,
-            tokens_BT=tokens_BT,
-            positions_BT=positions_BT,
-            branch_BT=branch_BT,
-            weight_BT=weight_BT,
-        )
+        """The same features, captioned as was decided; claims and events stay with the truth, pace aside.
 
-    def _row(
-        self, num_frames: int, truth: ClipTruth, rng: np.random.Generator
-    ) -> tuple[list[int], list[int], list[int], list[float]]:
-        """Tokens, positions, branches and weights of one clip."""
-        tokens = self._prefix(num_frames)
-        prefix = len(tokens)
-        positions, branches, weights = list(range(prefix)), [_PREFIX] * prefix, [0.0] * prefix
+        Args:
+            batch: of features whose pace may have changed.
+            decisions: what the captions are to state.
+            truths: of the clips before their pace changed.
+            rng: draws.
+        """
+        heard = [
+            _at_pace(truth, int(length), decision)
+            for truth, length, decision in zip(truths, batch.lengths_B, decisions, strict=True)
+        ]
+        return self._answered(batch.mel_BFM, batch.lengths_B, decisions, heard, rng)
+
+    def _answered(
+        self,
+        mel_BFM: torch.Tensor,
+        lengths_B: torch.Tensor,
+        captioned: list[ClipTruth],
+        truths: list[ClipTruth],
+        rng: np.random.Generator,
+    ) -> Batch:
+        branches = [
+            [self._fine(told, rng), *self._others(told, truth, rng)]
+            for told, truth in zip(captioned, truths, strict=True)
+        ]
+        return pack(mel_BFM, lengths_B, self._prefixes(lengths_B), branches, self._padding)
+
+    def _prefixes(self, lengths_B: torch.Tensor) -> list[list[int]]:
+        return [self._requests.prefix(length) for length in lengths_B.tolist()]
+
+    def _others(self, told: ClipTruth, truth: ClipTruth, rng: np.random.Generator) -> list[Branch]:
+        """A global caption, or events and claims."""
+        if rng.random() < _GLOBAL_SHARE:
+            return [self._caption(self._requests.global_, global_caption(told, rng), FACT_WEIGHT, FORCED_WEIGHT)]
+        claims = self._claims.draw(truth, CLAIMS_PER_CLIP, rng)
+        return [self._events(truth), *(self._claim(drawn) for drawn in claims)]
+
+    def _fine(self, truth: ClipTruth, rng: np.random.Generator) -> Branch:
         steady = truth.speech is not None and truth.speech.is_steady
-        fine_fact = STEADY_FACT_WEIGHT if steady else FACT_WEIGHT
-        answers = (
-            (_FINE, self._fine_request, fine_caption(truth, rng), fine_fact, PLAIN_WEIGHT),
-            (_GLOBAL, self._global_request, global_caption(truth, rng), FACT_WEIGHT, FORCED_WEIGHT),
-        )
-        for branch, request, caption, fact, plain in answers:
-            ids, answer_weights = self._answer(caption, fact, plain)
-            tokens += request + ids
-            positions += range(prefix, prefix + len(request) + len(ids))
-            branches += [branch] * (len(request) + len(ids))
-            weights += [0.0] * len(request) + answer_weights
-        return tokens, positions, branches, weights
+        fact = STEADY_FACT_WEIGHT if steady else FACT_WEIGHT
+        return self._caption(self._requests.fine, fine_caption(truth, rng), fact, PLAIN_WEIGHT)
 
-    def _answer(self, caption: MarkedCaption, fact: float, plain: float) -> tuple[list[int], list[float]]:
-        encoded = self._tokenizer.encode(caption.text)
-        weights = [
-            fact if any(start < to and at < end for at, to in caption.fact_spans) else plain
-            for start, end in encoded.offsets
-        ]
-        return [*encoded.ids, self._turn_end], [*weights, plain]
+    def _caption(self, request: list[int], caption: MarkedText, fact: float, plain: float) -> Branch:
+        answer, facts = self._encode(caption)
+        return Branch(request, answer, [fact if is_fact else plain for is_fact in facts], facts)
+
+    def _events(self, truth: ClipTruth) -> Branch:
+        answer, decided = self._encode(events_answer(truth))
+        weights = [EVENT_WEIGHT if is_decided else FORCED_WEIGHT for is_decided in decided]
+        return Branch(self._requests.events, answer, weights, [False] * len(answer))
+
+    def _claim(self, drawn: DrawnClaim) -> Branch:
+        """The first token decides; what follows it is forced."""
+        answer = [*self._tokenizer.encode(drawn.claim.answer).ids, self._turn_end]
+        weights = [CLAIM_WEIGHT * drawn.weight, *[FORCED_WEIGHT] * (len(answer) - 1)]
+        return Branch(self._requests.probe(drawn.claim.sentence), answer, weights, [False] * len(answer))
+
+    def _encode(self, answer: MarkedText) -> tuple[list[int], list[bool]]:
+        """The tokens of an answer with its end, and which of them are marked."""
+        encoded = self._tokenizer.encode(answer.text)
+        marked = [any(start < to and at < end for at, to in answer.fact_spans) for start, end in encoded.offsets]
+        return [*encoded.ids, self._turn_end], [*marked, False]
+
+
+def _at_pace(truth: ClipTruth, num_frames: int, decision: ClipTruth) -> ClipTruth:
+    """The truth of a clip at another pace: its times move, and its rate is what was decided."""
+    if truth.speech is None or decision.speech is None:
+        return truth
+    num_samples = num_frames * HOP_SAMPLES
+    factor = num_samples / truth.num_samples
+    events = tuple(
+        event.model_copy(update={"start_s": factor * event.start_s, "end_s": factor * event.end_s})
+        for event in truth.speech.events
+    )
+    speech = truth.speech.model_copy(update={"events": events, "rate": decision.speech.rate})
+    return truth.model_copy(update={"num_samples": num_samples, "speech": speech})
 
 
 def _augment(mel_FM: npt.NDArray[np.float16], rng: np.random.Generator) -> npt.NDArray[np.float16]:

@@ -1,6 +1,6 @@
-"""Captions from the thinker in transformers, batched, for evaluation.
+"""Answers from the thinker in transformers, batched, for evaluation.
 
-Enters: features of clips. Leaves: the text after each of the two requests. vLLM gives the same text
+Enters: features of clips, and a request about each. Leaves: the text that follows. vLLM gives the same text
 token for token when it serves the same weights in float32 and takes the likeliest token.
 """
 
@@ -13,36 +13,32 @@ from transformers import DynamicCache
 
 from fcaps_pipeline.lab.embedded import tokenizer as tok
 from fcaps_pipeline.lab.embedded.architecture import token_id
-from fcaps_pipeline.lab.embedded.batches import BatchMaker
 from fcaps_pipeline.lab.embedded.features import Mel, pad_mels
 from fcaps_pipeline.lab.embedded.forward import FRAMES_PER_CHUNK, Thinker, encode_audio
 
 MAX_NEW_TOKENS = 120
 
 
-def generate_captions(
+def generate(
     thinker: Thinker,
     tokenizer: Tokenizer,
-    maker: BatchMaker,
+    requests: list[list[int]],
     mels: list[Mel],
     *,
-    fine: bool,
     temperature: float,
     generator: torch.Generator,
 ) -> list[str]:
-    """One caption per clip; a caption without an end is cut at 120 tokens.
+    """One answer per clip; an answer without an end is cut at 120 tokens.
 
     Args:
         thinker: in evaluation mode.
         tokenizer: of the thinker.
-        maker: builds the requests.
+        requests: tokens of the whole request about each clip.
         mels: features of a few clips, which are padded to the longest.
-        fine: which of the two requests to make.
         temperature: of sampling; 0 takes the likeliest token.
         generator: draws the tokens of sampling.
     """
     turn_end, padding = token_id(tokenizer, tok.TURN_END), token_id(tokenizer, tok.END_OF_TEXT)
-    requests = [maker.request_ids(len(mel), fine=fine) for mel in mels]
     longest = max(len(request) for request in requests)
     tokens_BT = torch.tensor([[padding] * (longest - len(ids)) + ids for ids in requests])
     mask_BT = torch.tensor([[0] * (longest - len(ids)) + [1] * len(ids) for ids in requests])

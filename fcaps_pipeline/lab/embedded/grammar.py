@@ -1,7 +1,7 @@
 """Writes captions from the truth of a clip: fine prose over time, and the global JSON.
 
 Enters: a `ClipTruth` and a random generator that chooses among paraphrases. Leaves: a
-`MarkedCaption`, the text with the spans of the words that carry facts. The text keeps every rule
+`MarkedText`, the text with the spans of the words that carry facts. The text keeps every rule
 that the pipeline verifies captions by; the JSON is byte for byte what the decoding grammar permits.
 """
 
@@ -18,8 +18,8 @@ MIN_FINE_CHARACTERS = 132
 
 
 @dataclass(frozen=True)
-class MarkedCaption:
-    """A caption and the character spans `[start, end)` that carry facts."""
+class MarkedText:
+    """An answer and the character spans `[start, end)` that carry facts."""
 
     text: str
     fact_spans: tuple[tuple[int, int], ...]
@@ -63,7 +63,7 @@ _JOINS = (
 _MARK = re.compile(r"\[([^\]]*)\]")
 
 
-def fine_caption(truth: ClipTruth, rng: np.random.Generator) -> MarkedCaption:
+def fine_caption(truth: ClipTruth, rng: np.random.Generator) -> MarkedText:
     """Narrative over time, one paragraph of 128 to 600 characters for speech."""
     if truth.speech is None:
         return _strip_marks(_pick(wordings.NO_SPEECH_FINE, rng))
@@ -82,7 +82,7 @@ def fine_caption(truth: ClipTruth, rng: np.random.Generator) -> MarkedCaption:
     return _strip_marks(" ".join(sentences))
 
 
-def global_caption(truth: ClipTruth, rng: np.random.Generator) -> MarkedCaption:
+def global_caption(truth: ClipTruth, rng: np.random.Generator) -> MarkedText:
     """Atemporal profile as compact JSON; what the truth lacks is `unknown`."""
     speech = truth.speech
     prose = (
@@ -146,9 +146,9 @@ def _pick(choices: tuple[str, ...], rng: np.random.Generator) -> str:
     return choices[int(rng.integers(len(choices)))]
 
 
-def _strip_marks(marked: str) -> MarkedCaption:
+def _strip_marks(marked: str) -> MarkedText:
     spans: list[tuple[int, int]] = []
     for removed, match in enumerate(_MARK.finditer(marked)):
         start = match.start() - 2 * removed
         spans.append((start, start + len(match[1])))
-    return MarkedCaption(text=_MARK.sub(r"\1", marked), fact_spans=tuple(spans))
+    return MarkedText(text=_MARK.sub(r"\1", marked), fact_spans=tuple(spans))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fcaps_pipeline.attributes.borders import PITCH_BORDERS_HZ
 from fcaps_pipeline.errors import ModelError
+from fcaps_pipeline.lab.embedded.requests import CAPTION_PROMPTS
 from fcaps_pipeline.lab.embedded.scores import Score
 from fcaps_pipeline.lab.synthesis import classes
 from fcaps_pipeline.learn.evaluation.tables import plain
@@ -41,6 +42,8 @@ class TrainingRun(Record):
     """Whose recordings those are, and their licence."""
     real_licence: str | None = None
     """Identifier of the licence that the card gives the weights because of them."""
+    prompts: tuple[str, ...] = CAPTION_PROMPTS
+    """References of what it learnt to answer."""
 
 
 _TEMPLATE = """---
@@ -52,9 +55,10 @@ pipeline_tag: audio-text-to-text
 # Embedded captioner of fcaps-pipeline
 
 A demonstration captioner: a Qwen3-Omni thinker with {parameters:.1f} M parameters that ships with the package, so that
-the demo, the tests and a laptop take the path of the cluster. It answers two prompts about one segment of speech:
-`embedded_fine.v1` (prose over time) and `embedded_global.v1` (JSON of the global schema). Use a real audio LLM for data
-you mean to keep.
+the demo, the tests and a laptop take the path of the cluster. Use a real audio LLM for data you mean to keep. It
+answers these prompts about one segment of speech:
+
+{answers}
 
 ## Figures
 
@@ -64,7 +68,7 @@ attribute reader, with bootstrap intervals of 95 % over clips. *Constant* is the
 below), syllable nuclei per second of speech, RMS level, the voiced share, the last third or half against the first,
 silences. Real voices and recordings are of speakers that training never heard: *real voices* are clips made of their
 phrases as the training clips are, *real recordings* are whole files as they were recorded. Candidates are sampled
-five times at temperature 0.6.
+five times at temperature 0.6.{listening}
 
 | what | measure | captioner | constant | rule | clips |
 |---|---|---|---|---|---|
@@ -99,6 +103,17 @@ five times at temperature 0.6.
   --learning-rate {peak_learning_rate}{real_options}`.
 - The demo speech is our own output, CC0.
 """
+_ANSWERS = {
+    "embedded_fine.v1": "prose over time",
+    "embedded_global.v1": "JSON of the global schema",
+    "embedded_probe.v1": "whether one claim is true: `yes`, `no` or `cannot tell`, told apart by the first token",
+    "embedded_events.v1": "JSON of timed events, in seconds",
+}
+_LISTENING = """
+A *probe* asks whether a statement is true; its margin is the logarithm of the odds of yes against no, less that on two
+seconds of silence. A false statement is found where its margin lies below all but 2 % of those of true ones about the
+same attribute. A *flipped* course is one in the other direction, an *invented* one is said of speech that is steady. An
+event is found where one of the same phrase is told whose start and end both lie within 0.3 s of its own."""
 _LICENCE_OF_SYNTHETIC = "cc0-1.0"
 _SYNTHETIC_ONLY = "No recordings of real people were used beyond what these voices contain."
 _WITH_REAL = """Real speech: nearly half of the training clips are phrases of {speakers} people, some as recorded, some
@@ -110,6 +125,8 @@ def write_model_card(folder: Path, run: TrainingRun, scores: list[Score]) -> Non
     fields = run.model_dump()
     fields["parameters"] = run.parameters / 1e6
     fields["rows"] = "\n".join(f"| {' | '.join(score_cells(score))} |" for score in scores)
+    fields["answers"] = "\n".join(f"- `{reference}`: {_ANSWERS[reference]}" for reference in run.prompts)
+    fields["listening"] = "" if run.prompts == CAPTION_PROMPTS else _LISTENING
     fields["men_hz"], fields["women_hz"] = (PITCH_BORDERS_HZ[gender] for gender in ("male", "female"))
     fields["paces"], fields["volumes"] = classes.RATE_BORDERS_HZ, classes.VOLUME_BORDERS_LUFS
     fields["pause_s"] = classes.PAUSE_S[1]

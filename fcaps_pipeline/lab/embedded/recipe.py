@@ -14,8 +14,7 @@ import torch
 from tokenizers import Tokenizer
 
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.jobs.prompts import load_prompt
-from fcaps_pipeline.lab.embedded.batches import Prompts
+from fcaps_pipeline.lab.embedded.claims import JudgedClaim, untold_claims
 from fcaps_pipeline.lab.embedded.evaluation import (
     ClipResult,
     mel_of,
@@ -26,14 +25,18 @@ from fcaps_pipeline.lab.embedded.evaluation import (
     score_published,
     score_recordings,
 )
+from fcaps_pipeline.lab.embedded.event_scores import score_events
 from fcaps_pipeline.lab.embedded.features import Clip, load_block, write_features
 from fcaps_pipeline.lab.embedded.grammar import fine_caption, global_caption
 from fcaps_pipeline.lab.embedded.inference import ClipCaptions, EmbeddedCaptioner
 from fcaps_pipeline.lab.embedded.model_card import TrainingRun, read_run, write_model_card
 from fcaps_pipeline.lab.embedded.model_folder import read_model_folder, write_model_folder
+from fcaps_pipeline.lab.embedded.probe_scores import ProbedClip, claims_to_probe, score_probe
 from fcaps_pipeline.lab.embedded.recordings import RealRecording, is_held_out, write_phrase_bank
+from fcaps_pipeline.lab.embedded.requests import CAPTION_PROMPTS, PROMPTS, Prompts, shipped_prompts
 from fcaps_pipeline.lab.embedded.scores import Score
 from fcaps_pipeline.lab.embedded.signal_rule import read_signal
+from fcaps_pipeline.lab.embedded.timed_events import events_answer
 from fcaps_pipeline.lab.embedded.tokenizer import train_tokenizer
 from fcaps_pipeline.lab.embedded.training import StepReport, TrainingSettings, train, training_device
 from fcaps_pipeline.lab.synthesis.cast import RECORDED_SHARE
@@ -48,6 +51,7 @@ _CHECKPOINT = "checkpoint.pt"
 _RECIPE_FILE = "recipe.json"
 REAL_CLIPS = 1152
 """Made of the phrases of held-out real speakers."""
+_SILENCE_SAMPLES = 32_000
 NUM_CANDIDATES, TEMPERATURE, SAMPLED_CLIPS = 5, 0.6, 96
 """How often, and of how many clips, a fine caption is sampled."""
 
@@ -65,6 +69,8 @@ class Recipe(Record):
     """Name and licence of their recordings, for the card."""
     real_licence: str | None = None
     """Identifier of the licence that their recordings ask of the weights."""
+    prompts: tuple[str, ...] = PROMPTS
+    """References of what it learns to answer."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +133,7 @@ def train_captioner(
         nonlocal done
         # The first step of a resumed run stands for all that were done before.
         units, done = report.step + 1 - done, report.step + 1
-        callback.on_advance(
-            units, f"caption loss {report.caption_loss:.3f}, auxiliary loss {report.auxiliary_loss:.3f}"
-        )
+        callback.on_advance(units, f"answer loss {report.answer_loss:.3f}, auxiliary loss {report.auxiliary_loss:.3f}")
 
     trained = train(clips, tokenizer, prompts, recipe.settings, work / _CHECKPOINT, on_step, workers=workers)
     write_model_folder(out, trained.thinker, tokenizer)
@@ -149,6 +153,7 @@ def train_captioner(
         real_speakers=len(recipe.real_speakers),
         real_credit=recipe.real_credit,
         real_licence=recipe.real_licence,
+        prompts=recipe.prompts,
     )
     write_model_card(out, run, [])
     return evaluate_captioner(out, recipe, work, workers=workers, real=real, callback=callback)
@@ -170,13 +175,16 @@ def evaluate_captioner(
     captioner = EmbeddedCaptioner(thinker, tokenizer, shipped_prompts())
     blocks = _blocks("test", recipe.test_clips, recipe, work / "corpus", workers, callback)
     clips = _load(blocks, work / "features", workers, callback)
+    listens = run.prompts != CAPTION_PROMPTS
     scores = score_clips(_measure_clips(captioner, clips, blocks, callback))
+    scores += _measure_listening(captioner, clips, callback) if listens else []
     scores += score_candidates(_candidates(captioner, clips, callback))
     if real.measuring:
         bank = write_phrase_bank(work / "held_out_recordings", list(real.measuring))
         blocks = _blocks("test", REAL_CLIPS, recipe, work / "held_out_corpus", workers, callback, bank, 1.0)
         clips = _load(blocks, work / "held_out_features", workers, callback)
         scores += score_clips(_spoken(_measure_clips(captioner, clips, blocks, callback)), "real voices: ")
+        scores += _measure_listening(captioner, clips, callback, "real voices: ") if listens else []
     recordings = [read_real_clip(one.path, one.gender) for one in real.measuring]
     recordings += [read_real_clip(path, None) for path in real.sounds]
     if recordings:
@@ -231,9 +239,32 @@ def _candidates(
     return [list(readings) for readings in zip(*passes, strict=True)]
 
 
-def shipped_prompts() -> Prompts:
-    """The two instructions the captioner is trained on."""
-    return Prompts(fine=load_prompt("embedded_fine.v1").text, global_=load_prompt("embedded_global.v1").text)
+def _measure_listening(
+    captioner: EmbeddedCaptioner, clips: list[Clip], callback: ProgressCallback, about: str = ""
+) -> list[Score]:
+    """How the captioner judges claims and times events."""
+    mels = [clip.mel_FM for clip in clips]
+    callback.on_begin("timing events", len(clips))
+    scores = score_events([clip.truth for clip in clips], captioner.events(mels, callback.on_advance), about)
+    rng = np.random.default_rng(0)
+    asked = [(clip, claims_to_probe(clip.truth, rng)) for clip in clips if clip.truth.speech is not None]
+    callback.on_begin("probing claims", len(asked))
+    answers = captioner.probe(
+        [clip.mel_FM for clip, _ in asked],
+        [[claim.sentence for claim in claims] for _, claims in asked],
+        callback.on_advance,
+    )
+    probed = [
+        ProbedClip(clip.truth.speech, tuple(zip(claims, some, strict=True)))
+        for (clip, claims), some in zip(asked, answers, strict=True)
+        if clip.truth.speech is not None
+    ]
+    sentences = list(dict.fromkeys(claim.sentence for _, claims in asked for claim in claims))
+    silence = captioner.probe(
+        [mel_of(np.zeros(_SILENCE_SAMPLES, np.float32))] * len(sentences), [[one] for one in sentences]
+    )
+    by_sentence = {sentence: some[0] for sentence, some in zip(sentences, silence, strict=True)}
+    return [*scores, *score_probe(probed, by_sentence, about)]
 
 
 def _blocks(
@@ -268,9 +299,15 @@ def _load(blocks: list[Path], features: Path, workers: int, callback: ProgressCa
 
 
 def _tokenizer(clips: list[Clip], prompts: Prompts, seed: int) -> Tokenizer:
-    """Trained on one caption of each granularity per clip, and on the prompts."""
+    """Trained on the captions, events and claims of every clip, and on the prompts."""
     rng = np.random.default_rng([seed, 2])
-    texts = [prompts.fine, prompts.global_] * 20
+    texts = [prompts.fine, prompts.global_, prompts.probe, prompts.events] * 20
+    untold = untold_claims()
     for clip in clips:
-        texts += [fine_caption(clip.truth, rng).text, global_caption(clip.truth, rng).text]
+        truth = clip.truth
+        texts += [fine_caption(truth, rng).text, global_caption(truth, rng).text, events_answer(truth).text]
+        claims: list[JudgedClaim] = claims_to_probe(truth, rng) or [untold[0]]
+        claim = claims[int(rng.integers(len(claims)))]
+        texts += [claim.sentence, claim.answer]
+    texts += [claim.sentence for claim in untold] * 20
     return train_tokenizer(texts)

@@ -1,4 +1,4 @@
-"""Trains the captioner: caption loss plus auxiliary heads, resumable after any kill.
+"""Trains the captioner: loss of its answers plus auxiliary heads, resumable after any kill.
 
 Enters: clips, tokenizer, settings and a work folder. Leaves: a trained thinker. Batches depend on
 the seed and the step alone, so that a resumed run takes the steps an uninterrupted one would.
@@ -20,10 +20,12 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from fcaps_pipeline.lab.embedded.auxiliary_heads import AuxiliaryHeads
-from fcaps_pipeline.lab.embedded.batches import Batch, BatchMaker, Prompts
+from fcaps_pipeline.lab.embedded.batches import Batch, BatchMaker
+from fcaps_pipeline.lab.embedded.claims import ClaimDraw
 from fcaps_pipeline.lab.embedded.features import Clip
-from fcaps_pipeline.lab.embedded.forward import Thinker, decode, encode_audio
+from fcaps_pipeline.lab.embedded.forward import PLAIN_ATTENTION, Thinker, encode_audio, read
 from fcaps_pipeline.lab.embedded.model_folder import new_thinker
+from fcaps_pipeline.lab.embedded.requests import Prompts, Requests
 from fcaps_pipeline.lab.synthesis.truth import ClipTruth
 from fcaps_pipeline.learn.training.optimizer import build_optimizer
 from fcaps_pipeline.records.base import Record
@@ -45,7 +47,8 @@ class TrainingSettings(Record):
     """First steps, in which the audio tower alone learns through the auxiliary heads: a third of the cost."""
     agreeing_steps: int = 0
     """Last steps, in which the text model alone learns, and both captions state what the auxiliary heads decided after
-    the audio when these steps began. Where a clip is hard to tell, the two then err alike."""
+    the audio when these steps began. Where a clip is hard to tell, the two then err alike. Claims and events stay with
+    the truth."""
     batch_clips: int = 32
     peak_learning_rate: float = 1.5e-3
     warmup_steps: int = 80
@@ -66,7 +69,7 @@ class StepReport:
     """What one step cost."""
 
     step: int
-    caption_loss: float
+    answer_loss: float
     """0 while only the audio tower learns."""
     auxiliary_loss: float
     """0 while only the text model learns."""
@@ -96,7 +99,7 @@ def train(
     Args:
         clips: the training corpus, in a fixed order.
         tokenizer: of the model.
-        prompts: of the two requests.
+        prompts: of the requests.
         settings: of the run; a checkpoint belongs to one of them.
         checkpoint: file that is replaced every so many steps.
         on_step: told after every step.
@@ -105,8 +108,7 @@ def train(
     device = training_device()
     thinker = new_thinker(tokenizer, seed=settings.seed).to(device)
     thinker.visual.requires_grad_(requires_grad=False)
-    # Plain products beat the fused kernel here: short sequences, explicit masks, a backward pass.
-    thinker.model.set_attn_implementation("eager")
+    thinker.model.set_attn_implementation(PLAIN_ATTENTION)
     heads = AuxiliaryHeads(thinker.config.text_config.hidden_size).to(device)
     parameters = [p for p in [*thinker.parameters(), *heads.parameters()] if p.requires_grad]
     of_heads = ((f"heads.{name}", weight) for name, weight in heads.named_parameters())
@@ -117,7 +119,7 @@ def train(
     thinker.train()
     steps = range(first, settings.steps)
     num_loaders = 0 if device.type == "cpu" else workers
-    maker = BatchMaker(tokenizer, prompts)
+    maker = BatchMaker(tokenizer, Requests(tokenizer, prompts), ClaimDraw([clip.truth for clip in clips]))
     lessons = _Lessons(thinker, heads, decider, maker, settings)
     batches = make_batches(clips, maker, settings, steps, num_workers=num_loaders)
     for step, (chosen, made) in zip(steps, batches, strict=True):
@@ -125,21 +127,21 @@ def train(
             group["lr"] = learning_rate(step, settings)
         truths = [clips[index].truth for index in chosen]
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
-            caption_loss, auxiliary_loss = lessons.losses(step, made, truths)
-        torch.autograd.backward(caption_loss + settings.auxiliary_weight * auxiliary_loss)
+            answer_loss, auxiliary_loss = lessons.losses(step, made, truths)
+        torch.autograd.backward(answer_loss + settings.auxiliary_weight * auxiliary_loss)
         torch.nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         elapsed_s = time.monotonic() - begun_s
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
             _save(checkpoint, step + 1, elapsed_s, thinker, heads, optimizer, lessons.decider)
-        on_step(StepReport(step, caption_loss.item(), auxiliary_loss.item()))
+        on_step(StepReport(step, answer_loss.item(), auxiliary_loss.item()))
     return Trained(thinker.cpu(), elapsed_s)
 
 
 @dataclass
 class _Lessons:
-    """What the model learns at each step: to hear, then to tell the truth too, at last to agree with itself."""
+    """What the model learns at each step: to hear, then to answer with the truth too, at last to agree with itself."""
 
     thinker: Thinker
     heads: AuxiliaryHeads
@@ -149,11 +151,11 @@ class _Lessons:
     settings: TrainingSettings
 
     def losses(self, step: int, made: Batch, truths: list[ClipTruth]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Caption loss and auxiliary loss, 0 where the phase has none."""
+        """Loss of the answers and auxiliary loss, 0 where the phase has none."""
         device = self.thinker.device
         if step < self.settings.first_agreeing_step:
-            with_captions = step >= self.settings.hearing_steps
-            return _truthful_losses(self.thinker, self.heads, made.to(device), truths, with_captions=with_captions)
+            with_answers = step >= self.settings.hearing_steps
+            return _truthful_losses(self.thinker, self.heads, made.to(device), truths, with_answers=with_answers)
         self.thinker.audio_tower.requires_grad_(requires_grad=False)
         self.decider = self.decider or _frozen(self.thinker)
         rng = np.random.default_rng([self.settings.seed, 3, step])
@@ -209,8 +211,11 @@ class _Batches(Dataset[tuple[list[int], Batch]]):
         chosen = choose_clips(self._lengths, step, self._settings)
         rng = np.random.default_rng([self._settings.seed, 1, step])
         # Heads tell the pace of a stretched clip, which makes them decide hard ones; the truth of it is lost.
-        stretch = step >= self._settings.first_agreeing_step
-        return chosen, self._maker.batch([self._clips[index] for index in chosen], rng, augment=True, stretch=stretch)
+        agreeing = step >= self._settings.first_agreeing_step
+        # Hearing needs no answers, and agreeing tells them anew.
+        answers = self._settings.hearing_steps <= step < self._settings.first_agreeing_step
+        clips = [self._clips[index] for index in chosen]
+        return chosen, self._maker.batch(clips, rng, augment=True, stretch=agreeing, answers=answers)
 
 
 def choose_clips(lengths: tuple[int, ...], step: int, settings: TrainingSettings) -> list[int]:
@@ -233,15 +238,16 @@ def _epoch(lengths: tuple[int, ...], epoch: int, settings: TrainingSettings) -> 
 
 
 def _truthful_losses(
-    thinker: Thinker, heads: AuxiliaryHeads, batch: Batch, truths: list[ClipTruth], *, with_captions: bool
+    thinker: Thinker, heads: AuxiliaryHeads, batch: Batch, truths: list[ClipTruth], *, with_answers: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Caption loss, 0 without captions, and auxiliary loss against the truth."""
+    """Loss of the answers, 0 without them, and auxiliary loss against the truth."""
     audio_BAD, mask_BA = encode_audio(thinker, batch.mel_BFM, batch.lengths_B)
     heard = heads.heard(audio_BAD, mask_BA, truths)
-    if not with_captions:
+    if not with_answers:
         return torch.zeros((), device=heard.device), heard
-    caption_loss, place_BD = _caption_loss(thinker, batch, audio_BAD, mask_BA)
-    return caption_loss, heard + heads.understood(place_BD, truths)
+    answers, inner_BTD = _answers_loss(thinker, batch, audio_BAD, mask_BA)
+    audio_ND = inner_BTD[batch.tokens_BT == thinker.config.audio_token_id]
+    return answers, heard + heads.understood(inner_BTD[batch.after_audio()], audio_ND, mask_BA, truths)
 
 
 def _frozen(thinker: Thinker) -> Thinker:
@@ -259,41 +265,38 @@ def _agreeing_loss(
     rng: np.random.Generator,
     device: torch.device,
 ) -> torch.Tensor:
-    """Caption loss against what the heads read in the decider, whose audio tower is that of the thinker."""
+    """Loss of the answers, captions told as the heads decide in the decider, whose audio tower is the thinker's."""
     batch = made.to(device)
     with torch.no_grad():
         audio_BAD, mask_BA = encode_audio(thinker, batch.mel_BFM, batch.lengths_B)
         shared = batch.shared()
         _, inner_BTD = _read(decider, shared, audio_BAD, mask_BA)
         decisions = heads.decided(inner_BTD[shared.after_audio()], truths)
-    return _caption_loss(thinker, maker.retold(made, decisions, rng).to(device), audio_BAD, mask_BA)[0]
+    retold = maker.retold(made, decisions, truths, rng).to(device)
+    return _answers_loss(thinker, retold, audio_BAD, mask_BA)[0]
 
 
-def _caption_loss(
+def _answers_loss(
     thinker: Thinker, batch: Batch, audio_BAD: torch.Tensor, mask_BA: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Loss of both answers, and the state `(B, D)` after the audio, which both may read."""
+    """Loss of all answers, and the states `(B, T, D)` before the last layer."""
     hidden_BTD, inner_BTD = _read(thinker, batch, audio_BAD, mask_BA)
-    # The first answer token follows its own request, so the place before it lies in the same branch.
+    # The first token of an answer follows its own request, so the place before it lies in the same branch.
     predicted = batch.weight_BT[:, 1:] > 0
     logits = thinker.lm_head(hidden_BTD[:, :-1][predicted]).float()
     loss = answer_loss(
         logits,
         batch.tokens_BT[:, 1:][predicted],
         batch.weight_BT[:, 1:][predicted],
-        batch.facts()[:, 1:][predicted],
+        batch.fact_BT[:, 1:][predicted],
     )
-    return loss, inner_BTD[batch.after_audio()]
+    return loss, inner_BTD
 
 
 def _read(
     thinker: Thinker, batch: Batch, audio_BAD: torch.Tensor, mask_BA: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """States of the text model over a batch, after the last layer and before it, each `(B, T, D)`."""
-    embeddings_BTD = thinker.model.embed_tokens(batch.tokens_BT).to(audio_BAD.dtype)
-    is_audio = batch.tokens_BT == thinker.config.audio_token_id
-    embeddings_BTD = embeddings_BTD.masked_scatter(is_audio[..., None], audio_BAD[mask_BA])
-    return decode(thinker, embeddings_BTD, batch.allowed(), batch.positions_BT)
+    return read(thinker, batch.tokens_BT, batch.allowed(), batch.positions_BT, audio_BAD, mask_BA)
 
 
 def answer_loss(

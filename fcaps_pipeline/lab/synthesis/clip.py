@@ -14,6 +14,7 @@ from fcaps_pipeline.audio import surroundings
 from fcaps_pipeline.audio.surroundings import Samples
 from fcaps_pipeline.lab.synthesis import classes, effects, measure
 from fcaps_pipeline.lab.synthesis.cast import Cast
+from fcaps_pipeline.lab.synthesis.clip_events import clip_events
 from fcaps_pipeline.lab.synthesis.plan import PhrasePlan, SpeechPlan, draw_plan
 from fcaps_pipeline.lab.synthesis.praat import change_voice
 from fcaps_pipeline.lab.synthesis.qualities import whisper
@@ -79,6 +80,8 @@ def render(plan: SpeechPlan, rng: np.random.Generator, cast: Cast) -> tuple[Samp
     volume = classes.volume_class(lufs)
     if volume is None or loudness is None or (plan.ramp_db != 0.0) != (loudness != "steady"):
         return None
+    starts_s = [plan.lead_s, *(plan.lead_s + end for _, end in gaps)]
+    courses = {"loudness_course": loudness, "pitch_course": pitch.course, "rate_course": timing.course}
     truth = SpeechTruth(
         voice=plan.voice.voice_id,
         speaker=f"{plan.voice.voice_id} x{plan.formant_scale:.2f}",
@@ -94,6 +97,7 @@ def render(plan: SpeechPlan, rng: np.random.Generator, cast: Cast) -> tuple[Samp
         rate_change_ratio=round(timing.rate_ratio, 3),
         rate_course=timing.course,
         pauses=timing.pauses,
+        events=clip_events(plan, starts_s, plan.lead_s + len(speech_T) / SAMPLE_RATE_HZ, courses, timing.pauses),
         loudness_lufs=round(lufs, 2),
         volume=volume,
         loudness_change_db=round(change_db, 2),

@@ -18,7 +18,7 @@ from fcaps_pipeline.lab.synthesis.cast import RECORDED_SHARE, Cast
 from fcaps_pipeline.lab.synthesis.clip import make_clip
 from fcaps_pipeline.lab.synthesis.fresh_process import call_in_fresh_process
 from fcaps_pipeline.lab.synthesis.recorded import BANK_FILE
-from fcaps_pipeline.lab.synthesis.truth import SPLITS, ClipTruth, Split
+from fcaps_pipeline.lab.synthesis.truth import SPLITS, ClipTruth, SpeechTruth, Split
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.storage.files import writing
 from fcaps_pipeline.storage.job_folder import claim
@@ -35,6 +35,8 @@ class _Settings(Record):
     recorded_share: float
     bank_sha256: str | None
     """Of the list of recorded phrases."""
+    truth_fields: tuple[str, ...] = tuple(SpeechTruth.model_fields)
+    """What is known of speech: blocks whose truths know less are refused."""
 
 
 _logger = logging.getLogger(__name__)

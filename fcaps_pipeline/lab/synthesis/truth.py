@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from fcaps_pipeline.attributes.event_phrases import EventPhrase
 from fcaps_pipeline.lab.synthesis.classes import Direction, PausePlace, PitchClass, RateClass, VoiceQuality, VolumeClass
 from fcaps_pipeline.records.audio import Gender
 from fcaps_pipeline.records.base import Record
@@ -16,6 +17,14 @@ class Pause(Record):
     start_s: float
     end_s: float
     place: PausePlace
+
+
+class TimedEvent(Record):
+    """A phrase that is true of an interval, in seconds of the clip."""
+
+    phrase: EventPhrase
+    start_s: float
+    end_s: float
 
 
 class SpeechTruth(Record):
@@ -49,6 +58,8 @@ class SpeechTruth(Record):
     """Second half against the first."""
     rate_course: Direction
     pauses: tuple[Pause, ...]
+    events: tuple[TimedEvent, ...]
+    """Changes, pauses and whispering, in the order of start, end and phrase."""
     snr_db: float | None
     """None for a clean clip."""
     reverberation_s: float | None

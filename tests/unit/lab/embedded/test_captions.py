@@ -7,17 +7,30 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from fcaps_pipeline.attributes.statements import COURSE_PHRASES
 from fcaps_pipeline.lab.embedded.auxiliary_heads import FACTS, pause_word
 from fcaps_pipeline.lab.embedded.caption_facts import read_fine, read_global
-from fcaps_pipeline.lab.embedded.grammar import MarkedCaption, fine_caption, global_caption
+from fcaps_pipeline.lab.embedded.grammar import MarkedText, fine_caption, global_caption
 from fcaps_pipeline.lab.embedded.tokenizer import train_tokenizer
-from fcaps_pipeline.lab.synthesis.truth import ClipTruth, Pause, SpeechTruth
+from fcaps_pipeline.lab.synthesis.truth import ClipTruth, Pause, SpeechTruth, TimedEvent
 from fcaps_pipeline.records.captions import GlobalCaption
 
 _FORBIDDEN = re.compile(
     r"\b(no|not|without|absence|never|lacks?|background|noise|speakers|recording|audio|clip)\b|[\"\n]", re.IGNORECASE
 )
 _SILENT = ClipTruth(clip_id="s", split="test", num_samples=16_000, speech=None, sound="tones")
+
+
+def _events(loudness: str, pitch: str, rate: str, pauses: tuple[Pause, ...]) -> tuple[TimedEvent, ...]:
+    """Loudness changes from the first word to the last, pitch and rate within the speech."""
+    courses = (("loudness_course", loudness, 0.1), ("pitch_course", pitch, 2.5), ("rate_course", rate, 4.5))
+    changes = [
+        TimedEvent(phrase=COURSE_PHRASES[attribute, direction], start_s=start_s, end_s=4.9)
+        for attribute, direction, start_s in courses
+        if direction != "steady"
+    ]
+    silences = [TimedEvent(phrase="pauses", start_s=pause.start_s, end_s=pause.end_s) for pause in pauses]
+    return tuple(sorted((*changes, *silences), key=lambda event: (event.start_s, event.end_s, event.phrase)))
 
 
 def make_truths() -> list[ClipTruth]:
@@ -29,9 +42,9 @@ def make_truths() -> list[ClipTruth]:
         (Pause(start_s=0.5, end_s=1.0, place="beginning"), Pause(start_s=2.0, end_s=2.5, place="middle")),
     )
     names = ("gender", "pitch", "rate", "volume", "loudness")
-    combinations = itertools.product(*(FACTS[name] for name in names), pauses)
+    combinations = itertools.product(itertools.product(*(FACTS[name] for name in names)), pauses)
     truths = []
-    for index, (*words, pause) in enumerate(combinations):
+    for index, (words, pause) in enumerate(combinations):
         course = FACTS["pitch_course"][index % 3], FACTS["rate_course"][index // 3 % 3]
         speech = {
             **dict(zip(names, words, strict=True)),
@@ -48,6 +61,7 @@ def make_truths() -> list[ClipTruth]:
             "pitch_course": course[0],
             "rate_course": course[1],
             "pauses": pause,
+            "events": _events(words[-1], *course, pause),
             "snr_db": None,
             "reverberation_s": None,
         }
@@ -114,7 +128,7 @@ def test_one_truth_has_many_captions() -> None:
 
 @pytest.mark.parametrize("write", [fine_caption, global_caption])
 def test_whispers_and_voices_are_told_apart_by_one_word_alone(
-    write: Callable[[ClipTruth, np.random.Generator], MarkedCaption],
+    write: Callable[[ClipTruth, np.random.Generator], MarkedText],
 ) -> None:
     """Were one of them introduced in fewer ways, greedy decoding would favour it."""
     rng = np.random.default_rng(0)

@@ -6,7 +6,9 @@ import pytest
 
 from fcaps_pipeline.cli.captioner import train
 from fcaps_pipeline.errors import UsageError
+from fcaps_pipeline.jobs.resources import resolve_path
 from fcaps_pipeline.lab.embedded.model_card import CARD_FILE, TrainingRun, read_run, write_model_card
+from fcaps_pipeline.lab.embedded.requests import PROMPTS
 from fcaps_pipeline.lab.embedded.scores import Score, estimate, share
 
 _RUN = TrainingRun(
@@ -39,6 +41,22 @@ def test_a_card_names_every_option_that_decided_the_weights(tmp_path: Path) -> N
     assert "license: cc0-1.0" in card
     assert "| gender | share | 1.000 [1.000, 1.000] | | | 2 |" in card
     assert read_run(tmp_path) == _RUN
+
+
+def test_a_card_tells_what_the_weights_answer(tmp_path: Path) -> None:
+    """Of a run that says nothing about it, the two captions: so were the first weights made."""
+    for prompts, listens in ((_RUN.prompts, False), (PROMPTS, True)):
+        write_model_card(tmp_path, _RUN.model_copy(update={"prompts": prompts}), [])
+        card = (tmp_path / CARD_FILE).read_text(encoding="utf-8")
+        assert "- `embedded_fine.v1`: prose over time\n- `embedded_global.v1`: JSON" in card
+        assert ("- `embedded_probe.v1`: whether one claim is true" in card) is listens
+        assert ("A *probe* asks" in card) is listens
+
+
+def test_the_shipped_weights_answer_what_their_card_says() -> None:
+    folder = resolve_path("package:captioner")
+    run, card = read_run(folder), (folder / CARD_FILE).read_text(encoding="utf-8")
+    assert {reference for reference in PROMPTS if f"`{reference}`" in card} == set(run.prompts)
 
 
 def test_a_card_gives_the_weights_the_licence_that_real_speech_asks_for(tmp_path: Path) -> None:

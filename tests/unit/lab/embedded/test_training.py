@@ -12,12 +12,22 @@ from fcaps_pipeline.errors import OutputError
 from fcaps_pipeline.lab.embedded import tokenizer as tok
 from fcaps_pipeline.lab.embedded.architecture import build_feature_extractor, token_id
 from fcaps_pipeline.lab.embedded.auxiliary_heads import FACTS, AuxiliaryHeads
-from fcaps_pipeline.lab.embedded.batches import FACT_WEIGHT, STEADY_FACT_WEIGHT, Batch, BatchMaker, Prompts
+from fcaps_pipeline.lab.embedded.batches import CLAIMS_PER_CLIP, FACT_WEIGHT, STEADY_FACT_WEIGHT, Batch, BatchMaker
+from fcaps_pipeline.lab.embedded.claims import ANSWERS, ClaimDraw
 from fcaps_pipeline.lab.embedded.features import Clip, Mel, mel_features, pad_mels
-from fcaps_pipeline.lab.embedded.forward import FRAMES_PER_CHUNK, Thinker, audio_positions, decode, encode_audio
-from fcaps_pipeline.lab.embedded.generation import generate_captions
+from fcaps_pipeline.lab.embedded.forward import (
+    FRAMES_PER_CHUNK,
+    PLAIN_ATTENTION,
+    Thinker,
+    audio_positions,
+    decode,
+    encode_audio,
+)
+from fcaps_pipeline.lab.embedded.generation import generate
 from fcaps_pipeline.lab.embedded.grammar import fine_caption, global_caption
 from fcaps_pipeline.lab.embedded.model_folder import new_thinker, read_model_folder, request_text, write_model_folder
+from fcaps_pipeline.lab.embedded.requests import Prompts, Requests
+from fcaps_pipeline.lab.embedded.timed_events import events_answer
 from fcaps_pipeline.lab.embedded.tokenizer import train_tokenizer
 from fcaps_pipeline.lab.embedded.training import (
     StepReport,
@@ -32,7 +42,9 @@ from fcaps_pipeline.lab.embedded.training import (
 from tests.torch_threads import one_thread  # noqa: F401
 from tests.unit.lab.embedded.test_captions import make_truths
 
-_PROMPTS = Prompts(fine="Tell how the voice unfolds.", global_="Profile the voice.")
+_PROMPTS = Prompts(
+    fine="Tell how the voice unfolds.", global_="Profile the voice.", probe="Is it so: {claim}", events="List events."
+)
 _LENGTHS = (130, 250, 300, 421)
 
 
@@ -61,8 +73,12 @@ def thinker(tokenizer: Tokenizer) -> Thinker:
     return new_thinker(tokenizer, seed=0).eval()
 
 
+def _maker(tokenizer: Tokenizer) -> BatchMaker:
+    return BatchMaker(tokenizer, Requests(tokenizer, _PROMPTS), ClaimDraw([clip.truth for clip in _clips()]))
+
+
 def _batch(tokenizer: Tokenizer) -> Batch:
-    return BatchMaker(tokenizer, _PROMPTS).batch(_clips(), np.random.default_rng(1), augment=False)
+    return _maker(tokenizer).batch(_clips(), np.random.default_rng(1), augment=False)
 
 
 def test_audio_tower_equals_transformers(thinker: Thinker) -> None:
@@ -75,7 +91,7 @@ def test_audio_tower_equals_transformers(thinker: Thinker) -> None:
     torch.testing.assert_close(ours_BAD[mask_BA], theirs, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("attention", [PLAIN_ATTENTION, "sdpa"])
 def test_packed_branches_equal_separate_requests(tokenizer: Tokenizer, attention: str) -> None:
     thinker = new_thinker(tokenizer, seed=0).eval()
     thinker.model.set_attn_implementation(attention)
@@ -83,10 +99,14 @@ def test_packed_branches_equal_separate_requests(tokenizer: Tokenizer, attention
     with torch.inference_mode():
         embeddings_BTD = thinker.model.embed_tokens(batch.tokens_BT)
         packed_BTD, _ = decode(thinker, embeddings_BTD, batch.allowed(), batch.positions_BT)
-        for branch in (1, 2):
-            places = ((batch.branch_BT[1] == 0) | (batch.branch_BT[1] == branch)).nonzero()[:, 0]
-            alone = thinker.model(inputs_embeds=embeddings_BTD[1:2, places], use_cache=False).last_hidden_state
-            torch.testing.assert_close(packed_BTD[1, places], alone[0], atol=1e-4, rtol=1e-3)
+    thinker.model.set_attn_implementation("sdpa")
+    row = int(batch.branch_BT.max(1).values.argmax())
+    assert int(batch.branch_BT[row].max()) == 2 + CLAIMS_PER_CLIP
+    for branch in range(1, 3 + CLAIMS_PER_CLIP):
+        places = ((batch.branch_BT[row] == 0) | (batch.branch_BT[row] == branch)).nonzero()[:, 0]
+        with torch.inference_mode():
+            alone = thinker.model(inputs_embeds=embeddings_BTD[row : row + 1, places], use_cache=False)
+        torch.testing.assert_close(packed_BTD[row, places], alone.last_hidden_state[0], atol=1e-4, rtol=1e-3)
 
 
 def test_requests_are_what_the_chat_template_makes(tokenizer: Tokenizer, tmp_path: Path, thinker: Thinker) -> None:
@@ -99,7 +119,10 @@ def test_requests_are_what_the_chat_template_makes(tokenizer: Tokenizer, tmp_pat
     assert rendered == [request_text("Profile it.")]
     audio_T = np.random.default_rng(0).normal(0, 0.1, 20_001).astype(np.float32)
     made = processor(text=request_text(_PROMPTS.fine), audio=audio_T, return_tensors="np")
-    ids = BatchMaker(tokenizer, _PROMPTS).request_ids(len(mel_features(audio_T)), fine=True)
+    requests = Requests(tokenizer, _PROMPTS)
+    assert made["input_ids"][0].tolist() == requests.prefix(len(mel_features(audio_T))) + requests.fine
+    made = processor(text=request_text("Is it so: She sings."), audio=audio_T, return_tensors="np")
+    ids = requests.prefix(len(mel_features(audio_T))) + requests.probe("She sings.")
     assert made["input_ids"][0].tolist() == ids
 
 
@@ -115,12 +138,12 @@ def test_model_folder_gives_back_the_weights_in_bfloat16(
 
 
 def _captions(thinker: Thinker, tokenizer: Tokenizer, mels: list[Mel], temperature: float, seed: int) -> list[str]:
-    return generate_captions(
+    requests = Requests(tokenizer, _PROMPTS)
+    return generate(
         thinker,
         tokenizer,
-        BatchMaker(tokenizer, _PROMPTS),
+        [requests.prefix(len(mel)) + requests.fine for mel in mels],
         mels,
-        fine=True,
         temperature=temperature,
         generator=torch.Generator().manual_seed(seed),
     )
@@ -139,7 +162,7 @@ def test_sampled_captions_depend_on_the_seed_alone(tokenizer: Tokenizer, thinker
     assert first == again != other
 
 
-def test_the_place_after_the_audio_is_the_same_for_both_requests(tokenizer: Tokenizer) -> None:
+def test_the_place_after_the_audio_is_the_same_for_all_requests(tokenizer: Tokenizer) -> None:
     """What auxiliary heads read there must depend neither on a request nor on its answer."""
     thinker = new_thinker(tokenizer, seed=0).eval()
     batch = _batch(tokenizer)
@@ -208,13 +231,69 @@ def test_captions_can_be_retold_of_what_the_heads_decide(tokenizer: Tokenizer) -
     assert {(s.gender, s.voice_quality, s.pitch, s.rate) for s in speeches if s is not None} == {
         ("male", "modal", "high", "fast")
     }
-    maker, batch = BatchMaker(tokenizer, _PROMPTS), _batch(tokenizer)
-    retold = maker.retold(batch, decisions, np.random.default_rng(1))
+    maker, batch = _maker(tokenizer), _batch(tokenizer)
+    retold = maker.retold(batch, decisions, truths, np.random.default_rng(1))
     assert torch.equal(retold.mel_BFM, batch.mel_BFM)
-    for tokens_T, branch_T in zip(retold.tokens_BT, retold.branch_BT, strict=True):
-        text = tokenizer.decode(tokens_T[branch_T == 2].tolist())
+    profiles = [text for row in range(len(truths)) if '"gender"' in (text := _branch_text(tokenizer, retold, row, 2))]
+    assert profiles
+    for text in profiles:
         assert '"gender":"male"' in text
         assert '"pitch":"high","rate":"fast"' in text
+
+
+def _branch_text(tokenizer: Tokenizer, batch: Batch, row: int, branch: int, *, answer_alone: bool = True) -> str:
+    within = batch.branch_BT[row] == branch
+    if answer_alone:
+        within = within & (batch.weight_BT[row] > 0)
+    return tokenizer.decode(batch.tokens_BT[row][within].tolist())
+
+
+def test_events_and_claims_stay_with_the_truth_at_the_new_pace(tokenizer: Tokenizer) -> None:
+    """Only the rate, which nobody knows any more, is as it was decided."""
+    maker, clips = _maker(tokenizer), _clips()
+    truths = [clip.truth for clip in clips]
+    batch = maker.batch(clips, np.random.default_rng(1), augment=False)
+    slower = replace(batch, lengths_B=batch.lengths_B * 2)
+    retold = maker.retold(slower, truths, truths, np.random.default_rng(1))
+    asked = [row for row in range(len(clips)) if int(retold.branch_BT[row].max()) > 2]
+    assert asked
+    for row in asked:
+        speech = truths[row].speech
+        assert speech is not None
+        factor = 2 * int(batch.lengths_B[row]) * 160 / truths[row].num_samples
+        moved = tuple(
+            event.model_copy(update={"start_s": factor * event.start_s, "end_s": factor * event.end_s})
+            for event in speech.events
+        )
+        expected = truths[row].model_copy(update={"speech": speech.model_copy(update={"events": moved})})
+        assert _branch_text(tokenizer, retold, row, 2) == events_answer(expected).text
+
+
+def test_half_of_the_clips_are_asked_for_events_and_whether_claims_are_true(tokenizer: Tokenizer) -> None:
+    batch = _maker(tokenizer).batch(_clips() * 10, np.random.default_rng(1), augment=False)
+    asked = 0
+    for row, clip in enumerate(_clips() * 10):
+        other = _branch_text(tokenizer, batch, row, 2)
+        if other.startswith('{"gender"'):
+            assert int(batch.branch_BT[row].max()) == 2
+            continue
+        asked += 1
+        assert other == events_answer(clip.truth).text
+        for branch in range(3, 3 + CLAIMS_PER_CLIP):
+            assert _branch_text(tokenizer, batch, row, branch) in ANSWERS
+            question = _branch_text(tokenizer, batch, row, branch, answer_alone=False)
+            assert question.startswith("Is it so: The speaker ")
+    assert 10 < asked < 30
+
+
+def test_hearing_is_asked_nothing(tokenizer: Tokenizer) -> None:
+    batch = _maker(tokenizer).batch(_clips(), np.random.default_rng(1), augment=False, answers=False)
+    assert int(batch.branch_BT.max()) == 0
+    assert batch.after_audio().sum(1).tolist() == [1] * len(_LENGTHS)
+
+
+def test_the_answers_to_a_claim_differ_in_their_first_token(tokenizer: Tokenizer) -> None:
+    assert len({tokenizer.encode(answer).ids[0] for answer in ANSWERS}) == 3
 
 
 def test_a_clip_taken_for_a_whisper_has_no_pitch() -> None:
@@ -233,7 +312,7 @@ def test_a_clip_taken_for_a_whisper_has_no_pitch() -> None:
 
 
 def test_a_stretched_clip_keeps_its_spectra_at_another_pace(tokenizer: Tokenizer) -> None:
-    maker = BatchMaker(tokenizer, _PROMPTS)
+    maker = _maker(tokenizer)
     ramp_FM = np.repeat(np.linspace(0, 1, 400, dtype=np.float16)[:, None], 128, axis=1)
     clips = [replace(_clips()[0], mel_FM=ramp_FM)] * 8
     batch = maker.batch(clips, np.random.default_rng(0), augment=False, stretch=True)
@@ -259,7 +338,7 @@ def test_the_learning_rate_warms_up_at_every_phase_and_falls_at_the_end_of_the_l
 
 
 def test_batches_do_not_depend_on_the_processes_that_make_them(tokenizer: Tokenizer) -> None:
-    settings, maker = TrainingSettings(steps=5, batch_clips=2), BatchMaker(tokenizer, _PROMPTS)
+    settings, maker = TrainingSettings(steps=5, batch_clips=2), _maker(tokenizer)
     here, elsewhere = (
         list(make_batches(_clips(), maker, settings, range(1, 5), num_workers=number)) for number in (0, 2)
     )
@@ -315,10 +394,13 @@ def test_facts_weigh_more_than_filling_and_most_where_nothing_changes(tokenizer:
         assert speech is not None
         for branch, fact in ((1, STEADY_FACT_WEIGHT if speech.is_steady else FACT_WEIGHT), (2, FACT_WEIGHT)):
             within = batch.branch_BT[row] == branch
-            weights, facts = batch.weight_BT[row][within], batch.facts()[row][within]
+            weights, facts = batch.weight_BT[row][within], batch.fact_BT[row][within]
+            if not facts.any():
+                assert "events" in tokenizer.decode(batch.tokens_BT[row][within].tolist())
+                continue
             assert set(weights[facts].tolist()) == {fact}
             assert float(weights[~facts].max()) < 1.0 < fact
-        assert speech.rate in tokenizer.decode(batch.tokens_BT[row][batch.facts()[row] & within].tolist())
+            assert speech.rate in tokenizer.decode(batch.tokens_BT[row][batch.fact_BT[row] & within].tolist())
 
 
 def test_facts_are_certain_at_half_their_logits() -> None:
