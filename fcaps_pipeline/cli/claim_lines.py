@@ -5,6 +5,7 @@ Enters: records. Leaves: text.
 
 from collections.abc import Sequence
 
+from fcaps_pipeline.annotate.verification.claims import OTHER
 from fcaps_pipeline.records.annotations import Claim, Evidence, SampleSpan
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Event
 
@@ -18,9 +19,12 @@ def claim_line(claim: Claim) -> str:
 
 def claims_in_short(claims: Sequence[Claim]) -> str:
     """All claims of a caption by their result, with the measurement that decided; of what is open the name alone."""
-    results = dict.fromkeys(("supported", "contradicted", "unverifiable"))
-    named = {result: ", ".join(_in_short(one) for one in claims if one.result == result) for result in results}
-    return "; ".join(f"{result}: {text}" for result, text in named.items() if text)
+    results = ("supported", "contradicted", "unverifiable")
+    understood = [one for one in claims if one.attribute != OTHER]
+    named = {result: ", ".join(_in_short(one) for one in understood if one.result == result) for result in results}
+    told = [f"{result}: {text}" for result, text in named.items() if text]
+    num_others = len(claims) - len(understood)
+    return "; ".join(told + [f"not understood: {num_others} of {len(claims)}"] * bool(num_others))
 
 
 def event_line(event: Event) -> str:

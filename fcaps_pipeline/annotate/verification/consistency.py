@@ -97,5 +97,5 @@ def _with_others(candidate: Candidate, index: int, traits: Sequence[Mapping[str,
 
 
 def _evidence(counts: Counter[str]) -> Evidence:
-    said = ", ".join(f"{count} say {value}" for value, count in counts.most_common())
-    return Evidence(tool=_TOOL, tier="listening", value=f"of {counts.total()}: {said}")
+    said = ", ".join(f"{count} of {counts.total()} say {value}" for value, count in counts.most_common())
+    return Evidence(tool=_TOOL, tier="listening", value=said)

@@ -11,7 +11,7 @@ from fcaps_pipeline.annotate.verification.findings import Finding, Says
 from fcaps_pipeline.attributes.event_phrases import EventPhrase
 from fcaps_pipeline.attributes.reading import read_mentions
 from fcaps_pipeline.records.annotations import Claim, Evidence, SampleSpan
-from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ, Event
+from fcaps_pipeline.records.audio import Event
 
 _PHRASES: dict[tuple[str, str], EventPhrase] = {
     ("loudness_course", "rising"): "grows louder",
@@ -103,11 +103,10 @@ def meets(event: Event, interval: SampleSpan | None) -> bool:
 
 def as_evidence(event: Event) -> Evidence:
     """An event as what it proves."""
-    start_s, end_s = event.start_samples / SAMPLE_RATE_HZ, event.end_samples / SAMPLE_RATE_HZ
     return Evidence(
-        tool=f"events of {event.source}",
+        tool="events",
         tier="heuristic" if event.phrase in _HEURISTIC else "analytic",
-        value=f"{event.phrase} from {start_s:.2f} to {end_s:.2f} s",
+        value=event.phrase,
         interval=SampleSpan(start_samples=event.start_samples, end_samples=event.end_samples),
         confidence=event.confidence,
     )

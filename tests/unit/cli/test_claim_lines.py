@@ -32,6 +32,8 @@ def test_a_claim_is_told_with_its_evidence() -> None:
 
 def test_a_caption_has_its_claims_in_short() -> None:
     assert claims_in_short((_CALM, _SLOW)) == "contradicted: rate slow (tempo_hz 6.1 Hz); unverifiable: emotion calm"
+    other = _CALM.model_copy(update={"attribute": "other", "value": "So be it."})
+    assert claims_in_short((_CALM, other)) == "unverifiable: emotion calm; not understood: 1 of 2"
     assert claims_in_short(()) == ""
 
 

@@ -165,7 +165,7 @@ def test_what_the_others_say_is_evidence_that_bears_nothing_out() -> None:
         2: "unverifiable",
         3: "contradicted",
     }
-    assert found[1].evidence[-1].value == "of 2: 1 say female, 1 say male"
+    assert found[1].evidence[-1].value == "1 of 2 say female, 1 of 2 say male"
     assert {one.tier for claim in found.values() for one in claim.evidence} == {"listening"}
 
 
