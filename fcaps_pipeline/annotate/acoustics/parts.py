@@ -46,11 +46,12 @@ class PartMeter:
             tracks = frames.tracks
         self._frames = None if tracks is None else frames_of(tracks)
         self._activity = None if self._frames is None else find_activity(self._frames)
+        self._is_heard_N = None if self._frames is None else is_heard(self._frames.level_db_N)
 
     def measure(self, start_samples: int, end_samples: int) -> PartMeasures | None:
         """One interval, in samples of the Segment; None where the Segment is too short for a frame."""
-        frames, activity = self._frames, self._activity
-        if frames is None or activity is None:
+        frames, activity, is_heard_N = self._frames, self._activity, self._is_heard_N
+        if frames is None or activity is None or is_heard_N is None:
             return None
         is_inside_N = (frames.time_s_N >= start_samples / SAMPLE_RATE_HZ) & (
             frames.time_s_N < end_samples / SAMPLE_RATE_HZ
@@ -67,7 +68,7 @@ class PartMeter:
             f0_p95_hz=high_hz,
             tempo_hz=_tempo_hz(frames, is_speech_N, int(is_inside_N[activity.syllables_P].sum())),
             voiced_share=float(frames.is_voiced_N[is_speech_N].mean()) if num_speech >= _MIN_SPEECH_FRAMES else None,
-            dip_longest_s=_longest_gap_s(is_heard(frames.level_db_N), is_inside_N),
+            dip_longest_s=_longest_gap_s(is_heard_N, is_inside_N),
             pause_longest_s=_longest_gap_s(activity.is_speech_N, is_inside_N),
         )
 

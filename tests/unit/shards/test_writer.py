@@ -3,6 +3,7 @@
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,11 +12,11 @@ from datasets import Audio, load_dataset
 
 from fcaps_pipeline.audio.flac import decode_flac
 from fcaps_pipeline.errors import AccountingError, CorruptRunError, OutputError
-from fcaps_pipeline.records.annotations import Annotation, Failure, Rejection
+from fcaps_pipeline.records.annotations import Annotation, Claim, Failure, Rejection, TextSpan
 from fcaps_pipeline.records.audio import SegmentAudio
-from fcaps_pipeline.shards.layout import RunLayout, UnitCommit
+from fcaps_pipeline.shards.layout import ClaimCounts, RunLayout, UnitCommit
 from fcaps_pipeline.shards.reader import check_file, read_commits, read_rows
-from fcaps_pipeline.shards.sums import total
+from fcaps_pipeline.shards.sums import sum_up, total
 from fcaps_pipeline.shards.writer import UnitWriter
 from fcaps_pipeline.storage.files import write_durably, writing
 from tests.outcomes import segmented
@@ -39,6 +40,28 @@ def committed(
         writer.add(reject(make_audio(5)), make_audio(5))
         writer.add(fail(make_audio(6)), make_audio(6))
         return layout, writer.commit((segmented(7),), 7, 1.0)
+
+
+def test_a_commit_counts_claims_by_attribute_and_result(
+    tmp_path: Path, make_audio: MakeAudio, annotate: Callable[[SegmentAudio], Annotation]
+) -> None:
+    results: list[Literal["supported", "contradicted", "unverifiable"]] = ["supported", "contradicted", "supported"]
+    claims = tuple(Claim(attribute="rate", value="slow", result=one) for one in results)
+    other = Claim(attribute="other", value="So be it.", result="unverifiable", span=TextSpan(start=0, end=9))
+    annotation = annotate(make_audio())
+    fine, profile = annotation.caption_sets
+    told = fine.candidates[0].model_copy(update={"claims": (*claims, other), "repairs": ("He sings. (rate fast)",)})
+    sets = (fine.model_copy(update={"candidates": (told, *fine.candidates[1:])}), profile)
+    layout = RunLayout(tmp_path)
+    with UnitWriter(layout, 0, row_group_bytes=100_000) as writer:
+        writer.add(annotation.model_copy(update={"caption_sets": sets}), make_audio())
+        commit = writer.commit((segmented(1),), 1, 1.0)
+    assert commit.claims == {"other": ClaimCounts(unverifiable=1), "rate": ClaimCounts(supported=2, contradicted=1)}
+    both = sum_up([commit, commit.model_copy(update={"unit_index": 1})]).claims
+    assert both["rate"].total == 6
+    (row,) = [one for one in read_rows(layout, "candidates") if one["text"] == told.text]
+    assert [Claim.model_validate(one) for one in row["claims"]] == list(told.claims or ())
+    assert row["repairs"] == list(told.repairs)
 
 
 def test_a_commit_accounts_for_every_segment(committed: tuple[RunLayout, UnitCommit]) -> None:
