@@ -11,6 +11,8 @@ import pytest
 import soundfile
 from datasets import Audio, load_dataset
 
+from fcaps_pipeline.annotate.verification.opinions import probes_of
+from fcaps_pipeline.annotate.verification.probe import margin_of
 from fcaps_pipeline.audio.flac import decode_flac
 from fcaps_pipeline.audio.stream import decode_all
 from fcaps_pipeline.records.captions import Profile
@@ -112,6 +114,23 @@ def test_captions_are_validated_and_traceable(finished: CompletedProcess[str], r
         assert re.fullmatch(r"[0-9a-f]{64}", candidate["request_key"])
         assert re.fullmatch(r"[0-9a-f]{64}", candidate["prompt_sha256"])
         assert candidate["model_revision"].startswith("sha256:")
+
+
+def test_open_claims_were_probed_and_the_row_says_by_whom(finished: CompletedProcess[str], run: Path) -> None:
+    candidates = list(read_rows(RunLayout(run), "candidates"))
+    probed = [
+        evidence
+        for row in candidates
+        for claim in row["claims"] or ()
+        for evidence in claim["evidence"]
+        if evidence["tool"] == "probe:embedded"
+    ]
+    assert probed
+    assert all(one["tier"] == "listening" for one in probed)
+    trajectories = [one for row in candidates for one in probes_of(row["trajectory"])]
+    assert sum(len(one.probes) for one in trajectories) >= len(probed), "a caption that lost a sentence keeps its way"
+    assert {one.prompt for one in trajectories} == {"embedded_probe.v1"}
+    assert all(margin_of(probe) is not None for one in trajectories for probe in one.probes)
 
 
 def test_a_second_run_redoes_nothing(

@@ -81,7 +81,7 @@ class _Links:
 
 
 @dataclass
-class _Queue:
+class QueueOfHouse:
     house: House
     engine: str
 
@@ -137,7 +137,7 @@ class Way:
 
 def open_desk(house: House, max_open: int, way: Way | None = None, **granularities: Granularity) -> Desk:
     way = way or Way(granularities)
-    queues = {name: _Queue(house, name) for name in {**way.granularities, **dict.fromkeys(way.checks)}}
+    queues = {name: QueueOfHouse(house, name) for name in {**way.granularities, **dict.fromkeys(way.checks)}}
     for name in queues:
         house.open_queue(name)
     house.desk = Desk("desk", queues, way, max_open, publish=list)
