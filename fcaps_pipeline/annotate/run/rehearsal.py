@@ -1,7 +1,8 @@
 """What a run would be asked for after earlier ones, found out by judging their answers again without any sound.
 
 Enters: a planned job and the runs it reuses. Leaves: Segments that are answered whole, and those that engines must be
-asked about, counted on a sample where there are many.
+asked about, counted on a sample where there are many. What captions say of a part of a Segment is not held against
+that part, which takes its sound.
 """
 
 import asyncio

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fcaps_pipeline.annotate.verification.bounds import shipped_bounds
 from fcaps_pipeline.annotate.verification.facts import Facts
@@ -119,3 +121,35 @@ def test_what_is_unverified_is_named() -> None:
     dropped = drop_unverified(_judged(_GOOD))
     assert dropped.verdict.reasons == ("unverified",)
     assert "timbre warm" in dropped.verdict.details[0]
+
+
+_SENTENCES = st.sampled_from(
+    [
+        *("Her pitch rises.", "She speaks faster and faster.", "She grows softer towards the end.", "A man speaks."),
+        *("She pauses midway.", "Her voice is warm and husky.", "It all comes out in one breath", "", "Slowly!", "He."),
+    ]
+)
+
+
+@given(st.lists(_SENTENCES, max_size=8), st.sampled_from([(), ("delete",), ("drop",), ("delete", "drop")]))
+def test_whatever_is_said_a_mended_caption_is_true_and_made_of_its_sentences(
+    sentences: list[str], remedies: tuple[Remedy, ...]
+) -> None:
+    short = VerificationConfig(fine_min_characters=1)
+    judge = _judge(short)
+    judged = judge.judge(candidate(" ".join(sentences)))
+    treated = judge.treat(judged, remedies)
+    if "drop" in remedies:
+        assert not (treated.verdict.kept and is_contradicted(treated))
+    if treated.text != judged.text:
+        assert treated.verdict.kept
+        assert not is_contradicted(treated)
+        assert set(treated.text.split()) <= set(judged.text.split())
+        assert len(treated.repairs) >= 1
+    else:
+        assert treated.repairs == ()
+
+
+@pytest.mark.parametrize("text", ["", " ", ".", "He. " * 4_096, "\x00", "she grows louder; " * 900])
+def test_bad_captions_are_judged_too(text: str) -> None:
+    assert _judge().treat(_judged(text[:16_384]), ("delete", "drop")).verdict.reasons
