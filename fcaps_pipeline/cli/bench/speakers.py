@@ -24,7 +24,7 @@ def speakers(
     ] = Path("bench-speakers"),
     conversations: Annotated[
         int, typer.Option(min=1, help="Synthetic conversations; four clips, two mixtures and six sentences for each.")
-    ] = 40,
+    ] = 24,
     seed: Annotated[int, typer.Option(min=0, help="Decides all recordings.")] = 3,
     workers: Annotated[int, typer.Option(min=1, help="Processes of the synthesis.")] = 2,
 ) -> None:
