@@ -51,6 +51,20 @@ def test_what_is_offered_twice_is_asked_once() -> None:
     assert _ids(queue.take("b", 9, 0.0)) == ["s2", "s3"]
 
 
+def test_a_segment_of_the_next_round_is_asked_about_before_the_queue_hears_of_the_last_one() -> None:
+    """Its desk has the answer and offers it again, under another name, to the same engine."""
+    queue = _queue()
+    queue.offer(_lot(0, 2, owner="u0/0"))
+    assert _ids(queue.take("a", 9, 0.0)) == ["s0", "s1"]
+    queue.offer(_lot(0, 1, owner="u0/1"))
+    assert _ids(queue.take("b", 9, 1.0)) == ["s0"]
+    queue.answered("a", "u0/0", ["s0", "s1"], 2.0)
+    assert queue.state().held == {"a": 0, "b": 1}
+    queue.answered("b", "u0/1", ["s0"], 3.0)
+    assert (queue.state().num_answered, queue.state().num_late) == (3, 0)
+    assert not queue.has_work
+
+
 def test_segments_of_a_lost_replica_are_next_and_only_its_death_counts() -> None:
     queue = _queue()
     queue.offer(_lot(0, 20))
