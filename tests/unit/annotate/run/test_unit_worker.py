@@ -3,9 +3,11 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soundfile
 
@@ -19,6 +21,7 @@ from fcaps_pipeline.annotate.run.watch.progress import Progress
 from fcaps_pipeline.annotate.segmentation.report import SegmentationTally
 from fcaps_pipeline.annotate.segmentation.segmenter import Preparation, Segmenter
 from fcaps_pipeline.annotate.segmentation.silero import SileroDetector
+from fcaps_pipeline.annotate.segmentation.speakers import SpeakerTurn
 from fcaps_pipeline.errors import AccountingError, SourceGoneError, StorageError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.records.annotations import Annotation, CaptionSet, Rejection, WorkUnit
@@ -139,6 +142,38 @@ def test_segments_are_written_in_order_and_all_accounted_for(
     assert sum(one.num_segments for one in bench.reported) == NUM_SEGMENTS
     assert sum(one.audio_s for one in bench.reported) == pytest.approx(3 * NUM_SEGMENTS)
     assert bench.announced == [("tale_wav", False), ("gone_wav", False)]
+
+
+class EverySecond:
+    """Hears two speakers in every second Segment."""
+
+    def __init__(self) -> None:
+        self._num_heard = 0
+
+    def turns(self, pcm_T: npt.NDArray[np.int16]) -> tuple[SpeakerTurn, ...]:
+        self._num_heard += 1
+        edges = [0, len(pcm_T) // 2, len(pcm_T)] if self._num_heard % 2 == 0 else [0, len(pcm_T)]
+        return tuple(
+            SpeakerTurn(speaker=one, start_samples=start, end_samples=end, confidence=1.0)
+            for one, (start, end) in enumerate(pairwise(edges))
+        )
+
+
+def test_segments_of_several_speakers_are_rejections_that_say_so(
+    tmp_path: Path, unit: WorkUnit, annotate: Annotate
+) -> None:
+    config = JOB.segmentation.model_copy(update={"speakers": "detect"})
+    segmenter = Segmenter(config, SileroDetector(config), measure_segment, speakers=EverySecond())
+    bench = Bench(tmp_path / "run", lambda segment: annotate(segment).caption_sets, segmenter.prepare)
+    commit = bench.run(UnitTry(unit))
+    assert (commit.num_segments, commit.num_annotations, commit.num_rejections) == (7, 4, 3)
+    rows = list(read_rows(bench.layout, "rejections"))
+    assert [(row["start_samples"], row["reason"]) for row in rows] == [
+        (48_000 * place, "multi_speaker") for place in (1, 3, 5)
+    ]
+    (warning,) = rows[0]["warnings"]
+    assert (warning["name"], warning["start_samples"], warning["end_samples"]) == ("multi_speaker", 72_000, 96_000)
+    assert next(iter(read_outcomes(bench.layout, commit))).warnings == {"multi_speaker": 3}
 
 
 def test_unanswered_segments_are_bounded(tmp_path: Path, unit: WorkUnit, annotate: Annotate) -> None:
