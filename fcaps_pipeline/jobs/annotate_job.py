@@ -15,7 +15,7 @@ from fcaps_pipeline.jobs.engine_args import check_engine_args, deciding
 from fcaps_pipeline.jobs.job_file import JobText, Seconds, Section, read_job_file, validate_job
 from fcaps_pipeline.jobs.mistakes import suggestion
 from fcaps_pipeline.jobs.sources import SourceConfig
-from fcaps_pipeline.jobs.verification import EngineVerifierConfig, VerificationConfig
+from fcaps_pipeline.jobs.verification import AgentVerifierConfig, EngineVerifierConfig, VerificationConfig
 from fcaps_pipeline.records.annotations import Sampling
 from fcaps_pipeline.records.captions import Granularity
 
@@ -236,14 +236,20 @@ class Job(Section):
 
     def _check_engine_of(self, caption: CaptionConfig, key: str) -> None:
         engine = self._engine_named(caption.engine, key)
-        if isinstance(engine, VllmEngineConfig) and caption.sampling.max_tokens >= engine.max_model_len:
+        self._check_answers_fit(engine, caption.engine, caption.sampling.max_tokens, key)
+
+    def _check_answers_fit(self, engine: EngineConfig, name: str, max_tokens: int, key: str) -> None:
+        if isinstance(engine, VllmEngineConfig) and max_tokens >= engine.max_model_len:
             raise ValueError(
-                f"{key}.sampling.max_tokens {caption.sampling.max_tokens} must be below "
-                f"engines.{caption.engine}.max_model_len {engine.max_model_len}"
+                f"{key}.sampling.max_tokens {max_tokens} must be below "
+                f"engines.{name}.max_model_len {engine.max_model_len}"
             )
 
     def _check_verifying_engine(self, verifier: EngineVerifierConfig, key: str) -> None:
-        if self._engine_named(verifier.engine, key).kind == "cascade":
+        engine = self._engine_named(verifier.engine, key)
+        if isinstance(verifier, AgentVerifierConfig):
+            self._check_answers_fit(engine, verifier.engine, verifier.sampling.max_tokens, key)
+        if engine.kind == "cascade":
             raise ValueError(
                 f"{key}.engine: {verifier.engine} is of kind cascade, which cannot be asked about a claim; name an "
                 "engine of kind vllm or endpoint"

@@ -42,12 +42,7 @@ class ProbeVerifierConfig(EngineVerifierConfig):
 class AgentVerifierConfig(EngineVerifierConfig):
     """An LLM checks each open claim step by step, with tools, and goes through the checklist of FCaps."""
 
-    kind: Literal["agent"] = "agent"
-    engine: str
-    """Key of the section `engines`: any model of text or of sound that fills JSON under a grammar, best another one
-    than the captioner."""
-    prompt: str = "agent_verify.v1"
-    """Name and version of a shipped prompt, or the path of a text file of yours called NAME.vN.txt."""
+    kind: Literal["agent"]
     hears: bool = False
     """Whether it is given the sound of the Segment. What a model says that does not hear counts only with evidence."""
     max_steps: Annotated[int, Field(gt=0, le=12)] = 6
@@ -58,7 +53,9 @@ class AgentVerifierConfig(EngineVerifierConfig):
     """How the tokens of one step are drawn; by default as the makers of Qwen3 advise for thinking models."""
 
 
-VerifierConfig = Annotated[EvidenceVerifierConfig | ProbeVerifierConfig, Field(discriminator="kind")]
+VerifierConfig = Annotated[
+    EvidenceVerifierConfig | ProbeVerifierConfig | AgentVerifierConfig, Field(discriminator="kind")
+]
 """Any verifier; `kind` tells them apart."""
 
 

@@ -10,13 +10,14 @@ from fcaps_pipeline.annotate.captioning.segment_annotator import SegmentAnnotato
 from fcaps_pipeline.annotate.captioning.segment_verifier import SegmentVerifier
 from fcaps_pipeline.annotate.engines.engine import Engine, EngineIdentity
 from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
+from fcaps_pipeline.annotate.verification.agent.verifier import AgentVerifier
 from fcaps_pipeline.annotate.verification.bounds import BoundTable
 from fcaps_pipeline.annotate.verification.probe import ProbeVerifier
 from fcaps_pipeline.annotate.verification.verifier import Verifier
 from fcaps_pipeline.errors import JobError
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.prompts import Prompt
-from fcaps_pipeline.jobs.verification import EngineVerifierConfig, ProbeVerifierConfig
+from fcaps_pipeline.jobs.verification import AgentVerifierConfig, EngineVerifierConfig, ProbeVerifierConfig
 from fcaps_pipeline.records.annotations import CaptionSet
 
 
@@ -49,11 +50,30 @@ class EngineDuties:
         """Starts the engine; see `SegmentAnnotator.start`."""
         identity = await self._annotator.start()
         for key, config in self._configs.items():
-            verifier = _build_verifier(config, self._engine, identity, self._prompts[key])
+            verifier = self._build_verifier(key, config, identity)
             self._verifiers[key] = SegmentVerifier(
                 verifier, config, self._job.captions, self._job.verification, self._bounds
             )
         return identity
+
+    def _build_verifier(self, key: str, config: EngineVerifierConfig, identity: EngineIdentity) -> Verifier:
+        prompt = self._prompts[key]
+        match config:
+            case ProbeVerifierConfig():
+                return ProbeVerifier(self._engine, identity, config, prompt)
+            case AgentVerifierConfig():
+                language = self._job.verification.language
+                probe = self._probe(identity)
+                return AgentVerifier(self._engine, identity, config, prompt, probe=probe, language=language)
+            case _:
+                raise AssertionError(f"there is no verifier of kind {type(config).__name__}")
+
+    def _probe(self, identity: EngineIdentity) -> Verifier | None:
+        """The probe that asks the same engine; one of another engine is out of reach, and what it heard is evidence."""
+        for key, config in self._configs.items():
+            if isinstance(config, ProbeVerifierConfig):
+                return ProbeVerifier(self._engine, identity, config, self._prompts[key])
+        return None
 
     async def do(self, errand: Errand) -> tuple[CaptionSet, ...]:
         """What the engine has to say at the stage of an errand.
@@ -73,14 +93,6 @@ class EngineDuties:
     async def stop(self) -> None:
         """Stops the engine."""
         await self._annotator.stop()
-
-
-def _build_verifier(config: EngineVerifierConfig, engine: Engine, identity: EngineIdentity, prompt: Prompt) -> Verifier:
-    match config:
-        case ProbeVerifierConfig():
-            return ProbeVerifier(engine, identity, config, prompt)
-        case _:
-            raise AssertionError(f"there is no verifier of kind {type(config).__name__}")
 
 
 def _prompt_of(key: str, config: EngineVerifierConfig, prompts: Mapping[str, Prompt]) -> Prompt:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from fcaps_pipeline.annotate.engines.answers import make_completion
+from fcaps_pipeline.annotate.verification.agent.trajectory import answers_in
 from fcaps_pipeline.annotate.verification.opinions import probes_of
 from fcaps_pipeline.errors import CorruptRunError, OutputError, UsageError
 from fcaps_pipeline.records.annotations import Completion
@@ -143,7 +144,9 @@ def _answers_of(run: RunLayout) -> Iterator[StoredAnswer]:
             for group in range(parquet.num_row_groups):
                 rows = parquet.read_row_group(group, columns=list(_COLUMNS)).to_pylist()
                 for row in rows:
-                    yield from _probed(row.pop("trajectory", None), silences)
+                    trajectory = row.pop("trajectory", None)
+                    yield from _probed(trajectory, silences)
+                    yield from (StoredAnswer(key, 0, one) for key, one in answers_in(trajectory or "[]"))
                     yield _stored(row, path)
 
 

@@ -15,7 +15,7 @@ from fcaps_pipeline.jobs.annotate_job import (
     VllmEngineConfig,
 )
 from fcaps_pipeline.jobs.capacity import ReplicaRange
-from fcaps_pipeline.jobs.verification import ProbeVerifierConfig
+from fcaps_pipeline.jobs.verification import AgentVerifierConfig, ProbeVerifierConfig
 from fcaps_pipeline.records.audio import SAMPLE_RATE_HZ
 from fcaps_pipeline.records.captions import Granularity
 
@@ -54,6 +54,12 @@ def probes_of(job: Job, engine_name: str) -> int:
         for one in job.engine_verifiers().values()
         if one.engine == engine_name and isinstance(one, ProbeVerifierConfig)
     )
+
+
+def agents_of(job: Job, engine_name: str) -> tuple[AgentVerifierConfig, ...]:
+    """The agents that one engine of a job is, each of which looks at every caption that would be kept."""
+    verifiers = job.engine_verifiers().values()
+    return tuple(one for one in verifiers if one.engine == engine_name and isinstance(one, AgentVerifierConfig))
 
 
 def room_of(job: Job, engine_name: str) -> int:

@@ -26,7 +26,7 @@ from fcaps_pipeline.annotate.verification.probe import check_log_probabilities
 from fcaps_pipeline.errors import EngineDeadError, UsageError
 from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, Job, VllmEngineConfig
 from fcaps_pipeline.jobs.prompts import load_prompts
-from fcaps_pipeline.jobs.verification import ProbeVerifierConfig
+from fcaps_pipeline.jobs.verification import AgentVerifierConfig, ProbeVerifierConfig
 from fcaps_pipeline.machine import num_cores, num_gpus
 
 _CONNECT_S = 1.0
@@ -98,11 +98,17 @@ def _check_model(name: str, job: Job, *, is_probed: bool) -> None:
     elif isinstance(engine, VllmEngineConfig):
         folder = model_folder(engine.model)
         if folder is not None:
-            check_model_folder(folder, must_hear=is_probed or name in {one.engine for one in job.captions.values()})
+            check_model_folder(folder, must_hear=is_probed or _is_given_sound(name, job))
             return
         check_pinned(engine.model, engine.revision)
         if job.resources.ray_address is None:
             check_hub_model(engine.model, engine.revision)
+
+
+def _is_given_sound(name: str, job: Job) -> bool:
+    verifiers = job.engine_verifiers().values()
+    hearing = {one.engine for one in verifiers if isinstance(one, AgentVerifierConfig) and one.hears}
+    return name in hearing | {one.engine for one in job.captions.values()}
 
 
 def _check_reachable(engine: EndpointEngineConfig) -> None:

@@ -6,7 +6,7 @@ here: it plans a cluster and promises nothing. Answers that are drawn again come
 
 from collections.abc import Mapping
 
-from fcaps_pipeline.annotate.run.placement import captions_of, num_replicas, probes_of
+from fcaps_pipeline.annotate.run.placement import agents_of, captions_of, num_replicas, probes_of
 from fcaps_pipeline.jobs.annotate_job import CaptionConfig, EngineConfig, Job, VllmEngineConfig
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity
@@ -89,14 +89,20 @@ def _audio_bytes(job: Job, pending_s: float) -> float:
 
 
 def _num_answers(job: Job, engine: str) -> int:
-    """About one Segment; every caption is taken to have as many open claims as may be probed."""
-    return sum(one.num_candidates for one in captions_of(job, engine).values()) + probes_of(job, engine)
+    """About one Segment; every caption is taken to have as many open claims as may be probed, every agent all steps."""
+    agents = _num_kept(job) * sum(one.max_steps for one in agents_of(job, engine))
+    return sum(one.num_candidates for one in captions_of(job, engine).values()) + probes_of(job, engine) + agents
 
 
 def _tokens(job: Job, engine: str) -> float:
-    """Output tokens for one Segment; a probe has one."""
+    """Output tokens for one Segment; a probe has one, an agent is taken to spend all that it may."""
     captions = sum(tokens_of(granularity, one) for granularity, one in captions_of(job, engine).items())
-    return captions + probes_of(job, engine)
+    agents = _num_kept(job) * sum(one.max_tokens for one in agents_of(job, engine))
+    return captions + probes_of(job, engine) + agents
+
+
+def _num_kept(job: Job) -> int:
+    return sum(one.keep for one in job.captions.values())
 
 
 def tokens_of(granularity: Granularity, caption: CaptionConfig) -> float:

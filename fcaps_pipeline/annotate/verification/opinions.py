@@ -5,13 +5,11 @@ Enters: a candidate and an `Opinion`. Leaves: the candidate; what follows from a
 
 import json
 
+from fcaps_pipeline.annotate.verification.agent.case import is_word
 from fcaps_pipeline.annotate.verification.probe import ProbeTrajectory, is_probe, probe_tool
 from fcaps_pipeline.annotate.verification.selection import drop
 from fcaps_pipeline.annotate.verification.verifier import Opinion
 from fcaps_pipeline.records.annotations import Candidate, Claim, Evidence, SampleSpan
-
-AGENT = "agent"
-"""Tool by which the word of an agent goes."""
 
 
 def apply_opinion(candidate: Candidate, opinion: Opinion) -> Candidate:
@@ -19,7 +17,8 @@ def apply_opinion(candidate: Candidate, opinion: Opinion) -> Candidate:
     trajectory = candidate.trajectory
     if opinion.trajectory is not None:
         trajectory = joined(candidate.trajectory, opinion.trajectory)
-    found = candidate.model_copy(update={"claims": opinion.claims, "trajectory": trajectory})
+    claims = None if candidate.claims is None else opinion.claims
+    found = candidate.model_copy(update={"claims": claims, "trajectory": trajectory})
     for fault in opinion.faults:
         found = drop(found, fault.name, fault.detail)
     return found
@@ -40,7 +39,7 @@ def _with_answers(claim: Claim, known: Claim | None) -> Claim:
 
 
 def _is_of_engine(evidence: Evidence) -> bool:
-    return evidence.tool == AGENT or evidence.tool.startswith(probe_tool(""))
+    return is_word(evidence) or evidence.tool.startswith(probe_tool(""))
 
 
 def _key(claim: Claim) -> tuple[str, str, SampleSpan | None]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from fcaps_pipeline.annotate.engines.answers import excerpt
 from fcaps_pipeline.annotate.verification.agent.case import Case, Exhibit
 from fcaps_pipeline.annotate.verification.agent.steps import MEASURED, Final, FoundFault, JudgedClaim, Result
 from fcaps_pipeline.annotate.verification.rules import missing_tags
@@ -32,7 +33,7 @@ class Witness:
     def word(self, result: Result, why: str) -> Evidence:
         """As evidence, of the lowest tier that is true of it."""
         tier: Literal["listening", "heuristic"] = "listening" if self.hears else "heuristic"
-        return Evidence(tool=self.tool, tier=tier, value=f"{result}: {why or 'no reason given'}")
+        return Evidence(tool=self.tool, tier=tier, value=f"{result}: {excerpt(why) if why else 'no reason given'}")
 
 
 def conclude(final: Final, case: Case, witness: Witness) -> tuple[Claim, ...]:
@@ -63,7 +64,7 @@ def confirmed_faults(found: Iterable[FoundFault], subject: Subject) -> tuple[Fau
     confirmed: dict[str, Fault] = {}
     for one in found:
         if _is_there(one, subject):
-            confirmed.setdefault(one.fault, Fault(name=one.fault, detail=one.words))
+            confirmed.setdefault(one.fault, Fault(name=one.fault, detail=excerpt(one.words)))
     return tuple(confirmed.values())
 
 

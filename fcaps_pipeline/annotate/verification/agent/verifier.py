@@ -150,7 +150,7 @@ class AgentVerifier:
             return Misstep("unknown_tool", "there is no probe")
         call = step.step.model_dump_json()
         if call in walk.calls:
-            return Misstep("loop", f"asked before: {call}")
+            return Misstep("loop", f"asked before: {excerpt(call)}")
         walk.calls.add(call)
         return step
 
@@ -175,7 +175,7 @@ class AgentVerifier:
     def _conclude(self, walk: _Walk, final: Final) -> Opinion:
         faults = confirmed_faults(final.faults, walk.case.subject)
         names = {one.name for one in faults}
-        ignored = tuple(f"{one.fault}: {one.words}" for one in final.faults if one.fault not in names)
+        ignored = tuple(f"{one.fault}: {excerpt(one.words)}" for one in final.faults if one.fault not in names)
         return Opinion(
             claims=conclude(final, walk.case, self._witness),
             faults=faults,

@@ -11,6 +11,7 @@ from fcaps_pipeline.annotate.engines.answers import make_completion
 from fcaps_pipeline.annotate.engines.engine import CaptionRequest, EngineIdentity
 from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
 from fcaps_pipeline.annotate.run.itinerary import JobItinerary
+from fcaps_pipeline.annotate.verification.agent.trajectory import answers_in
 from fcaps_pipeline.annotate.verification.bounds import shipped_bounds
 from fcaps_pipeline.errors import JobError
 from fcaps_pipeline.jobs.annotate_job import Job, parse_job
@@ -18,6 +19,7 @@ from fcaps_pipeline.jobs.prompts import load_prompts
 from fcaps_pipeline.records.annotations import CaptionSet, Claim, Completion
 from fcaps_pipeline.records.captions import Granularity
 from tests.unit.annotate.captioning.building import GOOD_FINE, OTHER_FINE, candidate, segment_audio
+from tests.unit.annotate.verification.agent.scripted import ScriptedEngine, call, verdict
 
 
 class DoubtfulEngine:
@@ -50,13 +52,13 @@ class DoubtfulEngine:
         return None
 
 
-def _job(prompt: str = "embedded_probe.v1") -> Job:
+def _job(prompt: str = "embedded_probe.v1", *, verifiers: Any = None, engines: Any = None) -> Job:
     probe = {"kind": "probe", "engine": "omni", "prompt": prompt}
     content = {
         "source": {"kind": "folder", "path": "speech"},
-        "engines": {"omni": {"kind": "vllm"}},
+        "engines": engines or {"omni": {"kind": "vllm"}},
         "captions": {"fine": {"engine": "omni", "prompt": "embedded_fine.v1"}},
-        "verification": {"verifiers": [probe]},
+        "verification": {"verifiers": verifiers or [probe]},
     }
     return parse_job(content, "the test")
 
@@ -106,6 +108,37 @@ def test_captions_of_another_engine_are_checked() -> None:
     (checked,) = asyncio.run(check())
     assert [one.claims[0].result for one in checked.candidates if one.claims] == ["contradicted"]
     assert all(one.weighed for one in engine.requests)
+
+
+def test_an_agent_checks_what_another_engine_wrote_once() -> None:
+    """It probes by the same engine, then blames the caption; what it did stands in the row and is not done again."""
+    agent = {"kind": "agent", "engine": "judge", "prompt": "agent_verify.v1", "hears": True}
+    probe = {"kind": "probe", "engine": "judge", "prompt": "embedded_probe.v1"}
+    job = _job(
+        verifiers=[agent, probe], engines={"omni": {"kind": "vllm"}, "judge": {"kind": "vllm", "max_model_len": 8192}}
+    )
+    engine = ScriptedEngine([call("probe", claim=1), "yes", "yes", verdict(faults=[("absence", "a warm")])])
+    claim = Claim(attribute="emotion", value="sad", result="unverifiable")
+    written = candidate(GOOD_FINE).model_copy(update={"claims": (claim,)})
+    found = CaptionSet(granularity=Granularity.FINE, candidates=(written,), attempts=3)
+    stage = Stage(frozenset({"judge"}), "verification.verifiers.0")
+
+    async def check() -> tuple[CaptionSet, ...]:
+        duties = EngineDuties("judge", engine, job, load_prompts(job.prompt_references()), shipped_bounds())
+        await duties.start()
+        checked = await duties.do(Errand(segment_audio(), stage, (found,)))
+        assert await duties.do(Errand(segment_audio(), stage, checked)) == checked
+        return checked
+
+    (checked,) = asyncio.run(check())
+    (caption,) = checked.candidates
+    assert caption.verdict.reasons == ("absence",)
+    assert caption.claims is not None
+    assert [one.tool for one in caption.claims[0].evidence] == ["agent:judge"]
+    assert len(engine.requests) == 4
+    assert engine.requests[1].weighed
+    assert caption.trajectory is not None
+    assert [key for key, _ in answers_in(caption.trajectory)] == [engine.requests[n].request_key for n in (0, 3)]
 
 
 def test_a_probe_whose_prompt_has_no_place_for_the_claim_is_refused() -> None:

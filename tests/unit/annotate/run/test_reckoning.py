@@ -97,6 +97,16 @@ def test_an_engine_that_probes_has_one_token_for_each_question() -> None:
     ]
 
 
+def test_an_agent_is_taken_to_spend_its_budget_on_each_caption_that_is_kept() -> None:
+    job = load_job(shipped_folder("jobs") / "annotate_fcaps_verified_h100.yaml")
+    found = _reckoned(job, _NUM_SEGMENTS, 0)
+    assert [(one.engine, one.num_tokens // _NUM_SEGMENTS) for one in found.engines] == [
+        ("omni_captioner", 750),
+        ("judge", 4096),
+    ]
+    assert _gpus(found) == [(1, 1), (3, 3)]
+
+
 def test_rows_that_refer_to_their_audio_need_no_room_for_it() -> None:
     referring = _on_cores().model_copy(update={"audio": "reference"})
     assert _reckoned(referring, 10, 3600).disk_bytes == 10 * 1_000

@@ -97,7 +97,7 @@ def check(
 ) -> Opinion:
     """What an agent that answers so makes of a caption."""
     engine = ScriptedEngine(answers, tokens)
-    config = AgentVerifierConfig(engine="judge", **settings)
+    config = AgentVerifierConfig(kind="agent", engine="judge", prompt="agent_verify.v1", **settings)
     agent = AgentVerifier(engine, IDENTITY, config, load_prompt(config.prompt), probe=probe, language=language)
     opinion = asyncio.run(agent.verify(about))
     seen(engine)
