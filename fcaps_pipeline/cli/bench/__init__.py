@@ -16,6 +16,7 @@ from fcaps_pipeline.cli.bench import (
     speakers,
     storage,
     train,
+    verification,
 )
 
 app = typer.Typer(no_args_is_help=True)
@@ -28,6 +29,7 @@ for _command in (
     reuse.reuse,
     rules.rules,
     events.events,
+    verification.verification,
     captions.captions,
     speakers.speakers,
     retrieval.retrieval,

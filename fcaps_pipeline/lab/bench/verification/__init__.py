@@ -1,1 +1,1 @@
-"""What each verifier finds, and what it costs, against known truth."""
+"""What each check of captions is worth: faults found, true statements lost, on speech whose truth is known."""
