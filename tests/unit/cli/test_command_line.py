@@ -69,9 +69,9 @@ def test_a_folder_without_audio(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_missing_prompt(run: Run, tmp_path: Path) -> None:
-    done = run("annotate", "package:demo_speech", "--out", tmp_path / "run", "--set", "captions.fine.prompt=poem.v9")
+    done = run("annotate", "package:demo_speech", "--out", tmp_path / "run", "--set", "captions.fine.prompt=zzz.v9")
     assert done.returncode == 2
-    assert "poem.v9" in done.stderr
+    assert "zzz.v9" in done.stderr
     assert "embedded_fine.v1" in done.stderr
 
 
