@@ -12,7 +12,7 @@ from fcaps_pipeline.annotate.engines.engine import Engine, EngineIdentity
 from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
 from fcaps_pipeline.annotate.verification.agent.verifier import AgentVerifier
 from fcaps_pipeline.annotate.verification.bounds import BoundTable
-from fcaps_pipeline.annotate.verification.probe import ProbeVerifier
+from fcaps_pipeline.annotate.verification.probe import ProbeVerifier, check_log_probabilities
 from fcaps_pipeline.annotate.verification.verifier import Verifier
 from fcaps_pipeline.errors import JobError
 from fcaps_pipeline.jobs.annotate_job import Job
@@ -47,9 +47,15 @@ class EngineDuties:
         self._verifiers: dict[str, SegmentVerifier] = {}
 
     async def start(self) -> EngineIdentity:
-        """Starts the engine; see `SegmentAnnotator.start`."""
+        """Starts the engine; see `SegmentAnnotator.start`.
+
+        Raises:
+            ModelError: it is a server that tells no log probabilities, and a probe needs them.
+        """
         identity = await self._annotator.start()
         for key, config in self._configs.items():
+            if isinstance(config, ProbeVerifierConfig) and identity.engine == "endpoint":
+                await check_log_probabilities(self._engine, self._prompts[key], f"engines.{config.engine}")
             verifier = self._build_verifier(key, config, identity)
             self._verifiers[key] = SegmentVerifier(
                 verifier, config, self._job.captions, self._job.verification, self._bounds

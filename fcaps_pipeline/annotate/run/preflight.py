@@ -25,7 +25,7 @@ from fcaps_pipeline.annotate.verification.bounds import load_bounds
 from fcaps_pipeline.annotate.verification.probe import check_log_probabilities
 from fcaps_pipeline.errors import EngineDeadError, UsageError
 from fcaps_pipeline.jobs.annotate_job import EndpointEngineConfig, Job, VllmEngineConfig
-from fcaps_pipeline.jobs.prompts import load_prompts
+from fcaps_pipeline.jobs.prompts import load_prompt, load_prompts
 from fcaps_pipeline.jobs.verification import AgentVerifierConfig, ProbeVerifierConfig
 from fcaps_pipeline.machine import num_cores, num_gpus
 
@@ -81,24 +81,21 @@ def _check_questions(job: Job) -> None:
 
 
 def _check_engine(name: str, job: Job) -> None:
-    is_probed = any(
-        one.engine == name and isinstance(one, ProbeVerifierConfig) for one in job.engine_verifiers().values()
-    )
     try:
-        _check_model(name, job, is_probed=is_probed)
+        _check_model(name, job)
     except (UsageError, EngineDeadError) as error:
         raise type(error)(f"engines.{name}: {error}") from error
 
 
-def _check_model(name: str, job: Job, *, is_probed: bool) -> None:
-    engine = job.engines[name]
+def _check_model(name: str, job: Job) -> None:
+    engine, probe = job.engines[name], _probe_by(name, job)
     if isinstance(engine, EndpointEngineConfig):
         _check_reachable(engine)
-        asyncio.run(_check_served(engine, is_probed=is_probed))
+        asyncio.run(_check_served(engine, probe))
     elif isinstance(engine, VllmEngineConfig):
         folder = model_folder(engine.model)
         if folder is not None:
-            check_model_folder(folder, must_hear=is_probed or _is_given_sound(name, job))
+            check_model_folder(folder, must_hear=probe is not None or _is_given_sound(name, job))
             return
         check_pinned(engine.model, engine.revision)
         if job.resources.ray_address is None:
@@ -109,6 +106,12 @@ def _is_given_sound(name: str, job: Job) -> bool:
     verifiers = job.engine_verifiers().values()
     hearing = {one.engine for one in verifiers if isinstance(one, AgentVerifierConfig) and one.hears}
     return name in hearing | {one.engine for one in job.captions.values()}
+
+
+def _probe_by(name: str, job: Job) -> ProbeVerifierConfig | None:
+    """What an engine is asked as a probe; None where it is none."""
+    verifiers = job.engine_verifiers().values()
+    return next((one for one in verifiers if one.engine == name and isinstance(one, ProbeVerifierConfig)), None)
 
 
 def _check_reachable(engine: EndpointEngineConfig) -> None:
@@ -126,13 +129,13 @@ def _check_reachable(engine: EndpointEngineConfig) -> None:
         ) from error
 
 
-async def _check_served(config: EndpointEngineConfig, *, is_probed: bool) -> None:
+async def _check_served(config: EndpointEngineConfig, probe: ProbeVerifierConfig | None) -> None:
     engine = build_engine(config)
     try:
         async with asyncio.timeout(_ANSWER_S):
             await engine.start()
-            if is_probed:
-                await check_log_probabilities(engine, f"endpoint {config.base_url}")
+            if probe is not None:
+                await check_log_probabilities(engine, load_prompt(probe.prompt), f"endpoint {config.base_url}")
     except TimeoutError:
         return
     finally:

@@ -218,8 +218,13 @@ class ProbeVerifier:
         return claim.model_copy(update={"result": result, "evidence": (*claim.evidence, evidence)})
 
 
-async def check_log_probabilities(engine: Engine, where: str) -> None:
-    """Asks a started engine about a second of silence.
+async def check_log_probabilities(engine: Engine, prompt: Prompt, where: str) -> None:
+    """Asks a started engine about a second of silence, as a probe would.
+
+    Args:
+        engine: one that answers from earlier runs alone is not asked.
+        prompt: of the probe.
+        where: names the engine in messages.
 
     Raises:
         ModelError: it tells no log probabilities, or refuses to be asked for them.
@@ -230,7 +235,7 @@ async def check_log_probabilities(engine: Engine, where: str) -> None:
         audio_sha256=hashlib.sha256(silence_T.tobytes()).hexdigest(),
         audio_T=silence_T,
         acoustics=None,
-        prompt="Answer yes or no: Does somebody speak?",
+        prompt=prompt.about(statement("gender", "female")),
         sampling=_SAMPLING,
         seed=0,
         weighed=ANSWERS,
@@ -238,6 +243,8 @@ async def check_log_probabilities(engine: Engine, where: str) -> None:
     next_step = "serve it with them, as vLLM does, or probe by another engine"
     try:
         (answer,) = await engine.complete(request)
+    except NotAskedError:
+        return
     except EngineRequestError as error:
         raise ModelError(f"{where} refuses to tell log probabilities ({excerpt(error)}); {next_step}") from error
     if answer.log_probabilities is None:

@@ -13,7 +13,7 @@ from fcaps_pipeline.annotate.engines.statistics import EngineStatistics
 from fcaps_pipeline.annotate.run.itinerary import JobItinerary
 from fcaps_pipeline.annotate.verification.agent.trajectory import answers_in
 from fcaps_pipeline.annotate.verification.bounds import shipped_bounds
-from fcaps_pipeline.errors import JobError
+from fcaps_pipeline.errors import JobError, ModelError
 from fcaps_pipeline.jobs.annotate_job import Job, parse_job
 from fcaps_pipeline.jobs.prompts import load_prompts
 from fcaps_pipeline.records.annotations import CaptionSet, Claim, Completion
@@ -144,3 +144,18 @@ def test_an_agent_checks_what_another_engine_wrote_once() -> None:
 def test_a_probe_whose_prompt_has_no_place_for_the_claim_is_refused() -> None:
     with pytest.raises(JobError, match=r"verifiers\.0\.prompt: expected \{claim\} in the text of embedded_fine\.v1"):
         _duties(DoubtfulEngine(), _job("embedded_fine.v1"))
+
+
+class MuteServer(DoubtfulEngine):
+    """A server that tells no log probabilities."""
+
+    async def start(self) -> EngineIdentity:
+        return (await super().start()).model_copy(update={"engine": "endpoint"})
+
+    async def complete(self, request: CaptionRequest) -> tuple[Completion, ...]:
+        return tuple(one.model_copy(update={"log_probabilities": None}) for one in await super().complete(request))
+
+
+def test_a_server_without_log_probabilities_does_not_start_as_a_probe() -> None:
+    with pytest.raises(ModelError, match=r"engines\.omni tells no log probabilities of yes and no"):
+        asyncio.run(_duties(MuteServer(), _job()).start())

@@ -34,7 +34,9 @@ class ListeningEngine:
     """Tells log probabilities by what is asked, on the clip and on silence; remembers what it was asked."""
 
     def __init__(
-        self, clip: Callable[[str], LogProbabilities | Exception], silence: LogProbabilities = (-1.0, -1.0, -1.0)
+        self,
+        clip: Callable[[str], LogProbabilities | Exception],
+        silence: LogProbabilities | Exception = (-1.0, -1.0, -1.0),
     ) -> None:
         self.requests: list[CaptionRequest] = []
         self._clip = clip
@@ -231,6 +233,13 @@ def test_the_place_of_a_claim_is_where_its_interval_lies(span: tuple[int, int] |
     [(None, "tells no log probabilities of yes and no"), (EngineRequestError("no logprobs"), "refuses to tell")],
 )
 def test_a_server_without_log_probabilities_is_known_before_the_start(silence: Any, said: str) -> None:
+    prompt = load_prompt("probe.v1")
     with pytest.raises(ModelError, match=said):
-        asyncio.run(check_log_probabilities(ListeningEngine(lambda _: None, silence), "endpoint http://x/v1"))
-    asyncio.run(check_log_probabilities(ListeningEngine(lambda _: None, (-1.0, -1.0, -9.0)), "endpoint http://x/v1"))
+        asyncio.run(check_log_probabilities(ListeningEngine(lambda _: None, silence), prompt, "endpoint http://x/v1"))
+
+
+@pytest.mark.parametrize("silence", [(-1.0, -1.0, -9.0), NotAskedError("no earlier run was asked this")])
+def test_a_server_that_tells_them_passes_and_an_engine_that_only_remembers_is_not_asked(silence: Any) -> None:
+    engine = ListeningEngine(lambda _: None, silence)
+    asyncio.run(check_log_probabilities(engine, load_prompt("probe.v1"), "endpoint http://x/v1"))
+    assert "The speaker is a woman." in engine.requests[0].prompt
