@@ -23,7 +23,7 @@ from fcaps_pipeline.annotate.run.reuse import Reuse
 from fcaps_pipeline.annotate.verification.bounds import load_bounds
 from fcaps_pipeline.jobs.annotate_job import Job
 from fcaps_pipeline.jobs.prompts import load_prompts
-from fcaps_pipeline.records.audio import Acoustics, Recording, Segment, SegmentAudio
+from fcaps_pipeline.records.audio import Acoustics, AudioWarning, Recording, Segment, SegmentAudio
 from fcaps_pipeline.records.base import Record
 from fcaps_pipeline.records.captions import Granularity
 from fcaps_pipeline.shards.layout import OUTCOME_TABLES, RunLayout
@@ -42,6 +42,7 @@ _COLUMNS = [
     "speaker_gender",
     "transcript",
     "audio_sha256",
+    "warnings",
     *Acoustics.model_fields,
 ]
 
@@ -194,5 +195,6 @@ def _segment(row: Row, recording: Recording) -> SegmentAudio:
         speaker=row["speaker"],
     )
     acoustics = Acoustics(**{name: row[name] for name in Acoustics.model_fields})
-    known = recording.model_copy(update={"speaker_gender": row["speaker_gender"]})
+    warnings = tuple(AudioWarning.model_validate(one) for one in row["warnings"] or ())
+    known = recording.model_copy(update={"speaker_gender": row["speaker_gender"], "warnings": warnings})
     return _KnownSound(known, segment, acoustics, np.zeros(0, np.int16), sha256=row["audio_sha256"])
