@@ -105,9 +105,9 @@ def _print_start(found: "StartUp") -> None:
     from fcaps_pipeline.lab.bench.train_data import NUM_RANKS
 
     result.say(
-        f"{found.num_rows} rows, {NUM_RANKS} ranks at once: listing {found.listing_s:.0f} s, first start "
-        f"{found.first_s:.1f} s, every later one {found.next_s:.1f} s (aim: under 60), "
-        f"{_megabytes(found.memory_bytes)} MB beyond what is mapped (aim: under 1000)"
+        f"{found.num_rows} rows: listing {found.listing_s:.0f} s, first start {found.first_s:.1f} s, later ones "
+        f"{found.next_s:.1f} s (aim: under 60), {NUM_RANKS} ranks take {_megabytes(found.memory_bytes)} MB beyond what "
+        "is mapped (aim: under 1000)"
     )
 
 

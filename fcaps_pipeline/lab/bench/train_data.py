@@ -19,7 +19,7 @@ import numpy.typing as npt
 import psutil
 import pyarrow as pa
 
-from fcaps_pipeline.lab.bench.alone import beside
+from fcaps_pipeline.lab.bench.alone import alone
 from fcaps_pipeline.lab.bench.train_batch import HERE
 from fcaps_pipeline.learn.data.batch_sampler import EpochPlan, Position, SamplerSettings
 from fcaps_pipeline.learn.data.catalogue import Catalogue
@@ -44,17 +44,17 @@ _CAPTION = "A man in his thirties speaks in a low, slightly hoarse voice, calm a
 
 
 class StartUp(Record):
-    """From nothing in memory to the first batch of rows, on each of the ranks of a node at once."""
+    """From nothing in memory to the texts of the first batch, in a fresh process."""
 
     num_rows: int
     listing_s: float
     """Writing the store, which happens once for a corpus."""
     first_s: float
-    """Dividing, checking and planning, which happens once for a job; the slowest rank."""
+    """With dividing, checking and planning, which happens once for a job."""
     next_s: float
-    """Every later start; the slowest rank."""
+    """Every later start, and the other ranks."""
     memory_bytes: int
-    """What all ranks together have that is not mapped, beyond what they had before."""
+    """What the ranks of a node have together that is not mapped, beyond what they had before."""
 
 
 class BatchFigures(Record):
@@ -90,13 +90,13 @@ def measure_start(num_rows: int) -> StartUp:
     begun_s = time.perf_counter()
     made_up(num_rows)
     listing_s = time.perf_counter() - begun_s
-    first, again = (beside([partial(_start, num_rows)] * NUM_RANKS) for _ in range(2))
+    (first_s, _), (next_s, own_bytes) = (alone(partial(_start, num_rows)) for _ in range(2))
     return StartUp(
         num_rows=num_rows,
         listing_s=listing_s,
-        first_s=max(seconds for seconds, _ in first),
-        next_s=max(seconds for seconds, _ in again),
-        memory_bytes=sum(num_bytes for _, num_bytes in again),
+        first_s=first_s,
+        next_s=next_s,
+        memory_bytes=NUM_RANKS * own_bytes,
     )
 
 

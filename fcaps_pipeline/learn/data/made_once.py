@@ -8,10 +8,10 @@ What lies in it can be deleted whenever nobody trains.
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +45,8 @@ def made_once(name: str, make: Callable[[Path], None]) -> Path:
             return folder
         for left_behind in folder.parent.glob(f"{folder.name}.*.new"):
             shutil.rmtree(left_behind, ignore_errors=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".new", dir=folder.parent))
+        scratch = folder.parent / f"{folder.name}.{uuid4().hex}.new"
+        scratch.mkdir()
         try:
             make(scratch)
             with suppress(FileExistsError):
