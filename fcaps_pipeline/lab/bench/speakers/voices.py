@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from fcaps_pipeline.annotate.segmentation.detector import VoiceDetector
 from fcaps_pipeline.audio.flac import decode_flac, encode_flac
+from fcaps_pipeline.audio.surroundings import Samples, add_noise, reverberate
 from fcaps_pipeline.errors import UsageError
-from fcaps_pipeline.lab.synthesis import effects, measure
+from fcaps_pipeline.lab.synthesis import measure
 from fcaps_pipeline.lab.synthesis.classes import VoiceQuality
-from fcaps_pipeline.lab.synthesis.effects import Samples
 from fcaps_pipeline.lab.synthesis.fresh_process import call_in_fresh_process
 from fcaps_pipeline.lab.synthesis.sentences import draw_sentence
 from fcaps_pipeline.lab.synthesis.sounds import draw_sound
@@ -177,9 +177,9 @@ def _placed(speech_T: Pcm, place: _Place, rng: np.random.Generator) -> tuple[Pcm
     """The clip as it is heard, with a second of what is there without speech on both sides, and where the speech is."""
     audio_T = np.pad(speech_T.astype(np.float64) / 32768.0, _SILENCE_SAMPLES)
     if place.decay_s is not None:
-        audio_T = effects.reverberate(audio_T, place.decay_s, place.wet, rng)
+        audio_T = reverberate(audio_T, place.decay_s, place.wet, rng)
     if place.snr_db is not None:
-        audio_T = effects.add_noise(audio_T, "pink", place.snr_db, rng)
+        audio_T = add_noise(audio_T, "pink", place.snr_db, rng)
     audio_T = audio_T * 10 ** ((place.level_db - _LEVEL_DB) / 20)
     pcm_T = np.clip(np.round(audio_T * 32768.0), -32768, 32767).astype(np.int16)
     return pcm_T, _SILENCE_SAMPLES, _SILENCE_SAMPLES + len(speech_T)
