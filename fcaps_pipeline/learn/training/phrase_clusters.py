@@ -12,14 +12,14 @@ import numpy as np
 
 from fcaps_pipeline.attributes.reading import read_mentions
 
-_WORD = re.compile(r"[\w']+")
+_BETWEEN = re.compile(r"[^\w']+")
 _SPEAKER_FIELDS = frozenset({"gender", "age_group", "accent"})
 _MAX_KEYS = 100_000
 
 
 def normalised(text: str) -> str:
     """The words of a text in lower case with single spaces: punctuation and layout do not count."""
-    return " ".join(_WORD.findall(text.lower()))
+    return _BETWEEN.sub(" ", text.lower()).strip()
 
 
 @lru_cache(maxsize=_MAX_KEYS)

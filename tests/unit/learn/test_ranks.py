@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -103,13 +104,38 @@ def _counts(run: Path) -> tuple[int, int]:
     return state.num_truncated, state.num_substituted
 
 
+def test_a_rank_that_dies_is_one_clear_line_of_the_others(job: TrainJob, tmp_path: Path) -> None:
+    long = job.optimisation.model_copy(update={"steps": 5000})
+    often = job.checkpoints.model_copy(update={"every_steps": 2})
+    (tmp_path / "job.json").write_text(
+        job.model_copy(update={"optimisation": long, "checkpoints": often}).model_dump_json()
+    )
+    first, second = _start_ranks(tmp_path / "job.json", tmp_path / "two", 2)
+    deadline_s = time.monotonic() + 100
+    while not (tmp_path / "two" / "last").exists() and first.poll() is None and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    second.kill()
+    second.communicate()
+    errors = first.communicate(timeout=100)[1]
+    assert first.returncode == 1
+    assert "TrainingError: another rank has ended or cannot be reached" in errors.splitlines()[-1]
+    require_sound(max((tmp_path / "two" / "checkpoints").glob("step-*")))
+
+
 def _run_ranks(job: Path, out: Path, num_ranks: int) -> list[str]:
+    workers = _start_ranks(job, out, num_ranks)
+    outputs = [worker.communicate(timeout=120) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * num_ranks, [errors for _, errors in outputs]
+    return [output.strip() for output, _ in outputs]
+
+
+def _start_ranks(job: Path, out: Path, num_ranks: int) -> "list[subprocess.Popen[str]]":
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     shared = {"WORLD_SIZE": str(num_ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "error", "-c", _WORKER, str(job), str(out)]
-    workers = [
+    return [
         subprocess.Popen(
             command,
             env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
@@ -119,6 +145,3 @@ def _run_ranks(job: Path, out: Path, num_ranks: int) -> list[str]:
         )
         for rank in range(num_ranks)
     ]
-    outputs = [worker.communicate(timeout=120) for worker in workers]
-    assert [worker.returncode for worker in workers] == [0] * num_ranks, [errors for _, errors in outputs]
-    return [output.strip() for output, _ in outputs]
