@@ -20,7 +20,10 @@ from fcaps_pipeline.lab.embedded.forward import FRAMES_PER_CHUNK, Thinker, encod
 from fcaps_pipeline.lab.embedded.generation import generate
 from fcaps_pipeline.lab.embedded.requests import Prompts, Requests
 
-_BATCH = 32
+_BATCH = 64
+"""One token more costs a batch of this size about as much as a single clip."""
+_PROBED_BATCH = 8
+"""All claims about a clip stand in one sequence."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class EmbeddedCaptioner:
             on_clips: told of finished clips.
         """
         answers: dict[int, list[ClaimAnswer]] = {}
-        for chosen in _by_length(mels):
+        for chosen in _by_length(mels, _PROBED_BATCH):
             made = self._probe([mels[index] for index in chosen], [sentences[index] for index in chosen])
             answers |= dict(zip(chosen, made, strict=True))
             on_clips(len(chosen))
@@ -144,7 +147,7 @@ class EmbeddedCaptioner:
         return [[next(answers) for _ in some] for some in sentences]
 
 
-def _by_length(mels: list[Mel]) -> list[list[int]]:
+def _by_length(mels: list[Mel], size: int = _BATCH) -> list[list[int]]:
     """Positions of the clips in batches of similar length."""
     order = sorted(range(len(mels)), key=lambda index: len(mels[index]))
-    return [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
+    return [order[start : start + size] for start in range(0, len(order), size)]
