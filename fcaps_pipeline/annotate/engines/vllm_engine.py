@@ -221,6 +221,7 @@ def _check_device(config: VllmEngineConfig) -> None:
 
 def _load(config: VllmEngineConfig, model: str, loggers: list[Any] | None) -> "AsyncLLM":
     from vllm import AsyncEngineArgs
+    from vllm.config import StructuredOutputsConfig
     from vllm.v1.engine.async_llm import AsyncLLM
 
     arguments: dict[str, Any] = {
@@ -232,7 +233,8 @@ def _load(config: VllmEngineConfig, model: str, loggers: list[Any] | None) -> "A
         "max_num_seqs": config.max_num_seqs,
         "max_num_batched_tokens": config.max_num_batched_tokens,
         "limit_mm_per_prompt": {"audio": 1, "image": 0, "video": 0},
-        "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
+        # An object, not a mapping: vLLM writes the name of a reasoning parser into it.
+        "structured_outputs_config": StructuredOutputsConfig(backend="xgrammar", disable_any_whitespace=True),
         "enable_prefix_caching": True,
         "mm_processor_cache_gb": _AUDIO_CACHE_GB,
         "disable_log_stats": True,

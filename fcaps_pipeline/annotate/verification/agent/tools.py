@@ -82,7 +82,7 @@ def _measure(call: Measure, segment: SegmentAudio) -> Answer:
         return Answer(note=fault)
     start, end = seconds_to_samples(call.from_s), min(seconds_to_samples(call.to_s), facts.num_samples)
     if end <= start:
-        return Answer(note=f"the speech ends at {segment.segment.duration_s:.1f} s")
+        return Answer(note=f"nothing is from {call.from_s} to {call.to_s} s of {segment.segment.duration_s:.1f} s")
     is_whole = start == 0 and end == facts.num_samples
     span = None if is_whole else SampleSpan(start_samples=start, end_samples=end)
     measures = facts.acoustics if span is None else facts.part(span)

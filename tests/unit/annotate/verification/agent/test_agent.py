@@ -211,7 +211,7 @@ def test_tools_say_what_they_lack() -> None:
     assert notes[0] == "there is no transcript"
     assert notes[1].startswith("no pattern: ")
     assert notes[2] == "there are no tags"
-    assert notes[3] == "the speech ends at 2.0 s"
+    assert notes[3] == "nothing is from 2 to 9 s of 2.0 s"
     assert notes[4] == "rate_course cannot be measured there"
 
 
