@@ -103,7 +103,7 @@ def _pitch(cues: Cues) -> _Found:
 
 
 def _rate(cues: Cues) -> _Found:
-    track = np.flatnonzero(cues.analysis.activity.is_speech_N)[::_STEP_FRAMES]
+    track = np.flatnonzero(cues.is_plain_N)[::_STEP_FRAMES]
     begins = level_pieces(cues.log_tempo_N[track], _RATE_PRICE, np.ones(len(track), np.bool_))
     places = [
         _after_softest(cues, max(0, int(track[one]) - _JOINT_REACH_FRAMES), int(track[one]) + _JOINT_REACH_FRAMES)

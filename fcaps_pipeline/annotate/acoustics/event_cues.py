@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
 
 from fcaps_pipeline.annotate.acoustics.analysis import Analysis
 from fcaps_pipeline.annotate.acoustics.frames import FRAME_STEP_S, BoolArray, FloatArray, IntArray
@@ -22,9 +22,9 @@ from fcaps_pipeline.records.audio import EventPhrase
 _REFERENCE_HZ = 100.0
 _CLEAR_BELOW_SPEECH_DB, _CLEAR_SHARE = 22.0, 0.4
 """Clear speech lies less than so far below the loudest, and above so much of the way from the noise to it."""
+_PLAIN_FRAMES = 41
 _ECHO_FRAMES = 101
 _ECHO_DB = 15.0
-_MODAL = STATES.index(None)
 _MIN_VOWELS = 4
 _FEW_VOWELS = 5.0
 """A line through fewer than the one says nothing, through so many as the other half of what it says."""
@@ -43,6 +43,8 @@ _MIN_VOICED_FRAMES = 12
 _FEW_SYLLABLES = 3.0
 """Rates of so few syllables count half."""
 _FULL_CONTRAST_DB = 15.0
+_JOINT_FRAMES = 3
+_DEEP_DB = 30.0
 _NOT_HEARD = float("-inf")
 
 
@@ -64,11 +66,22 @@ class Cues:
         return np.repeat(self.states_MS.argmax(axis=1), MOMENT_FRAMES)[: len(self.analysis.frames.time_s_N)]
 
     @cached_property
+    def is_plain_N(self) -> BoolArray:
+        """Speech with a pitch and with syllables that can be counted: no creak, whisper or laughter."""
+        plain = [index for index, phrase in enumerate(STATES) if phrase in {None, "speaks in a breathy voice"}]
+        often_N = uniform_filter1d(np.isin(self.state_N, plain).astype(np.float64), _PLAIN_FRAMES, mode="nearest")
+        return np.asarray(self.analysis.activity.is_speech_N & (often_N > 0.5))
+
+    @cached_property
     def has_pitch_N(self) -> BoolArray:
-        """Frames whose F0 is that of speech: neither of a creak nor of laughter, nor chance in a whisper."""
-        pitched = [index for index, phrase in enumerate(STATES) if phrase in {None, "speaks in a breathy voice"}]
-        voiced_N = self.analysis.frames.is_voiced_N & self.is_clear_N
-        return np.asarray(voiced_N & np.isin(self.state_N, pitched))
+        """Frames whose F0 is that of speech."""
+        return np.asarray(self.analysis.frames.is_voiced_N & self.is_clear_N & self.is_plain_N)
+
+    @cached_property
+    def syllables_P(self) -> IntArray:
+        """Frames of the syllables of plain speech."""
+        syllables_P = self.analysis.activity.syllables_P
+        return syllables_P[self.is_plain_N[syllables_P]]
 
     @cached_property
     def semitones_N(self) -> FloatArray:
@@ -90,22 +103,21 @@ class Cues:
 
     @cached_property
     def vowels_P(self) -> IntArray:
-        """Frames of the syllables that are as loud as what is around them: neither echoes, nor laughter or creaks."""
-        syllables_P = self.analysis.activity.syllables_P
+        """Frames of the syllables that are about as loud as what is around them: an echo is none."""
+        syllables_P = self.syllables_P
         intensity_db_N = self.analysis.frames.intensity_db_N
         around_db_N = maximum_filter1d(intensity_db_N, _ECHO_FRAMES)
         is_loud_P = (intensity_db_N > around_db_N - _ECHO_DB)[syllables_P] & self.is_clear_N[syllables_P]
-        return np.asarray(syllables_P[is_loud_P & (self.state_N[syllables_P] == _MODAL)])
+        return np.asarray(syllables_P[is_loud_P])
 
     @cached_property
     def log_tempo_N(self) -> FloatArray:
         """Logarithm of syllables per second of speech, over about a second."""
-        activity = self.analysis.activity
-        syllables_N = np.zeros(len(activity.is_speech_N))
-        syllables_N[activity.syllables_P] = 1.0 / FRAME_STEP_S
+        syllables_N = np.zeros(self.analysis.num_frames)
+        syllables_N[self.syllables_P] = 1.0 / FRAME_STEP_S
         counted_N, spoken_N = (
             gaussian_filter1d(track_N, _TEMPO_FRAMES, mode="constant")
-            for track_N in (syllables_N, activity.is_speech_N.astype(np.float64))
+            for track_N in (syllables_N, self.is_plain_N.astype(np.float64))
         )
         return np.asarray(np.log(np.clip(counted_N / np.maximum(spoken_N, 0.05), 1.0, 12.0)))
 
@@ -149,7 +161,8 @@ class Cues:
         at, around_db = vowels - vowels.mean(), level_db - level_db.mean()
         slope = float(at @ around_db / (at @ at))
         fit = float((at @ around_db) ** 2 / max(float(at @ at) * float(around_db @ around_db), 1e-9))
-        return slope * float(vowels[-1] - vowels[0]) * fit * len(vowels) / (len(vowels) + _FEW_VOWELS)
+        growth_db = slope * float(vowels[-1] - vowels[0]) * fit * len(vowels) / (len(vowels) + _FEW_VOWELS)
+        return growth_db * (self._joint(first) + self._joint(after)) / 2
 
     def _pitch_step(self, first: int, after: int) -> float:
         """Median F0 against that of what came before, in semitones, less in noise and where there is little of it."""
@@ -162,7 +175,7 @@ class Cues:
             return 0.0
         fewest = min(len(before), len(here))
         quiet = (self.range_db[1] - self.range_db[0] - _NOISY_DB) / (_QUIET_DB - _NOISY_DB)
-        return semitones * float(np.clip(quiet, 0.0, 1.0)) * fewest / (fewest + _FEW_VOICED_FRAMES)
+        return semitones * float(np.clip(quiet, 0.0, 1.0)) * self._joint(first) * fewest / (fewest + _FEW_VOICED_FRAMES)
 
     def _pitched_between(self, first: int, after: int) -> FloatArray:
         return self.semitones_N[first:after][self.has_pitch_N[first:after]]
@@ -178,18 +191,24 @@ class Cues:
         moved = [self._modulation_hz(begin, first), self._modulation_hz(first, end)]
         if moved[0] and moved[1]:
             steps.append(float(np.log(moved[1] / moved[0])))
-        return float(np.mean(steps)) * fewest / (fewest + _FEW_SYLLABLES)
+        return float(np.mean(steps)) * self._joint(first) * fewest / (fewest + _FEW_SYLLABLES)
+
+    def _joint(self, frame: int) -> float:
+        """How deep the speech dips there, from 0 to 1: what changes does so between two phrases."""
+        intensity_db_N = self.analysis.frames.intensity_db_N
+        beside_db = np.percentile(intensity_db_N[max(0, frame - _BESIDE_FRAMES) : frame + _BESIDE_FRAMES], 80)
+        dip_db = beside_db - intensity_db_N[max(0, frame - _JOINT_FRAMES) : frame + _JOINT_FRAMES].min()
+        return float(np.clip(dip_db / _DEEP_DB, 0.0, 1.0))
 
     def _rate(self, first: int, after: int) -> tuple[float, int]:
-        """Syllables per second of speech, and how many there are."""
-        activity = self.analysis.activity
-        count = int(((activity.syllables_P >= first) & (activity.syllables_P < after)).sum())
-        return count / max(float(activity.is_speech_N[first:after].sum()) * FRAME_STEP_S, FRAME_STEP_S), count
+        """Syllables per second of plain speech, and how many there are."""
+        count = int(((self.syllables_P >= first) & (self.syllables_P < after)).sum())
+        return count / max(float(self.is_plain_N[first:after].sum()) * FRAME_STEP_S, FRAME_STEP_S), count
 
     def _modulation_hz(self, first: int, after: int) -> float | None:
         is_here_N = np.zeros(self.analysis.num_frames, np.bool_)
         is_here_N[first:after] = True
-        return modulation_hz(self.analysis.frames, is_here_N & self.analysis.activity.is_speech_N)
+        return modulation_hz(self.analysis.frames, is_here_N & self.is_plain_N)
 
     def _log_odds(self, state: int, first: int, after: int) -> float:
         """Of a voice against all others, in the mean over the speech of the interval."""
