@@ -43,6 +43,8 @@ _MIN_VOICED_FRAMES = 12
 _FEW_SYLLABLES = 3.0
 """Rates of so few syllables count half."""
 _FULL_CONTRAST_DB = 15.0
+_MOST_VOICED_OF_WHISPER = 0.1
+"""Real voices differ more from each other than synthetic ones: what has a pitch is no whisper, whoever speaks."""
 _JOINT_FRAMES = 3
 _DEEP_DB = 30.0
 _NOT_HEARD = float("-inf")
@@ -215,6 +217,7 @@ class Cues:
         moments = slice(first // MOMENT_FRAMES, -(-after // MOMENT_FRAMES))
         spoken_M = self.analysis.activity.is_speech_N[::MOMENT_FRAMES][moments]
         log_M = self.states_MS[moments, state][spoken_M]
-        if not len(log_M):
+        voiced_N = (self.analysis.frames.is_voiced_N & self.analysis.activity.is_speech_N)[first:after]
+        if not len(log_M) or (STATES[state] == "whispers" and voiced_N.mean() > _MOST_VOICED_OF_WHISPER):
             return _NOT_HEARD
         return float(np.mean(log_M - np.log1p(-np.exp(np.minimum(log_M, -1e-6)))))
