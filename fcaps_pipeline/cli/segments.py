@@ -79,7 +79,7 @@ def _told(line: Line) -> tuple[tuple[str, str, str], ...]:
 def _captions(line: Line) -> tuple[str, str]:
     """Both captions as cells of a table, with their claims."""
     (_, fine, of_fine), (_, whole, of_whole), (_, events, _), _ = _told(line)
-    return "\n".join(filter(None, (fine, of_fine, events))), "\n".join(filter(None, (whole, of_whole)))
+    return "\n".join(filter(None, (fine, of_fine, events and f"events: {events}"))), "\n".join(filter(None, (whole, of_whole)))
 
 
 def _indented(text: str, width: int, indent: str) -> str:
