@@ -79,7 +79,8 @@ def _told(line: Line) -> tuple[tuple[str, str, str], ...]:
 def _captions(line: Line) -> tuple[str, str]:
     """Both captions as cells of a table, with their claims."""
     (_, fine, of_fine), (_, whole, of_whole), (_, events, _), _ = _told(line)
-    return "\n".join(filter(None, (fine, of_fine, events and f"events: {events}"))), "\n".join(filter(None, (whole, of_whole)))
+    placed = f"events: {events}" if events else ""
+    return "\n".join(filter(None, (fine, of_fine, placed))), "\n".join(filter(None, (whole, of_whole)))
 
 
 def _indented(text: str, width: int, indent: str) -> str:
