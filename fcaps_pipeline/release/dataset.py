@@ -69,6 +69,12 @@ def index_of(where: Where) -> StorePath:
     return release if release.exists() else RunLayout(where).index
 
 
+def is_dataset(where: Where) -> bool:
+    """Whether a run or a release is there, finished or not, whatever else of it is gone."""
+    run = RunLayout(where)
+    return index_of(where).exists() or run.job.exists() or next(run.commits.list(), None) is not None
+
+
 def open_dataset(where: Where) -> Dataset:
     """The run or release at a place.
 
@@ -80,7 +86,7 @@ def open_dataset(where: Where) -> Dataset:
     run, release = RunLayout(where), ReleaseLayout(where)
     if release.record.exists():
         return Dataset(release.root, "release", read_release(where), _sha256(release.record))
-    if not run.job.exists() and not run.index.exists() and next(run.commits.list(), None) is None:
+    if not is_dataset(where):
         raise UsageError(
             f"{run.root} is neither a run nor a release: it has no index.json and no release.json; give the --out "
             "folder of `fcaps annotate` or of `fcaps release build`"

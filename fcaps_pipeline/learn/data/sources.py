@@ -29,8 +29,7 @@ from fcaps_pipeline.learn.data.listed_rows import Missing, described_rows
 from fcaps_pipeline.learn.data.made_once import made_once
 from fcaps_pipeline.learn.data.row_store import RowStore, write_rows
 from fcaps_pipeline.learn.data.shard_rows import RowFile, are_shards, dataset_files, rows_of_files
-from fcaps_pipeline.release.dataset import index_of, open_dataset
-from fcaps_pipeline.shards.layout import RunLayout
+from fcaps_pipeline.release.dataset import index_of, is_dataset, open_dataset
 from fcaps_pipeline.storage.path import StorePath, store_path
 
 _FORMAT = 1
@@ -89,7 +88,7 @@ def contents_of_sources(sources: Sequence[AnySource]) -> dict[str, str]:
         index = index_of(path)
         if index.exists():
             found[str(index)] = hashlib.sha256(index.read()).hexdigest()
-        elif not RunLayout(path).job.exists() and (path.local is None or path.local.exists() or is_pattern(path.local)):
+        elif not is_dataset(path) and (path.local is None or path.local.exists() or is_pattern(path.local)):
             found[str(path)] = _listing(one, None).fingerprint
     return found
 
@@ -119,7 +118,7 @@ def _listing(source: Source, splits: Collection[str] | None) -> _Listing:
     if source.path.lower().endswith(_LISTS):
         config = LhotseSource(kind="lhotse", path=source.path, audio_root=source.audio_root)
         return _described(config, source, [path])
-    if _is_dataset(root):
+    if is_dataset(root):
         dataset = open_dataset(root)
         files = dataset_files(dataset, splits)
         stamps = [dataset.index_sha256, *_stamps([file.path.local or file.path for file in files])]
@@ -129,11 +128,6 @@ def _listing(source: Source, splits: Collection[str] | None) -> _Listing:
     if is_folder(path) and is_shar(path):
         return _described(LhotseSource(kind="lhotse", path=source.path), source, files_below(path))
     return _of_files(source, root, path)
-
-
-def _is_dataset(root: StorePath) -> bool:
-    """Whether a run or a release is there, finished or not."""
-    return index_of(root).exists() or RunLayout(root).job.exists()
 
 
 def _of_files(source: Source, root: StorePath, path: SourcePath) -> _Listing:
